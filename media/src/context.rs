@@ -1,0 +1,69 @@
+//! What every part of a shard may touch while it handles one input: the time, the way out, and the shared registers.
+
+use crate::command::Event;
+use crate::ids::TrackId;
+use crate::ntp::NtpClock;
+use crate::outbox::Outbox;
+use crate::path::Path;
+use crate::stats::ShardStats;
+use crate::timers::Timers;
+use crate::transport::Identity;
+use rand::rngs::StdRng;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Events that wait to be polled. Beyond it speaker levels and data messages are dropped and counted; what remains
+/// is bounded by the commands and participants that cause it.
+const MAX_EVENTS: usize = 65_536;
+
+/// The shard's registers, owned by it and lent to rooms through a [`Context`].
+pub(crate) struct Core {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) outbox: Outbox,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) stats: ShardStats,
+    pub(crate) rng: StdRng,
+    pub(crate) clock: NtpClock,
+    pub(crate) timers: Timers,
+    /// 4-tuples that ICE has validated, to the participant's slot.
+    pub(crate) paths: HashMap<Path, u32>,
+    /// Local ICE user fragments, to the participant's slot.
+    pub(crate) ufrags: HashMap<String, u32>,
+    /// TCP paths that nobody uses any more, to be closed by the socket layer.
+    pub(crate) closed_paths: VecDeque<Path>,
+    /// Scratch for RTCP being written.
+    pub(crate) scratch: Vec<u8>,
+    pub(crate) next_track: u64,
+}
+
+impl Core {
+    /// Lends everything for the handling of one input at `now`.
+    pub(crate) fn at(&mut self, now: Instant) -> Context<'_> {
+        Context { now, core: self }
+    }
+}
+
+/// See the module's text.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Instant,
+    pub(crate) core: &'a mut Core,
+}
+
+impl Context<'_> {
+    /// Queues an event for the control plane.
+    pub(crate) fn emit(&mut self, event: Event) {
+        let droppable = matches!(event, Event::Speakers { .. } | Event::Data { .. } | Event::DataRefused { .. });
+        if droppable && self.core.events.len() >= MAX_EVENTS {
+            self.core.stats.events_dropped += 1;
+            return;
+        }
+        self.core.events.push_back(event);
+    }
+
+    /// A fresh track id, unique in the process: its upper bits are the shard's.
+    pub(crate) fn next_track(&mut self) -> TrackId {
+        self.core.next_track += 1;
+        TrackId(self.core.next_track)
+    }
+}

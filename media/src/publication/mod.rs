@@ -1,0 +1,54 @@
+//! Ingress state: what a participant publishes.
+//!
+//! A publication is one track; it has one encoding, or with simulcast several, each its own RTP stream with its own
+//! numbers, packet ring and feedback. Encodings are ordered by quality, the lowest first.
+
+mod encoding;
+mod streams;
+
+pub(crate) use encoding::{Encoding, Received};
+pub(crate) use streams::{Stream, Streams};
+
+use crate::command::{MediaKind, Rid, Source, TrackInfo};
+use crate::ids::TrackId;
+
+/// Who receives a publication: a participant of the room and its sending m-line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Subscriber {
+    /// Index among the room's participants.
+    pub(crate) participant: usize,
+    /// Index among that participant's outgoing streams.
+    pub(crate) line: usize,
+}
+
+/// See the module's text.
+pub(crate) struct Publication {
+    pub(crate) track: TrackId,
+    /// Index of its publisher among the room's participants.
+    pub(crate) publisher: usize,
+    pub(crate) mid: String,
+    pub(crate) kind: MediaKind,
+    pub(crate) source: Source,
+    pub(crate) muted: bool,
+    pub(crate) encodings: Vec<Encoding>,
+    pub(crate) subscribers: Vec<Subscriber>,
+}
+
+impl Publication {
+    /// The encoding of a rid; without simulcast there is one, which no rid names.
+    pub(crate) fn encoding_of(&self, rid: Option<Rid>) -> Option<usize> {
+        self.encodings.iter().position(|encoding| encoding.rid == rid)
+    }
+
+    /// As others see it.
+    pub(crate) fn info(&self) -> TrackInfo {
+        TrackInfo {
+            track: self.track,
+            mid: self.mid.clone(),
+            kind: self.kind,
+            source: self.source,
+            muted: self.muted,
+            rids: self.encodings.iter().filter_map(|encoding| encoding.rid).collect(),
+        }
+    }
+}
