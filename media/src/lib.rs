@@ -10,4 +10,5 @@ pub mod ids;
 pub mod numbering;
 pub mod outbox;
 pub mod path;
+pub mod rtp;
 pub mod sdp;
