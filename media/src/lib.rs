@@ -4,10 +4,12 @@
 //! outside: datagrams, commands and the time come in as arguments; datagrams, events and the next deadline are polled.
 //! It has no sockets, threads, clock or entropy of its own, so that everything it does can be replayed on virtual time.
 
+pub mod codec;
 pub mod command;
 pub mod formats;
 pub mod ids;
 pub mod numbering;
 pub mod outbox;
 pub mod path;
+pub mod rtp;
 pub mod sdp;

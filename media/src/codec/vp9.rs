@@ -1,0 +1,247 @@
+//! VP9's payload descriptor (RFC 9628 section 4.2), flexible and non-flexible mode.
+
+use super::PictureIdField;
+
+/// At most this many reference indices follow in flexible mode (section 4.2).
+const MAX_REFERENCES: usize = 3;
+
+/// The layer of one packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vp9Layers {
+    /// Temporal layer, 0 the base.
+    pub temporal: u8,
+    /// Spatial layer, 0 the base.
+    pub spatial: u8,
+    /// A receiver may move up to this temporal layer here (U).
+    pub is_switching_up_point: bool,
+    /// The frame depends on the spatial layer below in the same picture (D).
+    pub depends_on_lower_spatial: bool,
+}
+
+/// Where the fields of one packet's descriptor lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vp9Descriptor {
+    first: u8,
+    picture_id: Option<PictureIdField>,
+    layers: Option<Vp9Layers>,
+    tl0_picture_index_at: Option<usize>,
+    /// Spatial layers that the scalability structure names.
+    spatial_layer_count: Option<u8>,
+    len: usize,
+}
+
+impl Vp9Descriptor {
+    /// Parses the descriptor; `None` when the payload ends inside it or it names more references than it may.
+    #[must_use]
+    pub fn parse(payload: &[u8]) -> Option<Self> {
+        let first = *payload.first()?;
+        let mut descriptor = Self {
+            first,
+            picture_id: None,
+            layers: None,
+            tl0_picture_index_at: None,
+            spatial_layer_count: None,
+            len: 1,
+        };
+        let mut at = 1;
+        if first & 0x80 != 0 {
+            let field = PictureIdField::parse(payload, at)?;
+            at = field.end();
+            descriptor.picture_id = Some(field);
+        }
+        let is_flexible = first & 0x10 != 0;
+        if first & 0x20 != 0 {
+            let byte = *payload.get(at)?;
+            descriptor.layers = Some(Vp9Layers {
+                temporal: byte >> 5,
+                spatial: byte >> 1 & 0x07,
+                is_switching_up_point: byte & 0x10 != 0,
+                depends_on_lower_spatial: byte & 0x01 != 0,
+            });
+            at += 1;
+            if !is_flexible {
+                payload.get(at)?;
+                descriptor.tl0_picture_index_at = Some(at);
+                at += 1;
+            }
+        }
+        if is_flexible && descriptor.is_inter_predicted() {
+            at = references_end(payload, at)?;
+        }
+        if first & 0x02 != 0 {
+            descriptor.spatial_layer_count = Some((*payload.get(at)? >> 5) + 1);
+            at = structure_end(payload, at)?;
+        }
+        descriptor.len = at;
+        Some(descriptor)
+    }
+
+    /// Bytes of the descriptor; the VP9 frame follows.
+    #[must_use]
+    pub const fn descriptor_len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the frame refers to earlier pictures (P).
+    #[must_use]
+    pub const fn is_inter_predicted(&self) -> bool {
+        self.first & 0x40 != 0
+    }
+
+    /// Whether this is the first packet of a frame of one spatial layer (B).
+    #[must_use]
+    pub const fn is_frame_start(&self) -> bool {
+        self.first & 0x08 != 0
+    }
+
+    /// Whether this is the last packet of a frame of one spatial layer (E).
+    #[must_use]
+    pub const fn is_frame_end(&self) -> bool {
+        self.first & 0x04 != 0
+    }
+
+    /// Whether no higher spatial layer refers to this frame (Z).
+    #[must_use]
+    pub const fn is_not_referenced_above(&self) -> bool {
+        self.first & 0x01 != 0
+    }
+
+    /// Whether this is the first packet of a key picture: its lowest spatial layer, which refers to nothing.
+    #[must_use]
+    pub fn is_keyframe_start(&self) -> bool {
+        self.is_frame_start() && !self.is_inter_predicted() && self.layers.is_none_or(|layers| layers.spatial == 0)
+    }
+
+    /// The layer, where the descriptor names it.
+    #[must_use]
+    pub const fn layers(&self) -> Option<Vp9Layers> {
+        self.layers
+    }
+
+    /// How many spatial layers the stream has, on packets that carry a scalability structure.
+    #[must_use]
+    pub const fn spatial_layer_count(&self) -> Option<u8> {
+        self.spatial_layer_count
+    }
+
+    /// The picture id and how many bits wide it is.
+    #[must_use]
+    pub fn picture_id(&self, payload: &[u8]) -> Option<(u16, u8)> {
+        let field = self.picture_id?;
+        Some((field.read(payload)?, if field.is_long { 15 } else { 7 }))
+    }
+
+    /// The running number of base-layer pictures, in non-flexible mode.
+    #[must_use]
+    pub fn tl0_picture_index(&self, payload: &[u8]) -> Option<u8> {
+        payload.get(self.tl0_picture_index_at?).copied()
+    }
+
+    /// Rewrites picture id and TL0PICIDX in a copy of the payload, in the widths that they have there. A field that the
+    /// packet does not have is not added.
+    pub fn renumber(&self, payload: &mut [u8], picture_id: u16, tl0_picture_index: u8) {
+        if let Some(field) = self.picture_id {
+            field.write(payload, picture_id);
+        }
+        if let Some(byte) = self.tl0_picture_index_at.and_then(|at| payload.get_mut(at)) {
+            *byte = tl0_picture_index;
+        }
+    }
+}
+
+/// Flexible mode's list of P_DIFFs: each says in its lowest bit whether another follows.
+fn references_end(payload: &[u8], start: usize) -> Option<usize> {
+    for at in start..start + MAX_REFERENCES {
+        if *payload.get(at)? & 0x01 == 0 {
+            return Some(at + 1);
+        }
+    }
+    None
+}
+
+/// The scalability structure (section 4.2.1).
+fn structure_end(payload: &[u8], start: usize) -> Option<usize> {
+    let head = *payload.get(start)?;
+    let mut at = start + 1;
+    if head & 0x10 != 0 {
+        at += 4 * (usize::from(head >> 5) + 1);
+    }
+    if head & 0x08 != 0 {
+        let pictures = *payload.get(at)?;
+        at += 1;
+        for _ in 0..pictures {
+            at += 1 + usize::from(*payload.get(at)? >> 2 & 0x03);
+        }
+    }
+    (at <= payload.len()).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// I L B V, 15-bit picture id 0x0102, T0 S0, TL0PICIDX 7, a structure of 2 layers with sizes and one picture.
+    const KEY: [u8; 18] =
+        [0xaa, 0x81, 0x02, 0x00, 7, 0b0011_1000, 1, 64, 0, 180, 2, 128, 1, 104, 1, 0b0000_0100, 1, 0xee];
+
+    #[test]
+    fn reads_a_key_picture_with_its_structure() {
+        let descriptor = Vp9Descriptor::parse(&KEY).expect("valid");
+        assert!(descriptor.is_keyframe_start());
+        assert_eq!(descriptor.picture_id(&KEY), Some((0x0102, 15)));
+        assert_eq!(descriptor.tl0_picture_index(&KEY), Some(7));
+        assert_eq!(descriptor.spatial_layer_count(), Some(2));
+        assert_eq!(descriptor.descriptor_len(), 17);
+    }
+
+    #[test]
+    fn only_the_lowest_layer_of_a_key_picture_starts_it() {
+        let starts = |payload: &[u8]| Vp9Descriptor::parse(payload).expect("valid").is_keyframe_start();
+        assert!(starts(&[0x08, 1]));
+        assert!(starts(&[0x28, 0x00, 0]));
+        assert!(!starts(&[0x28, 0x03, 0]), "spatial layer 1");
+        assert!(!starts(&[0x48, 1]), "an interframe");
+        assert!(!starts(&[0x00, 1]), "a continuation");
+    }
+
+    #[test]
+    fn flexible_mode_has_references_instead_of_tl0picidx() {
+        let payload = [0xfc, 0x11, 0b0101_0010, 0x03, 0x04, 0x99];
+        let descriptor = Vp9Descriptor::parse(&payload).expect("valid");
+        let layers = descriptor.layers().expect("named");
+        assert_eq!((layers.temporal, layers.spatial, layers.is_switching_up_point), (2, 1, true));
+        assert_eq!((descriptor.tl0_picture_index(&payload), descriptor.descriptor_len()), (None, 5));
+        assert!(descriptor.is_frame_end());
+        assert_eq!(Vp9Descriptor::parse(&[0x50, 1, 1, 1, 0]), None, "four references");
+    }
+
+    #[test]
+    fn renumbering_keeps_the_widths() {
+        let mut payload = KEY;
+        let descriptor = Vp9Descriptor::parse(&payload).expect("valid");
+        descriptor.renumber(&mut payload, 5, 8);
+        assert_eq!(payload[..6], [0xaa, 0x80, 5, 0x00, 8, 0b0011_1000]);
+        assert_eq!(payload[5..], KEY[5..]);
+    }
+
+    #[test]
+    fn refuses_descriptors_cut_short() {
+        for len in 0..17 {
+            assert_eq!(Vp9Descriptor::parse(&KEY[..len]), None, "{len} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn renumbering_reads_back(mut payload in prop::collection::vec(any::<u8>(), 0..32), picture_id in 0u16..0x8000, tl0 in any::<u8>()) {
+            let Some(descriptor) = Vp9Descriptor::parse(&payload) else { return Ok(()) };
+            prop_assert!(descriptor.descriptor_len() <= payload.len());
+            descriptor.renumber(&mut payload, picture_id, tl0);
+            prop_assert_eq!(Vp9Descriptor::parse(&payload), Some(descriptor));
+            if let Some((read, bits)) = descriptor.picture_id(&payload) {
+                prop_assert_eq!(read, picture_id & ((1 << bits) - 1));
+            }
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The recent packets of one encoding, decrypted and shared by all its subscribers: what retransmissions are read from.
+//!
+//! Packets lie end to end in one byte arena, so that a small packet takes few bytes; a table of slots, indexed by sequence
+//! number, says where. Bytes are addressed by their position in the endless stream of all bytes ever stored, of which
+//! the arena keeps the last lap. Hence a look-up knows without any bookkeeping whether its bytes have been overwritten.
+//!
+//! Arena and table start empty and double while they hold less than the wanted history, up to a bound. Once the rate of
+//! the encoding has settled nothing is allocated.
+
+use std::time::{Duration, Instant};
+
+/// The largest packet that is kept: one datagram of an Ethernet path.
+pub const MAX_PACKET_LEN: usize = 1_500;
+
+/// Arena and table of the first packet.
+const MIN_BYTES: usize = 4_096;
+const MIN_PACKETS: usize = 16;
+
+const _: () = assert!(MIN_BYTES >= MAX_PACKET_LEN && MIN_BYTES.is_power_of_two() && MIN_PACKETS.is_power_of_two());
+
+/// How much a ring keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingLimits {
+    /// History that the ring grows for. A retransmission later than this would come too late to be shown.
+    pub history: Duration,
+    /// Bound of the arena in bytes, rounded down to a power of two; at least 4096.
+    pub max_bytes: usize,
+    /// Bound of the table, rounded down to a power of two; at least 16.
+    pub max_packets: usize,
+}
+
+impl RingLimits {
+    /// For audio: one second of 100 packets of 160 bytes, with room for redundancy.
+    pub const AUDIO: Self = Self { history: Duration::from_millis(1_000), max_bytes: 32 << 10, max_packets: 128 };
+    /// For video: one second of 8 Mbit/s, the most that a camera or screen encoding is expected to carry.
+    pub const VIDEO: Self = Self { history: Duration::from_millis(1_000), max_bytes: 1 << 20, max_packets: 1_024 };
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    sequence: u64,
+    position: u64,
+    arrival: Instant,
+    len: u16,
+}
+
+/// The packet store of one encoding.
+#[derive(Debug)]
+pub struct PacketRing {
+    limits: RingLimits,
+    /// Empty, or a power of two of slots; a packet's is its extended sequence number modulo their count.
+    slots: Vec<Option<Slot>>,
+    /// Empty, or a power of two of bytes. No packet straddles its end.
+    arena: Vec<u8>,
+    /// Position behind the newest packet.
+    head: u64,
+    /// Positions below it were overwritten in an earlier, smaller arena.
+    floor: u64,
+    /// When the present lap of the arena began.
+    lap_started: Option<Instant>,
+}
+
+impl PacketRing {
+    /// An empty ring, which holds no memory yet.
+    #[must_use]
+    pub const fn new(limits: RingLimits) -> Self {
+        Self { limits, slots: Vec::new(), arena: Vec::new(), head: 0, floor: 0, lap_started: None }
+    }
+
+    /// Stores a packet under its extended sequence number.
+    ///
+    /// Returns false, and stores nothing, for a packet that is empty, larger than [`MAX_PACKET_LEN`], already stored, or
+    /// so old that a newer one has its slot.
+    pub fn insert(&mut self, sequence: u64, arrival: Instant, packet: &[u8]) -> bool {
+        let fits = (1..=MAX_PACKET_LEN).contains(&packet.len());
+        if !fits || self.get(sequence).is_some() || !self.make_slot(sequence, arrival) {
+            return false;
+        }
+        let position = self.make_space(packet.len(), arrival);
+        let start = self.offset(position);
+        let Some(space) = self.arena.get_mut(start..start + packet.len()) else {
+            return false;
+        };
+        space.copy_from_slice(packet);
+        self.head = position + packet.len() as u64;
+        let index = self.index(sequence);
+        if let Some(slot) = self.slots.get_mut(index) {
+            *slot = Some(Slot { sequence, position, arrival, len: packet.len() as u16 });
+        }
+        true
+    }
+
+    /// The packet of that extended sequence number, while it is kept.
+    #[must_use]
+    pub fn get(&self, sequence: u64) -> Option<&[u8]> {
+        let slot = self.live(sequence).filter(|slot| slot.sequence == sequence)?;
+        let start = self.offset(slot.position);
+        self.arena.get(start..start + usize::from(slot.len))
+    }
+
+    /// Bytes of memory held.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.arena.len() + self.slots.len() * size_of::<Option<Slot>>()
+    }
+
+    const fn index(&self, sequence: u64) -> usize {
+        sequence as usize & self.slots.len().wrapping_sub(1)
+    }
+
+    const fn offset(&self, position: u64) -> usize {
+        position as usize & self.arena.len().wrapping_sub(1)
+    }
+
+    /// What the slot of `sequence` holds, unless its bytes have been overwritten.
+    fn live(&self, sequence: u64) -> Option<&Slot> {
+        let oldest = self.floor.max(self.head.saturating_sub(self.arena.len() as u64));
+        self.slots.get(self.index(sequence))?.as_ref().filter(|slot| slot.position >= oldest)
+    }
+
+    /// Sees to it that the slot of `sequence` may be overwritten; false when it holds a newer packet.
+    fn make_slot(&mut self, sequence: u64, now: Instant) -> bool {
+        if self.slots.is_empty() {
+            self.slots.resize(MIN_PACKETS, None);
+        }
+        while let Some(kept) = self.live(sequence) {
+            let is_recent = now.saturating_duration_since(kept.arrival) < self.limits.history;
+            if kept.sequence > sequence {
+                return false;
+            }
+            if !is_recent || self.slots.len() * 2 > self.limits.max_packets {
+                break;
+            }
+            self.double_slots();
+        }
+        true
+    }
+
+    fn double_slots(&mut self) {
+        let len = self.slots.len() * 2;
+        let old = std::mem::replace(&mut self.slots, vec![None; len]);
+        for slot in old.into_iter().flatten() {
+            let index = self.index(slot.sequence);
+            self.slots[index] = Some(slot);
+        }
+    }
+
+    /// The position at which `len` contiguous bytes may be written. What lies there is forgotten by moving the head on.
+    fn make_space(&mut self, len: usize, now: Instant) -> u64 {
+        if self.arena.is_empty() {
+            self.arena.resize(MIN_BYTES, 0);
+        }
+        let lap_started = *self.lap_started.get_or_insert(now);
+        let offset = self.offset(self.head);
+        let at_lap_start = offset == 0 && self.head > 0;
+        if offset + len <= self.arena.len() && !at_lap_start {
+            return self.head;
+        }
+        let next_lap = self.head.next_multiple_of(self.arena.len() as u64);
+        let lap_was_short = now.saturating_duration_since(lap_started) < self.limits.history;
+        if lap_was_short && self.arena.len() * 2 <= self.limits.max_bytes {
+            self.double_arena();
+        }
+        if self.offset(next_lap) == 0 {
+            self.lap_started = Some(now);
+        }
+        next_lap
+    }
+
+    /// Doubles the arena; packets keep their positions. A packet lies within one lap of the old arena, hence within one
+    /// of the new.
+    fn double_arena(&mut self) {
+        let old_len = self.arena.len();
+        let lap = self.head / old_len as u64 * old_len as u64;
+        self.floor = self.floor.max(self.head.saturating_sub(old_len as u64));
+        let old = std::mem::replace(&mut self.arena, vec![0; old_len * 2]);
+        // The bytes of this lap lie before the head's offset, those of the lap before it behind.
+        let (this, before) = old.split_at((self.head - lap) as usize);
+        let start = self.offset(lap);
+        self.arena[start..start + this.len()].copy_from_slice(this);
+        let start = self.offset(lap + old_len as u64) + this.len();
+        self.arena[start..start + before.len()].copy_from_slice(before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+
+    const SMALL: RingLimits = RingLimits { history: Duration::from_secs(1), max_bytes: 16 << 10, max_packets: 64 };
+
+    fn packet(sequence: u64, len: usize) -> Vec<u8> {
+        (0..len).map(|i| (sequence as usize * 31 + i) as u8).collect()
+    }
+
+    fn start() -> Instant {
+        #[allow(clippy::disallowed_methods, reason = "an anchor for virtual time; its value does not matter")]
+        Instant::now()
+    }
+
+    #[test]
+    fn an_unused_ring_holds_no_memory() {
+        let ring = PacketRing::new(RingLimits::VIDEO);
+        assert_eq!((ring.memory(), ring.get(0)), (0, None));
+    }
+
+    #[test]
+    fn keeps_out_of_order_packets_and_the_first_of_duplicates() {
+        let now = start();
+        let mut ring = PacketRing::new(SMALL);
+        for sequence in [70_000, 70_002, 70_001] {
+            assert!(ring.insert(sequence, now, &packet(sequence, 100)));
+        }
+        assert!(!ring.insert(70_001, now, &[1]));
+        for sequence in 70_000..=70_002 {
+            assert_eq!(ring.get(sequence), Some(&packet(sequence, 100)[..]));
+        }
+        assert_eq!(ring.get(69_999), None);
+        assert_eq!(ring.get(70_003), None);
+    }
+
+    #[test]
+    fn refuses_empty_and_oversize_packets_and_packets_older_than_the_ring() {
+        let now = start();
+        let mut ring = PacketRing::new(SMALL);
+        assert!(!ring.insert(1, now, &[]));
+        assert!(!ring.insert(1, now, &[0; MAX_PACKET_LEN + 1]));
+        assert!(ring.insert(1_064, now, &[1; MAX_PACKET_LEN]));
+        assert!(!ring.insert(1_000, now, &[2; 10]), "a newer packet has the slot");
+        assert_eq!(ring.get(1_064), Some(&[1; MAX_PACKET_LEN][..]));
+    }
+
+    #[test]
+    fn grows_to_its_bounds_and_no_further() {
+        let now = start();
+        let mut ring = PacketRing::new(SMALL);
+        for sequence in 0..1_000 {
+            assert!(ring.insert(sequence, now, &packet(sequence, 1_200)));
+        }
+        let bound = ring.memory();
+        assert_eq!(ring.arena.len(), SMALL.max_bytes);
+        assert!(ring.slots.len() <= SMALL.max_packets);
+        let kept = (0..1_000).filter(|s| ring.get(*s).is_some()).count();
+        assert!((11..=13).contains(&kept), "16 KiB hold 13 packets of 1200 bytes, found {kept}");
+        for sequence in 1_000..9_000 {
+            ring.insert(sequence, now, &packet(sequence, 20));
+        }
+        assert_eq!(ring.slots.len(), SMALL.max_packets);
+        assert!(ring.memory() <= bound + SMALL.max_packets * size_of::<Option<Slot>>());
+        assert_eq!((0..9_000).filter(|s| ring.get(*s).is_some()).count(), SMALL.max_packets);
+    }
+
+    #[test]
+    fn a_slow_stream_stays_small() {
+        let mut now = start();
+        let mut ring = PacketRing::new(RingLimits::VIDEO);
+        for sequence in 0..2_000 {
+            now += Duration::from_millis(100);
+            ring.insert(sequence, now, &packet(sequence, 90));
+            for recent in sequence.saturating_sub(10)..=sequence {
+                assert!(ring.get(recent).is_some(), "one second of history");
+            }
+        }
+        assert_eq!((ring.arena.len(), ring.slots.len()), (MIN_BYTES, MIN_PACKETS));
+    }
+
+    #[test]
+    fn a_settled_stream_keeps_its_history_and_stops_growing() {
+        let mut now = start();
+        let mut ring = PacketRing::new(RingLimits::VIDEO);
+        let mut settled = 0;
+        for sequence in 0..6_000u64 {
+            now += Duration::from_millis(4);
+            assert!(ring.insert(sequence, now, &packet(sequence, 1_000)));
+            if sequence == 1_000 {
+                settled = ring.memory();
+            }
+            if sequence > 1_000 {
+                assert_eq!(ring.get(sequence - 240), Some(&packet(sequence - 240, 1_000)[..]));
+            }
+        }
+        assert_eq!(ring.memory(), settled);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        /// Whatever is inserted in whatever order: a look-up yields the right packet or none, and the newest are there.
+        #[test]
+        fn agrees_with_a_naive_model(steps in prop::collection::vec((-40i64..60, 1usize..1_500, 0u64..300), 1..400)) {
+            let mut now = start();
+            let mut ring = PacketRing::new(SMALL);
+            let mut stored: VecDeque<(u64, usize)> = VecDeque::new();
+            let mut highest = 1_000i64;
+            for (step, len, pause) in steps {
+                now += Duration::from_millis(pause);
+                let sequence = (highest + step).max(0) as u64;
+                highest = highest.max(sequence as i64);
+                let len = len.min(if pause % 2 == 0 { 60 } else { 1_500 });
+                let was_kept = ring.get(sequence).is_some();
+                let accepted = ring.insert(sequence, now, &packet(sequence, len));
+                prop_assert!(!(accepted && was_kept));
+                if accepted {
+                    stored.retain(|(s, _)| *s != sequence);
+                    stored.push_back((sequence, len));
+                    prop_assert!(ring.get(sequence).is_some());
+                }
+                for (s, len) in &stored {
+                    if let Some(found) = ring.get(*s) {
+                        prop_assert_eq!(found, &packet(*s, *len)[..]);
+                    }
+                }
+                let known = |s: u64| stored.iter().any(|(k, _)| *k == s);
+                for s in highest as u64 - 100..highest as u64 + 100 {
+                    prop_assert!(known(s) || ring.get(s).is_none());
+                }
+                let mut bytes = 0;
+                for (s, len) in stored.iter().rev().take(MIN_PACKETS) {
+                    bytes += len;
+                    if bytes + MAX_PACKET_LEN > MIN_BYTES { break }
+                    let displaced = stored.iter().any(|(other, _)| other > s && (other - s) % MIN_PACKETS as u64 == 0);
+                    prop_assert!(displaced || ring.get(*s).is_some());
+                }
+            }
+        }
+    }
+}
