@@ -6,6 +6,7 @@
 
 pub mod codec;
 pub mod command;
+pub mod feedback;
 pub mod formats;
 pub mod ids;
 pub mod numbering;
