@@ -2,9 +2,9 @@
 
 use crate::command::Event;
 use crate::ids::TrackId;
-use crate::ntp::NtpClock;
+use crate::feedback::ntp::NtpClock;
 use crate::outbox::Outbox;
-use crate::path::Path;
+use crate::path::{Path, Protocol};
 use crate::stats::ShardStats;
 use crate::timers::Timers;
 use crate::transport::Identity;
@@ -34,6 +34,8 @@ pub(crate) struct Core {
     pub(crate) closed_paths: VecDeque<Path>,
     /// Scratch for RTCP being written.
     pub(crate) scratch: Vec<u8>,
+    /// Scratch for sequence numbers to ask for.
+    pub(crate) missing: Vec<u16>,
     pub(crate) next_track: u64,
 }
 
@@ -41,6 +43,14 @@ impl Core {
     /// Lends everything for the handling of one input at `now`.
     pub(crate) fn at(&mut self, now: Instant) -> Context<'_> {
         Context { now, core: self }
+    }
+
+    /// Takes a path out of the register. A TCP connection has no other use and is to be closed.
+    pub(crate) fn drop_path(&mut self, path: &Path) {
+        self.paths.remove(path);
+        if path.protocol == Protocol::Tcp {
+            self.closed_paths.push_back(*path);
+        }
     }
 }
 

@@ -11,6 +11,9 @@ pub(crate) use streams::{Stream, Streams};
 
 use crate::command::{MediaKind, Rid, Source, TrackInfo};
 use crate::ids::TrackId;
+use crate::negotiation::ReceiveLine;
+use crate::subscription::MAX_ENCODINGS;
+use std::time::Instant;
 
 /// Who receives a publication: a participant of the room and its sending m-line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,34 @@ pub(crate) struct Publication {
 }
 
 impl Publication {
+    /// The publication of a line on which a client sends.
+    pub(crate) fn new(track: TrackId, publisher: usize, line: &ReceiveLine, source: Source, muted: bool) -> Self {
+        let mut encodings: Vec<Encoding> =
+            line.rids.iter().take(MAX_ENCODINGS).map(|rid| Encoding::new(line.kind, Some(*rid))).collect();
+        if encodings.is_empty() {
+            encodings.push(Encoding::new(line.kind, None));
+        }
+        Self {
+            track,
+            publisher,
+            mid: line.mid.clone(),
+            kind: line.kind,
+            source,
+            muted,
+            encodings,
+            subscribers: Vec::new(),
+        }
+    }
+
+    /// When each encoding was last heard; entries beyond the number of encodings are empty.
+    pub(crate) fn last_heard(&self) -> [Option<Instant>; MAX_ENCODINGS] {
+        let mut heard = [None; MAX_ENCODINGS];
+        for (heard, encoding) in heard.iter_mut().zip(&self.encodings) {
+            *heard = encoding.last_heard;
+        }
+        heard
+    }
+
     /// The encoding of a rid; without simulcast there is one, which no rid names.
     pub(crate) fn encoding_of(&self, rid: Option<Rid>) -> Option<usize> {
         self.encodings.iter().position(|encoding| encoding.rid == rid)

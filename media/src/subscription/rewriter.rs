@@ -162,6 +162,12 @@ impl Rewriter {
         Some(out - ROLLOVER_BASE)
     }
 
+    /// The index of an outgoing sequence number that was used lately.
+    pub(crate) fn index_of(&self, outgoing: u16) -> u64 {
+        let distance = outgoing.wrapping_sub(self.highest as u16) as i16;
+        self.highest.saturating_add_signed(i64::from(distance)).saturating_sub(ROLLOVER_BASE)
+    }
+
     /// Notes the outgoing timestamp of a forwarded packet.
     pub(crate) fn note_timestamp(&mut self, now: Instant, timestamp: u32) {
         let newer = self.newest.is_none_or(|(newest, _)| timestamp.wrapping_sub(newest) as i32 > 0);
@@ -197,6 +203,7 @@ mod tests {
         assert_eq!(rewriter.sequence(70_003), Some(103));
         assert_eq!(rewriter.sequence(70_001), Some(101), "a late packet fills its own gap");
         assert_eq!(rewriter.sequence(69_999), None);
+        assert_eq!((rewriter.index_of(101), rewriter.index_of(103)), (101, 103));
         rewriter.note_timestamp(now, 5_000);
         let source = rewriter.start_source(now + Duration::from_millis(100), 9, 77, 90_000);
         assert_eq!(rewriter.sequence(9), Some(104));

@@ -1,0 +1,137 @@
+//! One member of a room: its transport, its negotiation, what it sends and what it receives.
+
+use crate::command::{Channel, Event, MediaKind, ParticipantSettings};
+use crate::context::Context;
+use crate::feedback::twcc::TwccRecorder;
+use crate::ids::ParticipantId;
+use crate::negotiation::{LineIndex, Negotiator};
+use crate::path::Path;
+use crate::publication::{Publication, Streams};
+use crate::subscription::Outgoing;
+use crate::transport::{IceCredentials, Transport};
+use bytes::Bytes;
+use slab::Slab;
+use std::time::{Duration, Instant};
+
+/// Round-trip time assumed until a receiver report tells.
+pub(crate) const INITIAL_RTT: Duration = Duration::from_millis(100);
+
+/// A subscription whose m-line is not negotiated yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PendingSubscription {
+    pub(crate) line: LineIndex,
+    /// Key of the publication in the room.
+    pub(crate) publication: usize,
+}
+
+/// See the module's text.
+pub(crate) struct Participant {
+    pub(crate) id: ParticipantId,
+    /// Its number in the shard.
+    pub(crate) slot: u32,
+    pub(crate) settings: ParticipantSettings,
+    pub(crate) transport: Transport,
+    pub(crate) negotiator: Negotiator,
+    pub(crate) ice: IceCredentials,
+    /// Its first offer was accepted: the transport knows its counterpart, and lines can be offered.
+    pub(crate) negotiated: bool,
+    pub(crate) connected: bool,
+    /// Its entries in the shard's register of paths.
+    pub(crate) paths: Vec<Path>,
+    pub(crate) streams: Streams,
+    /// Keys of its publications in the room.
+    pub(crate) publications: Vec<usize>,
+    /// Its outgoing streams, by the index of their line.
+    pub(crate) outgoing: Vec<Option<Outgoing>>,
+    pub(crate) pending: Vec<PendingSubscription>,
+    pub(crate) twcc: TwccRecorder,
+    /// SSRC under which reports leave.
+    pub(crate) report_ssrc: u32,
+    pub(crate) rtt: Duration,
+    pub(crate) next_report: Option<Instant>,
+    /// The stream id of its chat channel, once open.
+    pub(crate) chat: Option<u16>,
+}
+
+impl Participant {
+    /// The outgoing stream with that SSRC, its own or that of its retransmissions.
+    pub(crate) fn line_of_ssrc(&self, ssrc: u32) -> Option<usize> {
+        self.outgoing
+            .iter()
+            .position(|outgoing| outgoing.as_ref().is_some_and(|o| o.ssrc == ssrc || o.rtx_ssrc == Some(ssrc)))
+    }
+
+    /// Takes a publication's line away, whether it is in use or pending. Returns the line if there was one.
+    pub(crate) fn release(&mut self, publication: usize) -> Option<LineIndex> {
+        if let Some(index) = self.pending.iter().position(|pending| pending.publication == publication) {
+            return Some(self.pending.swap_remove(index).line);
+        }
+        let index = self.outgoing.iter().position(|outgoing| {
+            let subscription = outgoing.as_ref().and_then(|outgoing| outgoing.subscription.as_ref());
+            subscription.is_some_and(|subscription| subscription.publication == publication)
+        })?;
+        self.outgoing.get_mut(index)?.as_mut()?.release();
+        Some(LineIndex::new(index))
+    }
+
+    /// The SSRC of something it sends, as transport feedback must name one.
+    pub(crate) fn first_media_ssrc(&self, publications: &Slab<Publication>) -> u32 {
+        let own = self.publications.iter().filter_map(|key| publications.get(*key));
+        own.flat_map(|publication| &publication.encodings).find_map(|encoding| encoding.ssrc).unwrap_or(0)
+    }
+
+    /// How many tracks it receives, or waits to receive.
+    pub(crate) fn subscription_count(&self) -> usize {
+        let active = self.outgoing.iter().flatten().filter(|outgoing| outgoing.subscription.is_some()).count();
+        active + self.pending.len()
+    }
+
+    /// Whether it is subscribed to a publication already.
+    pub(crate) fn is_subscribed(&self, publication: usize) -> bool {
+        self.pending.iter().any(|pending| pending.publication == publication)
+            || self
+                .outgoing
+                .iter()
+                .flatten()
+                .filter_map(|outgoing| outgoing.subscription.as_ref())
+                .any(|subscription| subscription.publication == publication)
+    }
+
+    /// Sends the server's offer if one is due.
+    pub(crate) fn negotiate(&mut self, context: &mut Context<'_>) {
+        if !self.negotiated {
+            return;
+        }
+        if let Some((negotiation, sdp)) = self.negotiator.create_offer(&self.ice) {
+            context.emit(Event::Offered { participant: self.id, negotiation, sdp });
+        }
+    }
+
+    /// Sends a text on a data channel, or gives it back to the control plane.
+    pub(crate) fn send_data(&mut self, context: &mut Context<'_>, channel: Channel, text: Bytes) {
+        let sent = self.chat.is_some_and(|stream| {
+            self.transport.send_text(context.now, stream, &text, &mut context.core.outbox).is_ok()
+        });
+        if sent {
+            context.core.stats.data_out_messages += 1;
+        } else {
+            context.emit(Event::DataRefused { participant: self.id, channel, text });
+        }
+    }
+
+    /// Seals and queues an RTCP compound packet; nothing happens before the transport is up.
+    pub(crate) fn send_rtcp(&mut self, context: &mut Context<'_>, compound: &[u8]) {
+        let Some(path) = self.transport.path().copied() else { return };
+        if let Some(sealed) = self.transport.protect_rtcp(compound) {
+            context.core.outbox.push(self.slot, &path, &sealed);
+        }
+    }
+}
+
+/// Tracks that one participant may publish of a kind: cameras, screens and their sound.
+pub(crate) const fn max_publications(kind: MediaKind) -> usize {
+    match kind {
+        MediaKind::Audio => 8,
+        MediaKind::Video => 8,
+    }
+}

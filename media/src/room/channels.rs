@@ -1,0 +1,45 @@
+//! Data channels: `chat` goes to the control plane, which gives messages their order; labels that Parlor does not know
+//! are accepted and ignored.
+
+use super::Room;
+use crate::command::{Channel, Event};
+use crate::context::Context;
+use crate::ids::TrackId;
+use crate::transport::TransportEvent;
+
+impl Room {
+    /// Takes what happened on a participant's data channels.
+    pub(crate) fn handle_channel_event(&mut self, context: &mut Context<'_>, index: usize, event: TransportEvent) {
+        let Some(participant) = self.participants.get_mut(index) else { return };
+        let id = participant.id;
+        match event {
+            TransportEvent::ChannelOpened { id: stream, label } => {
+                if let Some(channel) = Channel::from_label(&label) {
+                    participant.chat = Some(stream);
+                    context.emit(Event::ChannelOpened { participant: id, channel });
+                }
+            }
+            TransportEvent::ChannelClosed { id: stream } if participant.chat == Some(stream) => {
+                participant.chat = None;
+                context.emit(Event::ChannelClosed { participant: id, channel: Channel::Chat });
+            }
+            TransportEvent::Message { id: stream, data, .. } if participant.chat == Some(stream) => {
+                context.core.stats.data_in_messages += 1;
+                context.emit(Event::Data { participant: id, channel: Channel::Chat, text: data });
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes that a participant muted a track of its own, or not any more.
+    pub(crate) fn set_muted(&mut self, index: usize, track: TrackId, muted: bool) {
+        let Some(key) = self.publication_of(track) else { return };
+        let Some(publication) = self.publications.get_mut(key).filter(|p| p.publisher == index) else { return };
+        publication.muted = muted;
+        if let Some(participant) = self.participants.get(index)
+            && muted
+        {
+            self.speakers.remove(participant.id);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The packet path: from a sealed datagram to the subscribers of its publication.
+
+use super::Room;
+use super::marks::Marks;
+use crate::codec::is_keyframe_start;
+use crate::command::{Event, SubscriptionError};
+use crate::context::Context;
+use crate::drop_reason::DropReason;
+use crate::formats::FormatId;
+use crate::numbering::Payload;
+use crate::participant::Participant;
+use crate::path::Path;
+use crate::publication::{Publication, Stream};
+use crate::rtp::header::RtpHeader;
+use crate::subscription::Incoming;
+use slab::Slab;
+
+impl Room {
+    /// Takes an SRTP datagram of a participant; decrypts it in place and fans it out.
+    pub(crate) fn handle_rtp(&mut self, context: &mut Context<'_>, index: usize, path: &Path, datagram: &mut [u8]) {
+        if let Err(reason) = self.receive_rtp(context, index, path, datagram) {
+            context.core.stats.drop(reason);
+        }
+    }
+
+    fn receive_rtp(
+        &mut self,
+        context: &mut Context<'_>,
+        index: usize,
+        path: &Path,
+        datagram: &mut [u8],
+    ) -> Result<(), DropReason> {
+        let participant = self.participants.get_mut(index).ok_or(DropReason::UnknownPath)?;
+        let len = participant.transport.unprotect_rtp(path, datagram)?;
+        context.core.stats.rtp_in_packets += 1;
+        context.core.stats.rtp_in_bytes += datagram.len() as u64;
+        let packet = datagram.get_mut(..len).ok_or(DropReason::MalformedRtp)?;
+        let header = RtpHeader::parse(packet).ok_or(DropReason::MalformedRtp)?;
+        let numbering = participant.negotiator.numbering();
+        let marks = Marks::read(numbering, &header, packet);
+        let payload = numbering.payload(header.payload_type);
+        if let Some(sequence) = marks.transport_sequence {
+            participant.twcc.on_packet(context.now, sequence);
+        }
+        let (format, recovered) = match payload {
+            Payload::Media(format) => (format, false),
+            Payload::Rtx(format) => (format, true),
+            Payload::Unknown => return Err(DropReason::UnknownPayloadType),
+        };
+        let stream = match participant.streams.get(header.ssrc) {
+            Some(stream) => stream,
+            None => learn(participant, &self.publications, &header, &marks, packet, format, recovered)?,
+        };
+        if stream.rtx != recovered {
+            return Err(DropReason::UnknownPayloadType);
+        }
+        if !recovered {
+            self.note_level(context, index, stream, &marks);
+            return self.fan_out(context, stream, format, packet, header, marks, false);
+        }
+        context.core.stats.rtx_in_packets += 1;
+        let media_type = self.participants[index].negotiator.numbering().types(format).map(|types| types.media);
+        let packet = restore(packet, &header, media_type.ok_or(DropReason::UnknownPayloadType)?)?;
+        let header = RtpHeader::parse(packet).ok_or(DropReason::MalformedRtp)?;
+        let numbering = self.participants[index].negotiator.numbering();
+        let marks = Marks::read(numbering, &header, packet);
+        self.fan_out(context, stream, format, packet, header, marks, true)
+    }
+
+    fn note_level(&mut self, context: &Context<'_>, index: usize, stream: Stream, marks: &Marks) {
+        let muted = self.publications.get(stream.publication).is_none_or(|publication| publication.muted);
+        if let (Some(level), false, Some(participant)) = (marks.level, muted, self.participants.get(index)) {
+            self.speakers.update(context.now, participant.id, level);
+        }
+    }
+
+    /// Gives a packet to its encoding, then to every subscriber of the publication.
+    #[allow(clippy::too_many_arguments, reason = "the packet and what was learnt of it, on the hot path")]
+    fn fan_out(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: Stream,
+        format: FormatId,
+        packet: &[u8],
+        header: RtpHeader,
+        marks: Marks,
+        recovered: bool,
+    ) -> Result<(), DropReason> {
+        let publication = self.publications.get_mut(stream.publication).ok_or(DropReason::NotPublished)?;
+        let encoding = publication.encodings.get_mut(stream.encoding).ok_or(DropReason::NotPublished)?;
+        let descriptor = marks.descriptor.and_then(|range| packet.get(range));
+        let begins = is_keyframe_start(format.format().codec, header.payload(packet), descriptor);
+        let received = encoding.receive(context.now, &header, packet, format, begins, recovered)?;
+        let incoming = Incoming {
+            packet,
+            header,
+            sequence: received.sequence,
+            encoding: stream.encoding,
+            generation: received.generation,
+            format,
+            begins,
+            descriptor,
+        };
+        let rid = encoding.rid;
+        for subscriber in &publication.subscribers {
+            let Some(participant) = self.participants.get_mut(subscriber.participant) else { continue };
+            let Some(Some(outgoing)) = participant.outgoing.get_mut(subscriber.line) else { continue };
+            match outgoing.forward(context, &mut participant.transport, &incoming) {
+                Ok(false) => {}
+                Ok(true) => {
+                    if let Some(rid) = rid {
+                        let (participant, track) = (participant.id, publication.track);
+                        context.emit(Event::LayerChanged { participant, track, rid });
+                    }
+                }
+                Err(reason) => {
+                    context.core.stats.drop(reason);
+                    let subscription = outgoing.subscription.as_mut().filter(|subscription| !subscription.refused);
+                    if reason == DropReason::UnsupportedCodec
+                        && let Some(subscription) = subscription
+                    {
+                        subscription.refused = true;
+                        let (participant, track) = (participant.id, publication.track);
+                        let reason = SubscriptionError::Codec;
+                        context.emit(Event::SubscriptionFailed { participant, track, reason });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Finds out what an unknown SSRC carries, from its mid and rid, or because only one publication can be meant.
+fn learn(
+    participant: &mut Participant,
+    publications: &Slab<Publication>,
+    header: &RtpHeader,
+    marks: &Marks,
+    packet: &[u8],
+    format: FormatId,
+    rtx: bool,
+) -> Result<Stream, DropReason> {
+    let mut own = participant.publications.iter().filter_map(|key| Some((*key, publications.get(*key)?)));
+    let (key, publication) = match &marks.mid {
+        Some(range) => {
+            let mid = packet.get(range.clone()).unwrap_or_default();
+            own.find(|(_, publication)| publication.mid.as_bytes() == mid)
+        }
+        None => {
+            let mut of_kind = own.filter(|(_, publication)| publication.kind == format.kind());
+            of_kind.next().filter(|_| of_kind.next().is_none())
+        }
+    }
+    .ok_or(DropReason::UnknownSsrc)?;
+    if publication.kind != format.kind() {
+        return Err(DropReason::UnknownPayloadType);
+    }
+    let rid = if rtx { marks.repaired_rid.or(marks.rid) } else { marks.rid };
+    let encoding = match publication.encodings.as_slice() {
+        [single] if single.rid.is_none() => Some(0),
+        _ => rid.and_then(|rid| publication.encoding_of(Some(rid))),
+    }
+    .ok_or(DropReason::UnknownSsrc)?;
+    let stream = Stream { publication: key, encoding, rtx };
+    if participant.streams.learn(header.ssrc, stream) { Ok(stream) } else { Err(DropReason::TooManySsrcs) }
+}
+
+/// Turns a retransmission back into the packet it repairs (RFC 4588 section 4), in place: the header moves up over the
+/// two bytes of the original sequence number. The SSRC stays that of the retransmissions; nothing depends on it.
+fn restore<'a>(packet: &'a mut [u8], header: &RtpHeader, payload_type: u8) -> Result<&'a mut [u8], DropReason> {
+    let payload = header.payload_range();
+    let original: [u8; 2] = packet
+        .get(payload.clone())
+        .and_then(|payload| payload.first_chunk().copied())
+        .ok_or(DropReason::PaddingOnly)?;
+    packet.copy_within(..payload.start, 2);
+    let restored = packet.get_mut(2..).ok_or(DropReason::MalformedRtp)?;
+    if let Some([_, second, sequence @ ..]) = restored.first_chunk_mut::<4>() {
+        *second = *second & 0x80 | payload_type;
+        *sequence = original;
+    }
+    Ok(restored)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retransmission_becomes_the_packet_it_repairs() {
+        let mut packet = vec![0x90, 0x80 | 97, 0, 9, 0, 0, 0, 5, 0, 0, 0, 7, 0xbe, 0xde, 0, 1, 0x10, b'a', 0, 0];
+        packet.extend([0x12, 0x34, 1, 2, 3]);
+        let header = RtpHeader::parse(&packet).expect("valid");
+        let restored = restore(&mut packet, &header, 96).expect("restored");
+        let header = RtpHeader::parse(restored).expect("valid");
+        assert_eq!((header.sequence, header.payload_type, header.marker, header.timestamp), (0x1234, 96, true, 5));
+        assert_eq!((header.payload(restored), header.extension(restored, 1)), (&[1, 2, 3][..], Some(&b"a"[..])));
+    }
+
+    #[test]
+    fn a_retransmission_of_nothing_is_padding() {
+        let mut packet = vec![0x80, 97, 0, 9, 0, 0, 0, 5, 0, 0, 0, 7, 1];
+        let header = RtpHeader::parse(&packet).expect("valid");
+        assert_eq!(restore(&mut packet, &header, 96).err(), Some(DropReason::PaddingOnly));
+    }
+}

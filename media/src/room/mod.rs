@@ -1,0 +1,129 @@
+//! A room: its participants, what they publish, and who receives it.
+//!
+//! A room lives on one shard and is touched by one thread. Always holds: every subscriber of a publication is an
+//! outgoing stream whose subscription names that publication, and the other way round; a participant's pending
+//! subscriptions name publications that exist; nobody subscribes to a track of their own.
+
+mod channels;
+mod media;
+mod marks;
+mod negotiation;
+mod reports;
+mod subscriptions;
+mod upkeep;
+
+use crate::command::ParticipantSettings;
+use crate::context::Context;
+use crate::feedback::twcc::TwccRecorder;
+use crate::ids::{ParticipantId, RoomId, TrackId};
+use crate::negotiation::{LocalParameters, Negotiator};
+use crate::participant::{INITIAL_RTT, Participant};
+use crate::publication::Publication;
+use crate::speakers::Speakers;
+use crate::transport::{IceCredentials, Transport};
+use rand::RngExt;
+use slab::Slab;
+use std::time::Instant;
+
+/// See the module's text.
+pub(crate) struct Room {
+    pub(crate) id: RoomId,
+    /// Its number in the shard.
+    pub(crate) index: u32,
+    pub(crate) participants: Slab<Participant>,
+    pub(crate) publications: Slab<Publication>,
+    speakers: Speakers,
+    /// When feedback was last looked at; `None` while nothing is published.
+    next_upkeep: Option<Instant>,
+    /// Turns of the upkeep's clock so far.
+    turn: u32,
+}
+
+impl Room {
+    /// An empty room.
+    pub(crate) fn new(id: RoomId, index: u32) -> Self {
+        Self {
+            id,
+            index,
+            participants: Slab::new(),
+            publications: Slab::new(),
+            speakers: Speakers::default(),
+            next_upkeep: None,
+            turn: 0,
+        }
+    }
+
+    /// Adds a participant, whose transport waits for its first offer. Returns its index here.
+    pub(crate) fn join(
+        &mut self,
+        context: &mut Context<'_>,
+        id: ParticipantId,
+        slot: u32,
+        settings: ParticipantSettings,
+    ) -> usize {
+        let core = &mut *context.core;
+        let ice = IceCredentials::generate(&mut core.rng);
+        let negotiator = Negotiator::new(LocalParameters {
+            fingerprint: core.identity.fingerprint().to_owned(),
+            candidates: settings.candidates.clone(),
+            follows_bindings: settings.follows_bindings,
+            seed: core.rng.random(),
+        });
+        core.ufrags.insert(ice.ufrag.clone(), slot);
+        let transport = Transport::new(core.identity.clone(), ice.clone(), slot, context.now);
+        let report_ssrc = core.rng.random();
+        core.stats.participants += 1;
+        self.participants.insert(Participant {
+            id,
+            slot,
+            settings,
+            transport,
+            negotiator,
+            ice,
+            negotiated: false,
+            connected: false,
+            streams: Default::default(),
+            publications: Vec::new(),
+            outgoing: Vec::new(),
+            pending: Vec::new(),
+            twcc: TwccRecorder::default(),
+            report_ssrc,
+            rtt: INITIAL_RTT,
+            next_report: None,
+            chat: None,
+            paths: Vec::new(),
+        })
+    }
+
+    /// Removes a participant with all it published and received. The shard clears its registers by what is returned.
+    pub(crate) fn leave(&mut self, context: &mut Context<'_>, index: usize) -> Option<Participant> {
+        let publications = self.participants.get(index)?.publications.clone();
+        for key in publications {
+            self.unpublish(context, key, false);
+        }
+        for publication in self.publications.iter_mut().map(|(_, publication)| publication) {
+            publication.subscribers.retain(|subscriber| subscriber.participant != index);
+        }
+        let mut participant = self.participants.remove(index);
+        self.speakers.remove(participant.id);
+        let stats = &mut context.core.stats;
+        stats.subscriptions -= participant.subscription_count() as u64;
+        stats.participants -= 1;
+        stats.connected -= u64::from(participant.connected);
+        participant.transport.close(context.now, &mut context.core.outbox);
+        self.negotiate_all(context);
+        Some(participant)
+    }
+
+    /// The publication of a track.
+    fn publication_of(&self, track: TrackId) -> Option<usize> {
+        self.publications.iter().find_map(|(key, publication)| (publication.track == track).then_some(key))
+    }
+
+    /// Sends every offer that has become due.
+    fn negotiate_all(&mut self, context: &mut Context<'_>) {
+        for (_, participant) in &mut self.participants {
+            participant.negotiate(context);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Who receives what: subscribing, binding to m-lines, and undoing both.
+
+use super::Room;
+use crate::command::{Event, Rid, SubscriptionError};
+use crate::context::Context;
+use crate::ids::TrackId;
+use crate::participant::PendingSubscription;
+use crate::publication::Subscriber;
+use crate::subscription::{Outgoing, Subscription};
+use crate::wire_id::wire_id;
+use rand::RngExt;
+
+/// Tracks that one participant receives at most. A browser is at its end well before; the SDP of such a session has
+/// some 100 m-lines.
+const MAX_SUBSCRIPTIONS: usize = 96;
+
+impl Room {
+    /// Subscribes a participant to a track.
+    pub(crate) fn subscribe(&mut self, context: &mut Context<'_>, index: usize, track: TrackId) {
+        let Some(participant) = self.participants.get(index) else { return };
+        let key = self.publication_of(track).filter(|key| self.publications[*key].publisher != index);
+        let failure = match key {
+            None => SubscriptionError::NoTrack,
+            Some(_) if participant.subscription_count() >= MAX_SUBSCRIPTIONS => SubscriptionError::TooMany,
+            Some(key) => {
+                self.bind(context, index, key);
+                self.activate(context, index);
+                if let Some(participant) = self.participants.get_mut(index) {
+                    participant.negotiate(context);
+                }
+                return;
+            }
+        };
+        context.emit(Event::SubscriptionFailed { participant: participant.id, track, reason: failure });
+    }
+
+    /// Gives a publication a line of the participant's connection. It starts once the line is negotiated.
+    pub(super) fn bind(&mut self, context: &mut Context<'_>, index: usize, key: usize) {
+        let Some(publisher) = self.publications.get(key).and_then(|p| self.participants.get(p.publisher)) else { return };
+        let publisher_id = publisher.id;
+        let (Some(publication), Some(participant)) = (self.publications.get(key), self.participants.get_mut(index)) else {
+            return;
+        };
+        if !participant.negotiated
+            || participant.is_subscribed(key)
+            || participant.subscription_count() >= MAX_SUBSCRIPTIONS
+        {
+            return;
+        }
+        let msid = (wire_id('p', publisher_id.0), wire_id('t', publication.track.0));
+        match participant.negotiator.bind(publication.kind, msid) {
+            Some(line) => {
+                participant.pending.push(PendingSubscription { line, publication: key });
+                context.core.stats.subscriptions += 1;
+            }
+            None => context.emit(Event::SubscriptionFailed {
+                participant: participant.id,
+                track: publication.track,
+                reason: SubscriptionError::TooMany,
+            }),
+        }
+    }
+
+    /// Starts the pending subscriptions whose lines are negotiated.
+    pub(super) fn activate(&mut self, context: &mut Context<'_>, index: usize) {
+        let Some(participant) = self.participants.get(index) else { return };
+        let pending = participant.pending.clone();
+        for PendingSubscription { line, publication: key } in pending {
+            let Some(publication) = self.publications.get(key) else { continue };
+            let Some(publisher) = self.participants.get(publication.publisher) else { continue };
+            let (publisher_id, numbering) = (publisher.id, publisher.negotiator.numbering().clone());
+            let Some(participant) = self.participants.get_mut(index) else { return };
+            let Some(send_line) = participant.negotiator.send_line(line) else { continue };
+            let subscription = Subscription::new(publication.track, key, &numbering, send_line);
+            let mid = send_line.mid.clone();
+            let slot = line.index();
+            if participant.outgoing.len() <= slot {
+                participant.outgoing.resize_with(slot + 1, || None);
+            }
+            let rng = &mut context.core.rng;
+            let outgoing = participant.outgoing[slot].get_or_insert_with(|| Outgoing::new(send_line, rng.random(), rng.random()));
+            outgoing.subscription = Some(subscription);
+            participant.pending.retain(|pending| pending.line != line);
+            let id = participant.id;
+            let Some(publication) = self.publications.get_mut(key) else { continue };
+            publication.subscribers.push(Subscriber { participant: index, line: slot });
+            context.emit(Event::Bound { participant: id, mid, track: publication.track, publisher: publisher_id });
+            self.choose_layer(context, index, slot);
+        }
+    }
+
+    /// Ends a participant's subscription to a track.
+    pub(crate) fn unsubscribe(&mut self, context: &mut Context<'_>, index: usize, track: TrackId) {
+        let Some(key) = self.publication_of(track) else { return };
+        if let Some(publication) = self.publications.get_mut(key) {
+            publication.subscribers.retain(|subscriber| subscriber.participant != index);
+        }
+        self.unbind(context, index, key);
+        if let Some(participant) = self.participants.get_mut(index) {
+            participant.negotiate(context);
+        }
+    }
+
+    /// Frees the line that a participant has for a publication.
+    pub(super) fn unbind(&mut self, context: &mut Context<'_>, index: usize, key: usize) {
+        let Some(track) = self.publications.get(key).map(|publication| publication.track) else { return };
+        let Some(participant) = self.participants.get_mut(index) else { return };
+        let Some(line) = participant.release(key) else { return };
+        context.core.stats.subscriptions -= 1;
+        let mid = participant.negotiator.send_line(line).map(|send_line| send_line.mid.clone());
+        participant.negotiator.unbind(line);
+        if let Some(mid) = mid {
+            context.emit(Event::Unbound { participant: participant.id, mid, track });
+        }
+    }
+
+    /// Sets the highest simulcast encoding that a subscriber wants of a track.
+    pub(crate) fn set_layer(&mut self, context: &mut Context<'_>, index: usize, track: TrackId, rid: Option<Rid>) {
+        let Some(key) = self.publication_of(track) else { return };
+        let Some(publication) = self.publications.get(key) else { return };
+        let limit = rid.and_then(|rid| publication.encoding_of(Some(rid)));
+        let Some(subscriber) = publication.subscribers.iter().find(|s| s.participant == index).copied() else { return };
+        if let Some(subscription) = self.subscription_mut(subscriber) {
+            subscription.selector.set_limit(limit);
+        }
+        self.choose_layer(context, index, subscriber.line);
+    }
+
+    /// The subscription behind a subscriber.
+    pub(super) fn subscription_mut(&mut self, subscriber: Subscriber) -> Option<&mut Subscription> {
+        let participant = self.participants.get_mut(subscriber.participant)?;
+        participant.outgoing.get_mut(subscriber.line)?.as_mut()?.subscription.as_mut()
+    }
+
+    /// Chooses a subscription's encoding anew, and asks for the key frame that it then needs.
+    pub(super) fn choose_layer(&mut self, context: &mut Context<'_>, index: usize, line: usize) {
+        let Some(subscription) = self
+            .participants
+            .get_mut(index)
+            .and_then(|participant| participant.outgoing.get_mut(line)?.as_mut()?.subscription.as_mut())
+        else {
+            return;
+        };
+        let Some(publication) = self.publications.get_mut(subscription.publication) else { return };
+        let heard = publication.last_heard();
+        subscription.selector.choose(context.now, &heard[..publication.encodings.len()]);
+        if let Some(awaited) = subscription.wants_keyframe_of()
+            && let Some(encoding) = publication.encodings.get_mut(awaited)
+        {
+            encoding.request_keyframe(context.now);
+        }
+    }
+}

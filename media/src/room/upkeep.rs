@@ -1,0 +1,189 @@
+//! What a room does by the clock while something is published: loss repair, key frames, reports, speakers.
+
+use super::Room;
+use crate::command::Event;
+use crate::context::Context;
+use crate::feedback::rtcp::SenderReport;
+use crate::feedback::rtcp_writer::{write_nack, write_pli, write_receiver_report, write_sender_report};
+use crate::participant::Participant;
+use crate::publication::{Encoding, Publication};
+use crate::timer_key::room_key;
+use slab::Slab;
+use std::time::{Duration, Instant};
+
+/// How often a room looks at its feedback: short beside a frame, long beside the cost.
+const UPKEEP_INTERVAL: Duration = Duration::from_millis(20);
+
+/// TWCC feedback leaves with every third turn: libwebrtc's own receivers send it each 50 to 250 ms.
+const TRANSPORT_FEEDBACK_TURNS: u32 = 3;
+
+/// Interval of sender and receiver reports (RFC 3550 section 6.2 allows it from 360 kbit/s of session bandwidth on).
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Room {
+    /// Starts the clock when the first track is published.
+    pub(super) fn start_upkeep(&mut self, context: &mut Context<'_>) {
+        if self.next_upkeep.is_none() {
+            self.schedule_upkeep(context);
+        }
+    }
+
+    fn schedule_upkeep(&mut self, context: &mut Context<'_>) {
+        let at = context.now + UPKEEP_INTERVAL;
+        self.next_upkeep = Some(at);
+        context.core.timers.schedule(room_key(self.index), at);
+    }
+
+    /// One turn of the clock.
+    pub(crate) fn handle_timeout(&mut self, context: &mut Context<'_>) {
+        if self.next_upkeep.is_none_or(|at| at > context.now) {
+            return;
+        }
+        if self.publications.is_empty() {
+            self.next_upkeep = None;
+            return;
+        }
+        self.turn = self.turn.wrapping_add(1);
+        self.choose_layers(context);
+        let transport_feedback = self.turn.is_multiple_of(TRANSPORT_FEEDBACK_TURNS);
+        for (_, participant) in &mut self.participants {
+            if participant.connected {
+                send_feedback(context, participant, &mut self.publications, transport_feedback);
+            }
+        }
+        if let Some(speakers) = self.speakers.poll(context.now) {
+            let speakers = speakers.to_vec();
+            context.emit(Event::Speakers { room: self.id, speakers });
+        }
+        self.schedule_upkeep(context);
+    }
+
+    /// Follows encodings that came or went, and repeats requests for key frames that are still awaited.
+    fn choose_layers(&mut self, context: &mut Context<'_>) {
+        for (_, publication) in &mut self.publications {
+            let heard = publication.last_heard();
+            let Publication { subscribers, encodings, .. } = publication;
+            for subscriber in subscribers {
+                let Some(subscription) = self
+                    .participants
+                    .get_mut(subscriber.participant)
+                    .and_then(|participant| participant.outgoing.get_mut(subscriber.line)?.as_mut()?.subscription.as_mut())
+                else {
+                    continue;
+                };
+                subscription.selector.choose(context.now, &heard[..encodings.len()]);
+                if let Some(encoding) = subscription.wants_keyframe_of().and_then(|wanted| encodings.get_mut(wanted)) {
+                    encoding.request_keyframe(context.now);
+                }
+            }
+        }
+    }
+}
+
+/// Everything that one participant is told this turn, in as few datagrams as it fits.
+fn send_feedback(
+    context: &mut Context<'_>,
+    participant: &mut Participant,
+    publications: &mut Slab<Publication>,
+    transport_feedback: bool,
+) {
+    let mut out = std::mem::take(&mut context.core.scratch);
+    let now = context.now;
+    let (sender, rtt) = (participant.report_ssrc, participant.rtt);
+    let report_due = participant.next_report.is_none_or(|at| at <= now);
+    let mut blocks = Vec::new();
+    for key in participant.publications.clone() {
+        let Some(publication) = publications.get_mut(key) else { continue };
+        for encoding in &mut publication.encodings {
+            write_requests(context, encoding, sender, rtt, &mut out);
+            flush(context, participant, &mut out, FULL);
+            if report_due
+                && let (Some(ssrc), Some(reception)) = (encoding.ssrc, &mut encoding.reception)
+            {
+                blocks.push(reception.report(now, ssrc));
+            }
+        }
+    }
+    if transport_feedback {
+        let media = participant.first_media_ssrc(publications);
+        participant.twcc.build(now, sender, media, &mut out);
+        flush(context, participant, &mut out, FULL);
+    }
+    if report_due {
+        participant.next_report = Some(now + REPORT_INTERVAL);
+        if !blocks.is_empty() {
+            flush(context, participant, &mut out, 0);
+            write_receiver_report(&mut out, sender, &blocks);
+        }
+        for line in 0..participant.outgoing.len() {
+            write_report(context, participant, line, publications, &mut out);
+            flush(context, participant, &mut out, FULL);
+        }
+    }
+    flush(context, participant, &mut out, 0);
+    context.core.scratch = out;
+}
+
+/// A compound of this size leaves no room for the largest packet that may follow it in a datagram.
+const FULL: usize = 600;
+
+/// Sends what was written once it is longer than `limit`.
+fn flush(context: &mut Context<'_>, participant: &mut Participant, out: &mut Vec<u8>, limit: usize) {
+    if out.len() > limit {
+        participant.send_rtcp(context, out);
+        out.clear();
+    }
+}
+
+/// NACKs and key-frame requests for one encoding.
+fn write_requests(context: &mut Context<'_>, encoding: &mut Encoding, sender: u32, rtt: Duration, out: &mut Vec<u8>) {
+    let Some(ssrc) = encoding.ssrc else { return };
+    let missing = &mut context.core.missing;
+    missing.clear();
+    encoding.nack.poll(context.now, rtt, missing);
+    if !missing.is_empty() {
+        write_nack(out, sender, ssrc, missing);
+        context.core.stats.nack_out_packets += missing.len() as u64;
+    }
+    if encoding.keyframes.poll(context.now) {
+        write_pli(out, sender, ssrc);
+        context.core.stats.keyframe_requests_out += 1;
+    }
+}
+
+/// The sender report of one of the participant's outgoing streams, if it carries something.
+fn write_report(
+    context: &Context<'_>,
+    participant: &Participant,
+    line: usize,
+    publications: &Slab<Publication>,
+    out: &mut Vec<u8>,
+) {
+    let Some(Some(outgoing)) = participant.outgoing.get(line) else { return };
+    let encoding = outgoing.subscription.as_ref().and_then(|subscription| {
+        publications.get(subscription.publication)?.encodings.get(subscription.selector.current()?)
+    });
+    let Some(rtp_timestamp) = encoding.and_then(|encoding| report_timestamp(context.now, outgoing, encoding)) else {
+        return;
+    };
+    let report = SenderReport {
+        ssrc: outgoing.ssrc,
+        ntp: context.core.clock.at(context.now),
+        rtp_timestamp,
+        packets: outgoing.sending.packets(),
+        octets: outgoing.sending.octets(),
+    };
+    write_sender_report(out, &report, participant.negotiator.cname());
+}
+
+/// The outgoing RTP time of `now`: by the publisher's sender report once there is one, which keeps its audio and video in
+/// step, before that by the newest packet.
+fn report_timestamp(now: Instant, outgoing: &crate::subscription::Outgoing, encoding: &Encoding) -> Option<u32> {
+    let (newest, at, offset) = outgoing.timing()?;
+    let (base, since) = match encoding.clock {
+        Some(clock) => (clock.rtp_timestamp.wrapping_add(offset), clock.at),
+        None => (newest, at),
+    };
+    let elapsed = now.saturating_duration_since(since).as_micros() * u128::from(outgoing.clock_rate()) / 1_000_000;
+    Some(base.wrapping_add(elapsed as u32))
+}

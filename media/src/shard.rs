@@ -1,0 +1,321 @@
+//! A shard: some rooms, and everything that happens in them, on one thread.
+//!
+//! The shard takes datagrams, commands and the time, and is polled for events, datagrams (through its [`Outbox`]) and
+//! its next deadline. After any `handle_*` the driver polls; the order of the polls does not matter. It owns the
+//! registers that lead from a datagram to its participant: a 4-tuple is entered only once ICE has authenticated it.
+
+use crate::command::{CloseReason, Command, Event};
+use crate::context::{Context, Core};
+use crate::drop_reason::DropReason;
+use crate::feedback::ntp::NtpClock;
+use crate::ids::{ParticipantId, RoomId};
+use crate::outbox::Outbox;
+use crate::participant::Participant;
+use crate::path::Path;
+use crate::room::Room;
+use crate::stats::ShardStats;
+use crate::timer_key::{Wake, participant_key, room_key, wake};
+use crate::timers::Timers;
+use crate::transport::demux::{DatagramKind, classify};
+use crate::transport::stun::local_ufrag;
+use crate::transport::{Identity, TransportEvent};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use slab::Slab;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a shard is made of.
+pub struct ShardSettings {
+    /// Its number, unique in the process.
+    pub index: u16,
+    /// The process's certificate.
+    pub identity: Arc<Identity>,
+    /// Seed of all its randomness: ICE passwords, SSRCs, first sequence numbers. From the operating system's entropy.
+    pub seed: [u8; 32],
+    /// The time at which it starts.
+    pub now: Instant,
+    /// The same as time since the UNIX epoch, for the NTP times of reports.
+    pub unix_time: Duration,
+}
+
+/// Where a participant lives.
+#[derive(Clone, Copy)]
+struct Seat {
+    room: usize,
+    participant: usize,
+}
+
+/// See the module's text.
+pub struct Shard {
+    core: Core,
+    rooms: Slab<Room>,
+    room_ids: HashMap<RoomId, usize>,
+    /// Every participant of the shard by its slot, which also names its run in the outbox.
+    seats: Slab<Seat>,
+    participant_ids: HashMap<ParticipantId, u32>,
+}
+
+impl Shard {
+    /// A shard without rooms.
+    #[must_use]
+    pub fn new(settings: ShardSettings) -> Self {
+        Self {
+            core: Core {
+                identity: settings.identity,
+                outbox: Outbox::new(),
+                events: VecDeque::new(),
+                stats: ShardStats::default(),
+                rng: StdRng::from_seed(settings.seed),
+                clock: NtpClock::new(settings.now, settings.unix_time),
+                timers: Timers::default(),
+                paths: HashMap::new(),
+                ufrags: HashMap::new(),
+                closed_paths: VecDeque::new(),
+                scratch: Vec::new(),
+                missing: Vec::new(),
+                next_track: u64::from(settings.index) << 48,
+            },
+            rooms: Slab::new(),
+            room_ids: HashMap::new(),
+            seats: Slab::new(),
+            participant_ids: HashMap::new(),
+        }
+    }
+
+    /// Datagrams to send. The driver sends its runs and clears it.
+    pub fn outbox(&mut self) -> &mut Outbox {
+        &mut self.core.outbox
+    }
+
+    /// The next event for the control plane.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.core.events.pop_front()
+    }
+
+    /// A TCP connection that is of no use any more.
+    pub fn poll_closed_path(&mut self) -> Option<Path> {
+        self.core.closed_paths.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] has something to do next; possibly earlier.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.core.timers.next()
+    }
+
+    /// A snapshot of the counters.
+    #[must_use]
+    pub fn stats(&self) -> ShardStats {
+        self.core.stats
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(key) = self.core.timers.pop_due(now) {
+            match wake(key) {
+                Wake::Room(index) => {
+                    if let Some(room) = self.rooms.get_mut(index as usize) {
+                        room.handle_timeout(&mut self.core.at(now));
+                    }
+                }
+                Wake::Participant(slot) => {
+                    if let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot)
+                        && let Some(participant) = room.participants.get_mut(index)
+                    {
+                        participant.transport.handle_timeout(now, &mut self.core.outbox);
+                        self.after_transport(now, slot);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes one datagram, or one frame of a TCP connection. It is decrypted in place.
+    pub fn handle_datagram(&mut self, now: Instant, path: &Path, datagram: &mut [u8]) {
+        let kind = classify(datagram);
+        let slot = match kind {
+            DatagramKind::Stun => match local_ufrag(datagram).and_then(|ufrag| self.core.ufrags.get(ufrag)) {
+                Some(slot) => *slot,
+                None => return self.core.stats.drop(DropReason::UnknownUsername),
+            },
+            DatagramKind::Other => return self.core.stats.drop(DropReason::UnknownProtocol),
+            _ => match self.core.paths.get(path) {
+                Some(slot) => *slot,
+                None => return self.core.stats.drop(DropReason::UnknownPath),
+            },
+        };
+        let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot) else { return };
+        let mut context = self.core.at(now);
+        let result = match kind {
+            DatagramKind::Rtp => return room.handle_rtp(&mut context, index, path, datagram),
+            DatagramKind::Rtcp => return room.handle_rtcp(&mut context, index, path, datagram),
+            DatagramKind::Stun => room
+                .participants
+                .get_mut(index)
+                .map(|p| p.transport.handle_stun(now, path, datagram, &mut context.core.outbox)),
+            _ => room
+                .participants
+                .get_mut(index)
+                .map(|p| p.transport.handle_dtls(now, path, datagram, &mut context.core.outbox)),
+        };
+        if let Some(Err(reason)) = result {
+            self.core.stats.drop(reason);
+        }
+        self.after_transport(now, slot);
+    }
+
+    /// A TCP connection ended.
+    pub fn handle_path_closed(&mut self, now: Instant, path: &Path) {
+        let Some(slot) = self.core.paths.remove(path) else { return };
+        if let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot)
+            && let Some(participant) = room.participants.get_mut(index)
+        {
+            participant.transport.handle_path_closed(path);
+            self.after_transport(now, slot);
+        }
+    }
+
+    /// Does what the control plane asks.
+    pub fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::OpenRoom { room } => self.open_room(room),
+            Command::CloseRoom { room } => self.close_room(now, room),
+            Command::Join { room, participant, settings } => {
+                let Some(index) = self.room_ids.get(&room).copied() else { return };
+                if self.participant_ids.contains_key(&participant) {
+                    return;
+                }
+                let entry = self.seats.vacant_entry();
+                let slot = entry.key() as u32;
+                let room = &mut self.rooms[index];
+                let seat = room.join(&mut self.core.at(now), participant, slot, settings);
+                entry.insert(Seat { room: index, participant: seat });
+                self.participant_ids.insert(participant, slot);
+                self.after_transport(now, slot);
+            }
+            Command::Leave { participant } => {
+                let Some(slot) = self.participant_ids.get(&participant).copied() else { return };
+                if let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot)
+                    && let Some(participant) = room.leave(&mut self.core.at(now), index)
+                {
+                    self.forget(&participant);
+                }
+            }
+            other => self.handle_participant_command(now, other),
+        }
+    }
+
+    fn handle_participant_command(&mut self, now: Instant, command: Command) {
+        let participant = match &command {
+            Command::Offer { participant, .. }
+            | Command::Answer { participant, .. }
+            | Command::SetMuted { participant, .. }
+            | Command::Subscribe { participant, .. }
+            | Command::Unsubscribe { participant, .. }
+            | Command::SetLayer { participant, .. }
+            | Command::SendData { participant, .. } => *participant,
+            Command::OpenRoom { .. } | Command::CloseRoom { .. } | Command::Join { .. } | Command::Leave { .. } => return,
+        };
+        let Some(slot) = self.participant_ids.get(&participant).copied() else { return };
+        let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot) else { return };
+        let context = &mut self.core.at(now);
+        match command {
+            Command::Offer { request, offer, tracks, .. } => room.handle_offer(context, index, request, &offer, &tracks),
+            Command::Answer { negotiation, answer, .. } => room.handle_answer(context, index, negotiation, &answer),
+            Command::SetMuted { track, muted, .. } => room.set_muted(index, track, muted),
+            Command::Subscribe { track, .. } => room.subscribe(context, index, track),
+            Command::Unsubscribe { track, .. } => room.unsubscribe(context, index, track),
+            Command::SetLayer { track, rid, .. } => room.set_layer(context, index, track, rid),
+            Command::SendData { channel, text, .. } => {
+                if let Some(participant) = room.participants.get_mut(index) {
+                    participant.send_data(context, channel, text);
+                }
+            }
+            Command::OpenRoom { .. } | Command::CloseRoom { .. } | Command::Join { .. } | Command::Leave { .. } => {}
+        }
+        self.after_transport(now, slot);
+    }
+
+    fn open_room(&mut self, id: RoomId) {
+        if self.room_ids.contains_key(&id) {
+            return;
+        }
+        let entry = self.rooms.vacant_entry();
+        self.room_ids.insert(id, entry.key());
+        let index = entry.key() as u32;
+        entry.insert(Room::new(id, index));
+        self.core.stats.rooms += 1;
+    }
+
+    fn close_room(&mut self, now: Instant, id: RoomId) {
+        let Some(index) = self.room_ids.remove(&id) else { return };
+        let Some(mut room) = self.rooms.try_remove(index) else { return };
+        self.core.timers.cancel(room_key(index as u32));
+        self.core.stats.rooms -= 1;
+        let members: Vec<usize> = room.participants.iter().map(|(index, _)| index).collect();
+        for index in members {
+            if let Some(participant) = room.leave(&mut self.core.at(now), index) {
+                self.forget(&participant);
+            }
+        }
+    }
+
+    /// Draws the consequences of what a transport did, and asks it when it wants to be woken.
+    fn after_transport(&mut self, now: Instant, slot: u32) {
+        let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot) else { return };
+        let mut context = self.core.at(now);
+        if let Some(reason) = pump(&mut context, room, index) {
+            if let Some(participant) = room.leave(&mut context, index) {
+                context.core.stats.closes += 1;
+                context.emit(Event::Closed { participant: participant.id, reason });
+                self.forget(&participant);
+            }
+        } else if let Some(at) = room.participants.get(index).and_then(|participant| participant.transport.poll_timeout()) {
+            self.core.timers.schedule(participant_key(slot), at);
+        }
+    }
+
+    /// Clears a participant's registers. Its room has let it go already.
+    fn forget(&mut self, participant: &Participant) {
+        self.seats.try_remove(participant.slot as usize);
+        self.participant_ids.remove(&participant.id);
+        self.core.ufrags.remove(&participant.ice.ufrag);
+        self.core.timers.cancel(participant_key(participant.slot));
+        for path in &participant.paths {
+            self.core.drop_path(path);
+        }
+    }
+}
+
+fn seat<'a>(seats: &Slab<Seat>, rooms: &'a mut Slab<Room>, slot: u32) -> Option<(&'a mut Room, usize)> {
+    let seat = seats.get(slot as usize)?;
+    Some((rooms.get_mut(seat.room)?, seat.participant))
+}
+
+/// Takes a transport's events. Returns why it closed, if it did.
+fn pump(context: &mut Context<'_>, room: &mut Room, index: usize) -> Option<CloseReason> {
+    loop {
+        let participant = room.participants.get_mut(index)?;
+        let (id, slot) = (participant.id, participant.slot);
+        match participant.transport.poll_event()? {
+            TransportEvent::PathAdded(path) => {
+                participant.paths.push(path);
+                context.core.paths.insert(path, slot);
+            }
+            TransportEvent::PathRemoved(path) => {
+                participant.paths.retain(|known| *known != path);
+                context.core.drop_path(&path);
+            }
+            TransportEvent::Connected { protocol } => {
+                participant.connected = true;
+                context.core.stats.connected += 1;
+                context.core.stats.connects += 1;
+                context.emit(Event::Connected { participant: id, protocol });
+            }
+            TransportEvent::Closed(reason) => return Some(reason),
+            event => room.handle_channel_event(context, index, event),
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Egress state: what one participant receives.
+//!
+//! An [`Outgoing`] is one RTP stream towards a participant, on one sending m-line of its connection, with SSRCs that
+//! hold for the line's life. A [`Subscription`] lends it to a track for a while. Numbering continues from one to the
+//! next, so the receiver sees a single stream.
+
+mod pictures;
+mod rewriter;
+mod selector;
+mod sequencer;
+
+pub(crate) use selector::{MAX_ENCODINGS, Selection};
+
+use crate::context::Context;
+use crate::drop_reason::DropReason;
+use crate::feedback::sending::SendingStats;
+use crate::formats::{Extension, FormatId};
+use crate::ids::TrackId;
+use crate::negotiation::{ForwardPlan, SendLine};
+use crate::numbering::Numbering;
+use crate::publication::Encoding;
+use crate::rtp::header::RtpHeader;
+use crate::rtp::writer::{HeaderFields, OutgoingExtensions, write_packet, write_retransmission};
+use crate::transport::Transport;
+use pictures::Picture;
+use rewriter::{Epoch, Rewriter};
+use selector::Selector;
+use sequencer::{AUDIO_DEPTH, Sequencer, VIDEO_DEPTH};
+use std::time::Instant;
+
+/// A decrypted media packet on its way to the subscribers of its publication.
+pub(crate) struct Incoming<'a> {
+    pub(crate) packet: &'a [u8],
+    pub(crate) header: RtpHeader,
+    /// Extended sequence number in its encoding.
+    pub(crate) sequence: u64,
+    pub(crate) encoding: usize,
+    /// Changes when the encoding's sender starts over with other numbers.
+    pub(crate) generation: u8,
+    pub(crate) format: FormatId,
+    /// A decoder can start here.
+    pub(crate) begins: bool,
+    /// The dependency descriptor, where there is one.
+    pub(crate) descriptor: Option<&'a [u8]>,
+}
+
+/// A track's turn on an outgoing stream.
+pub(crate) struct Subscription {
+    pub(crate) track: TrackId,
+    /// Key of the publication in the room.
+    pub(crate) publication: usize,
+    pub(crate) selector: Selector,
+    plan: ForwardPlan,
+    /// Outgoing id of the dependency descriptor, 0 if it is not forwarded.
+    descriptor_id: u8,
+    /// The generation of the encoding that is forwarded.
+    generation: u8,
+    /// The encodings of the latest two sources, for retransmissions.
+    sources: [Option<(Epoch, usize)>; 2],
+    /// The client was told that it cannot decode this.
+    pub(crate) refused: bool,
+}
+
+impl Subscription {
+    /// A subscription of a publication from `publisher`, as the plan between the two has it.
+    pub(crate) fn new(track: TrackId, publication: usize, publisher: &Numbering, line: &SendLine) -> Self {
+        let plan = ForwardPlan::new(publisher, line);
+        let descriptor_id = publisher.id(Extension::DependencyDescriptor).map_or(0, |id| plan.extensions[usize::from(id)]);
+        Self {
+            track,
+            publication,
+            selector: Selector::default(),
+            plan,
+            descriptor_id,
+            generation: 0,
+            sources: [None; 2],
+            refused: false,
+        }
+    }
+
+    /// The encoding whose key frame is needed before anything, or anything better, can be shown.
+    pub(crate) fn wants_keyframe_of(&self) -> Option<usize> {
+        self.selector.awaited().or_else(|| self.selector.current().is_none().then_some(0))
+    }
+
+    fn encoding_of(&self, epoch: Epoch) -> Option<usize> {
+        self.sources.iter().flatten().find(|(known, _)| *known == epoch).map(|(_, encoding)| *encoding)
+    }
+}
+
+/// See the module's text.
+pub(crate) struct Outgoing {
+    pub(crate) ssrc: u32,
+    pub(crate) rtx_ssrc: Option<u32>,
+    pub(crate) subscription: Option<Subscription>,
+    pub(crate) sending: SendingStats,
+    rewriter: Rewriter,
+    sequencer: Sequencer,
+    /// Index of the next retransmission on its own SSRC.
+    rtx_index: u64,
+    clock_rate: u32,
+}
+
+impl Outgoing {
+    /// The stream of a negotiated line. The first sequence numbers lie in the lower half, so that a loss of the very
+    /// first packets cannot be mistaken for a rollover (RFC 3711 section 3.3.1).
+    pub(crate) fn new(line: &SendLine, first_sequence: u16, first_rtx_sequence: u16) -> Self {
+        let video = line.rtx_ssrc.is_some();
+        Self {
+            ssrc: line.ssrc,
+            rtx_ssrc: line.rtx_ssrc,
+            subscription: None,
+            sending: SendingStats::default(),
+            rewriter: Rewriter::new(first_sequence & 0x7fff),
+            sequencer: Sequencer::new(if video { VIDEO_DEPTH } else { AUDIO_DEPTH }),
+            rtx_index: u64::from(first_rtx_sequence & 0x7fff),
+            clock_rate: if video { 90_000 } else { 48_000 },
+        }
+    }
+
+    /// Ends the present subscription, if any. Numbering stays, for the next.
+    pub(crate) fn release(&mut self) -> Option<Subscription> {
+        self.rewriter.end_source();
+        self.subscription.take()
+    }
+
+    /// The newest outgoing timestamp, when it left, and the offset from the source's timestamps.
+    pub(crate) fn timing(&self) -> Option<(u32, Instant, u32)> {
+        let (timestamp, at) = self.rewriter.newest()?;
+        Some((timestamp, at, self.rewriter.source()?.timestamp_offset))
+    }
+
+    /// Clock rate in Hz.
+    pub(crate) fn clock_rate(&self) -> u32 {
+        self.clock_rate
+    }
+
+    /// Rewrites, seals and queues a packet for this subscriber, or says why not. Allocates nothing.
+    ///
+    /// Returns whether it began a new source.
+    pub(crate) fn forward(
+        &mut self,
+        context: &mut Context<'_>,
+        transport: &mut Transport,
+        incoming: &Incoming<'_>,
+    ) -> Result<bool, DropReason> {
+        let Some(subscription) = &mut self.subscription else { return Err(DropReason::NoSubscriber) };
+        let path = *transport.path().ok_or(DropReason::NotConnected)?;
+        let types = subscription.plan.payload_types(incoming.format).ok_or(DropReason::UnsupportedCodec)?;
+        if subscription.selector.current() == Some(incoming.encoding) && subscription.generation != incoming.generation {
+            subscription.selector.reset();
+        }
+        let switched = match subscription.selector.select(incoming.encoding, incoming.begins) {
+            Selection::Forward => false,
+            Selection::Switch => true,
+            Selection::Drop if subscription.selector.current().is_none() => return Err(DropReason::AwaitingKeyframe),
+            Selection::Drop => return Err(DropReason::NoSubscriberLayer),
+        };
+        let codec = incoming.format.format().codec;
+        let payload = incoming.header.payload(incoming.packet);
+        let picture = Picture::read(codec, payload, incoming.descriptor);
+        if switched {
+            let source =
+                self.rewriter.start_source(context.now, incoming.sequence, incoming.header.timestamp, self.clock_rate);
+            subscription.generation = incoming.generation;
+            subscription.sources = [Some((source.epoch, incoming.encoding)), subscription.sources[0]];
+            if let Some(picture) = picture {
+                picture.align(&mut self.rewriter);
+            }
+        }
+        if payload.is_empty() && self.rewriter.skip(incoming.sequence) {
+            return Err(DropReason::PaddingOnly);
+        }
+        let index = self.rewriter.sequence(incoming.sequence).ok_or(DropReason::TooOld)?;
+        let source = *self.rewriter.source().ok_or(DropReason::TooOld)?;
+        let fields = HeaderFields {
+            marker: incoming.header.marker,
+            payload_type: types.media,
+            sequence: index as u16,
+            timestamp: incoming.header.timestamp.wrapping_add(source.timestamp_offset),
+            ssrc: self.ssrc,
+        };
+        let extensions = OutgoingExtensions {
+            packet: incoming.packet,
+            header: &incoming.header,
+            map: &subscription.plan.extensions,
+            own: &[],
+        };
+        let core = &mut *context.core;
+        let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
+        let len = write_packet(buffer, &fields, &extensions, payload).ok_or(DropReason::TooLarge)?;
+        if let Some(picture) = picture {
+            let packet = &mut buffer[..len];
+            let (id, tl0) = picture.renumber(codec, &source, packet, len - payload.len(), subscription.descriptor_id);
+            self.rewriter.note_picture(id, tl0);
+        }
+        let sealed = transport.protect_rtp(buffer, len, index).ok_or(DropReason::TooLarge)?;
+        core.outbox.commit(transport.slot(), &path, sealed);
+        self.sequencer.note(index, source.epoch, incoming.sequence);
+        self.rewriter.note_timestamp(context.now, fields.timestamp);
+        self.sending.on_packet(payload.len());
+        core.stats.rtp_out_packets += 1;
+        core.stats.rtp_out_bytes += sealed as u64;
+        Ok(switched)
+    }
+
+    /// Sends again what the client reports as lost, from the ring of its encoding: as RTX where the client has it, else as it was.
+    pub(crate) fn resend(
+        &mut self,
+        context: &mut Context<'_>,
+        transport: &mut Transport,
+        encodings: &[Encoding],
+        lost: u16,
+    ) -> Result<(), DropReason> {
+        let subscription = self.subscription.as_ref().ok_or(DropReason::NoSubscriber)?;
+        let path = *transport.path().ok_or(DropReason::NotConnected)?;
+        let sent = self.sequencer.resend(lost).ok_or(DropReason::NotInRing)?;
+        let source = *self.rewriter.source_of(sent.epoch).ok_or(DropReason::NotInRing)?;
+        let encoding = subscription.encoding_of(sent.epoch).ok_or(DropReason::NotInRing)?;
+        let (packet, format) =
+            encodings.get(encoding).and_then(|e| e.stored(sent.incoming)).ok_or(DropReason::NotInRing)?;
+        let header = RtpHeader::parse(packet).ok_or(DropReason::NotInRing)?;
+        let types = subscription.plan.payload_types(format).ok_or(DropReason::UnsupportedCodec)?;
+        let rtx = types.rtx.zip(self.rtx_ssrc);
+        let (payload_type, ssrc, index) = match rtx {
+            Some((payload_type, ssrc)) => (payload_type, ssrc, self.rtx_index),
+            // The very bytes that were sent before, under the same SRTP index: sealing them again reveals nothing.
+            None => (types.media, self.ssrc, self.rewriter.index_of(lost)),
+        };
+        let fields = HeaderFields {
+            marker: header.marker,
+            payload_type,
+            sequence: index as u16,
+            timestamp: header.timestamp.wrapping_add(source.timestamp_offset),
+            ssrc,
+        };
+        let extensions = OutgoingExtensions { packet, header: &header, map: &subscription.plan.extensions, own: &[] };
+        let payload = header.payload(packet);
+        let core = &mut *context.core;
+        let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
+        let len = match rtx {
+            Some(_) => write_retransmission(buffer, &fields, &extensions, lost, payload),
+            None => write_packet(buffer, &fields, &extensions, payload),
+        };
+        let len = len.ok_or(DropReason::TooLarge)?;
+        let codec = format.format().codec;
+        if let Some(picture) = Picture::read(codec, payload, subscription_descriptor(subscription, &header, packet)) {
+            picture.renumber(codec, &source, &mut buffer[..len], len - payload.len(), subscription.descriptor_id);
+        }
+        let sealed = transport.protect_rtp(buffer, len, index).ok_or(DropReason::TooLarge)?;
+        core.outbox.commit(transport.slot(), &path, sealed);
+        self.rtx_index += u64::from(rtx.is_some());
+        core.stats.rtp_out_packets += 1;
+        core.stats.rtx_out_packets += 1;
+        core.stats.rtp_out_bytes += sealed as u64;
+        Ok(())
+    }
+}
+
+/// The dependency descriptor of a stored packet: the ingress extension that the plan maps to the outgoing one.
+fn subscription_descriptor<'a>(subscription: &Subscription, header: &RtpHeader, packet: &'a [u8]) -> Option<&'a [u8]> {
+    if subscription.descriptor_id == 0 {
+        return None;
+    }
+    header
+        .extensions(packet)
+        .find(|(id, _)| subscription.plan.extensions.get(usize::from(*id)) == Some(&subscription.descriptor_id))
+        .map(|(_, value)| value)
+}
