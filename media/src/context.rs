@@ -45,8 +45,12 @@ impl Core {
         Context { now, core: self }
     }
 
-    /// Takes a path out of the register. A TCP connection has no other use and is to be closed.
-    pub(crate) fn drop_path(&mut self, path: &Path) {
+    /// Takes a participant's path out of the register, unless it has become somebody else's: a client that reloads may
+    /// come back from the same port. A TCP connection has no other use and is to be closed.
+    pub(crate) fn drop_path(&mut self, path: &Path, slot: u32) {
+        if self.paths.get(path) != Some(&slot) {
+            return;
+        }
         self.paths.remove(path);
         if path.protocol == Protocol::Tcp {
             self.closed_paths.push_back(*path);

@@ -284,7 +284,7 @@ impl Shard {
         self.core.ufrags.remove(&participant.ice.ufrag);
         self.core.timers.cancel(participant_key(participant.slot));
         for path in &participant.paths {
-            self.core.drop_path(path);
+            self.core.drop_path(path, participant.slot);
         }
     }
 }
@@ -306,7 +306,7 @@ fn pump(context: &mut Context<'_>, room: &mut Room, index: usize) -> Option<Clos
             }
             TransportEvent::PathRemoved(path) => {
                 participant.paths.retain(|known| *known != path);
-                context.core.drop_path(&path);
+                context.core.drop_path(&path, slot);
             }
             TransportEvent::Connected { protocol } => {
                 participant.connected = true;
