@@ -7,6 +7,7 @@
 pub mod command;
 pub mod formats;
 pub mod ids;
+pub mod negotiation;
 pub mod numbering;
 pub mod outbox;
 pub mod path;
