@@ -9,6 +9,7 @@ pub mod command;
 pub mod feedback;
 pub mod formats;
 pub mod ids;
+pub mod negotiation;
 pub mod numbering;
 pub mod outbox;
 pub mod path;
