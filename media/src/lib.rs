@@ -14,3 +14,4 @@ pub mod outbox;
 pub mod path;
 pub mod rtp;
 pub mod sdp;
+pub mod speakers;
