@@ -15,3 +15,4 @@ pub mod outbox;
 pub mod path;
 pub mod rtp;
 pub mod sdp;
+pub mod speakers;

@@ -49,18 +49,16 @@ pub struct TwccRecorder {
 }
 
 impl TwccRecorder {
-    /// Takes note of a packet by its transport-wide number. Of duplicates the first counts.
+    /// Takes note of a packet by its transport-wide number. Of duplicates the first counts; numbers older than those that
+    /// are kept, or than the first of all, are ignored.
     pub fn on_packet(&mut self, now: Instant, sequence: u16) {
         let ticks = self.ticks(now);
         let sequence = self.unwrapper.unwrap(sequence);
-        let end = self.first + self.arrivals.len() as u64;
-        if self.arrivals.is_empty() && self.report_from == 0 || sequence >= end + WINDOW as u64 {
+        // The first of all is such a jump, since numbers begin in their second cycle.
+        if sequence >= self.first + (self.arrivals.len() + WINDOW) as u64 {
             self.arrivals.clear();
             self.first = sequence;
             self.report_from = sequence;
-        }
-        if sequence < self.first {
-            self.extend_backwards(sequence);
         }
         let Some(index) = sequence.checked_sub(self.first).and_then(|index| usize::try_from(index).ok()) else {
             return;
@@ -105,15 +103,6 @@ impl TwccRecorder {
     fn ticks(&mut self, now: Instant) -> i64 {
         let epoch = *self.epoch.get_or_insert(now);
         (now.saturating_duration_since(epoch).as_micros() / TICK_US) as i64
-    }
-
-    /// Makes room for a packet older than all that are kept, when it is among the window's last numbers.
-    fn extend_backwards(&mut self, sequence: u64) {
-        let missing = self.first - sequence;
-        if missing + self.arrivals.len() as u64 <= WINDOW as u64 {
-            (0..missing).for_each(|_| self.arrivals.push_front(None));
-            self.first = sequence;
-        }
     }
 
     fn drop_oldest(&mut self) {
@@ -293,8 +282,21 @@ mod tests {
         recorder.on_packet(start + ms(5), 11);
         assert_eq!(build_all(&mut recorder, start + ms(5)), [(11, Some(5_000)), (12, Some(1_000))]);
         recorder.on_packet(start + ms(6), 9);
-        let again = build_all(&mut recorder, start + ms(6));
-        assert_eq!(again.first(), Some(&(9, Some(6_000))), "even one older than the first");
+        assert!(build_all(&mut recorder, start + ms(6)).is_empty(), "older than the first of all");
+    }
+
+    #[test]
+    fn what_was_reported_received_is_never_reported_lost() {
+        let start = test_start();
+        let mut recorder = TwccRecorder::default();
+        (0..100).for_each(|sequence| recorder.on_packet(start, sequence));
+        build_all(&mut recorder, start);
+        let later = start + Duration::from_secs(2);
+        recorder.on_packet(later, 101);
+        assert_eq!(build_all(&mut recorder, later), [(100, None), (101, Some(2_000_000))]);
+        recorder.on_packet(later, 50);
+        recorder.on_packet(later, 102);
+        assert_eq!(build_all(&mut recorder, later), [(102, Some(2_000_000))]);
     }
 
     #[test]
@@ -364,12 +366,16 @@ mod tests {
             let mut truth = BTreeMap::from([(first, 0)]);
             let mut reported = BTreeMap::new();
             let mut highest = i32::from(first);
+            let oldest = highest;
             for (step, pause_us, report) in steps {
                 now += Duration::from_micros(pause_us);
                 let sequence = (highest + step) as u16;
+                let is_known = highest + step >= oldest;
                 highest = highest.max(highest + step);
                 recorder.on_packet(now, sequence);
-                truth.entry(sequence).or_insert((now - start).as_micros() as i64 / 250 * 250);
+                if is_known {
+                    truth.entry(sequence).or_insert((now - start).as_micros() as i64 / 250 * 250);
+                }
                 if report == 0 {
                     reported.extend(build_all(&mut recorder, now));
                 }
