@@ -5,9 +5,11 @@
 //! It has no sockets, threads, clock or entropy of its own, so that everything it does can be replayed on virtual time.
 
 pub mod command;
+pub mod drop_reason;
 pub mod formats;
 pub mod ids;
 pub mod numbering;
 pub mod outbox;
 pub mod path;
 pub mod sdp;
+pub mod transport;
