@@ -5,6 +5,7 @@ use crate::ids::TrackId;
 use crate::feedback::ntp::NtpClock;
 use crate::outbox::Outbox;
 use crate::path::{Path, Protocol};
+use crate::sdp::Fingerprint;
 use crate::stats::ShardStats;
 use crate::timers::Timers;
 use crate::transport::Identity;
@@ -20,6 +21,8 @@ const MAX_EVENTS: usize = 65_536;
 /// The shard's registers, owned by it and lent to rooms through a [`Context`].
 pub(crate) struct Core {
     pub(crate) identity: Arc<Identity>,
+    /// The certificate's fingerprint as session descriptions state it.
+    pub(crate) fingerprint: Fingerprint,
     pub(crate) outbox: Outbox,
     pub(crate) events: VecDeque<Event>,
     pub(crate) stats: ShardStats,

@@ -172,7 +172,7 @@ impl Shard {
         if let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot)
             && let Some(participant) = room.participants.get_mut(index)
         {
-            participant.transport.handle_path_closed(path);
+            participant.transport.path_lost(path);
             self.after_transport(now, slot);
         }
     }

@@ -48,6 +48,12 @@ impl ForwardPlan {
         self.rtx[format.index()]
     }
 
+    /// The subscriber's ids of header extensions by the publisher's; 0 where one is not forwarded.
+    #[must_use]
+    pub(crate) fn extensions(&self) -> &[u8; MAX_EXTENSION_ID as usize + 1] {
+        &self.extensions
+    }
+
     /// The subscriber's id of the header extension with the publisher's `id`; `None` where it is not forwarded.
     #[must_use]
     pub fn extension(&self, id: u8) -> Option<u8> {

@@ -3,11 +3,11 @@
 use super::Room;
 use crate::command::{Event, NegotiationError, Source, TrackDescription};
 use crate::context::Context;
-use crate::negotiation::{AcceptedOffer, ReceiveLine};
-use crate::participant::max_publications;
+use crate::negotiation::{AcceptedOffer, DtlsRole, ReceiveLine, RemoteParameters};
+use crate::participant::{ice_local, max_publications};
 use crate::publication::{Publication, Stream};
 use crate::sdp::RemoteDescription;
-use crate::transport::IceCredentials;
+use crate::transport::{IceCredentials, RemoteTransport};
 
 impl Room {
     /// Applies a client's offer: answers it, publishes what is new in it, and ends what it no longer sends.
@@ -45,17 +45,17 @@ impl Room {
         let restarts = participant.negotiated && participant.negotiator.needs_new_credentials(offer);
         let ice =
             if restarts { IceCredentials::generate(&mut context.core.rng) } else { participant.ice.clone() };
-        let accepted = participant.negotiator.handle_offer(offer, &ice)?;
+        let accepted = participant.negotiator.handle_offer(offer, &ice_local(&ice))?;
         if restarts {
             let core = &mut *context.core;
             core.ufrags.remove(&participant.ice.ufrag);
             core.ufrags.insert(ice.ufrag.clone(), participant.slot);
-            participant.transport.restart_ice(ice.clone(), &accepted.remote);
+            participant.transport.restart_ice(ice.clone(), &accepted.remote.ice.ufrag);
             participant.ice = ice;
         }
         if !participant.negotiated {
             participant.negotiated = true;
-            participant.transport.set_remote(context.now, accepted.remote.clone());
+            participant.transport.set_remote(context.now, &remote_transport(&accepted.remote));
         }
         Ok(accepted)
     }
@@ -122,21 +122,26 @@ impl Room {
         if exists || of_kind >= max_publications(line.kind) {
             return;
         }
-        let publication = Publication::new(
+        let mut publication = Publication::new(
             context.next_track(),
             index,
             line,
             description.map_or(default_source(line), |description| description.source),
             description.is_some_and(|description| description.muted),
         );
+        if publication.source == Source::Microphone {
+            let voice = self.speakers.add(participant.id);
+            self.speakers.set_muted(voice, publication.muted);
+            publication.voice = Some(voice);
+        }
         let info = publication.info();
         let key = self.publications.insert(publication);
         context.core.stats.publications += 1;
         participant.publications.push(key);
-        for (encoding, (media, rtx)) in line.ssrcs.iter().enumerate().take(1) {
-            participant.streams.learn(*media, Stream { publication: key, encoding, rtx: false });
-            if let Some(rtx) = rtx {
-                participant.streams.learn(*rtx, Stream { publication: key, encoding, rtx: true });
+        if let [pair] = line.ssrcs.as_slice() {
+            participant.streams.learn(pair.media, Stream { publication: key, encoding: 0, rtx: false });
+            if let Some(rtx) = pair.rtx {
+                participant.streams.learn(rtx, Stream { publication: key, encoding: 0, rtx: true });
             }
         }
         context.emit(Event::Published { participant: participant.id, info });
@@ -162,6 +167,9 @@ impl Room {
         }
         let Some(publication) = self.publications.try_remove(key) else { return };
         context.core.stats.publications -= 1;
+        if let Some(voice) = publication.voice {
+            self.speakers.remove(voice);
+        }
         if let Some(participant) = self.participants.get_mut(publisher) {
             participant.streams.forget(key);
             participant.publications.retain(|known| *known != key);
@@ -187,6 +195,18 @@ impl Room {
             self.bind(context, index, key);
         }
         self.activate(context, index);
+    }
+}
+
+/// What the transport needs of what was negotiated.
+fn remote_transport(remote: &RemoteParameters) -> RemoteTransport {
+    RemoteTransport {
+        ufrag: remote.ice.ufrag.clone(),
+        pwd: remote.ice.pwd.clone(),
+        fingerprints: remote.fingerprints.iter().map(ToString::to_string).collect(),
+        dtls_client: remote.role == DtlsRole::Client,
+        data: remote.data,
+        max_message_size: remote.max_message_size as usize,
     }
 }
 

@@ -4,6 +4,7 @@ use super::Room;
 use crate::command::{Event, Rid, SubscriptionError};
 use crate::context::Context;
 use crate::ids::TrackId;
+use crate::negotiation::Msid;
 use crate::participant::PendingSubscription;
 use crate::publication::Subscriber;
 use crate::subscription::{Outgoing, Subscription};
@@ -47,7 +48,7 @@ impl Room {
         {
             return;
         }
-        let msid = (wire_id('p', publisher_id.0), wire_id('t', publication.track.0));
+        let msid = Msid { stream: wire_id('p', publisher_id.0), track: wire_id('t', publication.track.0) };
         match participant.negotiator.bind(publication.kind, msid) {
             Some(line) => {
                 participant.pending.push(PendingSubscription { line, publication: key });
@@ -72,7 +73,7 @@ impl Room {
             let Some(participant) = self.participants.get_mut(index) else { return };
             let Some(send_line) = participant.negotiator.send_line(line) else { continue };
             let subscription = Subscription::new(publication.track, key, &numbering, send_line);
-            let mid = send_line.mid.clone();
+            let mid = send_line.mid.as_str().to_owned();
             let slot = line.index();
             if participant.outgoing.len() <= slot {
                 participant.outgoing.resize_with(slot + 1, || None);
@@ -107,7 +108,7 @@ impl Room {
         let Some(participant) = self.participants.get_mut(index) else { return };
         let Some(line) = participant.release(key) else { return };
         context.core.stats.subscriptions -= 1;
-        let mid = participant.negotiator.send_line(line).map(|send_line| send_line.mid.clone());
+        let mid = participant.negotiator.send_line(line).map(|send_line| send_line.mid.as_str().to_owned());
         participant.negotiator.unbind(line);
         if let Some(mid) = mid {
             context.emit(Event::Unbound { participant: participant.id, mid, track });
@@ -147,7 +148,7 @@ impl Room {
         if let Some(awaited) = subscription.wants_keyframe_of()
             && let Some(encoding) = publication.encodings.get_mut(awaited)
         {
-            encoding.request_keyframe(context.now);
+            encoding.request_keyframe();
         }
     }
 }
