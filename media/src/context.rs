@@ -1,8 +1,8 @@
 //! What every part of a shard may touch while it handles one input: the time, the way out, and the shared registers.
 
 use crate::command::Event;
-use crate::ids::TrackId;
 use crate::feedback::ntp::NtpClock;
+use crate::ids::TrackId;
 use crate::outbox::Outbox;
 use crate::path::{Path, Protocol};
 use crate::sdp::Fingerprint;

@@ -1,10 +1,10 @@
 //! One member of a room: its transport, its negotiation, what it sends and what it receives.
 
-use crate::command::{Channel, Event, MediaKind, ParticipantSettings};
+use crate::command::{Channel, Event, ParticipantSettings};
 use crate::context::Context;
+use crate::feedback::sending::{PublisherClock, RoundTripTime};
 use crate::feedback::twcc::TwccRecorder;
 use crate::ids::ParticipantId;
-use crate::feedback::sending::{PublisherClock, RoundTripTime};
 use crate::negotiation::{IceLocal, LineIndex, Negotiator};
 use crate::path::Path;
 use crate::publication::{Publication, Streams};
@@ -133,9 +133,4 @@ pub(crate) fn ice_local(ice: &IceCredentials) -> IceLocal {
 }
 
 /// Tracks that one participant may publish of a kind: cameras, screens and their sound.
-pub(crate) const fn max_publications(kind: MediaKind) -> usize {
-    match kind {
-        MediaKind::Audio => 8,
-        MediaKind::Video => 8,
-    }
-}
+pub(crate) const MAX_PUBLICATIONS: usize = 8;

@@ -338,6 +338,11 @@ impl Negotiator {
         self.agreement.lines.get(line.index()).map(|line| line.mid)
     }
 
+    /// The canonical name of all that is sent to this participant.
+    pub(crate) fn cname(&self) -> &str {
+        &self.local.cname
+    }
+
     /// The client's numbers for what it sends.
     #[must_use]
     pub fn numbering(&self) -> &Numbering {

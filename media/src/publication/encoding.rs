@@ -86,7 +86,8 @@ impl Encoding {
         if self.format != Some(format) {
             return Err(DropReason::UnknownSsrc);
         }
-        let sequence = if recovered { self.sequences.peek(header.sequence) } else { self.sequences.unwrap(header.sequence) };
+        let sequence =
+            if recovered { self.sequences.peek(header.sequence) } else { self.sequences.unwrap(header.sequence) };
         if !self.ring.insert(sequence, now, packet) {
             return Err(DropReason::DuplicateRtp);
         }
@@ -121,11 +122,6 @@ impl Encoding {
         self.nack = NackGenerator::default();
         self.reception = Some(ReceptionStats::new(format.format().clock_rate));
         self.mapping = None;
-    }
-
-    /// The format of its packets, once the first has come.
-    pub(crate) fn format(&self) -> Option<FormatId> {
-        self.format
     }
 
     /// A packet of the present generation by the low half of its extended sequence number, with its format.

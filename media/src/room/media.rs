@@ -163,7 +163,10 @@ fn learn(
     }
     .ok_or(DropReason::UnknownSsrc)?;
     let stream = Stream { publication: key, encoding, rtx };
-    if participant.streams.learn(header.ssrc, stream) { Ok(stream) } else { Err(DropReason::TooManySsrcs) }
+    if let Some(replaced) = participant.streams.learn(header.ssrc, stream)? {
+        participant.transport.forget_ssrc(replaced);
+    }
+    Ok(stream)
 }
 
 /// Turns a retransmission back into the packet it repairs (RFC 4588 section 4), in place: the header moves up over the

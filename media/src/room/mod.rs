@@ -5,8 +5,8 @@
 //! subscriptions name publications that exist; nobody subscribes to a track of their own.
 
 mod channels;
-mod media;
 mod marks;
+mod media;
 mod negotiation;
 mod reports;
 mod subscriptions;
@@ -22,8 +22,8 @@ use crate::participant::Participant;
 use crate::publication::Publication;
 use crate::speakers::Speakers;
 use crate::transport::{IceCredentials, Transport};
-use rand::RngExt;
 use crate::wire_id::wire_id;
+use rand::RngExt;
 use slab::Slab;
 use std::time::Instant;
 

@@ -1,12 +1,12 @@
 //! Offers and answers, and the publications that follow from them.
 
 use super::Room;
-use crate::command::{Event, NegotiationError, Source, TrackDescription};
+use crate::command::{Event, MediaKind, NegotiationError, Source, TrackDescription};
 use crate::context::Context;
 use crate::negotiation::{AcceptedOffer, DtlsRole, ReceiveLine, RemoteParameters};
-use crate::participant::{ice_local, max_publications};
+use crate::participant::{MAX_PUBLICATIONS, ice_local};
 use crate::publication::{Publication, Stream};
-use crate::sdp::RemoteDescription;
+use crate::sdp::{RemoteDescription, SectionKind};
 use crate::transport::{IceCredentials, RemoteTransport};
 
 impl Room {
@@ -26,6 +26,7 @@ impl Room {
             Ok(accepted) => {
                 context.emit(Event::Answered { participant: id, request, result: Ok(accepted.sdp) });
                 self.publish_lines(context, index, &accepted.receives, tracks);
+                self.replan_subscribers(index);
                 if first {
                     self.subscribe_to_all(context, index);
                 }
@@ -41,10 +42,10 @@ impl Room {
         index: usize,
         offer: &RemoteDescription,
     ) -> Result<AcceptedOffer, NegotiationError> {
+        check_counts(offer)?;
         let participant = self.participants.get_mut(index).ok_or(NegotiationError::NoOffer)?;
         let restarts = participant.negotiated && participant.negotiator.needs_new_credentials(offer);
-        let ice =
-            if restarts { IceCredentials::generate(&mut context.core.rng) } else { participant.ice.clone() };
+        let ice = if restarts { IceCredentials::generate(&mut context.core.rng) } else { participant.ice.clone() };
         let accepted = participant.negotiator.handle_offer(offer, &ice_local(&ice))?;
         if restarts {
             let core = &mut *context.core;
@@ -56,6 +57,9 @@ impl Room {
         if !participant.negotiated {
             participant.negotiated = true;
             participant.transport.set_remote(context.now, &remote_transport(&accepted.remote));
+        } else if accepted.remote.data {
+            let size = accepted.remote.max_message_size as usize;
+            participant.transport.enable_data(context.now, size, &mut context.core.outbox);
         }
         Ok(accepted)
     }
@@ -71,7 +75,9 @@ impl Room {
         let Some(participant) = self.participants.get_mut(index) else { return };
         let id = participant.id;
         match participant.negotiator.handle_answer(negotiation, answer) {
-            Ok(_) => {
+            Ok(accepted) => {
+                self.end_publications(context, index, &accepted.receives);
+                self.replan(index);
                 self.activate(context, index);
                 if let Some(participant) = self.participants.get_mut(index) {
                     participant.negotiate(context);
@@ -89,19 +95,21 @@ impl Room {
         lines: &[ReceiveLine],
         tracks: &[TrackDescription],
     ) {
+        self.end_publications(context, index, lines);
+        for line in lines {
+            let description = tracks.iter().find(|track| track.mid == line.mid.as_str());
+            self.publish(context, index, line, description);
+        }
+    }
+
+    /// Ends the publications whose m-lines are not among those on which the client sends.
+    fn end_publications(&mut self, context: &mut Context<'_>, index: usize, lines: &[ReceiveLine]) {
         let Some(participant) = self.participants.get(index) else { return };
-        let ended: Vec<usize> = participant
-            .publications
-            .iter()
-            .copied()
-            .filter(|key| !lines.iter().any(|line| self.publications.get(*key).is_some_and(|p| p.mid == line.mid)))
-            .collect();
+        let mid_of = |key: &usize| self.publications.get(*key).map(|publication| publication.mid);
+        let sends = |key: &usize| lines.iter().any(|line| mid_of(key) == Some(line.mid));
+        let ended: Vec<usize> = participant.publications.iter().copied().filter(|key| !sends(key)).collect();
         for key in ended {
             self.unpublish(context, key, true);
-        }
-        for line in lines {
-            let description = tracks.iter().find(|track| track.mid == line.mid);
-            self.publish(context, index, line, description);
         }
     }
 
@@ -113,13 +121,8 @@ impl Room {
         description: Option<&TrackDescription>,
     ) {
         let Some(participant) = self.participants.get_mut(index) else { return };
-        let known = participant.publications.iter().filter_map(|key| self.publications.get(*key));
-        let (mut of_kind, mut exists) = (0, false);
-        for publication in known {
-            of_kind += usize::from(publication.kind == line.kind);
-            exists |= publication.mid == line.mid;
-        }
-        if exists || of_kind >= max_publications(line.kind) {
+        let mut known = participant.publications.iter().filter_map(|key| self.publications.get(*key));
+        if known.any(|publication| publication.mid == line.mid) {
             return;
         }
         let mut publication = Publication::new(
@@ -139,9 +142,10 @@ impl Room {
         context.core.stats.publications += 1;
         participant.publications.push(key);
         if let [pair] = line.ssrcs.as_slice() {
-            participant.streams.learn(pair.media, Stream { publication: key, encoding: 0, rtx: false });
-            if let Some(rtx) = pair.rtx {
-                participant.streams.learn(rtx, Stream { publication: key, encoding: 0, rtx: true });
+            let streams = [(Some(pair.media), false), (pair.rtx, true)];
+            for (ssrc, rtx) in streams.into_iter().filter_map(|(ssrc, rtx)| Some((ssrc?, rtx))) {
+                // Without room they are learnt, and counted as dropped, when their packets come.
+                let _ = participant.streams.learn(ssrc, Stream { publication: key, encoding: 0, rtx });
             }
         }
         context.emit(Event::Published { participant: participant.id, info });
@@ -171,7 +175,8 @@ impl Room {
             self.speakers.remove(voice);
         }
         if let Some(participant) = self.participants.get_mut(publisher) {
-            participant.streams.forget(key);
+            let transport = &mut participant.transport;
+            participant.streams.forget(key, |ssrc| transport.forget_ssrc(ssrc));
             participant.publications.retain(|known| *known != key);
             if announce {
                 context.emit(Event::Unpublished { participant: participant.id, track: publication.track });
@@ -198,6 +203,20 @@ impl Room {
     }
 }
 
+/// Refuses an offer that sends more tracks than a participant may publish.
+fn check_counts(offer: &RemoteDescription) -> Result<(), NegotiationError> {
+    for (section, kind) in
+        [(SectionKind::Media(MediaKind::Audio), "audio"), (SectionKind::Media(MediaKind::Video), "video")]
+    {
+        let sending = offer.media.iter().filter(|media| media.kind == section && media.direction.sends()).count();
+        if sending > MAX_PUBLICATIONS {
+            let text = format!("the offer sends {sending} {kind} tracks; at most {MAX_PUBLICATIONS} are allowed");
+            return Err(NegotiationError::Invalid(text));
+        }
+    }
+    Ok(())
+}
+
 /// What the transport needs of what was negotiated.
 fn remote_transport(remote: &RemoteParameters) -> RemoteTransport {
     RemoteTransport {
@@ -213,7 +232,7 @@ fn remote_transport(remote: &RemoteParameters) -> RemoteTransport {
 /// Without a word from the client its first audio is a microphone and its first video a camera.
 fn default_source(line: &ReceiveLine) -> Source {
     match line.kind {
-        crate::command::MediaKind::Audio => Source::Microphone,
-        crate::command::MediaKind::Video => Source::Camera,
+        MediaKind::Audio => Source::Microphone,
+        MediaKind::Video => Source::Camera,
     }
 }

@@ -23,8 +23,8 @@ impl Room {
                 }
                 Feedback::Pli { media_ssrc } => self.request_keyframe(context, index, media_ssrc),
                 Feedback::Fir { requests } => {
-                    for request in requests {
-                        self.request_keyframe(context, index, request.ssrc);
+                    for (ssrc, _) in requests {
+                        self.request_keyframe(context, index, ssrc);
                     }
                 }
                 Feedback::SenderReport { report, blocks } => {

@@ -37,9 +37,12 @@ impl Room {
 
     /// Gives a publication a line of the participant's connection. It starts once the line is negotiated.
     pub(super) fn bind(&mut self, context: &mut Context<'_>, index: usize, key: usize) {
-        let Some(publisher) = self.publications.get(key).and_then(|p| self.participants.get(p.publisher)) else { return };
+        let Some(publisher) = self.publications.get(key).and_then(|p| self.participants.get(p.publisher)) else {
+            return;
+        };
         let publisher_id = publisher.id;
-        let (Some(publication), Some(participant)) = (self.publications.get(key), self.participants.get_mut(index)) else {
+        let (Some(publication), Some(participant)) = (self.publications.get(key), self.participants.get_mut(index))
+        else {
             return;
         };
         if !participant.negotiated
@@ -72,14 +75,15 @@ impl Room {
             let (publisher_id, numbering) = (publisher.id, publisher.negotiator.numbering().clone());
             let Some(participant) = self.participants.get_mut(index) else { return };
             let Some(send_line) = participant.negotiator.send_line(line) else { continue };
-            let subscription = Subscription::new(publication.track, key, &numbering, send_line);
+            let subscription = Subscription::new(key, &numbering, send_line);
             let mid = send_line.mid.as_str().to_owned();
             let slot = line.index();
             if participant.outgoing.len() <= slot {
                 participant.outgoing.resize_with(slot + 1, || None);
             }
             let rng = &mut context.core.rng;
-            let outgoing = participant.outgoing[slot].get_or_insert_with(|| Outgoing::new(send_line, rng.random(), rng.random()));
+            let outgoing =
+                participant.outgoing[slot].get_or_insert_with(|| Outgoing::new(send_line, rng.random(), rng.random()));
             outgoing.subscription = Some(subscription);
             participant.pending.retain(|pending| pending.line != line);
             let id = participant.id;
@@ -87,6 +91,39 @@ impl Room {
             publication.subscribers.push(Subscriber { participant: index, line: slot });
             context.emit(Event::Bound { participant: id, mid, track: publication.track, publisher: publisher_id });
             self.choose_layer(context, index, slot);
+        }
+    }
+
+    /// Follows new numbers in what a participant receives.
+    pub(super) fn replan(&mut self, index: usize) {
+        let Some(participant) = self.participants.get(index) else { return };
+        let lines: Vec<usize> = (0..participant.outgoing.len()).collect();
+        for line in lines {
+            self.replan_line(index, line);
+        }
+    }
+
+    /// Follows new numbers in what a participant publishes.
+    pub(super) fn replan_subscribers(&mut self, index: usize) {
+        let own = self.publications.iter().filter(|(_, publication)| publication.publisher == index);
+        let subscribers: Vec<Subscriber> = own.flat_map(|(_, publication)| publication.subscribers.clone()).collect();
+        for subscriber in subscribers {
+            self.replan_line(subscriber.participant, subscriber.line);
+        }
+    }
+
+    fn replan_line(&mut self, index: usize, line: usize) {
+        let publisher = self
+            .participants
+            .get(index)
+            .and_then(|participant| participant.outgoing.get(line)?.as_ref()?.subscription.as_ref())
+            .and_then(|subscription| self.publications.get(subscription.publication))
+            .and_then(|publication| self.participants.get(publication.publisher));
+        let Some(numbering) = publisher.map(|publisher| publisher.negotiator.numbering().clone()) else { return };
+        let Some(participant) = self.participants.get_mut(index) else { return };
+        let Some(Some(outgoing)) = participant.outgoing.get_mut(line) else { return };
+        if let Some(send_line) = participant.negotiator.send_line(outgoing.line) {
+            outgoing.replan(&numbering, send_line);
         }
     }
 

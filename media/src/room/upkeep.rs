@@ -64,11 +64,9 @@ impl Room {
             let heard = publication.last_heard();
             let Publication { subscribers, encodings, .. } = publication;
             for subscriber in subscribers {
-                let Some(subscription) = self
-                    .participants
-                    .get_mut(subscriber.participant)
-                    .and_then(|participant| participant.outgoing.get_mut(subscriber.line)?.as_mut()?.subscription.as_mut())
-                else {
+                let Some(subscription) = self.participants.get_mut(subscriber.participant).and_then(|participant| {
+                    participant.outgoing.get_mut(subscriber.line)?.as_mut()?.subscription.as_mut()
+                }) else {
                     continue;
                 };
                 subscription.selector.choose(context.now, &heard[..encodings.len()]);
@@ -97,9 +95,7 @@ fn send_feedback(
         for encoding in &mut publication.encodings {
             write_requests(context, encoding, sender, rtt, &mut out);
             flush(context, participant, &mut out, FULL);
-            if report_due
-                && let (Some(ssrc), Some(reception)) = (encoding.ssrc, &mut encoding.reception)
-            {
+            if report_due && let (Some(ssrc), Some(reception)) = (encoding.ssrc, &mut encoding.reception) {
                 blocks.extend(reception.report(now, ssrc));
             }
         }

@@ -15,7 +15,6 @@ use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::feedback::sending::SendingStats;
 use crate::formats::{Extension, FormatId};
-use crate::ids::TrackId;
 use crate::negotiation::{ForwardPlan, LineIndex, SendLine};
 use crate::numbering::Numbering;
 use crate::publication::Encoding;
@@ -46,7 +45,6 @@ pub(crate) struct Incoming<'a> {
 
 /// A track's turn on an outgoing stream.
 pub(crate) struct Subscription {
-    pub(crate) track: TrackId,
     /// Key of the publication in the room.
     pub(crate) publication: usize,
     pub(crate) selector: Selector,
@@ -63,9 +61,8 @@ pub(crate) struct Subscription {
 
 impl Subscription {
     /// A subscription of a publication from `publisher`, as the plan between the two has it.
-    pub(crate) fn new(track: TrackId, publication: usize, publisher: &Numbering, line: &SendLine) -> Self {
+    pub(crate) fn new(publication: usize, publisher: &Numbering, line: &SendLine) -> Self {
         Self {
-            track,
             publication,
             selector: Selector::default(),
             plan: ForwardPlan::new(publisher, line),
@@ -161,7 +158,8 @@ impl Outgoing {
         let Some(subscription) = &mut self.subscription else { return Err(DropReason::NoSubscriber) };
         let path = *transport.path().ok_or(DropReason::NotConnected)?;
         let payload_type = subscription.plan.media(incoming.format).ok_or(DropReason::UnsupportedCodec)?;
-        if subscription.selector.current() == Some(incoming.encoding) && subscription.generation != incoming.generation {
+        if subscription.selector.current() == Some(incoming.encoding) && subscription.generation != incoming.generation
+        {
             subscription.selector.reset();
         }
         let switched = match subscription.selector.select(incoming.encoding, incoming.begins) {

@@ -179,6 +179,11 @@ impl Transport {
         self.ice.selected()
     }
 
+    /// The participant's run in the [`Outbox`].
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
+    }
+
     /// Whether DTLS is up and the transport has not ended.
     #[must_use]
     pub fn is_connected(&self) -> bool {
