@@ -18,13 +18,15 @@ pub(super) struct Agreement {
     pub(super) lines: Vec<Line>,
     /// The numbers of what the client sends: its own words alone.
     pub(super) ingress: Numbering,
-    /// The numbers of what the server offers: the client's words, completed with defaults for a kind it never named.
-    pub(super) egress: Numbering,
+    /// All of the client's words about numbers, also on the lines where it receives: the base of the server's offers.
+    words: Numbering,
     pub(super) remote: Option<RemoteTransport>,
     pub(super) role: Option<DtlsRole>,
     pub(super) extmap_allow_mixed: bool,
     /// The client has named numbers for audio, for video.
     named: [bool; 2],
+    /// The payload types that the client has used for anything.
+    taken: u128,
 }
 
 impl Agreement {
@@ -149,8 +151,8 @@ impl Agreement {
                 Err(invalid(format!("m-line {index}: a=rtcp-mux is missing; RTP and RTCP must share the port")))
             }
             SectionKind::Media(kind) => {
-                self.name(kind, media);
-                Ok(Section::media(media, kind, line, &mut self.ingress))
+                self.listen(kind, media);
+                Ok(self.media(kind, media, line))
             }
         }
     }
@@ -166,7 +168,8 @@ impl Agreement {
             return Section { rejected: true, client_sends: false, ..section.clone() };
         }
         let SectionKind::Media(kind) = section.kind else { return section.clone() };
-        let mut agreed = Section::media(media, kind, section.line, &mut self.ingress);
+        self.listen(kind, media);
+        let mut agreed = self.media(kind, media, section.line);
         // The answer chooses among what was offered, and adds nothing.
         agreed.formats.retain(|f| section.formats.iter().any(|o| (o.id, o.payload_type) == (f.id, f.payload_type)));
         agreed.extensions.retain(|e| section.extensions.iter().any(|o| (o.extension, o.id) == (e.extension, e.id)));
@@ -177,32 +180,44 @@ impl Agreement {
         agreed
     }
 
-    fn name(&mut self, kind: MediaKind, media: &RemoteMedia) {
-        self.named[kind as usize] |= !media.formats.is_empty();
-        for format in &media.formats {
-            let (id, pt) = (format.id, format.payload_type);
-            let _ = self.egress.learn_format(id, pt, format.rtx) || self.egress.learn_format(id, pt, None);
-        }
-        for known in &media.extensions {
-            self.egress.learn_extension(known.extension, known.id);
+    fn media(&mut self, kind: MediaKind, media: &RemoteMedia, line: Option<LineIndex>) -> Section {
+        match line {
+            Some(line) => Section::sent(media, kind, line, &mut self.ingress),
+            None => Section::received(media, kind, &mut self.ingress),
         }
     }
 
-    /// Gives numbers to what the client has not spoken of: formats of a kind that it never offered, and header
-    /// extensions if it offered no media at all.
-    pub(super) fn complete_egress(&mut self, kind: MediaKind) {
-        if !self.named[kind as usize] {
+    fn listen(&mut self, kind: MediaKind, media: &RemoteMedia) {
+        self.named[kind as usize] |= !media.formats.is_empty();
+        self.taken |= media.payload_types;
+        for format in &media.formats {
+            let (id, pt) = (format.id, format.payload_type);
+            let _ = self.words.learn_format(id, pt, format.rtx) || self.words.learn_format(id, pt, None);
+        }
+        for known in &media.extensions {
+            self.words.learn_extension(known.extension, known.id);
+        }
+    }
+
+    /// The numbers that the server offers: the client's words, completed where it has not spoken. Formats of a kind
+    /// that it never named get payload types that it has not used, header extensions their default ids if it named
+    /// no media at all.
+    pub(super) fn offered_numbers(&self) -> Numbering {
+        let (mut numbers, mut taken) = (self.words.clone(), self.taken);
+        for kind in [MediaKind::Audio, MediaKind::Video].into_iter().filter(|kind| !self.named[*kind as usize]) {
             for id in FormatId::of_kind(kind) {
                 let format = id.format();
+                let Some(media) = take_free(&mut taken, format.default_payload_type) else { break };
                 let rtx = Some(format.default_rtx_payload_type).filter(|pt| *pt != 0);
-                self.egress.learn_format(id, format.default_payload_type, rtx);
+                numbers.learn_format(id, media, rtx.and_then(|rtx| take_free(&mut taken, rtx)));
             }
         }
         if !self.named.contains(&true) {
             for (extension, id) in Extension::ALL.into_iter().zip(1..) {
-                self.egress.learn_extension(extension, id);
+                numbers.learn_extension(extension, id);
             }
         }
+        numbers
     }
 
     fn place(&mut self, index: usize, section: Section) {
@@ -252,4 +267,12 @@ impl Agreement {
     pub(super) fn receives(&self) -> Vec<ReceiveLine> {
         self.sections.iter().enumerate().filter_map(|(index, section)| section.receives(index)).collect()
     }
+}
+
+/// The wished payload type if it is free, else any dynamic one (RFC 5761 section 4 leaves 35 to 63 and 96 to 127).
+fn take_free(taken: &mut u128, wished: u8) -> Option<u8> {
+    let free = |pt: &u8| *taken & 1 << pt == 0;
+    let found = std::iter::once(wished).chain(96..128).chain(35..64).find(free)?;
+    *taken |= 1 << found;
+    Some(found)
 }

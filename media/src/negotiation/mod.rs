@@ -261,13 +261,11 @@ impl Negotiator {
             return None;
         }
         let pending = self.agreement.pending().map(|line| line.index).collect::<Vec<_>>();
-        for kind in [MediaKind::Audio, MediaKind::Video] {
-            self.agreement.complete_egress(kind);
-        }
+        let numbers = self.agreement.offered_numbers();
         let mut sections = self.agreement.sections.clone();
         let lines = &self.agreement.lines;
         let added = pending.iter().filter_map(|index| lines.get(index.index()));
-        sections.extend(added.map(|line| Section::sending(line, &self.agreement.egress)));
+        sections.extend(added.map(|line| Section::sending(line, &numbers)));
         for section in sections.iter_mut().filter(|s| s.line.is_some()) {
             section.client_receives = true;
         }

@@ -70,44 +70,53 @@ impl Section {
         Self::new(media, None)
     }
 
-    /// A media m-line: what of the client's words is known, and does not contradict its earlier ones in `numbering`.
+    /// The client's own m-line: what of its words is known, and does not contradict its earlier ones in `numbering`.
     ///
-    /// The result is rejected when no format is left.
-    pub(super) fn media(
-        media: &RemoteMedia,
-        kind: MediaKind,
-        line: Option<LineIndex>,
-        numbering: &mut Numbering,
-    ) -> Self {
-        let mut section = Self::new(media, line);
-        section.client_sends = media.direction.sends();
-        section.client_receives = media.direction.receives();
-        let free = line.is_some() && !section.client_sends;
+    /// It is rejected when no format is left.
+    pub(super) fn received(media: &RemoteMedia, kind: MediaKind, numbering: &mut Numbering) -> Self {
+        let mut section = Self::new(media, None);
         for format in &media.formats {
-            let rtx = format.rtx;
             let (id, pt) = (format.id, format.payload_type);
-            let learnt = numbering.learn_format(id, pt, rtx) || numbering.learn_format(id, pt, None);
-            // On a line where the server alone sends, the client's numbers concern nothing else.
-            if learnt || free {
-                let known = numbering.types(id).filter(|_| !free).map_or(rtx, |types| types.rtx);
-                section.formats.push(RemoteFormat { rtx: rtx.filter(|_| known == rtx), ..answered(format) });
+            if numbering.learn_format(id, pt, format.rtx) || numbering.learn_format(id, pt, None) {
+                let rtx = numbering.types(id).and_then(|types| types.rtx).filter(|rtx| Some(*rtx) == format.rtx);
+                section.formats.push(RemoteFormat { rtx, ..answered(format) });
             }
         }
         keep_red_with_opus(&mut section.formats);
-        for known in &media.extensions {
-            let usable = known.extension.applies_to(kind) && (1..MAX_EXTENSION_ID).contains(&known.id);
-            if usable && (numbering.learn_extension(known.extension, known.id) || free) {
-                section.extensions.push(*known);
+        let learnt = usable_extensions(media, kind).filter(|e| numbering.learn_extension(e.extension, e.id));
+        section.extensions = learnt.collect();
+        section.rejected = section.formats.is_empty();
+        section.hear(media);
+        section
+    }
+
+    /// An m-line of the pool's. Numbers concern the line alone, unless the client sends on it, too: then they must not
+    /// contradict its other words in `numbering`, or else it is not heard there.
+    pub(super) fn sent(media: &RemoteMedia, kind: MediaKind, line: LineIndex, numbering: &mut Numbering) -> Self {
+        let mut section = Self::new(media, Some(line));
+        section.formats = media.formats.iter().map(answered).collect();
+        section.extensions = usable_extensions(media, kind).collect();
+        section.rejected = section.formats.is_empty();
+        section.client_receives = media.direction.receives();
+        if media.direction.sends() {
+            let mut words = numbering.clone();
+            let formats = section.formats.iter().all(|f| words.learn_format(f.id, f.payload_type, f.rtx));
+            if formats && section.extensions.iter().all(|e| words.learn_extension(e.extension, e.id)) {
+                *numbering = words;
+                section.hear(media);
             }
         }
-        // Encodings can be told apart by the rid extension alone.
-        if section.extensions.iter().any(|e| e.extension == Extension::Rid) {
-            section.rids.clone_from(&media.rids);
-        }
-        section.ssrcs.clone_from(&media.ssrcs);
-        section.rejected = section.formats.is_empty();
-        section.client_sends &= !section.rejected;
         section
+    }
+
+    /// Takes over how the client sends, if it does.
+    fn hear(&mut self, media: &RemoteMedia) {
+        self.client_sends = media.direction.sends() && !self.rejected;
+        // Encodings can be told apart by the rid extension alone.
+        if self.extensions.iter().any(|e| e.extension == Extension::Rid) {
+            self.rids.clone_from(&media.rids);
+        }
+        self.ssrcs.clone_from(&media.ssrcs);
     }
 
     /// A line of the pool that is to be offered for the first time, in the client's numbers.
@@ -202,6 +211,12 @@ pub struct ReceiveLine {
     pub ssrcs: Vec<SsrcPair>,
     /// The RTCP feedback that some format of it may get.
     pub feedback: Feedback,
+}
+
+/// The extensions of an m-line that Parlor can use: of its kind, with an id of the one-byte form.
+fn usable_extensions(media: &RemoteMedia, kind: MediaKind) -> impl Iterator<Item = RemoteExtension> + '_ {
+    let usable = move |e: &&RemoteExtension| e.extension.applies_to(kind) && (1..MAX_EXTENSION_ID).contains(&e.id);
+    media.extensions.iter().filter(usable).copied()
 }
 
 /// The parameters that Parlor's answer repeats: those that describe the stream, and none that restrict its size.

@@ -184,6 +184,8 @@ pub struct RemoteMedia {
     pub rtcp_mux: bool,
     /// RTCP packets need not be compound (RFC 5506).
     pub rtcp_rsize: bool,
+    /// All payload types that the m-line lists, known or not: bit n for type n.
+    pub payload_types: u128,
     /// The payload types that Parlor knows, in the client's order of preference.
     pub formats: Vec<RemoteFormat>,
     /// The header extensions that Parlor knows.
@@ -211,9 +213,13 @@ impl RemoteMedia {
         let kind = section_kind(&name.media, &protocol, &name.formats);
         let rejected = name.port.value == 0 && !flag(&[], own, "bundle-only");
         let mid = mid(values(own, "mid").next(), rejected)?;
-        let formats = match kind {
-            SectionKind::Media(kind) => formats(kind, &name.formats, own)?,
-            SectionKind::Data | SectionKind::Other => Vec::new(),
+        let (listed, formats) = match kind {
+            SectionKind::Media(kind) => {
+                let listed = payload_types(&name.formats)?;
+                let formats = formats(kind, &listed, own);
+                (listed, formats)
+            }
+            SectionKind::Data | SectionKind::Other => Default::default(),
         };
         let (rids, paused) = rids(own)?;
         let number = |key| values(own, key).next().and_then(|value| value.parse::<u32>().ok());
@@ -227,6 +233,7 @@ impl RemoteMedia {
             direction: direction(session, own),
             rtcp_mux: flag(session, own, "rtcp-mux"),
             rtcp_rsize: flag(session, own, "rtcp-rsize"),
+            payload_types: listed.iter().fold(0, |all, pt| all | 1 << pt),
             formats,
             extensions: extensions(session, own),
             rids,
@@ -265,21 +272,24 @@ fn direction(session: &[Attribute], own: &[Attribute]) -> Direction {
     last(own).or_else(|| last(session)).unwrap_or(Direction::SendRecv)
 }
 
-fn formats(kind: MediaKind, listed: &[String], own: &[Attribute]) -> Result<Vec<RemoteFormat>, SdpError> {
+fn payload_types(listed: &[String]) -> Result<Vec<u8>, SdpError> {
     if listed.len() > MAX_FORMATS {
         let count = listed.len();
         return Err(SdpError(format!("{count} payload types; at most {MAX_FORMATS} are allowed")));
     }
-    let payload_type = |text: &String| {
+    let number = |text: &String| {
         let number = text.parse::<u8>().ok().filter(|pt| *pt < 128);
         number.ok_or_else(|| SdpError(format!("payload type {} is not a number from 0 to 127", brief(text))))
     };
-    let listed = listed.iter().map(payload_type).collect::<Result<Vec<_>, _>>()?;
+    listed.iter().map(number).collect()
+}
+
+fn formats(kind: MediaKind, listed: &[u8], own: &[Attribute]) -> Vec<RemoteFormat> {
     let encodings = by_payload_type(own, "rtpmap");
     let fmtps = by_payload_type(own, "fmtp");
-    let retransmits = retransmissions(&listed, &encodings, &fmtps);
+    let retransmits = retransmissions(listed, &encodings, &fmtps);
     let mut formats: Vec<RemoteFormat> = Vec::new();
-    for pt in listed {
+    for &pt in listed {
         let fmtp = fmtps.get(&pt).copied().unwrap_or_default();
         let id = encodings.get(&pt).and_then(|encoding| FormatId::from_sdp(encoding, fmtp));
         let Some(id) = id.filter(|id| id.kind() == kind) else { continue };
@@ -291,7 +301,7 @@ fn formats(kind: MediaKind, listed: &[String], own: &[Attribute]) -> Result<Vec<
         formats.push(RemoteFormat { id, payload_type: pt, rtx, fmtp: fmtp.to_owned(), feedback: feedback(own, pt) });
     }
     drop_unusable_red(&mut formats);
-    Ok(formats)
+    formats
 }
 
 /// RED is of use only where its blocks are the Opus of the same m-line.

@@ -9,7 +9,7 @@ mod transport;
 pub(crate) mod write;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use attributes::parameters;
 pub use media::{Direction, Feedback, RemoteExtension, RemoteFormat, RemoteMedia, SectionKind, SsrcPair};
