@@ -93,7 +93,7 @@ impl Signaling {
             match self.board.shard_of(&room).reserve(2).await {
                 Ok(permits) => self.board.reopen(&room, permits),
                 Err(_) => {
-                    tracing::error!(shard, room = %room.code, "the shard takes no commands: the room is not reopened")
+                    tracing::error!(shard, room = %room.code, "the shard takes no commands: the room is not reopened");
                 }
             }
         }

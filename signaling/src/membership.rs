@@ -83,9 +83,8 @@ impl Switchboard {
         id: Option<String>,
         join: JoinRoom,
     ) -> Result<(), Refusal> {
-        if let Some(place) = session.place() {
-            let message = format!("this socket has joined \"{}\" already: leave it first", place.room.code);
-            return Err(Refusal::new(ErrorCode::AlreadyJoined, message));
+        if session.place().is_some() {
+            return Err(Refusal::already_joined());
         }
         let display_name = parse_display_name(join.display_name.as_deref())?;
         let room = self.room(&join.room_id)?;
@@ -97,6 +96,9 @@ impl Switchboard {
 
         let mut state = room.lock();
         self.check_entrance(&room, &state)?;
+        if !session.enter(Place { room: Arc::clone(&room), participant }, token) {
+            return Err(Refusal::already_joined());
+        }
         let member = Member {
             participant,
             session: Arc::clone(session),
@@ -120,7 +122,6 @@ impl Switchboard {
         shard.count_participant();
         self.directory.enter(participant, &room);
         self.directory.add_token(token, session);
-        session.enter(Place { room: Arc::clone(&room), participant }, token);
         let participant_view = member.seen_by(None);
         state.members.push(member);
         state.empty_since = None;

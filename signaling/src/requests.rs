@@ -48,9 +48,7 @@ impl Switchboard {
                 session.post(crate::room::encode(&ServerMessage::Pong { id: id.clone() }));
                 Ok(())
             }
-            ClientMessage::Resume(_) => {
-                Err(Refusal::new(ErrorCode::AlreadyJoined, "this socket has joined a room already"))
-            }
+            ClientMessage::Resume(_) => Err(Refusal::already_joined()),
         };
         result.map_err(|refusal| refusal.with_id(id))
     }

@@ -150,12 +150,17 @@ impl Session {
         lock(&self.state).place.clone()
     }
 
-    /// Enters a room, with a first token. The next message posted is the first that the client counts.
-    pub(crate) fn enter(&self, place: Place, token: Token) {
+    /// Enters a room, with a first token. The next message posted is the first that the client counts. `false` when the session
+    /// is in a room already.
+    pub(crate) fn enter(&self, place: Place, token: Token) -> bool {
         let mut state = lock(&self.state);
-        state.place = Some(place);
-        state.token = Some(token);
-        state.outbox.begin_count();
+        let free = state.place.is_none();
+        if free {
+            state.place = Some(place);
+            state.token = Some(token);
+            state.outbox.begin_count();
+        }
+        free
     }
 
     /// Leaves the room; returns the tokens that are void now.

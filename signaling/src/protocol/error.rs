@@ -131,6 +131,10 @@ impl Refusal {
         Self::new(ErrorCode::NotJoined, "join a room first")
     }
 
+    pub(crate) fn already_joined() -> Self {
+        Self::new(ErrorCode::AlreadyJoined, "this socket has joined a room already: leave it first")
+    }
+
     pub(crate) fn wrong_room(named: &RoomCode, joined: &RoomCode) -> Self {
         Self::new(ErrorCode::WrongRoom, format!("`roomId` is \"{named}\", but this participant joined \"{joined}\""))
             .with_field("roomId")

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(u64);
 
-/// The first millisecond of the year 10000, whose text would have five digits.
-const END: u64 = 253_402_300_800_000;
+/// The last millisecond of the year 9999, the last whose text has four digits.
+const LAST: u64 = 253_402_300_799_999;
 
 impl Timestamp {
     /// The wall clock's time. Order within a room comes from `seq`, never from this.
@@ -41,8 +41,8 @@ impl std::ops::Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        let ms = u64::try_from(duration.as_millis()).unwrap_or(END);
-        Self(self.0.saturating_add(ms).min(END - 1))
+        let ms = u64::try_from(duration.as_millis()).unwrap_or(LAST);
+        Self(self.0.saturating_add(ms).min(LAST))
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
             (951_782_400_000, "2000-02-29T00:00:00.000Z"),
             (1_795_373_062_007, "2026-11-22T18:44:22.007Z"),
             (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
-            (END - 1, "9999-12-31T23:59:59.999Z"),
+            (LAST, "9999-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(Timestamp(ms).to_string(), text);
             assert_eq!(Timestamp::parse(text), Some(Timestamp(ms)));
@@ -122,7 +122,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_point_survives_its_text(ms in 0..END) {
+        fn every_point_survives_its_text(ms in 0..=LAST) {
             prop_assert_eq!(Timestamp::parse(&Timestamp(ms).to_string()), Some(Timestamp(ms)));
         }
     }
