@@ -43,8 +43,10 @@ struct Message {
 }
 
 impl Message {
+    /// Whether a datagram of `len` may follow; an empty one cannot, since the kernel sees only the bytes of all together.
     fn takes(&self, len: usize) -> bool {
-        !self.ended && self.count < MAX_SEGMENTS && len <= self.segment && self.bytes + len <= MAX_MESSAGE_BYTES
+        let fits = (1..=self.segment).contains(&len) && self.bytes + len <= MAX_MESSAGE_BYTES;
+        fits && !self.ended && self.count < MAX_SEGMENTS
     }
 }
 
@@ -111,7 +113,7 @@ impl Egress {
             count: 1,
             bytes: datagram.len(),
             segment: datagram.len(),
-            ended: datagram.is_empty(),
+            ended: false,
         });
         self.vectors.push(vector);
         true
