@@ -13,10 +13,12 @@
 mod control;
 #[cfg(target_os = "linux")]
 pub(crate) mod egress;
+mod framing;
 #[cfg(target_os = "linux")]
 pub(crate) mod ingress;
 #[cfg(any(not(target_os = "linux"), test))]
 pub(crate) mod portable;
+pub(crate) mod tcp;
 pub(crate) mod udp;
 
 #[cfg(target_os = "linux")]
