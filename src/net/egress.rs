@@ -84,6 +84,8 @@ impl Egress {
 
     /// Sends every UDP run of `outbox`. Leaves clearing it to the caller, who has the TCP runs to send too.
     pub(crate) fn flush(&mut self, endpoint: &UdpEndpoint, outbox: &Outbox) {
+        // What a panic may have left points into an outbox that is gone.
+        self.forget();
         for (path, datagrams) in outbox.runs().filter(|(path, _)| path.protocol == Protocol::Udp) {
             let mut open = false;
             for datagram in datagrams {
@@ -129,6 +131,10 @@ impl Egress {
                 Err(error) => self.on_error(endpoint, next, &error),
             };
         }
+        self.forget();
+    }
+
+    fn forget(&mut self) {
         self.messages.clear();
         self.vectors.clear();
         self.addresses.clear();

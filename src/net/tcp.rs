@@ -26,8 +26,8 @@ const BACKLOG: i32 = 256;
 /// Connections accepted in one tick, so that a flood of them does not keep media waiting.
 const MAX_ACCEPTS: usize = 32;
 
-/// Bytes read from one connection in one tick; a publisher of 100 Mbit/s sends as many in 5 ms.
-const MAX_READ_BYTES: usize = 64 << 10;
+/// Bytes read in one go, from one connection or several: fanned out to a hundred they still fit the outbox.
+const MAX_READ_BYTES: usize = 16 << 10;
 
 /// Bytes waiting to be written to one connection: a second at 2 Mbit/s. More would be delay, not reliability.
 const MAX_WRITE_BYTES: usize = 256 << 10;
@@ -159,14 +159,16 @@ impl TcpPaths {
         }
     }
 
-    /// Accepts connections and hands the frames that came to `sink`.
+    /// Accepts connections and hands some of the frames that came to `sink`: about [`MAX_READ_BYTES`].
     pub(crate) fn receive(&mut self, now: Instant, mut sink: impl FnMut(&Path, &mut [u8])) -> Drained {
         let accepted = self.accept(now);
-        for _ in 0..self.readable.len() {
-            let Some(key) = self.readable.pop_front() else { break };
+        let mut budget = MAX_READ_BYTES;
+        while budget > 0
+            && let Some(key) = self.readable.pop_front()
+        {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.queued = false;
-            match connection.read(now, &mut self.stats, &mut sink) {
+            match connection.read(now, &mut budget, &mut self.stats, &mut sink) {
                 ReadEnd::Empty => {}
                 ReadEnd::Budget => self.queue(key),
                 ReadEnd::Closed => self.end(key),
@@ -330,14 +332,19 @@ impl Connection {
         self.heard + if self.answered { SILENCE_TIMEOUT } else { UNANSWERED_TIMEOUT }
     }
 
-    fn read(&mut self, now: Instant, stats: &mut TcpStats, sink: &mut impl FnMut(&Path, &mut [u8])) -> ReadEnd {
-        let mut read = 0;
-        while read < MAX_READ_BYTES {
+    fn read(
+        &mut self,
+        now: Instant,
+        budget: &mut usize,
+        stats: &mut TcpStats,
+        sink: &mut impl FnMut(&Path, &mut [u8]),
+    ) -> ReadEnd {
+        while *budget > 0 {
             match self.stream.read(self.decoder.space()) {
                 Ok(0) => return ReadEnd::Closed,
                 Ok(len) => {
                     self.decoder.filled(len);
-                    read += len;
+                    *budget = budget.saturating_sub(len);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ReadEnd::Empty,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
