@@ -1,7 +1,11 @@
 //! The server: sockets, threads and clock around the media engine, and the web server beside it.
 
+mod addresses;
+mod assets;
+pub mod cli;
 mod clock;
 mod engine;
+pub mod logging;
 mod metrics;
 mod net;
 mod readings;

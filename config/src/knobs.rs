@@ -85,6 +85,12 @@ pub const KNOBS: &[Knob] = &[
         field: |c| Field::Number32(&mut c.limits.max_connections, 1..=1_000_000),
     },
     Knob {
+        key: "limits.max_connections_per_address",
+        help: "WebSocket connections from one address at a time; loopback is exempt",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.limits.max_connections_per_address, 1..=1_000_000),
+    },
+    Knob {
         key: "room.empty_timeout_seconds",
         help: "Seconds after which an empty room ends",
         placeholder: "SECONDS",

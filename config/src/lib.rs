@@ -72,6 +72,8 @@ pub struct LimitsConfig {
     pub max_participants_per_room: u32,
     /// WebSocket connections at a time.
     pub max_connections: u32,
+    /// WebSocket connections from one address at a time (IPv6: from one /64).
+    pub max_connections_per_address: u32,
 }
 
 /// `[room]`
@@ -154,7 +156,12 @@ impl Default for MediaConfig {
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { max_rooms: 10_000, max_participants_per_room: 100, max_connections: 10_000 }
+        Self {
+            max_rooms: 10_000,
+            max_participants_per_room: 100,
+            max_connections: 10_000,
+            max_connections_per_address: 256,
+        }
     }
 }
 
