@@ -85,7 +85,10 @@ export class CallPage {
         const participant = room.participants.get(participantId);
         if (participant) this.chat.setTyping(participantId, participant.displayName, typing);
       }),
-      room.on('subscription-failed', () => toast(explainCode('subscription-failed'), 'error')),
+      room.on('subscription-failed', ({ reason }) => {
+        // `no-track` is a track that ended in the same moment.
+        if (reason !== 'no-track') toast(explainCode(`subscription-${reason}`), 'error');
+      }),
       room.on('error', ({ error }) => toast(explain(error), 'error')),
       media.on('changed', () => this.#onDevices()),
       media.on('lost', ({ device }) => toast(`Your ${device} has gone away.`, 'error')),

@@ -3,7 +3,7 @@
  */
 
 /** Tiles may be shaped between these, to use the space of tall and of wide windows alike. */
-const NARROWEST = 0.8;
+const NARROWEST = { tall: 0.8, wide: 4 / 3 };
 const WIDEST = 16 / 9;
 
 /**
@@ -16,12 +16,13 @@ const WIDEST = 16 / 9;
  * @returns {{ columns: number, tileWidth: number, tileHeight: number }}
  */
 export function arrange(count, width, height, gap) {
+  const narrowest = width < height ? NARROWEST.tall : NARROWEST.wide;
   let best = { columns: 1, tileWidth: 0, tileHeight: 0 };
   for (let columns = 1; columns <= Math.max(1, count); columns += 1) {
     const rows = Math.ceil(Math.max(1, count) / columns);
     const cellWidth = Math.max(0, (width - gap * (columns - 1)) / columns);
     const cellHeight = Math.max(0, (height - gap * (rows - 1)) / rows);
-    const shape = Math.min(WIDEST, Math.max(NARROWEST, cellHeight > 0 ? cellWidth / cellHeight : WIDEST));
+    const shape = Math.min(WIDEST, Math.max(narrowest, cellHeight > 0 ? cellWidth / cellHeight : WIDEST));
     const tileWidth = Math.floor(Math.min(cellWidth, cellHeight * shape));
     const tileHeight = Math.floor(Math.min(cellHeight, cellWidth / shape));
     if (tileWidth * tileHeight > best.tileWidth * best.tileHeight) best = { columns, tileWidth, tileHeight };

@@ -24,7 +24,8 @@ const TEXTS = {
   // media
   'media-failed': 'Audio and video were interrupted. Reconnecting…',
   'bad-sdp': 'The server cannot handle what this browser wants to send. Reload the page, or try another browser.',
-  'subscription-failed': 'Somebody’s audio or video cannot be received at the moment.',
+  'subscription-codec': 'This browser cannot play somebody’s video. Another browser may.',
+  'subscription-too-many': 'There are more people here than this browser can show at once.',
   // chat
   'text-empty': 'Write something first.',
   'text-too-large': 'This message is too long.',

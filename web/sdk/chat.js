@@ -20,8 +20,6 @@ const MAX_MESSAGES = 2000;
 /** Messages that wait for their echo; a person cannot have more under way, a script gets `rate-limited`. */
 const MAX_PENDING = 32;
 const ECHO_TIMEOUT_MS = 30000;
-/** How long a resumed session may take to deliver the echoes that were queued for it. */
-const REPLAY_MS = 1000;
 /** The server forgets after 6 s that somebody types. */
 const TYPING_REPEAT_MS = 3000;
 
@@ -120,13 +118,15 @@ export class Chat extends Emitter {
     return true;
   }
 
-  /** The client is in the room again: sends what has not come back. @param {{ resumed: boolean, restarted: boolean }} how */
-  onJoined({ resumed, restarted }) {
+  /** The client is in the room again. @param {{ restarted: boolean }} how `restarted`: in a room that was made anew */
+  onJoined({ restarted }) {
     if (restarted) this.log.restart();
     this.#typing = false;
-    setTimeout(() => {
-      for (const { message } of this.#pending.values()) this.#transmit(message);
-    }, resumed ? REPLAY_MS : 0);
+  }
+
+  /** Sends again what has not come back, once everything that was on its way has arrived. */
+  resend() {
+    for (const { message } of this.#pending.values()) this.#transmit(message);
   }
 
   close() {

@@ -11,8 +11,8 @@ export const joinRoom = ({ roomId, displayName, autoSubscribe = true, id }) => (
   type: 'join-room', id, roomId, displayName, followsBindings: true, autoSubscribe,
 });
 
-/** @param {{ resumeToken: string, id?: string }} fields @returns {Message} */
-export const resume = ({ resumeToken, id }) => ({ type: 'resume', id, resumeToken });
+/** @param {{ resumeToken: string, received: number, id?: string }} fields @returns {Message} */
+export const resume = ({ resumeToken, received, id }) => ({ type: 'resume', id, resumeToken, received });
 
 /** @param {{ roomId: string, id?: string }} fields @returns {Message} */
 export const leaveRoom = ({ roomId, id }) => ({ type: 'leave-room', id, roomId });

@@ -134,6 +134,7 @@ export class Negotiator extends Emitter {
   async #onAnswer({ id, answer }) {
     if (!this.#pending || id !== this.#pending.id) return;
     this.#pending = null;
+    this.#supersede(id); // it may have been sent twice
     await this.pc.setRemoteDescription(answer);
     this.emit('settled', {});
     await this.#offer();

@@ -85,6 +85,7 @@ export class Room extends Emitter {
     this.chat.on('message', (detail) => this.emit('message', detail));
     for (const type of ROSTER_EVENTS) this.roster.on(type, (detail) => this.emit(type, /** @type {any} */ (detail)));
     session.on('joined', (detail) => this.#onJoined(detail));
+    session.on('replayed', () => this.#onReplayed());
     session.on('message', (message) => this.#onMessage(message));
     session.on('down', () => this.#setState('reconnecting'));
     session.on('closed', ({ reason }) => this.#onClosed(reason));
@@ -195,9 +196,14 @@ export class Room extends Emitter {
     if (!continued) this.#createMedia(welcome.iceServers);
     const self = welcome.participants.find(({ participantId }) => participantId === welcome.participantId);
     if (continued && self) this.#learnOwnTracks(self.tracks);
-    this.chat.onJoined({ resumed, restarted });
+    this.chat.onJoined({ restarted });
     this.#setState('connected');
-    if (continued) this.media?.onSignalingUp();
+    if (!resumed) this.chat.resend();
+  }
+
+  #onReplayed() {
+    this.media?.onSignalingUp();
+    this.chat.resend();
   }
 
   /** @param {Message} message */

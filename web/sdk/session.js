@@ -6,17 +6,27 @@
  *   the room (rooms lived in the memory of the old one), it is created again first.
  * - What cannot pass by itself (room gone, displaced by another tab, …) closes the session with a reason.
  *
- * `joined` is emitted for every entry; `resumed` tells whether it continues the former participant. `closed` is emitted once.
+ * `joined` is emitted for every entry; `resumed` tells whether it continues the former participant, and `replayed` follows as soon as
+ * everything the old socket had lost has been delivered. `closed` is emitted once.
+ *
+ * A resumed session names the number of messages it has got, so that the server repeats what was lost and nothing else.
  */
 import { Backoff } from './backoff.js';
 import { Emitter } from './emitter.js';
 import { isTransient, ParlorError } from './errors.js';
-import { joinRoom, leaveRoom, resume } from './messages.js';
+import { joinRoom, leaveRoom, ping, resume } from './messages.js';
 import { SignalingSocket } from './socket.js';
 
 /** @typedef {import('./messages.js').Message} Message */
 /** @typedef {import('./types.js').Welcome} Welcome */
-/** @typedef {{ message: Message, joined: { welcome: Welcome, resumed: boolean }, down: {}, closed: { reason: string } }} SessionEvents */
+/**
+ * @typedef {object} SessionEvents
+ * @property {Message} message
+ * @property {{ welcome: Welcome, resumed: boolean }} joined
+ * @property {{}} replayed
+ * @property {{}} down
+ * @property {{ reason: string }} closed
+ */
 
 /** How often the very first connection is tried before `start` gives up. */
 const START_ATTEMPTS = 3;
@@ -32,6 +42,7 @@ export class Session extends Emitter {
   /** @type {Welcome | null} */ #welcome = null;
   /** @type {string | null} */ #resumeToken = null;
   /** @type {(() => void) | null} */ #wake = null;
+  /** Messages this participant's session has got, from its `room-joined` on, over all its sockets. */ #received = 0;
   #rejoining = false;
   #closed = false;
   #reconnects = new Backoff();
@@ -138,6 +149,7 @@ export class Session extends Emitter {
   async #attach() {
     const socket = this.createSocket(this.url);
     this.#opening = socket;
+    socket.onReceived = (message) => this.#count(socket, message);
     socket.on('message', (message) => this.#receive(socket, message));
     socket.on('down', () => this.#onDown(socket));
     try {
@@ -158,7 +170,7 @@ export class Session extends Emitter {
   async #resume(socket) {
     if (this.#resumeToken === null) return null;
     try {
-      return /** @type {any} */ (await socket.request(resume({ resumeToken: this.#resumeToken })));
+      return /** @type {any} */ (await socket.request(resume({ resumeToken: this.#resumeToken, received: this.#received })));
     } catch (error) {
       if (/** @type {ParlorError} */ (error).code !== 'resume-failed') throw error;
       this.#resumeToken = null;
@@ -191,6 +203,14 @@ export class Session extends Emitter {
     this.#resumeToken = welcome.resumeToken;
     this.#reconnects.reset();
     this.emit('joined', { welcome, resumed });
+    // The answer comes after all that was waiting for us, and tells the server that we are really there.
+    if (resumed) socket.request(ping()).then(() => this.emit('replayed', {}), () => {});
+  }
+
+  /** @param {SignalingSocket} socket @param {Message} message */
+  #count(socket, message) {
+    if (message.type === 'room-joined') this.#received = 1;
+    else if (socket === this.#live) this.#received += 1; // before that there are only replies to `resume`
   }
 
   /** @param {SignalingSocket} socket @param {Message} message */

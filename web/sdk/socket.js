@@ -23,6 +23,8 @@ export class SignalingSocket extends Emitter {
   /** @type {Map<string, { resolve: (m: Message) => void, reject: (e: ParlorError) => void, timer: any }>} */ #requests = new Map();
   /** @type {any} */ #pingTimer = null;
   #down = false;
+  /** Sees every message after `hello`, replies too, before anything is done with it. @type {(message: Message) => void} */
+  onReceived = () => {};
 
   /**
    * @param {string} url
@@ -50,6 +52,7 @@ export class SignalingSocket extends Emitter {
         const message = parse(event.data);
         if (!message) return;
         if (greeted) {
+          this.onReceived(message);
           this.#receive(message);
         } else if (message.type === 'hello') {
           greeted = true;
