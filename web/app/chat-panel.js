@@ -92,7 +92,7 @@ export class ChatPanel {
   /** @param {ChatMessage} message */
   #bubble(message) {
     const { id, text, own, replyTo } = message;
-    const name = nameOrGuest(message.displayName ?? '');
+    const name = nameOrGuest(message.displayName);
     const time = new Date(message.timestamp);
     const quoted = replyTo ? this.room.messages.find((other) => other.id === replyTo) : undefined;
     return h(
@@ -100,7 +100,7 @@ export class ChatPanel {
       { class: `message ${own ? 'own' : 'other'}`, 'data-message-id': id, 'data-sender': message.sender },
       h('header', {}, h('span', { class: 'author' }, own ? 'You' : name), ' ', h('time', { datetime: message.timestamp }, TIME.format(time))),
       h('div', { class: 'bubble' },
-        replyTo && h('blockquote', {}, quoted ? `${nameOrGuest(quoted.displayName ?? '')}: ${excerpt(quoted.text)}` : 'An earlier message'),
+        replyTo && h('blockquote', {}, quoted ? `${nameOrGuest(quoted.displayName)}: ${excerpt(quoted.text)}` : 'An earlier message'),
         h('p', { class: 'text', dir: 'auto' }, text),
         h('button', { class: 'reply', type: 'button', 'aria-label': `Reply to ${own ? 'your message' : name}`, title: 'Reply', onclick: () => this.#setReply(message) }, icon('reply'))),
     );
@@ -135,7 +135,7 @@ export class ChatPanel {
     this.quote.replaceChildren();
     if (!message) return;
     this.quote.append(
-      h('span', {}, `Reply to ${message.own ? 'yourself' : nameOrGuest(message.displayName ?? '')}: ${excerpt(message.text)}`),
+      h('span', {}, `Reply to ${message.own ? 'yourself' : nameOrGuest(message.displayName)}: ${excerpt(message.text)}`),
       h('button', { class: 'plain', type: 'button', 'aria-label': 'Cancel reply', onclick: () => this.#setReply(null) }, icon('close')),
     );
     this.input.focus();

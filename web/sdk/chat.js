@@ -143,7 +143,7 @@ export class Chat extends Emitter {
     const { id, seq, text, sender, displayName, timestamp, replyTo = null, nonce } = wire;
     if (typeof id !== 'string' || typeof text !== 'string') return;
     /** @type {ChatMessage} */
-    const message = { id, seq, text, sender, displayName, timestamp, replyTo, own: sender === this.ownId() };
+    const message = { id, seq, text, sender, displayName: displayName ?? '', timestamp, replyTo, own: sender === this.ownId() };
     if (this.log.insert(message)) this.emit('message', { message });
     const pending = nonce === undefined ? undefined : this.#pending.get(nonce);
     if (!pending) return;

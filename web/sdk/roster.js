@@ -38,7 +38,7 @@ export class Roster extends Emitter {
     let participant = this.participants.get(wire.participantId);
     if (!participant) {
       const { participantId, displayName, joinedAt } = wire;
-      participant = { participantId, displayName, joinedAt: new Date(joinedAt), tracks: new Map() };
+      participant = { participantId, displayName: displayName ?? '', joinedAt: new Date(joinedAt), tracks: new Map() };
       this.participants.set(participantId, participant);
       this.emit('participant-joined', { participant });
     }

@@ -15,7 +15,7 @@
  *
  * @typedef {object} WireParticipant
  * @property {string} participantId
- * @property {string} displayName
+ * @property {string | null} displayName
  * @property {string} joinedAt ISO-8601
  * @property {WireTrack[]} tracks
  *
@@ -41,7 +41,7 @@
  * @property {number} seq position in the room's order
  * @property {string} text
  * @property {string} sender participant id
- * @property {string} displayName
+ * @property {string} displayName may be empty
  * @property {string} timestamp ISO-8601
  * @property {string | null} replyTo message id
  * @property {boolean} own sent from this page
@@ -64,7 +64,7 @@
  *
  * @typedef {object} RemoteParticipant
  * @property {string} participantId
- * @property {string} displayName
+ * @property {string} displayName may be empty
  * @property {Date} joinedAt
  * @property {Map<string, RemoteTrack>} tracks by track id
  *
