@@ -17,7 +17,7 @@ use crate::feedback::sending::SendingStats;
 use crate::formats::{Extension, FormatId};
 use crate::negotiation::{ForwardPlan, LineIndex, SendLine};
 use crate::numbering::Numbering;
-use crate::publication::Encoding;
+use crate::publication::{Encoding, Stored};
 use crate::rtp::header::RtpHeader;
 use crate::rtp::writer::{HeaderFields, OutgoingExtensions, write_packet, write_retransmission};
 use crate::transport::Transport;
@@ -53,8 +53,8 @@ pub(crate) struct Subscription {
     descriptor_id: u8,
     /// The generation of the encoding that is forwarded.
     generation: u8,
-    /// The encodings of the latest two sources, for retransmissions.
-    sources: [Option<(Epoch, usize)>; 2],
+    /// The latest two sources, for retransmissions.
+    sources: [Option<Origin>; 2],
     /// The client was told that it cannot decode this.
     pub(crate) refused: bool,
 }
@@ -78,9 +78,17 @@ impl Subscription {
         self.selector.awaited().or_else(|| self.selector.current().is_none().then_some(0))
     }
 
-    fn encoding_of(&self, epoch: Epoch) -> Option<usize> {
-        self.sources.iter().flatten().find(|(known, _)| *known == epoch).map(|(_, encoding)| *encoding)
+    fn origin_of(&self, epoch: Epoch) -> Option<Origin> {
+        self.sources.iter().flatten().find(|origin| origin.epoch == epoch).copied()
     }
+}
+
+/// Where the packets of a source came from. The same numbers mean other packets once the generation has changed.
+#[derive(Clone, Copy)]
+struct Origin {
+    epoch: Epoch,
+    encoding: usize,
+    generation: u8,
 }
 
 /// See the module's text.
@@ -175,7 +183,9 @@ impl Outgoing {
             let source =
                 self.rewriter.start_source(context.now, incoming.sequence, incoming.header.timestamp, self.clock_rate);
             subscription.generation = incoming.generation;
-            subscription.sources = [Some((source.epoch, incoming.encoding)), subscription.sources[0]];
+            let Incoming { encoding, generation, .. } = *incoming;
+            subscription.sources =
+                [Some(Origin { epoch: source.epoch, encoding, generation }), subscription.sources[0]];
             if let Some(picture) = picture {
                 picture.align(&mut self.rewriter);
             }
@@ -228,10 +238,10 @@ impl Outgoing {
         let path = *transport.path().ok_or(DropReason::NotConnected)?;
         let sent = self.sequencer.resend(lost).ok_or(DropReason::NotInRing)?;
         let source = *self.rewriter.source_of(sent.epoch).ok_or(DropReason::NotInRing)?;
-        let encoding = subscription.encoding_of(sent.epoch).ok_or(DropReason::NotInRing)?;
-        let (packet, format) =
-            encodings.get(encoding).and_then(|e| e.stored(sent.incoming)).ok_or(DropReason::NotInRing)?;
-        let header = RtpHeader::parse(packet).ok_or(DropReason::NotInRing)?;
+        let origin = subscription.origin_of(sent.epoch).ok_or(DropReason::NotInRing)?;
+        let encoding = encodings.get(origin.encoding).filter(|e| e.generation == origin.generation);
+        let Stored { packet, header, format } =
+            encoding.and_then(|e| e.stored(sent.incoming)).ok_or(DropReason::NotInRing)?;
         let rtx = subscription.plan.rtx(format).zip(self.rtx_ssrc);
         let (payload_type, ssrc, index) = match rtx {
             Some((payload_type, ssrc)) => (payload_type, ssrc, self.rtx_index),
