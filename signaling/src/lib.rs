@@ -8,6 +8,7 @@
 //! - Locks are taken in this order: room, session, map of the directory. None is held across an await.
 //! - Commands about a participant reach its shard in the order in which the room changed. Requests wait for the shard before
 //!   they lock ([`shards`]); the handling of events never waits.
+//! - Logs name rooms by their numbers: a room's id is the key to it.
 //! - Everything that a client can make grow has a bound: frames, texts, outboxes, sockets, rooms, members, offers, tables.
 
 mod chat;
@@ -93,7 +94,7 @@ impl Signaling {
             match self.board.shard_of(&room).reserve(2).await {
                 Ok(permits) => self.board.reopen(&room, permits),
                 Err(_) => {
-                    tracing::error!(shard, room = %room.code, "the shard takes no commands: the room is not reopened");
+                    tracing::error!(shard, room = room.key.0, "the shard takes no commands: the room is not reopened");
                 }
             }
         }
