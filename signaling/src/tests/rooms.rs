@@ -213,6 +213,21 @@ async fn a_lost_shard_keeps_its_rooms_and_sends_people_back_in() {
     assert_eq!(ana.next()["type"], "room-joined");
 }
 
+#[tokio::test(start_paused = true)]
+async fn rooms_of_a_shard_that_stays_away_end() {
+    let mut house = House::with(Settings::default(), 4);
+    for room in ["one", "two", "three"] {
+        house.create(json!({ "roomId": room })).await;
+    }
+    let mut ana = house.joined("one", "Ana").await;
+    let started = tokio::time::Instant::now();
+    house.signaling.shard_lost(0).await;
+    assert_eq!(ana.types(), ["room-closed", "room-left"]);
+    assert_eq!(house.signaling.stats().rooms, 0);
+    assert!(started.elapsed().as_secs() < 10, "one wait, not one for each room");
+    assert_eq!(house.take_commands().len(), 4);
+}
+
 #[tokio::test]
 async fn rooms_spread_over_the_shards() {
     let channels: Vec<_> = (0..3).map(|_| mpsc::channel(16)).collect();
