@@ -7,7 +7,24 @@ use parlor_media::ids::{ParticipantId, TrackId};
 use parlor_media::path::Protocol;
 use serde_json::{Value, json};
 
-const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n";
+/// What Chromium offers for a data channel alone.
+const SDP: &str = "v=0\r\n\
+    o=- 8888013253090983205 2 IN IP4 127.0.0.1\r\n\
+    s=-\r\n\
+    t=0 0\r\n\
+    a=group:BUNDLE 0\r\n\
+    a=extmap-allow-mixed\r\n\
+    a=msid-semantic: WMS\r\n\
+    m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n\
+    c=IN IP4 0.0.0.0\r\n\
+    a=ice-ufrag:r7EI\r\n\
+    a=ice-pwd:alFJATLn5F1A6rjxJJ4qCVsh\r\n\
+    a=ice-options:trickle\r\n\
+    a=fingerprint:sha-256 BA:07:9D:AC:68:D8:6E:76:AC:6E:67:B1:8F:F6:C0:17:1D:CE:A6:A5:CC:46:78:EE:A8:05:B2:A5:C5:DF:D1:C4\r\n\
+    a=setup:actpass\r\n\
+    a=mid:0\r\n\
+    a=sctp-port:5000\r\n\
+    a=max-message-size:262144\r\n";
 
 pub(super) fn published(participant: ParticipantId, track: u64, mid: &str) -> Event {
     let info = TrackInfo {
@@ -108,7 +125,7 @@ async fn the_servers_offers_are_answered() {
         ana.next(),
         json!({"type": "offer-received", "offer": description, "from": "server", "negotiationId": 3})
     );
-    let answer = json!({"type": "answer", "sdp": SDP});
+    let answer = json!({"type": "answer", "sdp": SDP.replace("actpass", "active")});
     ana.send(json!({"type": "answer", "roomId": "abc", "answer": answer, "negotiationId": 3, "id": "a"})).await;
     let Some(Command::Answer { negotiation, .. }) = house.take_commands().pop() else { panic!() };
     assert_eq!(negotiation, Some(3));
