@@ -46,7 +46,7 @@ impl Switchboard {
         drop(state);
         self.shards[index].count_room();
         count(&self.counters.rooms_created);
-        tracing::info!(room = %room.code, shard = index, "room created");
+        tracing::info!(room = room.key.0, shard = index, "room created");
         Ok(room)
     }
 
@@ -72,7 +72,7 @@ impl Switchboard {
         }
         drop(state);
         self.shard_of(room).uncount_room();
-        tracing::info!(room = %room.code, ?reason, "room ended");
+        tracing::info!(room = room.key.0, ?reason, "room ended");
     }
 
     /// Lets a session join a room.
@@ -233,7 +233,7 @@ impl Switchboard {
         if reason == Departure::ServerShutdown {
             member.session.close(CLOSE_RESTART, "the server stops");
         }
-        tracing::debug!(room = %room.code, participant = %ParticipantRef(member.participant), ?reason, "participant left");
+        tracing::debug!(room = room.key.0, participant = %ParticipantRef(member.participant), ?reason, "participant left");
     }
 }
 
