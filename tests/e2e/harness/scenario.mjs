@@ -47,6 +47,7 @@ export function scenario(name, body, { server = {}, chromiumFlags = [], skip = f
     try {
       scene.roomId = await scene.server.createRoom();
       await body(scene);
+      for (const participant of scene.participants) await participant.behavedWell();
     } catch (error) {
       await scene.record(name, error);
       throw error;

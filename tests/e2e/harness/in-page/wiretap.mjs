@@ -5,16 +5,18 @@
 export function installWiretap() {
   const wiretap = {
     /** @type {WebSocket[]} */ sockets: [],
-    /** @type {Record<string, number>} by type */ received: {},
+    /** @type {Record<string, number>} by type, errors by `error:<code>` */ received: {},
     /** @type {Record<string, number>} by type */ sent: {},
     /** @type {string[]} */ violations: [],
+    /** How long each message to the server is held back; their order stays. */ latencyMs: 0,
     /** How often a message of this type has come. @param {string} type */
     count: (type) => wiretap.received[type] ?? 0,
   };
   /** @param {Record<string, number>} counts @param {unknown} data */
   const note = (counts, data) => {
-    const { type } = JSON.parse(String(data));
-    counts[type] = (counts[type] ?? 0) + 1;
+    const { type, code } = JSON.parse(String(data));
+    const key = type === 'error' ? `error:${code}` : type;
+    counts[key] = (counts[key] ?? 0) + 1;
   };
 
   window.WebSocket = class extends WebSocket {
@@ -28,7 +30,8 @@ export function installWiretap() {
     /** @param {string} data */
     send(data) {
       note(wiretap.sent, data);
-      super.send(data);
+      if (wiretap.latencyMs === 0) super.send(data);
+      else setTimeout(() => super.send(data), wiretap.latencyMs);
     }
   };
   document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sample }) => {
