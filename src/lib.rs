@@ -1,1 +1,12 @@
-//! Parlor.
+//! The server: sockets, threads and clock around the media engine, and the web server beside it.
+
+mod addresses;
+mod assets;
+pub mod cli;
+mod clock;
+mod engine;
+pub mod logging;
+mod metrics;
+mod net;
+mod readings;
+mod shard_thread;

@@ -1,1 +1,184 @@
-//! Parlor.
+//! Parlor's configuration: every knob, its default and its bounds.
+//!
+//! [`Config`] is what the rest of the program reads; it is complete and valid from the moment it exists. [`KNOBS`] is the
+//! one table from which the file's keys, the environment's variables and the command line's flags are derived, so that
+//! they cannot drift apart. [`load`] folds the sources into a `Config`, in growing precedence: defaults, file,
+//! environment, flags.
+//!
+//! What always holds: a key that is not in the table, or a value out of its bounds, is an error of one line that names
+//! the key, the value, what is allowed and where it came from.
+
+mod error;
+mod field;
+mod knobs;
+mod load;
+mod nearest;
+
+pub use error::{ConfigError, Source};
+pub use knobs::{KNOBS, Knob, unknown_flag};
+pub use load::{ConfigFile, Sources, load};
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The web server: pages, REST, signalling.
+    pub http: HttpConfig,
+    /// The media ports and threads.
+    pub media: MediaConfig,
+    /// How much one server takes on.
+    pub limits: LimitsConfig,
+    /// The life of rooms.
+    pub room: RoomConfig,
+    /// The life of signalling sessions.
+    pub session: SessionConfig,
+    /// Logging.
+    pub log: LogConfig,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+}
+
+/// `[media]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaConfig {
+    /// The first shard's UDP (and ICE-TCP) port; shard `i` uses `udp_port + i`. 0: any free port for each shard.
+    pub udp_port: u16,
+    /// Media threads; 0: one for each core.
+    pub shards: u16,
+    /// Addresses to advertise to clients; empty: discovered from the interfaces.
+    pub announce: Vec<IpAddr>,
+    /// UDP generic segmentation offload for sending.
+    pub gso: GsoMode,
+    /// Whether ICE-TCP is offered to networks without UDP.
+    pub tcp: bool,
+    /// ICE-TCP connections of one shard.
+    pub max_tcp_connections: u32,
+    /// ICE-TCP connections of one shard from one address (IPv6: one /64).
+    pub max_tcp_connections_per_address: u32,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Rooms at a time.
+    pub max_rooms: u32,
+    /// Participants of one room, where the room itself does not ask for fewer.
+    pub max_participants_per_room: u32,
+    /// WebSocket connections at a time.
+    pub max_connections: u32,
+    /// WebSocket connections from one address at a time (IPv6: from one /64).
+    pub max_connections_per_address: u32,
+}
+
+/// `[room]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomConfig {
+    /// Seconds after which a room that nobody is in ends.
+    pub empty_timeout_seconds: u32,
+}
+
+/// `[session]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionConfig {
+    /// Seconds for which a lost WebSocket may resume its session.
+    pub resume_grace_seconds: u32,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// The least severe level that is written.
+    pub level: LogLevel,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// Whether UDP GSO is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GsoMode {
+    /// Where the kernel has it.
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// Severity of log lines, most severe first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Something failed.
+    Error,
+    /// Something is odd.
+    Warn,
+    /// What an operator wants to know.
+    Info,
+    /// What a developer wants to know.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// The look of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Human on a terminal, JSON otherwise.
+    Auto,
+    /// Text for people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)) }
+    }
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            udp_port: 7900,
+            shards: 0,
+            announce: Vec::new(),
+            gso: GsoMode::Auto,
+            tcp: true,
+            max_tcp_connections: 2048,
+            max_tcp_connections_per_address: 128,
+        }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            max_rooms: 10_000,
+            max_participants_per_room: 100,
+            max_connections: 10_000,
+            max_connections_per_address: 256,
+        }
+    }
+}
+
+impl Default for RoomConfig {
+    fn default() -> Self {
+        Self { empty_timeout_seconds: 300 }
+    }
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self { resume_grace_seconds: 30 }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: LogLevel::Info, format: LogFormat::Auto }
+    }
+}

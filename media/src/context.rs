@@ -1,10 +1,11 @@
 //! What every part of a shard may touch while it handles one input: the time, the way out, and the shared registers.
 
 use crate::command::Event;
-use crate::ids::TrackId;
 use crate::feedback::ntp::NtpClock;
+use crate::ids::TrackId;
 use crate::outbox::Outbox;
 use crate::path::{Path, Protocol};
+use crate::sdp::Fingerprint;
 use crate::stats::ShardStats;
 use crate::timers::Timers;
 use crate::transport::Identity;
@@ -20,6 +21,8 @@ const MAX_EVENTS: usize = 65_536;
 /// The shard's registers, owned by it and lent to rooms through a [`Context`].
 pub(crate) struct Core {
     pub(crate) identity: Arc<Identity>,
+    /// The certificate's fingerprint as session descriptions state it.
+    pub(crate) fingerprint: Fingerprint,
     pub(crate) outbox: Outbox,
     pub(crate) events: VecDeque<Event>,
     pub(crate) stats: ShardStats,

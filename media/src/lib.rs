@@ -6,11 +6,29 @@
 
 pub mod codec;
 pub mod command;
+mod context;
+pub mod drop_reason;
 pub mod feedback;
 pub mod formats;
 pub mod ids;
+pub mod negotiation;
 pub mod numbering;
 pub mod outbox;
+mod participant;
 pub mod path;
+mod publication;
+mod room;
 pub mod rtp;
 pub mod sdp;
+mod shard;
+pub mod speakers;
+mod stats;
+mod subscription;
+mod timer_key;
+mod timers;
+pub mod transport;
+mod wire_id;
+
+pub use shard::{Shard, ShardSettings};
+pub use stats::ShardStats;
+pub use wire_id::{parse_wire_id, wire_id};

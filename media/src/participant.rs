@@ -1,20 +1,18 @@
 //! One member of a room: its transport, its negotiation, what it sends and what it receives.
 
-use crate::command::{Channel, Event, MediaKind, ParticipantSettings};
+use crate::command::{Channel, Event, ParticipantSettings};
 use crate::context::Context;
+use crate::feedback::sending::{PublisherClock, RoundTripTime};
 use crate::feedback::twcc::TwccRecorder;
 use crate::ids::ParticipantId;
-use crate::negotiation::{LineIndex, Negotiator};
+use crate::negotiation::{IceLocal, LineIndex, Negotiator};
 use crate::path::Path;
 use crate::publication::{Publication, Streams};
 use crate::subscription::Outgoing;
 use crate::transport::{IceCredentials, Transport};
 use bytes::Bytes;
 use slab::Slab;
-use std::time::{Duration, Instant};
-
-/// Round-trip time assumed until a receiver report tells.
-pub(crate) const INITIAL_RTT: Duration = Duration::from_millis(100);
+use std::time::Instant;
 
 /// A subscription whose m-line is not negotiated yet.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +45,9 @@ pub(crate) struct Participant {
     pub(crate) twcc: TwccRecorder,
     /// SSRC under which reports leave.
     pub(crate) report_ssrc: u32,
-    pub(crate) rtt: Duration,
+    pub(crate) rtt: RoundTripTime,
+    /// Its clock against the server's.
+    pub(crate) clock: PublisherClock,
     pub(crate) next_report: Option<Instant>,
     /// The stream id of its chat channel, once open.
     pub(crate) chat: Option<u16>,
@@ -66,12 +66,11 @@ impl Participant {
         if let Some(index) = self.pending.iter().position(|pending| pending.publication == publication) {
             return Some(self.pending.swap_remove(index).line);
         }
-        let index = self.outgoing.iter().position(|outgoing| {
-            let subscription = outgoing.as_ref().and_then(|outgoing| outgoing.subscription.as_ref());
-            subscription.is_some_and(|subscription| subscription.publication == publication)
+        let outgoing = self.outgoing.iter_mut().flatten().find(|outgoing| {
+            outgoing.subscription.as_ref().is_some_and(|subscription| subscription.publication == publication)
         })?;
-        self.outgoing.get_mut(index)?.as_mut()?.release();
-        Some(LineIndex::new(index))
+        outgoing.release();
+        Some(outgoing.line)
     }
 
     /// The SSRC of something it sends, as transport feedback must name one.
@@ -102,7 +101,7 @@ impl Participant {
         if !self.negotiated {
             return;
         }
-        if let Some((negotiation, sdp)) = self.negotiator.create_offer(&self.ice) {
+        if let Some((negotiation, sdp)) = self.negotiator.create_offer(&ice_local(&self.ice)) {
             context.emit(Event::Offered { participant: self.id, negotiation, sdp });
         }
     }
@@ -128,10 +127,10 @@ impl Participant {
     }
 }
 
-/// Tracks that one participant may publish of a kind: cameras, screens and their sound.
-pub(crate) const fn max_publications(kind: MediaKind) -> usize {
-    match kind {
-        MediaKind::Audio => 8,
-        MediaKind::Video => 8,
-    }
+/// The transport's credentials as negotiation writes them.
+pub(crate) fn ice_local(ice: &IceCredentials) -> IceLocal {
+    IceLocal { ufrag: ice.ufrag.clone(), pwd: ice.pwd.clone() }
 }
+
+/// Tracks that one participant may publish of a kind: cameras, screens and their sound.
+pub(crate) const MAX_PUBLICATIONS: usize = 8;

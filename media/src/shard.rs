@@ -13,6 +13,7 @@ use crate::outbox::Outbox;
 use crate::participant::Participant;
 use crate::path::Path;
 use crate::room::Room;
+use crate::sdp::Fingerprint;
 use crate::stats::ShardStats;
 use crate::timer_key::{Wake, participant_key, room_key, wake};
 use crate::timers::Timers;
@@ -61,8 +62,11 @@ impl Shard {
     /// A shard without rooms.
     #[must_use]
     pub fn new(settings: ShardSettings) -> Self {
+        let fingerprint = Fingerprint::parse(settings.identity.fingerprint());
+        debug_assert!(fingerprint.is_some(), "the identity states a SHA-256 fingerprint");
         Self {
             core: Core {
+                fingerprint: fingerprint.unwrap_or(Fingerprint([0; 32])),
                 identity: settings.identity,
                 outbox: Outbox::new(),
                 events: VecDeque::new(),
@@ -140,7 +144,7 @@ impl Shard {
                 Some(slot) => *slot,
                 None => return self.core.stats.drop(DropReason::UnknownUsername),
             },
-            DatagramKind::Other => return self.core.stats.drop(DropReason::UnknownProtocol),
+            DatagramKind::Unknown => return self.core.stats.drop(DropReason::UnknownProtocol),
             _ => match self.core.paths.get(path) {
                 Some(slot) => *slot,
                 None => return self.core.stats.drop(DropReason::UnknownPath),
@@ -172,7 +176,7 @@ impl Shard {
         if let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot)
             && let Some(participant) = room.participants.get_mut(index)
         {
-            participant.transport.handle_path_closed(path);
+            participant.transport.path_lost(path);
             self.after_transport(now, slot);
         }
     }
@@ -216,13 +220,17 @@ impl Shard {
             | Command::Unsubscribe { participant, .. }
             | Command::SetLayer { participant, .. }
             | Command::SendData { participant, .. } => *participant,
-            Command::OpenRoom { .. } | Command::CloseRoom { .. } | Command::Join { .. } | Command::Leave { .. } => return,
+            Command::OpenRoom { .. } | Command::CloseRoom { .. } | Command::Join { .. } | Command::Leave { .. } => {
+                return;
+            }
         };
         let Some(slot) = self.participant_ids.get(&participant).copied() else { return };
         let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot) else { return };
         let context = &mut self.core.at(now);
         match command {
-            Command::Offer { request, offer, tracks, .. } => room.handle_offer(context, index, request, &offer, &tracks),
+            Command::Offer { request, offer, tracks, .. } => {
+                room.handle_offer(context, index, request, &offer, &tracks)
+            }
             Command::Answer { negotiation, answer, .. } => room.handle_answer(context, index, negotiation, &answer),
             Command::SetMuted { track, muted, .. } => room.set_muted(index, track, muted),
             Command::Subscribe { track, .. } => room.subscribe(context, index, track),
@@ -272,7 +280,9 @@ impl Shard {
                 context.emit(Event::Closed { participant: participant.id, reason });
                 self.forget(&participant);
             }
-        } else if let Some(at) = room.participants.get(index).and_then(|participant| participant.transport.poll_timeout()) {
+        } else if let Some(at) =
+            room.participants.get(index).and_then(|participant| participant.transport.poll_timeout())
+        {
             self.core.timers.schedule(participant_key(slot), at);
         }
     }

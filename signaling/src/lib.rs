@@ -1,1 +1,125 @@
-//! Parlor.
+//! Parlor's signalling: rooms, participants and what they say to one another, between browsers and the media shards.
+//!
+//! [`Signaling`] owns the room directory, the sessions and their sockets. Requests come in by REST ([`rest`]) and WebSocket
+//! ([`ws`]); what they change happens under the lock of one room, and becomes commands to that room's shard and messages to
+//! its members. Events of the shards become messages ([`events`]).
+//!
+//! What always holds:
+//! - Locks are taken in this order: room, session, map of the directory. None is held across an await.
+//! - Commands about a participant reach its shard in the order in which the room changed. Requests wait for the shard before
+//!   they lock ([`shards`]); the handling of events never waits.
+//! - Everything that a client can make grow has a bound: frames, texts, outboxes, sockets, rooms, members, offers, tables.
+
+mod chat;
+mod directory;
+mod events;
+mod gate;
+mod membership;
+mod outbox;
+mod problem;
+pub mod protocol;
+mod rate;
+mod requests;
+mod rest;
+mod room;
+mod session;
+mod settings;
+mod shards;
+mod stats;
+mod switchboard;
+mod timers;
+mod visitor;
+mod ws;
+
+#[cfg(test)]
+mod tests;
+
+pub use rate::Rate;
+pub use settings::{Announce, Settings};
+pub use shards::ShardHandle;
+pub use stats::Stats;
+
+use axum::Router;
+use axum::routing::get;
+use parlor_media::command::Event;
+use protocol::server::Departure;
+use std::sync::Arc;
+use std::time::Duration;
+use switchboard::Switchboard;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// How long a stop waits for clients to be told.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The signalling; clones are the same one.
+#[derive(Clone)]
+pub struct Signaling {
+    board: Arc<Switchboard>,
+}
+
+impl Signaling {
+    /// A signalling without rooms, over these shards.
+    #[must_use]
+    pub fn new(settings: Settings, announce: Announce, shards: Vec<ShardHandle>) -> Self {
+        Self { board: Arc::new(Switchboard::new(settings, announce, shards)) }
+    }
+
+    /// The routes `/api/…` and `/ws`. Limits per address need the server to be made with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .nest("/api", rest::router(&self.board))
+            .route("/ws", get(ws::upgrade))
+            .with_state(Arc::clone(&self.board))
+    }
+
+    /// Handles a shard's events until its channel closes.
+    pub async fn run_events(&self, shard: usize, mut events: mpsc::Receiver<Event>) {
+        while let Some(event) = events.recv().await {
+            self.board.handle_event(event);
+        }
+        tracing::debug!(shard, "the shard's events have ended");
+    }
+
+    /// Ends what is due, for as long as it is polled.
+    pub async fn run_timers(&self) {
+        self.board.run_timers().await;
+    }
+
+    /// A shard was started anew: its rooms stay, its participants are told to join again.
+    pub async fn shard_lost(&self, shard: usize) {
+        for room in self.board.directory.rooms().into_iter().filter(|room| room.shard == shard) {
+            match self.board.shard_of(&room).reserve(2).await {
+                Ok(permits) => self.board.reopen(&room, permits),
+                Err(_) => {
+                    tracing::error!(shard, room = %room.code, "the shard takes no commands: the room is not reopened");
+                }
+            }
+        }
+    }
+
+    /// Refuses newcomers, tells every client that the server stops, and waits, for a few seconds at most, until they were told.
+    pub async fn shutdown(&self) {
+        // Rooms first: their members' last message is queued before their sockets learn of the stop. Then those that came in between.
+        self.end_all_rooms();
+        self.board.stopping.send_replace(true);
+        self.end_all_rooms();
+        if timeout(SHUTDOWN_PATIENCE, self.board.gate.until_empty()).await.is_err() {
+            tracing::warn!(sockets = self.board.gate.sockets(), "some sockets did not close in time");
+        }
+    }
+
+    fn end_all_rooms(&self) {
+        for room in self.board.directory.rooms() {
+            let permits = self.board.shard_of(&room).try_reserve(1).ok();
+            self.board.end_room(&room, Departure::ServerShutdown, permits);
+        }
+    }
+
+    /// A snapshot for metrics.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.board.stats()
+    }
+}

@@ -3,10 +3,14 @@
 //! Each part keeps the state of one stream or one transport, is told of packets by `on_*`, and is asked with the time in
 //! hand what to send. RTCP itself is read and written without allocation.
 
+pub mod keyframe;
 pub mod nack;
 pub mod ntp;
+pub mod reception;
 pub mod rtcp;
 pub mod rtcp_writer;
+pub mod sending;
+pub mod twcc;
 
 /// An anchor for virtual time in tests; its value does not matter.
 #[cfg(test)]

@@ -5,8 +5,9 @@ use crate::drop_reason::DropReason;
 use crate::feedback::keyframe::KeyframeRequests;
 use crate::feedback::nack::NackGenerator;
 use crate::feedback::ntp::NtpTime;
-use crate::feedback::reception::Reception;
+use crate::feedback::reception::ReceptionStats;
 use crate::feedback::rtcp::SenderReport;
+use crate::feedback::sending::TimestampMapping;
 use crate::formats::FormatId;
 use crate::rtp::header::RtpHeader;
 use crate::rtp::ring::{PacketRing, RingLimits};
@@ -22,14 +23,6 @@ pub(crate) struct Received {
     pub(crate) generation: u8,
 }
 
-/// The latest sender report of an encoding and when it came.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SenderClock {
-    pub(crate) ntp: NtpTime,
-    pub(crate) rtp_timestamp: u32,
-    pub(crate) at: Instant,
-}
-
 /// See the module's text.
 pub(crate) struct Encoding {
     /// Its name in simulcast.
@@ -40,8 +33,9 @@ pub(crate) struct Encoding {
     pub(crate) last_heard: Option<Instant>,
     pub(crate) nack: NackGenerator,
     pub(crate) keyframes: KeyframeRequests,
-    pub(crate) reception: Option<Reception>,
-    pub(crate) clock: Option<SenderClock>,
+    pub(crate) reception: Option<ReceptionStats>,
+    /// Its timestamps against the server's clock, from its latest sender report.
+    pub(crate) mapping: Option<TimestampMapping>,
     format: Option<FormatId>,
     kind: MediaKind,
     sequences: SequenceUnwrapper,
@@ -58,7 +52,7 @@ impl Encoding {
             nack: NackGenerator::default(),
             keyframes: KeyframeRequests::default(),
             reception: None,
-            clock: None,
+            mapping: None,
             format: None,
             kind,
             sequences: SequenceUnwrapper::default(),
@@ -92,14 +86,15 @@ impl Encoding {
         if self.format != Some(format) {
             return Err(DropReason::UnknownSsrc);
         }
-        let sequence = if recovered { self.sequences.peek(header.sequence) } else { self.sequences.unwrap(header.sequence) };
+        let sequence =
+            if recovered { self.sequences.peek(header.sequence) } else { self.sequences.unwrap(header.sequence) };
         if !self.ring.insert(sequence, now, packet) {
             return Err(DropReason::DuplicateRtp);
         }
         if self.kind == MediaKind::Video {
             self.nack.on_packet(now, sequence);
             if self.nack.take_wants_keyframe() {
-                self.keyframes.request(now);
+                self.keyframes.request();
             }
         }
         if !recovered {
@@ -109,7 +104,8 @@ impl Encoding {
             }
         }
         if begins && self.kind == MediaKind::Video {
-            self.keyframes.on_keyframe(now);
+            self.keyframes.on_keyframe();
+            self.nack.on_keyframe(sequence);
         }
         Ok(Received { sequence, generation: self.generation })
     }
@@ -124,13 +120,8 @@ impl Encoding {
         self.sequences = SequenceUnwrapper::default();
         self.ring = Self::ring(self.kind);
         self.nack = NackGenerator::default();
-        self.reception = Some(Reception::new(format.format().clock_rate));
-        self.clock = None;
-    }
-
-    /// The format of its packets, once the first has come.
-    pub(crate) fn format(&self) -> Option<FormatId> {
-        self.format
+        self.reception = Some(ReceptionStats::new(format.format().clock_rate));
+        self.mapping = None;
     }
 
     /// A packet of the present generation by the low half of its extended sequence number, with its format.
@@ -142,15 +133,19 @@ impl Encoding {
     }
 
     /// Asks the publisher for a key frame as soon as the throttle allows.
-    pub(crate) fn request_keyframe(&mut self, now: Instant) {
+    pub(crate) fn request_keyframe(&mut self) {
         if self.kind == MediaKind::Video {
-            self.keyframes.request(now);
+            self.keyframes.request();
         }
     }
 
-    /// Takes note of the publisher's sender report.
-    pub(crate) fn on_sender_report(&mut self, now: Instant, report: &SenderReport) {
-        self.clock = Some(SenderClock { ntp: report.ntp, rtp_timestamp: report.rtp_timestamp, at: now });
+    /// Takes note of the publisher's sender report, which left at `ntp` by the server's clock.
+    pub(crate) fn on_sender_report(&mut self, now: Instant, ntp: NtpTime, report: &SenderReport) {
+        self.mapping = self.format.map(|format| TimestampMapping {
+            ntp,
+            timestamp: report.rtp_timestamp,
+            clock_rate: format.format().clock_rate,
+        });
         if let Some(reception) = &mut self.reception {
             reception.on_sender_report(now, report.ntp);
         }

@@ -6,12 +6,14 @@
 mod encoding;
 mod streams;
 
-pub(crate) use encoding::{Encoding, Received};
+pub(crate) use encoding::Encoding;
 pub(crate) use streams::{Stream, Streams};
 
 use crate::command::{MediaKind, Rid, Source, TrackInfo};
 use crate::ids::TrackId;
 use crate::negotiation::ReceiveLine;
+use crate::sdp::Mid;
+use crate::speakers::VoiceKey;
 use crate::subscription::MAX_ENCODINGS;
 use std::time::Instant;
 
@@ -29,10 +31,12 @@ pub(crate) struct Publication {
     pub(crate) track: TrackId,
     /// Index of its publisher among the room's participants.
     pub(crate) publisher: usize,
-    pub(crate) mid: String,
+    pub(crate) mid: Mid,
     pub(crate) kind: MediaKind,
     pub(crate) source: Source,
     pub(crate) muted: bool,
+    /// Its voice among the room's speakers, if it is a microphone.
+    pub(crate) voice: Option<VoiceKey>,
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) subscribers: Vec<Subscriber>,
 }
@@ -48,10 +52,11 @@ impl Publication {
         Self {
             track,
             publisher,
-            mid: line.mid.clone(),
+            mid: line.mid,
             kind: line.kind,
             source,
             muted,
+            voice: None,
             encodings,
             subscribers: Vec::new(),
         }
@@ -75,7 +80,7 @@ impl Publication {
     pub(crate) fn info(&self) -> TrackInfo {
         TrackInfo {
             track: self.track,
-            mid: self.mid.clone(),
+            mid: self.mid.as_str().to_owned(),
             kind: self.kind,
             source: self.source,
             muted: self.muted,

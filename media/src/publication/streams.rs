@@ -3,8 +3,10 @@
 //! SSRCs are learnt from authenticated packets only: by the mid and rid that browsers send until the first receiver
 //! report, or by `a=ssrc` where a client signals them. What was learnt holds, as a repaired rid may be seen only once.
 
-/// SSRCs per participant: 16 tracks of three encodings, each with its retransmissions, leaves none over.
-pub(crate) const MAX_STREAMS: usize = 96;
+use crate::drop_reason::DropReason;
+
+/// SSRCs per participant: as many as its transport decrypts.
+pub(crate) const MAX_STREAMS: usize = crate::transport::MAX_SSRCS;
 
 /// What an SSRC carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,29 +34,29 @@ impl Streams {
         self.streams.get(index).copied()
     }
 
-    /// Learns an SSRC. An earlier one of the same stream is replaced: the sender started over.
+    /// Learns an SSRC. An earlier one of the same stream is replaced, and returned: the sender started over.
     ///
-    /// Returns whether there was room.
-    pub(crate) fn learn(&mut self, ssrc: u32, stream: Stream) -> bool {
+    /// # Errors
+    /// When there is no room.
+    pub(crate) fn learn(&mut self, ssrc: u32, stream: Stream) -> Result<Option<u32>, DropReason> {
         if let Some(index) = self.streams.iter().position(|known| *known == stream) {
-            self.ssrcs[index] = ssrc;
-            return true;
+            return Ok(Some(std::mem::replace(&mut self.ssrcs[index], ssrc)));
         }
         let room = self.ssrcs.len() < MAX_STREAMS;
         if room {
             self.ssrcs.push(ssrc);
             self.streams.push(stream);
         }
-        room
+        room.then_some(None).ok_or(DropReason::TooManySsrcs)
     }
 
-    /// Forgets the streams of a publication.
-    pub(crate) fn forget(&mut self, publication: usize) {
+    /// Forgets the streams of a publication, and tells each SSRC to `forgotten`.
+    pub(crate) fn forget(&mut self, publication: usize, mut forgotten: impl FnMut(u32)) {
         let mut index = 0;
         while let Some(stream) = self.streams.get(index) {
             if stream.publication == publication {
                 self.streams.swap_remove(index);
-                self.ssrcs.swap_remove(index);
+                forgotten(self.ssrcs.swap_remove(index));
             } else {
                 index += 1;
             }
@@ -73,17 +75,22 @@ mod tests {
     #[test]
     fn streams_are_learnt_replaced_and_forgotten() {
         let mut streams = Streams::default();
-        assert!(streams.learn(1, stream(0, 0)) && streams.learn(2, stream(1, 0)) && streams.learn(3, stream(0, 1)));
-        assert!(streams.learn(9, stream(1, 0)));
+        for (ssrc, stream) in [(1, stream(0, 0)), (2, stream(1, 0)), (3, stream(0, 1))] {
+            assert_eq!(streams.learn(ssrc, stream), Ok(None));
+        }
+        assert_eq!(streams.learn(9, stream(1, 0)), Ok(Some(2)));
         assert_eq!((streams.get(2), streams.get(9)), (None, Some(stream(1, 0))));
-        streams.forget(0);
+        let mut forgotten = Vec::new();
+        streams.forget(0, |ssrc| forgotten.push(ssrc));
+        forgotten.sort_unstable();
+        assert_eq!(forgotten, [1, 3]);
         assert_eq!((streams.get(1), streams.get(3), streams.get(9)), (None, None, Some(stream(1, 0))));
     }
 
     #[test]
     fn the_number_of_streams_is_bounded() {
         let mut streams = Streams::default();
-        let learnt = (0..10_000).filter(|i| streams.learn(*i, stream(*i as usize, 0))).count();
+        let learnt = (0..10_000).filter(|i| streams.learn(*i, stream(*i as usize, 0)).is_ok()).count();
         assert_eq!(learnt, MAX_STREAMS);
     }
 }

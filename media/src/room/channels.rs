@@ -36,10 +36,8 @@ impl Room {
         let Some(key) = self.publication_of(track) else { return };
         let Some(publication) = self.publications.get_mut(key).filter(|p| p.publisher == index) else { return };
         publication.muted = muted;
-        if let Some(participant) = self.participants.get(index)
-            && muted
-        {
-            self.speakers.remove(participant.id);
+        if let Some(voice) = publication.voice {
+            self.speakers.set_muted(voice, muted);
         }
     }
 }

@@ -55,7 +55,7 @@ impl Room {
             return Err(DropReason::UnknownPayloadType);
         }
         if !recovered {
-            self.note_level(context, index, stream, &marks);
+            self.note_level(context, stream, &marks);
             return self.fan_out(context, stream, format, packet, header, marks, false);
         }
         context.core.stats.rtx_in_packets += 1;
@@ -67,10 +67,10 @@ impl Room {
         self.fan_out(context, stream, format, packet, header, marks, true)
     }
 
-    fn note_level(&mut self, context: &Context<'_>, index: usize, stream: Stream, marks: &Marks) {
-        let muted = self.publications.get(stream.publication).is_none_or(|publication| publication.muted);
-        if let (Some(level), false, Some(participant)) = (marks.level, muted, self.participants.get(index)) {
-            self.speakers.update(context.now, participant.id, level);
+    fn note_level(&mut self, context: &Context<'_>, stream: Stream, marks: &Marks) {
+        let voice = self.publications.get(stream.publication).and_then(|publication| publication.voice);
+        if let (Some(voice), Some(level)) = (voice, marks.level) {
+            self.speakers.update(context.now, voice, level);
         }
     }
 
@@ -145,7 +145,7 @@ fn learn(
     let (key, publication) = match &marks.mid {
         Some(range) => {
             let mid = packet.get(range.clone()).unwrap_or_default();
-            own.find(|(_, publication)| publication.mid.as_bytes() == mid)
+            own.find(|(_, publication)| publication.mid.as_str().as_bytes() == mid)
         }
         None => {
             let mut of_kind = own.filter(|(_, publication)| publication.kind == format.kind());
@@ -163,7 +163,10 @@ fn learn(
     }
     .ok_or(DropReason::UnknownSsrc)?;
     let stream = Stream { publication: key, encoding, rtx };
-    if participant.streams.learn(header.ssrc, stream) { Ok(stream) } else { Err(DropReason::TooManySsrcs) }
+    if let Some(replaced) = participant.streams.learn(header.ssrc, stream)? {
+        participant.transport.forget_ssrc(replaced);
+    }
+    Ok(stream)
 }
 
 /// Turns a retransmission back into the packet it repairs (RFC 4588 section 4), in place: the header moves up over the

@@ -5,8 +5,8 @@
 //! subscriptions name publications that exist; nobody subscribes to a track of their own.
 
 mod channels;
-mod media;
 mod marks;
+mod media;
 mod negotiation;
 mod reports;
 mod subscriptions;
@@ -14,13 +14,15 @@ mod upkeep;
 
 use crate::command::ParticipantSettings;
 use crate::context::Context;
+use crate::feedback::sending::{PublisherClock, RoundTripTime};
 use crate::feedback::twcc::TwccRecorder;
 use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::negotiation::{LocalParameters, Negotiator};
-use crate::participant::{INITIAL_RTT, Participant};
+use crate::participant::Participant;
 use crate::publication::Publication;
 use crate::speakers::Speakers;
 use crate::transport::{IceCredentials, Transport};
+use crate::wire_id::wire_id;
 use rand::RngExt;
 use slab::Slab;
 use std::time::Instant;
@@ -64,13 +66,15 @@ impl Room {
         let core = &mut *context.core;
         let ice = IceCredentials::generate(&mut core.rng);
         let negotiator = Negotiator::new(LocalParameters {
-            fingerprint: core.identity.fingerprint().to_owned(),
+            fingerprint: core.fingerprint,
             candidates: settings.candidates.clone(),
             follows_bindings: settings.follows_bindings,
+            cname: wire_id('s', core.rng.random()),
+            session_id: core.rng.random::<u64>() >> 1,
             seed: core.rng.random(),
         });
         core.ufrags.insert(ice.ufrag.clone(), slot);
-        let transport = Transport::new(core.identity.clone(), ice.clone(), slot, context.now);
+        let transport = Transport::new(core.identity.clone(), ice.clone(), slot);
         let report_ssrc = core.rng.random();
         core.stats.participants += 1;
         self.participants.insert(Participant {
@@ -88,7 +92,8 @@ impl Room {
             pending: Vec::new(),
             twcc: TwccRecorder::default(),
             report_ssrc,
-            rtt: INITIAL_RTT,
+            rtt: RoundTripTime::default(),
+            clock: PublisherClock::default(),
             next_report: None,
             chat: None,
             paths: Vec::new(),
@@ -105,7 +110,6 @@ impl Room {
             publication.subscribers.retain(|subscriber| subscriber.participant != index);
         }
         let mut participant = self.participants.remove(index);
-        self.speakers.remove(participant.id);
         let stats = &mut context.core.stats;
         stats.subscriptions -= participant.subscription_count() as u64;
         stats.participants -= 1;

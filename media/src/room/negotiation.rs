@@ -1,13 +1,13 @@
 //! Offers and answers, and the publications that follow from them.
 
 use super::Room;
-use crate::command::{Event, NegotiationError, Source, TrackDescription};
+use crate::command::{Event, MediaKind, NegotiationError, Source, TrackDescription};
 use crate::context::Context;
-use crate::negotiation::{AcceptedOffer, ReceiveLine};
-use crate::participant::max_publications;
+use crate::negotiation::{AcceptedOffer, DtlsRole, ReceiveLine, RemoteParameters};
+use crate::participant::{MAX_PUBLICATIONS, ice_local};
 use crate::publication::{Publication, Stream};
-use crate::sdp::RemoteDescription;
-use crate::transport::IceCredentials;
+use crate::sdp::{RemoteDescription, SectionKind};
+use crate::transport::{IceCredentials, RemoteTransport};
 
 impl Room {
     /// Applies a client's offer: answers it, publishes what is new in it, and ends what it no longer sends.
@@ -26,6 +26,7 @@ impl Room {
             Ok(accepted) => {
                 context.emit(Event::Answered { participant: id, request, result: Ok(accepted.sdp) });
                 self.publish_lines(context, index, &accepted.receives, tracks);
+                self.replan_subscribers(index);
                 if first {
                     self.subscribe_to_all(context, index);
                 }
@@ -41,21 +42,24 @@ impl Room {
         index: usize,
         offer: &RemoteDescription,
     ) -> Result<AcceptedOffer, NegotiationError> {
+        check_counts(offer)?;
         let participant = self.participants.get_mut(index).ok_or(NegotiationError::NoOffer)?;
         let restarts = participant.negotiated && participant.negotiator.needs_new_credentials(offer);
-        let ice =
-            if restarts { IceCredentials::generate(&mut context.core.rng) } else { participant.ice.clone() };
-        let accepted = participant.negotiator.handle_offer(offer, &ice)?;
+        let ice = if restarts { IceCredentials::generate(&mut context.core.rng) } else { participant.ice.clone() };
+        let accepted = participant.negotiator.handle_offer(offer, &ice_local(&ice))?;
         if restarts {
             let core = &mut *context.core;
             core.ufrags.remove(&participant.ice.ufrag);
             core.ufrags.insert(ice.ufrag.clone(), participant.slot);
-            participant.transport.restart_ice(ice.clone(), &accepted.remote);
+            participant.transport.restart_ice(ice.clone(), &accepted.remote.ice.ufrag);
             participant.ice = ice;
         }
         if !participant.negotiated {
             participant.negotiated = true;
-            participant.transport.set_remote(context.now, accepted.remote.clone());
+            participant.transport.set_remote(context.now, &remote_transport(&accepted.remote));
+        } else if accepted.remote.data {
+            let size = accepted.remote.max_message_size as usize;
+            participant.transport.enable_data(context.now, size, &mut context.core.outbox);
         }
         Ok(accepted)
     }
@@ -71,7 +75,9 @@ impl Room {
         let Some(participant) = self.participants.get_mut(index) else { return };
         let id = participant.id;
         match participant.negotiator.handle_answer(negotiation, answer) {
-            Ok(_) => {
+            Ok(accepted) => {
+                self.end_publications(context, index, &accepted.receives);
+                self.replan(index);
                 self.activate(context, index);
                 if let Some(participant) = self.participants.get_mut(index) {
                     participant.negotiate(context);
@@ -89,19 +95,21 @@ impl Room {
         lines: &[ReceiveLine],
         tracks: &[TrackDescription],
     ) {
+        self.end_publications(context, index, lines);
+        for line in lines {
+            let description = tracks.iter().find(|track| track.mid == line.mid.as_str());
+            self.publish(context, index, line, description);
+        }
+    }
+
+    /// Ends the publications whose m-lines are not among those on which the client sends.
+    fn end_publications(&mut self, context: &mut Context<'_>, index: usize, lines: &[ReceiveLine]) {
         let Some(participant) = self.participants.get(index) else { return };
-        let ended: Vec<usize> = participant
-            .publications
-            .iter()
-            .copied()
-            .filter(|key| !lines.iter().any(|line| self.publications.get(*key).is_some_and(|p| p.mid == line.mid)))
-            .collect();
+        let mid_of = |key: &usize| self.publications.get(*key).map(|publication| publication.mid);
+        let sends = |key: &usize| lines.iter().any(|line| mid_of(key) == Some(line.mid));
+        let ended: Vec<usize> = participant.publications.iter().copied().filter(|key| !sends(key)).collect();
         for key in ended {
             self.unpublish(context, key, true);
-        }
-        for line in lines {
-            let description = tracks.iter().find(|track| track.mid == line.mid);
-            self.publish(context, index, line, description);
         }
     }
 
@@ -113,30 +121,31 @@ impl Room {
         description: Option<&TrackDescription>,
     ) {
         let Some(participant) = self.participants.get_mut(index) else { return };
-        let known = participant.publications.iter().filter_map(|key| self.publications.get(*key));
-        let (mut of_kind, mut exists) = (0, false);
-        for publication in known {
-            of_kind += usize::from(publication.kind == line.kind);
-            exists |= publication.mid == line.mid;
-        }
-        if exists || of_kind >= max_publications(line.kind) {
+        let mut known = participant.publications.iter().filter_map(|key| self.publications.get(*key));
+        if known.any(|publication| publication.mid == line.mid) {
             return;
         }
-        let publication = Publication::new(
+        let mut publication = Publication::new(
             context.next_track(),
             index,
             line,
             description.map_or(default_source(line), |description| description.source),
             description.is_some_and(|description| description.muted),
         );
+        if publication.source == Source::Microphone {
+            let voice = self.speakers.add(participant.id);
+            self.speakers.set_muted(voice, publication.muted);
+            publication.voice = Some(voice);
+        }
         let info = publication.info();
         let key = self.publications.insert(publication);
         context.core.stats.publications += 1;
         participant.publications.push(key);
-        for (encoding, (media, rtx)) in line.ssrcs.iter().enumerate().take(1) {
-            participant.streams.learn(*media, Stream { publication: key, encoding, rtx: false });
-            if let Some(rtx) = rtx {
-                participant.streams.learn(*rtx, Stream { publication: key, encoding, rtx: true });
+        if let [pair] = line.ssrcs.as_slice() {
+            let streams = [(Some(pair.media), false), (pair.rtx, true)];
+            for (ssrc, rtx) in streams.into_iter().filter_map(|(ssrc, rtx)| Some((ssrc?, rtx))) {
+                // Without room they are learnt, and counted as dropped, when their packets come.
+                let _ = participant.streams.learn(ssrc, Stream { publication: key, encoding: 0, rtx });
             }
         }
         context.emit(Event::Published { participant: participant.id, info });
@@ -162,8 +171,12 @@ impl Room {
         }
         let Some(publication) = self.publications.try_remove(key) else { return };
         context.core.stats.publications -= 1;
+        if let Some(voice) = publication.voice {
+            self.speakers.remove(voice);
+        }
         if let Some(participant) = self.participants.get_mut(publisher) {
-            participant.streams.forget(key);
+            let transport = &mut participant.transport;
+            participant.streams.forget(key, |ssrc| transport.forget_ssrc(ssrc));
             participant.publications.retain(|known| *known != key);
             if announce {
                 context.emit(Event::Unpublished { participant: participant.id, track: publication.track });
@@ -190,10 +203,36 @@ impl Room {
     }
 }
 
+/// Refuses an offer that sends more tracks than a participant may publish.
+fn check_counts(offer: &RemoteDescription) -> Result<(), NegotiationError> {
+    for (section, kind) in
+        [(SectionKind::Media(MediaKind::Audio), "audio"), (SectionKind::Media(MediaKind::Video), "video")]
+    {
+        let sending = offer.media.iter().filter(|media| media.kind == section && media.direction.sends()).count();
+        if sending > MAX_PUBLICATIONS {
+            let text = format!("the offer sends {sending} {kind} tracks; at most {MAX_PUBLICATIONS} are allowed");
+            return Err(NegotiationError::Invalid(text));
+        }
+    }
+    Ok(())
+}
+
+/// What the transport needs of what was negotiated.
+fn remote_transport(remote: &RemoteParameters) -> RemoteTransport {
+    RemoteTransport {
+        ufrag: remote.ice.ufrag.clone(),
+        pwd: remote.ice.pwd.clone(),
+        fingerprints: remote.fingerprints.iter().map(ToString::to_string).collect(),
+        dtls_client: remote.role == DtlsRole::Client,
+        data: remote.data,
+        max_message_size: remote.max_message_size as usize,
+    }
+}
+
 /// Without a word from the client its first audio is a microphone and its first video a camera.
 fn default_source(line: &ReceiveLine) -> Source {
     match line.kind {
-        crate::command::MediaKind::Audio => Source::Microphone,
-        crate::command::MediaKind::Video => Source::Camera,
+        MediaKind::Audio => Source::Microphone,
+        MediaKind::Video => Source::Camera,
     }
 }

@@ -2,13 +2,9 @@
 
 use super::Room;
 use crate::context::Context;
-use crate::feedback::ntp::from_short;
-use crate::feedback::rtcp::{self, Feedback, ReportBlock, ReportBlocks, SenderReport};
+use crate::feedback::rtcp::{self, Feedback, ReportBlocks, SenderReport};
+use crate::feedback::sending::round_trip;
 use crate::path::Path;
-use std::time::Duration;
-
-/// Round-trip times beyond this are taken for nonsense.
-const MAX_RTT: Duration = Duration::from_secs(5);
 
 impl Room {
     /// Takes an SRTCP datagram of a participant.
@@ -27,8 +23,8 @@ impl Room {
                 }
                 Feedback::Pli { media_ssrc } => self.request_keyframe(context, index, media_ssrc),
                 Feedback::Fir { requests } => {
-                    for request in requests {
-                        self.request_keyframe(context, index, request.ssrc);
+                    for (ssrc, _) in requests {
+                        self.request_keyframe(context, index, ssrc);
                     }
                 }
                 Feedback::SenderReport { report, blocks } => {
@@ -67,19 +63,21 @@ impl Room {
         if let Some(encoding) =
             self.publications.get_mut(subscription.publication).and_then(|p| p.encodings.get_mut(wanted))
         {
-            encoding.request_keyframe(context.now);
+            encoding.request_keyframe();
         }
     }
 
     fn on_sender_report(&mut self, context: &Context<'_>, index: usize, report: &SenderReport) {
-        let Some(stream) = self.participants.get(index).and_then(|p| p.streams.get(report.ssrc)) else { return };
+        let Some(participant) = self.participants.get_mut(index) else { return };
+        let Some(stream) = participant.streams.get(report.ssrc) else { return };
         if stream.rtx {
             return;
         }
         if let Some(encoding) =
             self.publications.get_mut(stream.publication).and_then(|p| p.encodings.get_mut(stream.encoding))
         {
-            encoding.on_sender_report(context.now, report);
+            let ntp = participant.clock.to_local(context.core.clock.at(context.now), report.ntp);
+            encoding.on_sender_report(context.now, ntp, report);
         }
     }
 
@@ -87,23 +85,9 @@ impl Room {
         let Some(participant) = self.participants.get_mut(index) else { return };
         for block in blocks {
             let known = participant.line_of_ssrc(block.ssrc).is_some();
-            if let Some(rtt) = round_trip(context, &block).filter(|_| known) {
-                // RFC 6298's smoothing: an eighth of the new sample.
-                participant.rtt = (participant.rtt * 7 + rtt) / 8;
+            if let Some(rtt) = round_trip(context.core.clock.at(context.now), &block).filter(|_| known) {
+                participant.rtt.on_sample(rtt);
             }
         }
     }
 }
-
-/// RFC 3550 section 6.4.1: now, less the time of our report, less the time it was held.
-fn round_trip(context: &Context<'_>, block: &ReportBlock) -> Option<Duration> {
-    if block.last_sender_report == 0 {
-        return None;
-    }
-    let now = context.core.clock.at(context.now).middle();
-    let elapsed = now.wrapping_sub(block.last_sender_report).wrapping_sub(block.delay_since_last);
-    // Clocks of 1/65536 s may place the answer before the question by a unit or two.
-    let rtt = if elapsed > u32::MAX / 2 { Duration::ZERO } else { from_short(elapsed) };
-    (rtt <= MAX_RTT).then_some(rtt)
-}
-

@@ -4,6 +4,7 @@ use super::Room;
 use crate::command::{Event, Rid, SubscriptionError};
 use crate::context::Context;
 use crate::ids::TrackId;
+use crate::negotiation::Msid;
 use crate::participant::PendingSubscription;
 use crate::publication::Subscriber;
 use crate::subscription::{Outgoing, Subscription};
@@ -36,9 +37,12 @@ impl Room {
 
     /// Gives a publication a line of the participant's connection. It starts once the line is negotiated.
     pub(super) fn bind(&mut self, context: &mut Context<'_>, index: usize, key: usize) {
-        let Some(publisher) = self.publications.get(key).and_then(|p| self.participants.get(p.publisher)) else { return };
+        let Some(publisher) = self.publications.get(key).and_then(|p| self.participants.get(p.publisher)) else {
+            return;
+        };
         let publisher_id = publisher.id;
-        let (Some(publication), Some(participant)) = (self.publications.get(key), self.participants.get_mut(index)) else {
+        let (Some(publication), Some(participant)) = (self.publications.get(key), self.participants.get_mut(index))
+        else {
             return;
         };
         if !participant.negotiated
@@ -47,7 +51,7 @@ impl Room {
         {
             return;
         }
-        let msid = (wire_id('p', publisher_id.0), wire_id('t', publication.track.0));
+        let msid = Msid { stream: wire_id('p', publisher_id.0), track: wire_id('t', publication.track.0) };
         match participant.negotiator.bind(publication.kind, msid) {
             Some(line) => {
                 participant.pending.push(PendingSubscription { line, publication: key });
@@ -71,14 +75,15 @@ impl Room {
             let (publisher_id, numbering) = (publisher.id, publisher.negotiator.numbering().clone());
             let Some(participant) = self.participants.get_mut(index) else { return };
             let Some(send_line) = participant.negotiator.send_line(line) else { continue };
-            let subscription = Subscription::new(publication.track, key, &numbering, send_line);
-            let mid = send_line.mid.clone();
+            let subscription = Subscription::new(key, &numbering, send_line);
+            let mid = send_line.mid.as_str().to_owned();
             let slot = line.index();
             if participant.outgoing.len() <= slot {
                 participant.outgoing.resize_with(slot + 1, || None);
             }
             let rng = &mut context.core.rng;
-            let outgoing = participant.outgoing[slot].get_or_insert_with(|| Outgoing::new(send_line, rng.random(), rng.random()));
+            let outgoing =
+                participant.outgoing[slot].get_or_insert_with(|| Outgoing::new(send_line, rng.random(), rng.random()));
             outgoing.subscription = Some(subscription);
             participant.pending.retain(|pending| pending.line != line);
             let id = participant.id;
@@ -86,6 +91,39 @@ impl Room {
             publication.subscribers.push(Subscriber { participant: index, line: slot });
             context.emit(Event::Bound { participant: id, mid, track: publication.track, publisher: publisher_id });
             self.choose_layer(context, index, slot);
+        }
+    }
+
+    /// Follows new numbers in what a participant receives.
+    pub(super) fn replan(&mut self, index: usize) {
+        let Some(participant) = self.participants.get(index) else { return };
+        let lines: Vec<usize> = (0..participant.outgoing.len()).collect();
+        for line in lines {
+            self.replan_line(index, line);
+        }
+    }
+
+    /// Follows new numbers in what a participant publishes.
+    pub(super) fn replan_subscribers(&mut self, index: usize) {
+        let own = self.publications.iter().filter(|(_, publication)| publication.publisher == index);
+        let subscribers: Vec<Subscriber> = own.flat_map(|(_, publication)| publication.subscribers.clone()).collect();
+        for subscriber in subscribers {
+            self.replan_line(subscriber.participant, subscriber.line);
+        }
+    }
+
+    fn replan_line(&mut self, index: usize, line: usize) {
+        let publisher = self
+            .participants
+            .get(index)
+            .and_then(|participant| participant.outgoing.get(line)?.as_ref()?.subscription.as_ref())
+            .and_then(|subscription| self.publications.get(subscription.publication))
+            .and_then(|publication| self.participants.get(publication.publisher));
+        let Some(numbering) = publisher.map(|publisher| publisher.negotiator.numbering().clone()) else { return };
+        let Some(participant) = self.participants.get_mut(index) else { return };
+        let Some(Some(outgoing)) = participant.outgoing.get_mut(line) else { return };
+        if let Some(send_line) = participant.negotiator.send_line(outgoing.line) {
+            outgoing.replan(&numbering, send_line);
         }
     }
 
@@ -107,7 +145,7 @@ impl Room {
         let Some(participant) = self.participants.get_mut(index) else { return };
         let Some(line) = participant.release(key) else { return };
         context.core.stats.subscriptions -= 1;
-        let mid = participant.negotiator.send_line(line).map(|send_line| send_line.mid.clone());
+        let mid = participant.negotiator.send_line(line).map(|send_line| send_line.mid.as_str().to_owned());
         participant.negotiator.unbind(line);
         if let Some(mid) = mid {
             context.emit(Event::Unbound { participant: participant.id, mid, track });
@@ -147,7 +185,7 @@ impl Room {
         if let Some(awaited) = subscription.wants_keyframe_of()
             && let Some(encoding) = publication.encodings.get_mut(awaited)
         {
-            encoding.request_keyframe(context.now);
+            encoding.request_keyframe();
         }
     }
 }

@@ -3,13 +3,13 @@
 use super::Room;
 use crate::command::Event;
 use crate::context::Context;
-use crate::feedback::rtcp::SenderReport;
 use crate::feedback::rtcp_writer::{write_nack, write_pli, write_receiver_report, write_sender_report};
+use crate::feedback::sending::TimestampMapping;
 use crate::participant::Participant;
 use crate::publication::{Encoding, Publication};
 use crate::timer_key::room_key;
 use slab::Slab;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often a room looks at its feedback: short beside a frame, long beside the cost.
 const UPKEEP_INTERVAL: Duration = Duration::from_millis(20);
@@ -64,16 +64,14 @@ impl Room {
             let heard = publication.last_heard();
             let Publication { subscribers, encodings, .. } = publication;
             for subscriber in subscribers {
-                let Some(subscription) = self
-                    .participants
-                    .get_mut(subscriber.participant)
-                    .and_then(|participant| participant.outgoing.get_mut(subscriber.line)?.as_mut()?.subscription.as_mut())
-                else {
+                let Some(subscription) = self.participants.get_mut(subscriber.participant).and_then(|participant| {
+                    participant.outgoing.get_mut(subscriber.line)?.as_mut()?.subscription.as_mut()
+                }) else {
                     continue;
                 };
                 subscription.selector.choose(context.now, &heard[..encodings.len()]);
                 if let Some(encoding) = subscription.wants_keyframe_of().and_then(|wanted| encodings.get_mut(wanted)) {
-                    encoding.request_keyframe(context.now);
+                    encoding.request_keyframe();
                 }
             }
         }
@@ -89,7 +87,7 @@ fn send_feedback(
 ) {
     let mut out = std::mem::take(&mut context.core.scratch);
     let now = context.now;
-    let (sender, rtt) = (participant.report_ssrc, participant.rtt);
+    let (sender, rtt) = (participant.report_ssrc, participant.rtt.get());
     let report_due = participant.next_report.is_none_or(|at| at <= now);
     let mut blocks = Vec::new();
     for key in participant.publications.clone() {
@@ -97,17 +95,16 @@ fn send_feedback(
         for encoding in &mut publication.encodings {
             write_requests(context, encoding, sender, rtt, &mut out);
             flush(context, participant, &mut out, FULL);
-            if report_due
-                && let (Some(ssrc), Some(reception)) = (encoding.ssrc, &mut encoding.reception)
-            {
-                blocks.push(reception.report(now, ssrc));
+            if report_due && let (Some(ssrc), Some(reception)) = (encoding.ssrc, &mut encoding.reception) {
+                blocks.extend(reception.report(now, ssrc));
             }
         }
     }
     if transport_feedback {
         let media = participant.first_media_ssrc(publications);
-        participant.twcc.build(now, sender, media, &mut out);
-        flush(context, participant, &mut out, FULL);
+        while participant.twcc.build(now, sender, media, &mut out) {
+            flush(context, participant, &mut out, 0);
+        }
     }
     if report_due {
         participant.next_report = Some(now + REPORT_INTERVAL);
@@ -145,7 +142,7 @@ fn write_requests(context: &mut Context<'_>, encoding: &mut Encoding, sender: u3
         write_nack(out, sender, ssrc, missing);
         context.core.stats.nack_out_packets += missing.len() as u64;
     }
-    if encoding.keyframes.poll(context.now) {
+    if encoding.keyframes.poll(context.now, rtt) {
         write_pli(out, sender, ssrc);
         context.core.stats.keyframe_requests_out += 1;
     }
@@ -163,27 +160,14 @@ fn write_report(
     let encoding = outgoing.subscription.as_ref().and_then(|subscription| {
         publications.get(subscription.publication)?.encodings.get(subscription.selector.current()?)
     });
-    let Some(rtp_timestamp) = encoding.and_then(|encoding| report_timestamp(context.now, outgoing, encoding)) else {
-        return;
+    let Some((encoding, (newest, at, offset))) = encoding.zip(outgoing.timing()) else { return };
+    let clock = &context.core.clock;
+    // The publisher's own report keeps its audio and video in step; before the first, the newest packet must do.
+    let mapping = match encoding.mapping {
+        Some(mapping) => TimestampMapping { timestamp: mapping.timestamp.wrapping_add(offset), ..mapping },
+        None => TimestampMapping { ntp: clock.at(at), timestamp: newest, clock_rate: outgoing.clock_rate() },
     };
-    let report = SenderReport {
-        ssrc: outgoing.ssrc,
-        ntp: context.core.clock.at(context.now),
-        rtp_timestamp,
-        packets: outgoing.sending.packets(),
-        octets: outgoing.sending.octets(),
-    };
-    write_sender_report(out, &report, participant.negotiator.cname());
-}
-
-/// The outgoing RTP time of `now`: by the publisher's sender report once there is one, which keeps its audio and video in
-/// step, before that by the newest packet.
-fn report_timestamp(now: Instant, outgoing: &crate::subscription::Outgoing, encoding: &Encoding) -> Option<u32> {
-    let (newest, at, offset) = outgoing.timing()?;
-    let (base, since) = match encoding.clock {
-        Some(clock) => (clock.rtp_timestamp.wrapping_add(offset), clock.at),
-        None => (newest, at),
-    };
-    let elapsed = now.saturating_duration_since(since).as_micros() * u128::from(outgoing.clock_rate()) / 1_000_000;
-    Some(base.wrapping_add(elapsed as u32))
+    if let Some(report) = outgoing.sending.report(clock.at(context.now), outgoing.ssrc, &mapping) {
+        write_sender_report(out, &report, participant.negotiator.cname());
+    }
 }

@@ -15,8 +15,7 @@ use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::feedback::sending::SendingStats;
 use crate::formats::{Extension, FormatId};
-use crate::ids::TrackId;
-use crate::negotiation::{ForwardPlan, SendLine};
+use crate::negotiation::{ForwardPlan, LineIndex, SendLine};
 use crate::numbering::Numbering;
 use crate::publication::Encoding;
 use crate::rtp::header::RtpHeader;
@@ -46,7 +45,6 @@ pub(crate) struct Incoming<'a> {
 
 /// A track's turn on an outgoing stream.
 pub(crate) struct Subscription {
-    pub(crate) track: TrackId,
     /// Key of the publication in the room.
     pub(crate) publication: usize,
     pub(crate) selector: Selector,
@@ -63,15 +61,12 @@ pub(crate) struct Subscription {
 
 impl Subscription {
     /// A subscription of a publication from `publisher`, as the plan between the two has it.
-    pub(crate) fn new(track: TrackId, publication: usize, publisher: &Numbering, line: &SendLine) -> Self {
-        let plan = ForwardPlan::new(publisher, line);
-        let descriptor_id = publisher.id(Extension::DependencyDescriptor).map_or(0, |id| plan.extensions[usize::from(id)]);
+    pub(crate) fn new(publication: usize, publisher: &Numbering, line: &SendLine) -> Self {
         Self {
-            track,
             publication,
             selector: Selector::default(),
-            plan,
-            descriptor_id,
+            plan: ForwardPlan::new(publisher, line),
+            descriptor_id: line.id(Extension::DependencyDescriptor).unwrap_or(0),
             generation: 0,
             sources: [None; 2],
             refused: false,
@@ -90,6 +85,7 @@ impl Subscription {
 
 /// See the module's text.
 pub(crate) struct Outgoing {
+    pub(crate) line: LineIndex,
     pub(crate) ssrc: u32,
     pub(crate) rtx_ssrc: Option<u32>,
     pub(crate) subscription: Option<Subscription>,
@@ -107,6 +103,7 @@ impl Outgoing {
     pub(crate) fn new(line: &SendLine, first_sequence: u16, first_rtx_sequence: u16) -> Self {
         let video = line.rtx_ssrc.is_some();
         Self {
+            line: line.index,
             ssrc: line.ssrc,
             rtx_ssrc: line.rtx_ssrc,
             subscription: None,
@@ -115,6 +112,20 @@ impl Outgoing {
             sequencer: Sequencer::new(if video { VIDEO_DEPTH } else { AUDIO_DEPTH }),
             rtx_index: u64::from(first_rtx_sequence & 0x7fff),
             clock_rate: if video { 90_000 } else { 48_000 },
+        }
+    }
+
+    /// Follows new numbers of the publisher or of the line.
+    pub(crate) fn replan(&mut self, publisher: &Numbering, line: &SendLine) {
+        let Some(subscription) = &mut self.subscription else { return };
+        let plan = ForwardPlan::new(publisher, line);
+        if plan != subscription.plan {
+            subscription.plan = plan;
+            subscription.descriptor_id = line.id(Extension::DependencyDescriptor).unwrap_or(0);
+            if self.rtx_ssrc.is_none() {
+                // What is sent again without RTX must be byte for byte what was sent before.
+                self.sequencer.clear();
+            }
         }
     }
 
@@ -146,8 +157,9 @@ impl Outgoing {
     ) -> Result<bool, DropReason> {
         let Some(subscription) = &mut self.subscription else { return Err(DropReason::NoSubscriber) };
         let path = *transport.path().ok_or(DropReason::NotConnected)?;
-        let types = subscription.plan.payload_types(incoming.format).ok_or(DropReason::UnsupportedCodec)?;
-        if subscription.selector.current() == Some(incoming.encoding) && subscription.generation != incoming.generation {
+        let payload_type = subscription.plan.media(incoming.format).ok_or(DropReason::UnsupportedCodec)?;
+        if subscription.selector.current() == Some(incoming.encoding) && subscription.generation != incoming.generation
+        {
             subscription.selector.reset();
         }
         let switched = match subscription.selector.select(incoming.encoding, incoming.begins) {
@@ -175,7 +187,7 @@ impl Outgoing {
         let source = *self.rewriter.source().ok_or(DropReason::TooOld)?;
         let fields = HeaderFields {
             marker: incoming.header.marker,
-            payload_type: types.media,
+            payload_type,
             sequence: index as u16,
             timestamp: incoming.header.timestamp.wrapping_add(source.timestamp_offset),
             ssrc: self.ssrc,
@@ -183,7 +195,7 @@ impl Outgoing {
         let extensions = OutgoingExtensions {
             packet: incoming.packet,
             header: &incoming.header,
-            map: &subscription.plan.extensions,
+            map: subscription.plan.extensions(),
             own: &[],
         };
         let core = &mut *context.core;
@@ -220,12 +232,14 @@ impl Outgoing {
         let (packet, format) =
             encodings.get(encoding).and_then(|e| e.stored(sent.incoming)).ok_or(DropReason::NotInRing)?;
         let header = RtpHeader::parse(packet).ok_or(DropReason::NotInRing)?;
-        let types = subscription.plan.payload_types(format).ok_or(DropReason::UnsupportedCodec)?;
-        let rtx = types.rtx.zip(self.rtx_ssrc);
+        let rtx = subscription.plan.rtx(format).zip(self.rtx_ssrc);
         let (payload_type, ssrc, index) = match rtx {
             Some((payload_type, ssrc)) => (payload_type, ssrc, self.rtx_index),
             // The very bytes that were sent before, under the same SRTP index: sealing them again reveals nothing.
-            None => (types.media, self.ssrc, self.rewriter.index_of(lost)),
+            None => {
+                let payload_type = subscription.plan.media(format).ok_or(DropReason::UnsupportedCodec)?;
+                (payload_type, self.ssrc, self.rewriter.index_of(lost))
+            }
         };
         let fields = HeaderFields {
             marker: header.marker,
@@ -234,7 +248,7 @@ impl Outgoing {
             timestamp: header.timestamp.wrapping_add(source.timestamp_offset),
             ssrc,
         };
-        let extensions = OutgoingExtensions { packet, header: &header, map: &subscription.plan.extensions, own: &[] };
+        let extensions = OutgoingExtensions { packet, header: &header, map: subscription.plan.extensions(), own: &[] };
         let payload = header.payload(packet);
         let core = &mut *context.core;
         let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
@@ -264,6 +278,6 @@ fn subscription_descriptor<'a>(subscription: &Subscription, header: &RtpHeader, 
     }
     header
         .extensions(packet)
-        .find(|(id, _)| subscription.plan.extensions.get(usize::from(*id)) == Some(&subscription.descriptor_id))
+        .find(|(id, _)| subscription.plan.extension(*id) == Some(subscription.descriptor_id))
         .map(|(_, value)| value)
 }

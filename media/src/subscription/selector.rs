@@ -58,9 +58,7 @@ impl Selector {
     ///
     /// The best alive encoding within the limit; if none within it is alive, the lowest that is.
     pub(crate) fn choose(&mut self, now: Instant, last_heard: &[Option<Instant>]) -> bool {
-        let alive = |index: &usize| {
-            last_heard[*index].is_some_and(|at| now.saturating_duration_since(at) < ALIVE_FOR)
-        };
+        let alive = |index: &usize| last_heard[*index].is_some_and(|at| now.saturating_duration_since(at) < ALIVE_FOR);
         let within = self.limit.map_or(last_heard.len(), |limit| (limit + 1).min(last_heard.len()));
         let best = (0..within).rev().find(alive).or_else(|| (within..last_heard.len()).find(alive));
         if best.is_some() {

@@ -43,6 +43,11 @@ impl Sequencer {
         Self { entries: vec![Entry::default(); depth].into_boxed_slice() }
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.entries.fill(Entry::default());
+    }
+
     /// Notes that the packet `incoming` of the source `epoch` left as `outgoing`.
     pub(crate) fn note(&mut self, outgoing: u64, epoch: Epoch, incoming: u64) {
         let index = outgoing as usize & (self.entries.len() - 1);

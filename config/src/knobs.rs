@@ -1,0 +1,177 @@
+//! The table of knobs, and the names derived from it.
+
+use crate::field::Field;
+use crate::nearest::nearest;
+use crate::{Config, ConfigError};
+
+/// One configurable value.
+#[derive(Debug)]
+pub struct Knob {
+    /// Its key in the file: `section.name`.
+    pub key: &'static str,
+    /// What it is, for `--help`. Begins with a capital, without a full stop.
+    pub help: &'static str,
+    /// What a value looks like, for `--help`.
+    pub placeholder: &'static str,
+    pub(crate) field: fn(&mut Config) -> Field<'_>,
+}
+
+/// Every knob, in the order of the sample file.
+pub const KNOBS: &[Knob] = &[
+    Knob {
+        key: "http.listen",
+        help: "Address and port of the web server",
+        placeholder: "ADDRESS:PORT",
+        field: |c| Field::Address(&mut c.http.listen),
+    },
+    Knob {
+        key: "media.udp_port",
+        help: "First media port, UDP and ICE-TCP; shard i uses this + i; 0 takes any free ports",
+        placeholder: "PORT",
+        field: |c| Field::Number16(&mut c.media.udp_port, 0..=u16::MAX),
+    },
+    Knob {
+        key: "media.shards",
+        help: "Media threads; 0 means one for each core",
+        placeholder: "NUMBER",
+        field: |c| Field::Number16(&mut c.media.shards, 0..=256),
+    },
+    Knob {
+        key: "media.announce",
+        help: "Addresses to advertise to clients, separated by commas; empty means those of the interfaces",
+        placeholder: "ADDRESSES",
+        field: |c| Field::Addresses(&mut c.media.announce),
+    },
+    Knob {
+        key: "media.gso",
+        help: "UDP segmentation offload: auto uses it where the kernel has it",
+        placeholder: "auto|off",
+        field: |c| Field::Gso(&mut c.media.gso),
+    },
+    Knob {
+        key: "media.tcp",
+        help: "Offer ICE-TCP to networks without UDP",
+        placeholder: "true|false",
+        field: |c| Field::Switch(&mut c.media.tcp),
+    },
+    Knob {
+        key: "media.max_tcp_connections",
+        help: "ICE-TCP connections of one shard",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.media.max_tcp_connections, 1..=65_536),
+    },
+    Knob {
+        key: "media.max_tcp_connections_per_address",
+        help: "ICE-TCP connections of one shard from one address",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.media.max_tcp_connections_per_address, 1..=65_536),
+    },
+    Knob {
+        key: "limits.max_rooms",
+        help: "Rooms at a time",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.limits.max_rooms, 1..=1_000_000),
+    },
+    Knob {
+        key: "limits.max_participants_per_room",
+        help: "Participants of one room, unless the room asks for fewer",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.limits.max_participants_per_room, 1..=10_000),
+    },
+    Knob {
+        key: "limits.max_connections",
+        help: "WebSocket connections at a time",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.limits.max_connections, 1..=1_000_000),
+    },
+    Knob {
+        key: "limits.max_connections_per_address",
+        help: "WebSocket connections from one address at a time; loopback is exempt",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.limits.max_connections_per_address, 1..=1_000_000),
+    },
+    Knob {
+        key: "room.empty_timeout_seconds",
+        help: "Seconds after which an empty room ends",
+        placeholder: "SECONDS",
+        field: |c| Field::Number32(&mut c.room.empty_timeout_seconds, 1..=2_592_000),
+    },
+    Knob {
+        key: "session.resume_grace_seconds",
+        help: "Seconds for which a lost connection may resume its session",
+        placeholder: "SECONDS",
+        field: |c| Field::Number32(&mut c.session.resume_grace_seconds, 1..=3_600),
+    },
+    Knob {
+        key: "log.level",
+        help: "Least severe level that is logged",
+        placeholder: "error|warn|info|debug|trace",
+        field: |c| Field::Level(&mut c.log.level),
+    },
+    Knob {
+        key: "log.format",
+        help: "Log lines for people or machines; auto means people on a terminal",
+        placeholder: "auto|human|json",
+        field: |c| Field::Format(&mut c.log.format),
+    },
+];
+
+/// What every environment variable of Parlor begins with.
+pub(crate) const PREFIX: &str = "PARLOR_";
+
+impl Knob {
+    /// `--http-listen` for `http.listen`.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        format!("--{}", self.flag_name())
+    }
+
+    /// The flag without its dashes.
+    #[must_use]
+    pub fn flag_name(&self) -> String {
+        self.key.replace(['.', '_'], "-")
+    }
+
+    /// `PARLOR_HTTP__LISTEN` for `http.listen`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.key.replace('.', "__").to_ascii_uppercase())
+    }
+}
+
+/// The error for a flag that is neither a knob's nor one of `others` (with their dashes).
+#[must_use]
+pub fn unknown_flag(flag: &str, others: &[&str]) -> ConfigError {
+    let known = KNOBS.iter().map(Knob::flag).chain(others.iter().map(|other| (*other).to_owned()));
+    ConfigError::UnknownFlag { flag: flag.to_owned(), nearest: nearest(flag, known) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_derived_from_the_key() {
+        let knob = KNOBS.iter().find(|knob| knob.key == "media.udp_port").unwrap();
+        assert_eq!(knob.flag(), "--media-udp-port");
+        assert_eq!(knob.variable(), "PARLOR_MEDIA__UDP_PORT");
+    }
+
+    #[test]
+    fn every_name_is_unique_and_every_key_has_a_section() {
+        let flags: HashSet<String> = KNOBS.iter().map(Knob::flag).collect();
+        let variables: HashSet<String> = KNOBS.iter().map(Knob::variable).collect();
+        assert_eq!((flags.len(), variables.len()), (KNOBS.len(), KNOBS.len()));
+        assert!(KNOBS.iter().all(|knob| knob.key.split('.').count() == 2));
+    }
+
+    #[test]
+    fn an_unknown_flag_suggests_the_nearest() {
+        let error = unknown_flag("--http-lisen", &["--config"]).to_string();
+        assert_eq!(error, "unknown flag --http-lisen; did you mean --http-listen?");
+        let error = unknown_flag("--confg", &["--config"]).to_string();
+        assert_eq!(error, "unknown flag --confg; did you mean --config?");
+        assert_eq!(unknown_flag("--zzzzzzzz", &[]).to_string(), "unknown flag --zzzzzzzz; parlor --help lists all");
+    }
+}

@@ -1,0 +1,62 @@
+//! How one publisher's packets are renumbered for one subscriber, resolved once at negotiation.
+
+use super::SendLine;
+use crate::formats::{FORMAT_COUNT, FormatId};
+use crate::numbering::{MAX_EXTENSION_ID, Numbering};
+
+/// The tables of one (publisher, sending m-line) pair: three array look-ups a packet, no strings.
+///
+/// It holds as long as both sides' numbers do: it is to be made anew when the publisher's offer taught new numbers, and
+/// when the subscriber's m-line was negotiated again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardPlan {
+    media: [Option<u8>; FORMAT_COUNT],
+    rtx: [Option<u8>; FORMAT_COUNT],
+    extensions: [u8; MAX_EXTENSION_ID as usize + 1],
+}
+
+impl ForwardPlan {
+    /// The plan for what `publisher` sends to go out on `line`.
+    #[must_use]
+    pub fn new(publisher: &Numbering, line: &SendLine) -> Self {
+        let mut plan = Self {
+            media: [None; FORMAT_COUNT],
+            rtx: [None; FORMAT_COUNT],
+            extensions: [0; MAX_EXTENSION_ID as usize + 1],
+        };
+        for format in FormatId::of_kind(line.kind) {
+            let types = line.accepting(format);
+            plan.media[format.index()] = types.map(|t| t.media);
+            plan.rtx[format.index()] = types.and_then(|t| t.rtx).filter(|_| line.rtx_ssrc.is_some());
+        }
+        for (id, egress) in (0..).zip(&mut plan.extensions) {
+            let forwarded = publisher.extension(id).filter(|extension| extension.is_forwarded());
+            *egress = forwarded.and_then(|extension| line.id(extension)).unwrap_or(0);
+        }
+        plan
+    }
+
+    /// The payload type under which the subscriber takes a format; `None` where it cannot decode it.
+    #[must_use]
+    pub fn media(&self, format: FormatId) -> Option<u8> {
+        self.media[format.index()]
+    }
+
+    /// The payload type of that format's retransmissions; `None` where there is no RTX.
+    #[must_use]
+    pub fn rtx(&self, format: FormatId) -> Option<u8> {
+        self.rtx[format.index()]
+    }
+
+    /// The subscriber's ids of header extensions by the publisher's; 0 where one is not forwarded.
+    #[must_use]
+    pub(crate) fn extensions(&self) -> &[u8; MAX_EXTENSION_ID as usize + 1] {
+        &self.extensions
+    }
+
+    /// The subscriber's id of the header extension with the publisher's `id`; `None` where it is not forwarded.
+    #[must_use]
+    pub fn extension(&self, id: u8) -> Option<u8> {
+        self.extensions.get(usize::from(id)).copied().filter(|id| *id != 0)
+    }
+}

@@ -1,0 +1,200 @@
+//! AEAD_AES_128_GCM SRTP (RFC 7714), in place and without allocation: the path of every media packet.
+//!
+//! What always holds: nothing about a stream is remembered unless its packet's tag verified; streams are bounded by
+//! [`MAX_SSRCS`]. The sender keeps no state at all: the packet index comes from whoever numbers the packets, who must
+//! never use one (SSRC, index) for two different packets, since that would reuse a nonce.
+
+use crate::drop_reason::DropReason;
+use ring::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use rtc::crypto::{BlockCipherAlgorithm, RTCCrypto};
+
+/// Bytes that protection adds to a packet.
+pub const TAG: usize = 16;
+
+/// Streams received from one participant. Three simulcast layers with retransmissions are 6; this is ten such cameras.
+pub const MAX_SSRCS: usize = 64;
+
+/// Packets behind the newest that are still told apart from replays (RFC 3711 section 3.3.2 demands 64).
+const REPLAY_WINDOW: u64 = 128;
+
+/// One past the largest packet index: 32 bits of rollover counter and 16 of sequence number.
+const INDEX_END: u64 = 1 << 48;
+
+/// The key derivation labels of RFC 3711 section 4.3.2.
+const LABEL_KEY: u8 = 0;
+const LABEL_SALT: u8 = 2;
+
+/// Length of an RTP header with its CSRCs and extension; `None` if it is no RTP header or exceeds the packet.
+pub(super) fn header_len(packet: &[u8]) -> Option<usize> {
+    let fixed = packet.first_chunk::<12>()?;
+    if fixed[0] >> 6 != 2 {
+        return None;
+    }
+    let mut len = 12 + 4 * usize::from(fixed[0] & 0x0f);
+    if fixed[0] & 0x10 != 0 {
+        let words = packet.get(len + 2..len + 4)?;
+        len += 4 + 4 * usize::from(u16::from_be_bytes([words[0], words[1]]));
+    }
+    (len <= packet.len()).then_some(len)
+}
+
+/// Sequence number and SSRC of a packet whose header has been checked.
+pub(super) fn sequence_and_ssrc(packet: &[u8]) -> Option<(u16, u32)> {
+    let fixed = packet.first_chunk::<12>()?;
+    let ssrc = u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]);
+    Some((u16::from_be_bytes([fixed[2], fixed[3]]), ssrc))
+}
+
+/// The session key and salt of one direction.
+struct SessionKeys {
+    key: LessSafeKey,
+    salt: [u8; NONCE_LEN],
+}
+
+impl SessionKeys {
+    /// Derives the session key and salt from the master ones. `None` if they have the wrong length.
+    fn derive(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<Self> {
+        let master_salt: &[u8; NONCE_LEN] = master_salt.try_into().ok()?;
+        let key = keystream_block(crypto, master_key, master_salt, LABEL_KEY)?;
+        let salt = keystream_block(crypto, master_key, master_salt, LABEL_SALT)?;
+        let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).ok()?);
+        Some(Self { key, salt: *salt.first_chunk()? })
+    }
+
+    /// RFC 7714 section 8.1: `00 00 ‖ SSRC ‖ ROC ‖ SEQ`, exclusive-or the salt.
+    fn nonce(&self, ssrc: u32, index: u64) -> Nonce {
+        let mut nonce = [0; NONCE_LEN];
+        nonce[2..6].copy_from_slice(&ssrc.to_be_bytes());
+        nonce[6..].copy_from_slice(&index.to_be_bytes()[2..]);
+        for (byte, salt) in nonce.iter_mut().zip(self.salt) {
+            *byte ^= salt;
+        }
+        Nonce::assume_unique_for_key(nonce)
+    }
+}
+
+/// The first block of RFC 3711's AES-CM key derivation (section 4.3.3): all that a 128-bit key or 96-bit salt needs.
+fn keystream_block(
+    crypto: &dyn RTCCrypto,
+    master_key: &[u8],
+    master_salt: &[u8; NONCE_LEN],
+    label: u8,
+) -> Option<[u8; 16]> {
+    let mut block = [0; 16];
+    block[..NONCE_LEN].copy_from_slice(master_salt);
+    block[7] ^= label;
+    crypto.block_encrypt(BlockCipherAlgorithm::Aes128, master_key, &mut block).ok()?;
+    Some(block)
+}
+
+/// Protects what is sent.
+pub(super) struct GcmSender {
+    keys: SessionKeys,
+}
+
+impl GcmSender {
+    pub(super) fn new(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<Self> {
+        Some(Self { keys: SessionKeys::derive(crypto, master_key, master_salt)? })
+    }
+
+    /// Encrypts `buffer[..len]` in place and appends the tag. Returns the new length.
+    ///
+    /// `index` is the packet's 48-bit extended sequence number. `None` if the packet is not RTP, its sequence number is not
+    /// the index's, or the buffer has no room for the tag.
+    pub(super) fn protect(&self, buffer: &mut [u8], len: usize, index: u64) -> Option<usize> {
+        let (packet, rest) = buffer.split_at_mut_checked(len)?;
+        let room = rest.get_mut(..TAG)?;
+        let header = header_len(packet)?;
+        let (sequence, ssrc) = sequence_and_ssrc(packet)?;
+        if index as u16 != sequence || index >= INDEX_END {
+            return None;
+        }
+        let (header, payload) = packet.split_at_mut_checked(header)?;
+        let nonce = self.keys.nonce(ssrc, index);
+        let tag = self.keys.key.seal_in_place_separate_tag(nonce, Aad::from(&*header), payload).ok()?;
+        room.copy_from_slice(tag.as_ref());
+        Some(len + TAG)
+    }
+}
+
+/// What is known of a stream: its newest authentic index, and which of the [`REPLAY_WINDOW`] up to it have arrived.
+#[derive(Clone, Copy)]
+struct Stream {
+    newest: u64,
+    /// Bit n stands for `newest - n`.
+    window: u128,
+}
+
+impl Stream {
+    /// RFC 3711 appendix A: the index nearest to the newest one. `None` before index 0 or behind the last.
+    fn guess(&self, sequence: u16) -> Option<u64> {
+        let distance = i64::from(sequence.wrapping_sub(self.newest as u16) as i16);
+        self.newest.checked_add_signed(distance).filter(|index| *index < INDEX_END)
+    }
+
+    fn is_replay(&self, index: u64) -> bool {
+        match self.newest.checked_sub(index) {
+            None => false,
+            Some(age) => age >= REPLAY_WINDOW || (self.window >> age) & 1 == 1,
+        }
+    }
+
+    fn accept(&mut self, index: u64) {
+        if let Some(ahead) = index.checked_sub(self.newest) {
+            self.window = if ahead < REPLAY_WINDOW { self.window << ahead } else { 0 };
+            self.newest = index;
+        }
+        self.window |= 1 << (self.newest - index);
+    }
+}
+
+/// Verifies and decrypts what is received.
+pub(super) struct GcmReceiver {
+    keys: SessionKeys,
+    /// Found by a scan: at most [`MAX_SSRCS`] numbers in a row cost less than a hash. Parallel to `streams`.
+    ssrcs: Vec<u32>,
+    streams: Vec<Stream>,
+}
+
+impl GcmReceiver {
+    pub(super) fn new(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<Self> {
+        let keys = SessionKeys::derive(crypto, master_key, master_salt)?;
+        Some(Self { keys, ssrcs: Vec::new(), streams: Vec::new() })
+    }
+
+    /// Decrypts a packet in place; returns its length without the tag. After an error `packet` holds rubbish.
+    pub(super) fn unprotect(&mut self, packet: &mut [u8]) -> Result<usize, DropReason> {
+        let header = header_len(packet).ok_or(DropReason::MalformedRtp)?;
+        let (sequence, ssrc) = sequence_and_ssrc(packet).ok_or(DropReason::MalformedRtp)?;
+        if packet.len() < header + TAG {
+            return Err(DropReason::MalformedRtp);
+        }
+        let known = self.ssrcs.iter().position(|known| *known == ssrc);
+        let mut stream = match known.and_then(|at| self.streams.get(at)) {
+            Some(stream) => *stream,
+            None if self.streams.len() >= MAX_SSRCS => return Err(DropReason::TooManySsrcs),
+            None => Stream { newest: u64::from(sequence), window: 0 },
+        };
+        let index = stream.guess(sequence).filter(|i| !stream.is_replay(*i)).ok_or(DropReason::ReplayedRtp)?;
+        let (header, payload) = packet.split_at_mut_checked(header).ok_or(DropReason::MalformedRtp)?;
+        let nonce = self.keys.nonce(ssrc, index);
+        self.keys.key.open_in_place(nonce, Aad::from(&*header), payload).map_err(|_| DropReason::ForgedRtp)?;
+        stream.accept(index);
+        match known.and_then(|at| self.streams.get_mut(at)) {
+            Some(known) => *known = stream,
+            None => {
+                self.ssrcs.push(ssrc);
+                self.streams.push(stream);
+            }
+        }
+        Ok(packet.len() - TAG)
+    }
+
+    /// Forgets a stream that has ended, to make room for others.
+    pub(super) fn forget(&mut self, ssrc: u32) {
+        if let Some(at) = self.ssrcs.iter().position(|known| *known == ssrc) {
+            self.ssrcs.swap_remove(at);
+            self.streams.swap_remove(at);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! rtc-srtp's contexts, made safe against strangers: SRTCP of every profile, and SRTP for clients without AES-GCM.
+//!
+//! rtc-srtp creates a stream's state before it authenticates the first packet. Here a stream is admitted to the lasting
+//! context only after a throw-away one, renewed every [`PROBES`] attempts, has verified a packet of it.
+
+use super::identity::Identity;
+use super::srtp::{header_len, sequence_and_ssrc};
+use crate::drop_reason::DropReason;
+use bytes::BytesMut;
+use rtc::shared::error::{Error, Result as RtcResult};
+use rtc::srtp::context::Context;
+use rtc::srtp::option::{srtcp_replay_protection, srtp_replay_protection};
+use rtc::srtp::protection_profile::ProtectionProfile;
+use std::sync::Arc;
+
+/// Streams per context, see [`super::srtp::MAX_SSRCS`].
+pub(super) const MAX_STREAMS: usize = super::srtp::MAX_SSRCS;
+
+/// Unauthentic packets of unknown streams until the throw-away context is renewed, and with it what they left behind.
+const PROBES: u32 = 64;
+
+const REPLAY_WINDOW: usize = 128;
+
+/// One direction's master key and salt.
+#[derive(Clone)]
+pub(super) struct MasterKeys {
+    pub(super) key: Vec<u8>,
+    pub(super) salt: Vec<u8>,
+}
+
+/// What DTLS-SRTP negotiated (RFC 5764).
+#[derive(Clone)]
+pub(super) struct SrtpKeys {
+    pub(super) profile: ProtectionProfile,
+    pub(super) local: MasterKeys,
+    pub(super) remote: MasterKeys,
+}
+
+/// A context for sending. The library counts SRTCP indices per SSRC; its streams are our own, so they need no bound.
+pub(super) fn sending_context(identity: &Identity, keys: &SrtpKeys) -> RtcResult<Context> {
+    Context::new(&keys.local.key, &keys.local.salt, keys.profile, None, None, identity.crypto())
+}
+
+/// A context for receiving that holds state of authentic streams only.
+struct GatedContext {
+    identity: Arc<Identity>,
+    profile: ProtectionProfile,
+    keys: MasterKeys,
+    context: Context,
+    admitted: Vec<u32>,
+    probe: Context,
+    probes: u32,
+}
+
+impl GatedContext {
+    fn new(identity: &Arc<Identity>, keys: &SrtpKeys) -> RtcResult<Self> {
+        let fresh = || Self::fresh(identity, keys.profile, &keys.remote);
+        Ok(Self {
+            context: fresh()?,
+            probe: fresh()?,
+            identity: Arc::clone(identity),
+            profile: keys.profile,
+            keys: keys.remote.clone(),
+            admitted: Vec::new(),
+            probes: 0,
+        })
+    }
+
+    fn fresh(identity: &Identity, profile: ProtectionProfile, keys: &MasterKeys) -> RtcResult<Context> {
+        let (srtp, srtcp) = (srtp_replay_protection(REPLAY_WINDOW), srtcp_replay_protection(REPLAY_WINDOW));
+        Context::new(&keys.key, &keys.salt, profile, Some(srtp), Some(srtcp), identity.crypto())
+    }
+
+    /// Runs `decrypt` on the lasting context, if `ssrc` belongs there.
+    fn decrypt(
+        &mut self,
+        ssrc: u32,
+        decrypt: impl Fn(&mut Context) -> RtcResult<BytesMut>,
+    ) -> Result<RtcResult<BytesMut>, DropReason> {
+        if self.admitted.contains(&ssrc) {
+            return Ok(decrypt(&mut self.context));
+        }
+        if self.admitted.len() >= MAX_STREAMS {
+            return Err(DropReason::TooManySsrcs);
+        }
+        if self.probes >= PROBES {
+            match Self::fresh(&self.identity, self.profile, &self.keys) {
+                Ok(fresh) => self.probe = fresh,
+                Err(error) => return Ok(Err(error)),
+            }
+            self.probes = 0;
+        }
+        self.probes += 1;
+        if let Err(error) = decrypt(&mut self.probe) {
+            return Ok(Err(error));
+        }
+        self.admitted.push(ssrc);
+        Ok(decrypt(&mut self.context))
+    }
+}
+
+/// Decrypts SRTCP.
+pub(super) struct RtcpReceiver(GatedContext);
+
+impl RtcpReceiver {
+    pub(super) fn new(identity: &Arc<Identity>, keys: &SrtpKeys) -> RtcResult<Self> {
+        GatedContext::new(identity, keys).map(Self)
+    }
+
+    /// The plain compound packet. Nothing of a packet that fails is ever handed out.
+    pub(super) fn unprotect(&mut self, packet: &[u8]) -> Result<BytesMut, DropReason> {
+        let fixed = packet.first_chunk::<8>().ok_or(DropReason::MalformedRtcp)?;
+        let ssrc = u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]);
+        self.0.decrypt(ssrc, |context| context.decrypt_rtcp(packet))?.map_err(|error| match error {
+            Error::ErrTooShortRtcp | Error::PacketTooShort | Error::BadVersion => DropReason::MalformedRtcp,
+            _ => DropReason::ForgedRtcp,
+        })
+    }
+}
+
+/// Decrypts AES_CM_128_HMAC_SHA1_80 media.
+pub(super) struct FallbackReceiver(GatedContext);
+
+impl FallbackReceiver {
+    pub(super) fn new(identity: &Arc<Identity>, keys: &SrtpKeys) -> RtcResult<Self> {
+        GatedContext::new(identity, keys).map(Self)
+    }
+
+    /// Decrypts `packet` in place; returns its length without the tag.
+    pub(super) fn unprotect(&mut self, packet: &mut [u8]) -> Result<usize, DropReason> {
+        let header = measured_header(packet).ok_or(DropReason::MalformedRtp)?;
+        let encrypted = &*packet;
+        let decrypt = |context: &mut Context| context.decrypt_rtp_with_header(encrypted, &header);
+        let plain = self.0.decrypt(header.ssrc, decrypt)?.map_err(|error| match error {
+            Error::SrtpSsrcDuplicated(..) => DropReason::ReplayedRtp,
+            Error::ErrTooShortRtp => DropReason::MalformedRtp,
+            _ => DropReason::ForgedRtp,
+        })?;
+        packet.get_mut(..plain.len()).ok_or(DropReason::MalformedRtp)?.copy_from_slice(&plain);
+        Ok(plain.len())
+    }
+
+    /// Forgets a stream that has ended, to make room for others.
+    pub(super) fn forget(&mut self, ssrc: u32) {
+        self.0.admitted.retain(|known| *known != ssrc);
+    }
+}
+
+/// Encrypts AES_CM_128_HMAC_SHA1_80 media: `buffer[..len]` becomes the protected packet, whose length is returned.
+pub(super) fn protect_fallback(context: &mut Context, buffer: &mut [u8], len: usize) -> Option<usize> {
+    let packet = buffer.get(..len)?;
+    let header = measured_header(packet)?;
+    let protected = context.encrypt_rtp_with_header(packet, &header).ok()?;
+    buffer.get_mut(..protected.len())?.copy_from_slice(&protected);
+    Some(protected.len())
+}
+
+/// The header as rtc-srtp needs it: its numbers, and exactly its length in the packet.
+///
+/// The parser of rtc-rtp is not used, because it forgets extension padding: the length it writes back can differ from
+/// the one it read, and the payload would be encrypted from the wrong byte on. A length beyond the packet makes it panic.
+fn measured_header(packet: &[u8]) -> Option<rtp::Header> {
+    let len = header_len(packet)?;
+    let (sequence_number, ssrc) = sequence_and_ssrc(packet)?;
+    let mut header = rtp::Header { version: 2, sequence_number, ssrc, ..Default::default() };
+    if len > 12 {
+        header.extension = true;
+        header.extensions_padding = len - 16;
+    }
+    Some(header)
+}

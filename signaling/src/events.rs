@@ -1,0 +1,217 @@
+//! What a shard tells becomes messages.
+//!
+//! Nothing here waits: the shard must always be rid of its events, also while its commands back up.
+
+use crate::protocol::client::{AnswerDescription, AnswerType, CandidateInit, OfferDescription, OfferType};
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::server::{
+    From, MediaFailure, MediaProtocol, MediaState, ServerMessage, Speaker, SubscriptionFailure,
+};
+use crate::protocol::track::Track;
+use crate::protocol::{ParticipantRef, TrackRef};
+use crate::room::{Member, Room, encode};
+use crate::session::Place;
+use crate::switchboard::Switchboard;
+use axum::extract::ws::Utf8Bytes;
+use parlor_media::command::{Candidate, Channel, CloseReason, Event, NegotiationError, SubscriptionError, TrackInfo};
+use parlor_media::ids::{ParticipantId, TrackId};
+use parlor_media::path::Protocol;
+use std::sync::Arc;
+
+impl Switchboard {
+    /// Handles one event. Those of participants who left meanwhile are ignored.
+    pub(crate) fn handle_event(&self, event: Event) {
+        match event {
+            Event::Answered { participant, request, result } => self.on_answered(participant, request, result),
+            Event::Offered { participant, negotiation, sdp } => {
+                let offer = OfferDescription { kind: OfferType::Offer, sdp };
+                self.tell(
+                    participant,
+                    &ServerMessage::OfferReceived { offer, from: From::Server, negotiation_id: negotiation },
+                );
+            }
+            Event::AnswerRefused { participant, error } => self.with_member(participant, |member| {
+                let refusal = negotiation_refusal(&error).with_id(member.answer_id.take());
+                self.refuse(&member.session, refusal);
+            }),
+            Event::Connected { participant, protocol } => {
+                let protocol = Some(match protocol {
+                    Protocol::Udp => MediaProtocol::Udp,
+                    Protocol::Tcp => MediaProtocol::Tcp,
+                });
+                let state = MediaState::Connected;
+                self.tell(participant, &ServerMessage::MediaState { state, protocol, reason: None, message: None });
+            }
+            Event::Closed { participant, reason } => self.on_closed(participant, &reason),
+            Event::Published { participant, info } => self.on_published(participant, info),
+            Event::Unpublished { participant, track } => self.on_unpublished(participant, track),
+            Event::Bound { participant, mid, track, publisher } => self.tell(
+                participant,
+                &ServerMessage::SubscriptionBound {
+                    mid,
+                    track_id: TrackRef(track),
+                    participant_id: ParticipantRef(publisher),
+                },
+            ),
+            Event::Unbound { participant, mid, track } => {
+                self.tell(participant, &ServerMessage::SubscriptionUnbound { mid, track_id: TrackRef(track) });
+            }
+            Event::SubscriptionFailed { participant, track, reason } => {
+                let reason = match reason {
+                    SubscriptionError::NoTrack => SubscriptionFailure::NoTrack,
+                    SubscriptionError::Codec => SubscriptionFailure::Codec,
+                    SubscriptionError::TooMany => SubscriptionFailure::TooMany,
+                };
+                self.tell(participant, &ServerMessage::SubscriptionFailed { track_id: TrackRef(track), reason });
+            }
+            Event::LayerChanged { participant, track, rid } => {
+                let rid = rid.as_str().to_owned();
+                self.tell(participant, &ServerMessage::LayerChanged { track_id: TrackRef(track), rid });
+            }
+            Event::Speakers { room, speakers } => self.on_speakers(room, speakers),
+            Event::ChannelOpened { participant, channel: Channel::Chat } => {
+                self.with_member(participant, |member| member.chat_open = true);
+            }
+            Event::ChannelClosed { participant, channel: Channel::Chat } => {
+                self.with_member(participant, |member| member.chat_open = false);
+            }
+            Event::Data { participant, channel: Channel::Chat, text } => {
+                if let Some(room) = self.directory.room_of(participant) {
+                    self.handle_data(&Place { room, participant }, &text);
+                }
+            }
+            Event::DataRefused { participant, channel: Channel::Chat, text } => {
+                // What was sent was made here, as text.
+                if let Ok(text) = Utf8Bytes::try_from(text) {
+                    self.with_member(participant, |member| member.session.post(text));
+                }
+            }
+        }
+    }
+
+    fn on_answered(&self, participant: ParticipantId, request: u64, result: Result<String, NegotiationError>) {
+        self.with_member(participant, |member| {
+            // Answers come in the order of the offers: earlier ones that are still there were lost with their shard.
+            let position = member.offers.iter().position(|&(number, _)| number == request);
+            let Some((_, id)) = position.and_then(|position| member.offers.drain(..=position).next_back()) else {
+                return;
+            };
+            match result {
+                Ok(sdp) => {
+                    let answer = AnswerDescription { kind: AnswerType::Answer, sdp };
+                    member.tell(&ServerMessage::AnswerReceived { answer, from: From::Server, id });
+                    trickle(member);
+                }
+                Err(error) => self.refuse(&member.session, negotiation_refusal(&error).with_id(id)),
+            }
+        });
+    }
+
+    fn on_closed(&self, participant: ParticipantId, reason: &CloseReason) {
+        if let Some(room) = self.directory.room_of(participant) {
+            let failure = match reason {
+                CloseReason::ClosedByClient => MediaFailure::ClosedByClient,
+                CloseReason::ConsentExpired => MediaFailure::ConsentExpired,
+                CloseReason::HandshakeTimeout { .. } => MediaFailure::HandshakeTimeout,
+                CloseReason::FingerprintMismatch => MediaFailure::FingerprintMismatch,
+                CloseReason::Dtls(_) => MediaFailure::DtlsFailed,
+            };
+            self.remove_failed(&room, participant, failure, reason.to_string());
+        }
+    }
+
+    fn on_published(&self, participant: ParticipantId, info: TrackInfo) {
+        let Some(room) = self.directory.room_of(participant) else { return };
+        let mut state = room.lock();
+        let Some(member) = state.member(participant) else { return };
+        let track = Track::from(info);
+        // A track that is there already has changed: the latest word counts.
+        member.tracks.retain(|published| published.track_id != track.track_id);
+        member.tracks.push(track.clone());
+        let participant_id = ParticipantRef(participant);
+        let for_others = ServerMessage::TrackPublished { participant_id, track: track.without_mid() };
+        member.tell(&ServerMessage::TrackPublished { participant_id, track });
+        state.tell_others(participant, &for_others);
+    }
+
+    fn on_unpublished(&self, participant: ParticipantId, track: TrackId) {
+        let Some(room) = self.directory.room_of(participant) else { return };
+        let mut state = room.lock();
+        let Some(member) = state.member(participant) else { return };
+        let track_id = TrackRef(track);
+        member.tracks.retain(|published| published.track_id != track_id);
+        state.tell_all(&ServerMessage::TrackUnpublished { participant_id: ParticipantRef(participant), track_id });
+    }
+
+    fn on_speakers(&self, room: parlor_media::ids::RoomId, speakers: Vec<(ParticipantId, u8)>) {
+        let Some(room) = self.directory.room_by_key(room) else { return };
+        let speaker = |(participant, level)| Speaker { participant_id: ParticipantRef(participant), level };
+        let text = encode(&ServerMessage::ActiveSpeakers { speakers: speakers.into_iter().map(speaker).collect() });
+        room.lock().members.iter().for_each(|member| member.session.post_ephemeral(text.clone()));
+    }
+
+    fn tell(&self, participant: ParticipantId, message: &ServerMessage) {
+        self.with_member(participant, |member| member.tell(message));
+    }
+
+    fn with_member(&self, participant: ParticipantId, act: impl FnOnce(&mut Member)) {
+        let room: Option<Arc<Room>> = self.directory.room_of(participant);
+        if let Some(room) = room
+            && let Some(member) = room.lock().member(participant)
+        {
+            act(member);
+        }
+    }
+}
+
+fn negotiation_refusal(error: &NegotiationError) -> Refusal {
+    let code = match error {
+        NegotiationError::Glare => ErrorCode::Glare,
+        NegotiationError::NoOffer => ErrorCode::NoOffer,
+        NegotiationError::Invalid(_) => ErrorCode::BadSdp,
+    };
+    Refusal::new(code, error.to_string())
+}
+
+/// Tells the server's candidates after the first answer, for clients that take them by message only.
+fn trickle(member: &mut Member) {
+    if std::mem::replace(&mut member.trickled, true) {
+        return;
+    }
+    for (index, candidate) in member.candidates.iter().enumerate() {
+        let candidate =
+            CandidateInit { candidate: attribute(index, candidate), sdp_mid: None, sdp_m_line_index: Some(0) };
+        member.tell(&ServerMessage::IceCandidateReceived { candidate, from: From::Server });
+    }
+}
+
+/// A host candidate as an attribute (RFC 8839 section 5.1, RFC 6544 section 4.5).
+fn attribute(index: usize, candidate: &Candidate) -> String {
+    let foundation = index + 1;
+    // RFC 8445 section 5.1.2.1: type preference 126 for host candidates; the local preference falls with the order.
+    let local = 65_535_u32.saturating_sub(u32::try_from(index).unwrap_or(u32::MAX));
+    let priority = (126 << 24) | (local << 8) | 255;
+    let (ip, port) = (candidate.address.ip(), candidate.address.port());
+    match candidate.protocol {
+        Protocol::Udp => format!("candidate:{foundation} 1 udp {priority} {ip} {port} typ host"),
+        Protocol::Tcp => format!("candidate:{foundation} 1 tcp {priority} {ip} {port} typ host tcptype passive"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_are_written_as_attributes() {
+        let candidate = |protocol, address: &str| Candidate { protocol, address: address.parse().unwrap() };
+        assert_eq!(
+            attribute(0, &candidate(Protocol::Udp, "192.0.2.1:7900")),
+            "candidate:1 1 udp 2130706431 192.0.2.1 7900 typ host"
+        );
+        assert_eq!(
+            attribute(1, &candidate(Protocol::Tcp, "[2001:db8::1]:7901")),
+            "candidate:2 1 tcp 2130706175 2001:db8::1 7901 typ host tcptype passive"
+        );
+    }
+}

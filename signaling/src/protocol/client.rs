@@ -1,0 +1,451 @@
+//! What a client says.
+
+use super::error::{ErrorCode, Refusal};
+use super::fields;
+use super::ids::{MessageId, RoomCode, TrackRef, clip};
+use super::track::Source;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+/// The longest request `id` and `nonce` in bytes.
+pub const MAX_TAG_BYTES: usize = 64;
+/// The most tracks that one message may name.
+pub const MAX_TRACKS: usize = 64;
+
+/// A client's message and the request id it wants echoed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClientFrame {
+    /// Echoed in the direct reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The message.
+    #[serde(flatten)]
+    pub message: ClientMessage,
+}
+
+macro_rules! client_messages {
+    ($($(#[doc = $doc:literal])* $variant:ident($body:ident) = $name:literal;)*) => {
+        /// Every message of a client, by its `type`.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(tag = "type")]
+        pub enum ClientMessage {
+            $($(#[doc = $doc])* #[serde(rename = $name)] $variant($body),)*
+        }
+
+        impl ClientMessage {
+            /// Every `type` there is.
+            pub const TYPES: &'static [&'static str] = &[$($name),*];
+
+            /// The message's `type`.
+            #[must_use]
+            pub fn type_name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $name,)*
+                }
+            }
+
+            fn from_fields(name: &str, object: Map<String, Value>) -> Option<Result<Self, fields::FieldError>> {
+                match name {
+                    $($name => Some(fields::from_object(object).map(Self::$variant)),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+client_messages! {
+    /// Enters a room.
+    JoinRoom(JoinRoom) = "join-room";
+    /// Takes a session up again after its socket was lost.
+    Resume(Resume) = "resume";
+    /// Leaves the room; the socket stays.
+    LeaveRoom(LeaveRoom) = "leave-room";
+    /// Says something in the room's chat.
+    SendMessage(SendMessage) = "send-message";
+    /// Tells that the participant writes, or no longer does.
+    Typing(Typing) = "typing";
+    /// Offers what the client publishes.
+    Offer(Offer) = "offer";
+    /// Answers the server's offer.
+    Answer(Answer) = "answer";
+    /// A candidate of the client's.
+    IceCandidate(IceCandidate) = "ice-candidate";
+    /// Mutes or unmutes a track of the client's own.
+    TrackState(TrackState) = "track-state";
+    /// Asks for tracks.
+    Subscribe(Subscription) = "subscribe";
+    /// Gives tracks up.
+    Unsubscribe(Subscription) = "unsubscribe";
+    /// Chooses the encoding of a simulcast track.
+    SetLayer(SetLayer) = "set-layer";
+    /// Asks for a `pong`.
+    Ping(Ping) = "ping";
+}
+
+impl ClientFrame {
+    /// Parses one text frame.
+    ///
+    /// # Errors
+    /// When it is not a JSON object, of no known type, or a field is missing, unknown or out of bounds.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let value: Value = serde_json::from_str(text)
+            .map_err(|error| Refusal::new(ErrorCode::BadFrame, format!("the frame is not JSON: {error}")))?;
+        let Value::Object(mut object) = value else {
+            return Err(Refusal::new(ErrorCode::BadFrame, "the frame must hold one JSON object"));
+        };
+        let id = match object.remove("id") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(id)) if id.len() <= MAX_TAG_BYTES => Some(id),
+            Some(_) => {
+                return Err(Refusal::field("id", format!("`id` must be a string of at most {MAX_TAG_BYTES} bytes")));
+            }
+        };
+        Self::message(object).map(|message| Self { id: id.clone(), message }).map_err(|refusal| refusal.with_id(id))
+    }
+
+    fn message(mut object: Map<String, Value>) -> Result<ClientMessage, Refusal> {
+        let name = match object.remove("type") {
+            Some(Value::String(name)) => name,
+            Some(_) => return Err(Refusal::field("type", "`type` must be a string")),
+            None => return Err(Refusal::field("type", "missing field `type`")),
+        };
+        match ClientMessage::from_fields(&name, object) {
+            Some(Ok(message)) => Ok(message),
+            Some(Err(error)) if error.field.as_deref() == Some("roomId") => {
+                Err(Refusal::new(ErrorCode::BadRoomId, error.message).with_field("roomId"))
+            }
+            Some(Err(error)) => {
+                let refusal = Refusal::new(ErrorCode::BadMessage, format!("{name}: {}", error.message));
+                Err(match error.field {
+                    Some(field) => refusal.with_field(clip(&field)),
+                    None => refusal,
+                })
+            }
+            None => Err(Refusal::new(
+                ErrorCode::UnknownType,
+                format!("`type` is \"{}\", allowed are {}", clip(&name), ClientMessage::TYPES.join(", ")),
+            )
+            .with_field("type")),
+        }
+    }
+}
+
+/// Body of `join-room`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JoinRoom {
+    /// The room.
+    pub room_id: RoomCode,
+    /// How the participant wants to be called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The client follows `subscription-bound`.
+    #[serde(default)]
+    pub follows_bindings: bool,
+    /// Subscribe to every track of the room, present and future.
+    #[serde(default = "yes")]
+    pub auto_subscribe: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Body of `resume`.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resume {
+    /// The token of `room-joined` or `resumed`.
+    pub resume_token: String,
+    /// How many messages of the session arrived, `room-joined` being the first; `hello` and `resumed` do not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received: Option<u64>,
+}
+
+impl std::fmt::Debug for Resume {
+    /// Without the token: it must not reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resume").field("received", &self.received).finish_non_exhaustive()
+    }
+}
+
+/// Body of `leave-room`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LeaveRoom {
+    /// The room.
+    pub room_id: RoomCode,
+}
+
+/// Body of `send-message`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SendMessage {
+    /// The room.
+    pub room_id: RoomCode,
+    /// What is said.
+    pub text: String,
+    /// A name for this message, used when the participant joined without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The message that this one replies to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<MessageId>,
+    /// Given back to the sender alone, so that it knows its own message.
+    #[serde(default, deserialize_with = "tag", skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+}
+
+/// Body of `typing`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Typing {
+    /// The room.
+    pub room_id: RoomCode,
+    /// Whether the participant writes.
+    pub typing: bool,
+}
+
+/// Body of `offer`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Offer {
+    /// The room.
+    pub room_id: RoomCode,
+    /// The description.
+    pub offer: OfferDescription,
+    /// What the offered m-lines show.
+    #[serde(default, deserialize_with = "bounded", skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<OfferedTrack>,
+}
+
+/// Body of `answer`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Answer {
+    /// The room.
+    pub room_id: RoomCode,
+    /// The description.
+    pub answer: AnswerDescription,
+    /// The `negotiationId` of the offer; without it, the one outstanding is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negotiation_id: Option<u32>,
+}
+
+/// An `RTCSessionDescription` that offers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfferDescription {
+    /// Always `offer`.
+    #[serde(rename = "type")]
+    pub kind: OfferType,
+    /// The SDP.
+    pub sdp: String,
+}
+
+/// An `RTCSessionDescription` that answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerDescription {
+    /// Always `answer`.
+    #[serde(rename = "type")]
+    pub kind: AnswerType,
+    /// The SDP.
+    pub sdp: String,
+}
+
+/// The one value of an offer's `type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OfferType {
+    /// `offer`
+    Offer,
+}
+
+/// The one value of an answer's `type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerType {
+    /// `answer`
+    Answer,
+}
+
+/// What a client says of an m-line it offers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OfferedTrack {
+    /// The m-line.
+    #[serde(deserialize_with = "mid")]
+    pub mid: String,
+    /// What it shows.
+    pub source: Source,
+    /// Whether it starts muted.
+    #[serde(default)]
+    pub muted: bool,
+}
+
+/// Body of `ice-candidate`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IceCandidate {
+    /// The room.
+    pub room_id: RoomCode,
+    /// The candidate; `null` ends them.
+    pub candidate: Option<CandidateInit>,
+}
+
+/// An `RTCIceCandidateInit`. Unknown members are let through: it is the browser's object, which may grow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CandidateInit {
+    /// The candidate attribute; empty ends the candidates.
+    pub candidate: String,
+    /// Its m-line by name.
+    #[serde(default)]
+    pub sdp_mid: Option<String>,
+    /// Its m-line by position.
+    #[serde(default, rename = "sdpMLineIndex")]
+    pub sdp_m_line_index: Option<u16>,
+}
+
+/// Body of `track-state`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrackState {
+    /// The room.
+    pub room_id: RoomCode,
+    /// A track of the sender's own.
+    pub track_id: TrackRef,
+    /// The new state.
+    pub muted: bool,
+}
+
+/// Body of `subscribe` and `unsubscribe`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Subscription {
+    /// The room.
+    pub room_id: RoomCode,
+    /// The tracks.
+    #[serde(deserialize_with = "bounded")]
+    pub track_ids: Vec<TrackRef>,
+}
+
+/// Body of `set-layer`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetLayer {
+    /// The room.
+    pub room_id: RoomCode,
+    /// The track.
+    pub track_id: TrackRef,
+    /// The wanted encoding; `null` for the highest that is alive.
+    pub rid: Option<String>,
+}
+
+/// Body of `ping`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ping {}
+
+fn tag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let tag = Option::<String>::deserialize(deserializer)?;
+    match tag {
+        Some(tag) if tag.len() > MAX_TAG_BYTES => {
+            Err(D::Error::custom(format!("{} bytes, at most {MAX_TAG_BYTES} are allowed", tag.len())))
+        }
+        tag => Ok(tag),
+    }
+}
+
+/// A media identification tag (RFC 5888) is short in practice: 16 bytes is what a one-byte header extension holds.
+fn mid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let mid = String::deserialize(deserializer)?;
+    if mid.is_empty() || mid.len() > 16 {
+        return Err(D::Error::custom(format!("`mid` has {} bytes, 1 to 16 are allowed", mid.len())));
+    }
+    Ok(mid)
+}
+
+fn bounded<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let list = Vec::deserialize(deserializer)?;
+    if list.len() > MAX_TRACKS {
+        return Err(D::Error::custom(format!("{} entries, at most {MAX_TRACKS} are allowed", list.len())));
+    }
+    Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> Refusal {
+        ClientFrame::parse(text).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_not_a_message_is_told_apart() {
+        for (text, code, field) in [
+            ("", ErrorCode::BadFrame, None),
+            ("[]", ErrorCode::BadFrame, None),
+            ("{\"type\":\"ping\"", ErrorCode::BadFrame, None),
+            (r#"{"type":"send-message","roomId":"abc","text":"\ud800"}"#, ErrorCode::BadFrame, None),
+            ("{}", ErrorCode::BadMessage, Some("type")),
+            (r#"{"type":7}"#, ErrorCode::BadMessage, Some("type")),
+            (r#"{"type":"dance"}"#, ErrorCode::UnknownType, Some("type")),
+            (r#"{"type":"ping","x":1}"#, ErrorCode::BadMessage, None),
+            (r#"{"type":"leave-room","roomId":"a b"}"#, ErrorCode::BadRoomId, Some("roomId")),
+            (r#"{"type":"leave-room","roomId":{"$ne":null}}"#, ErrorCode::BadRoomId, Some("roomId")),
+            (r#"{"type":"typing","roomId":"abc","typing":"yes"}"#, ErrorCode::BadMessage, Some("typing")),
+            (r#"{"type":"ping","id":5}"#, ErrorCode::BadMessage, Some("id")),
+            (
+                r#"{"type":"offer","roomId":"abc","offer":{"type":"answer","sdp":""}}"#,
+                ErrorCode::BadMessage,
+                Some("offer"),
+            ),
+            (
+                r#"{"type":"offer","roomId":"abc","offer":{"type":"offer","sdp":""},"tracks":[{"mid":"","source":"camera"}]}"#,
+                ErrorCode::BadMessage,
+                Some("tracks"),
+            ),
+        ] {
+            let refusal = refusal(text);
+            assert_eq!((refusal.code, refusal.field.as_deref()), (code, field), "{text}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        assert_eq!(refusal(&"[".repeat(100_000)).code, ErrorCode::BadFrame);
+    }
+
+    #[test]
+    fn lists_and_tags_are_bounded() {
+        let tracks = |n: usize| {
+            let ids = vec!["\"t0000000000000\""; n].join(",");
+            ClientFrame::parse(&format!(r#"{{"type":"subscribe","roomId":"abc","trackIds":[{ids}]}}"#))
+        };
+        assert!(tracks(64).is_ok());
+        assert_eq!(tracks(65).unwrap_err().field.as_deref(), Some("trackIds"));
+        let id = |n: usize| ClientFrame::parse(&format!(r#"{{"type":"ping","id":"{}"}}"#, "x".repeat(n)));
+        assert!(id(64).is_ok());
+        assert!(id(65).is_err());
+        let nonce = format!(r#"{{"type":"send-message","roomId":"abc","text":"a","nonce":"{}"}}"#, "x".repeat(65));
+        assert_eq!(refusal(&nonce).field.as_deref(), Some("nonce"));
+    }
+
+    #[test]
+    fn the_id_is_echoed_in_errors_and_the_text_clipped() {
+        let error = refusal(&format!(r#"{{"id":"7","type":"{}"}}"#, "x".repeat(10_000)));
+        assert_eq!(error.id.as_deref(), Some("7"));
+        assert!(error.message.len() < 400, "{}", error.message.len());
+    }
+
+    #[test]
+    fn tokens_stay_out_of_logs() {
+        let frame = ClientFrame::parse(r#"{"type":"resume","resumeToken":"secret"}"#).unwrap();
+        assert!(!format!("{frame:?}").contains("secret"));
+    }
+}

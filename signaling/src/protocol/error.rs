@@ -1,0 +1,158 @@
+//! Refusals: what a client is told when a request cannot be done.
+
+use super::ids::RoomCode;
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal;)*) => {
+        /// What went wrong, for programs.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum ErrorCode {
+            $($(#[doc = $doc])* #[serde(rename = $name)] $variant,)*
+        }
+
+        impl ErrorCode {
+            /// Every code, in the order of their declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The code as it is written.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A binary frame, or one that is not a JSON object.
+    BadFrame = "bad-frame";
+    /// No message has that `type`.
+    UnknownType = "unknown-type";
+    /// A field is missing, unknown or out of bounds.
+    BadMessage = "bad-message";
+    /// A frame or body exceeds its bound. The socket is closed.
+    FrameTooLarge = "frame-too-large";
+    /// Too many messages in too short a time. This one was dropped.
+    RateLimited = "rate-limited";
+    /// The message needs a room.
+    NotJoined = "not-joined";
+    /// The socket has joined a room already.
+    AlreadyJoined = "already-joined";
+    /// The message names another room than the one joined.
+    WrongRoom = "wrong-room";
+    /// There is no such room.
+    RoomNotFound = "room-not-found";
+    /// A room of that id is there already.
+    RoomExists = "room-exists";
+    /// The room has as many participants as it may.
+    RoomFull = "room-full";
+    /// The room's time is over.
+    RoomExpired = "room-expired";
+    /// A room's id is outside of its alphabet or bounds.
+    BadRoomId = "bad-room-id";
+    /// A name is too long or hides something.
+    NameInvalid = "name-invalid";
+    /// A chat text is empty.
+    TextEmpty = "text-empty";
+    /// A chat text is too long.
+    TextTooLarge = "text-too-large";
+    /// The server's own offer is outstanding: answer it first.
+    Glare = "glare";
+    /// There is no offer to answer.
+    NoOffer = "no-offer";
+    /// The SDP cannot be used.
+    BadSdp = "bad-sdp";
+    /// There is no such track, or it is not the participant's own.
+    UnknownTrack = "unknown-track";
+    /// The session is over or the token is not the latest: join anew.
+    ResumeFailed = "resume-failed";
+    /// Another socket took the session over. This one is closed.
+    Displaced = "displaced";
+    /// The data channel takes chat only.
+    NotAllowedHere = "not-allowed-here";
+    /// The server has no room for more, or a shard does not keep up.
+    ServerBusy = "server-busy";
+    /// A fault of the server's.
+    Internal = "internal";
+    /// REST: no such resource.
+    NotFound = "not-found";
+    /// REST: the resource has no such method.
+    MethodNotAllowed = "method-not-allowed";
+    /// REST: the body must be JSON.
+    UnsupportedMediaType = "unsupported-media-type";
+    /// REST: the body is too large.
+    BodyTooLarge = "body-too-large";
+    /// REST: the body is not JSON.
+    BadJson = "bad-json";
+    /// The request comes from a page of another origin.
+    OriginRefused = "origin-refused";
+}
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people: what was wrong and what is allowed.
+    pub message: String,
+    /// The field to blame.
+    pub field: Option<String>,
+    /// The request's id.
+    pub id: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal of no field in particular.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), field: None, id: None }
+    }
+
+    /// A refusal of a message for one of its fields.
+    pub fn field(field: &str, message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::BadMessage, message).with_field(field)
+    }
+
+    /// The same, with the field to blame.
+    #[must_use]
+    pub fn with_field(self, field: &str) -> Self {
+        Self { field: Some(field.to_owned()), ..self }
+    }
+
+    /// The same, for the request of that id.
+    #[must_use]
+    pub fn with_id(self, id: Option<String>) -> Self {
+        Self { id, ..self }
+    }
+
+    pub(crate) fn not_joined() -> Self {
+        Self::new(ErrorCode::NotJoined, "join a room first")
+    }
+
+    pub(crate) fn already_joined() -> Self {
+        Self::new(ErrorCode::AlreadyJoined, "this socket has joined a room already: leave it first")
+    }
+
+    pub(crate) fn wrong_room(named: &RoomCode, joined: &RoomCode) -> Self {
+        Self::new(ErrorCode::WrongRoom, format!("`roomId` is \"{named}\", but this participant joined \"{joined}\""))
+            .with_field("roomId")
+    }
+
+    pub(crate) fn busy() -> Self {
+        Self::new(ErrorCode::ServerBusy, "the server is busy, try again in a moment")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_written_as_they_are_named() {
+        for &code in ErrorCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+    }
+}

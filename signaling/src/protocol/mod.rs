@@ -1,0 +1,23 @@
+//! The wire protocol: every message as a type, parsed and bounded.
+//!
+//! `docs/protocol.md` explains it for whoever writes a client; the files in `signaling/protocol/` hold one example of each
+//! message, which these types, that document and the web client's tests are held against.
+
+pub mod client;
+pub mod error;
+pub mod fields;
+pub mod ids;
+pub mod server;
+pub mod text;
+pub mod time;
+pub mod track;
+
+#[cfg(test)]
+mod goldens;
+
+pub use client::{ClientFrame, ClientMessage};
+pub use error::{ErrorCode, Refusal};
+pub use ids::{MessageId, ParticipantRef, RoomCode, TrackRef};
+pub use server::ServerMessage;
+pub use time::Timestamp;
+pub use track::{Participant, Track};

@@ -1,0 +1,378 @@
+//! What the server says.
+
+use super::client::{AnswerDescription, CandidateInit, OfferDescription};
+use super::error::{ErrorCode, Refusal};
+use super::ids::{MessageId, ParticipantRef, RoomCode, TrackRef};
+use super::text::MAX_NAME_BYTES;
+use super::time::Timestamp;
+use super::track::{Participant, Track};
+use serde::{Deserialize, Serialize};
+
+/// The version of the protocol that `hello` tells.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Every message of the server, by its `type`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum ServerMessage {
+    /// The first message on every socket.
+    Hello {
+        /// [`PROTOCOL_VERSION`].
+        protocol: u32,
+        /// Drawn anew at each start of the server.
+        server_id: String,
+        /// For `RTCPeerConnection`.
+        ice_servers: Vec<IceServer>,
+        /// The server's bounds.
+        limits: Limits,
+    },
+    /// The reply to `join-room`.
+    RoomJoined(Membership),
+    /// The reply to `resume`; the messages that were missed follow.
+    Resumed(Membership),
+    /// Someone else joined.
+    UserJoined {
+        /// How many are in the room now.
+        participant_count: usize,
+        /// Who joined.
+        participant: Participant,
+    },
+    /// Someone else left.
+    UserLeft {
+        /// How many are in the room now.
+        participant_count: usize,
+        /// Who left.
+        participant_id: ParticipantRef,
+        /// Why.
+        reason: Departure,
+    },
+    /// The participant is no longer in the room: the reply to `leave-room`, or the server's doing.
+    RoomLeft {
+        /// The room.
+        room_id: RoomCode,
+        /// Why.
+        reason: Departure,
+        /// Of `leave-room`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+    },
+    /// The room ended; `room-left` follows.
+    RoomClosed {
+        /// The room.
+        room_id: RoomCode,
+        /// Why.
+        reason: Departure,
+    },
+    /// A chat message.
+    MessageReceived {
+        /// The message.
+        id: MessageId,
+        /// Its place in the room's one order, counted from 1.
+        seq: u64,
+        /// What was said.
+        text: String,
+        /// By whom.
+        sender: ParticipantRef,
+        /// When.
+        timestamp: Timestamp,
+        /// Where.
+        room_id: RoomCode,
+        /// The message that it replies to.
+        reply_to: Option<MessageId>,
+        /// The sender's name.
+        display_name: Option<String>,
+        /// Of `send-message`; only its sender is told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nonce: Option<String>,
+    },
+    /// Someone else writes, or no longer does.
+    Typing {
+        /// Who.
+        participant_id: ParticipantRef,
+        /// Whether.
+        typing: bool,
+    },
+    /// The reply to `offer`.
+    AnswerReceived {
+        /// The server's answer.
+        answer: AnswerDescription,
+        /// Always the server.
+        from: From,
+        /// Of `offer`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+    },
+    /// The server offers; `answer` answers.
+    OfferReceived {
+        /// The offer.
+        offer: OfferDescription,
+        /// Always the server.
+        from: From,
+        /// To be given back in `answer`.
+        negotiation_id: u32,
+    },
+    /// A candidate of the server's. The SDP holds them too.
+    IceCandidateReceived {
+        /// The candidate.
+        candidate: CandidateInit,
+        /// Always the server.
+        from: From,
+    },
+    /// Someone else muted or unmuted a track.
+    TrackState {
+        /// Its publisher.
+        participant_id: ParticipantRef,
+        /// The track.
+        track_id: TrackRef,
+        /// The new state.
+        muted: bool,
+    },
+    /// A track can be subscribed to. Its publisher is told too.
+    TrackPublished {
+        /// The publisher.
+        participant_id: ParticipantRef,
+        /// The track.
+        track: Track,
+    },
+    /// A track ended. Its publisher is told too.
+    TrackUnpublished {
+        /// The publisher.
+        participant_id: ParticipantRef,
+        /// The track.
+        track_id: TrackRef,
+    },
+    /// From now on the m-line carries this track.
+    SubscriptionBound {
+        /// The m-line.
+        mid: String,
+        /// The track.
+        track_id: TrackRef,
+        /// Its publisher.
+        participant_id: ParticipantRef,
+    },
+    /// The m-line carries nothing any more.
+    SubscriptionUnbound {
+        /// The m-line.
+        mid: String,
+        /// The track it carried.
+        track_id: TrackRef,
+    },
+    /// A track cannot be had.
+    SubscriptionFailed {
+        /// The track.
+        track_id: TrackRef,
+        /// Why.
+        reason: SubscriptionFailure,
+    },
+    /// A subscription carries another encoding from now on.
+    LayerChanged {
+        /// The track.
+        track_id: TrackRef,
+        /// The encoding.
+        rid: String,
+    },
+    /// Who speaks, loudest first.
+    ActiveSpeakers {
+        /// The speakers.
+        speakers: Vec<Speaker>,
+    },
+    /// The media connection came up or ended.
+    MediaState {
+        /// Which.
+        state: MediaState,
+        /// What carries it, when connected.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        protocol: Option<MediaProtocol>,
+        /// Why it ended, for programs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<MediaFailure>,
+        /// Why it ended, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+    /// The reply to `ping`.
+    Pong {
+        /// Of `ping`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+    },
+    /// A request was refused.
+    Error {
+        /// For programs.
+        code: ErrorCode,
+        /// For people.
+        message: String,
+        /// The field to blame.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        field: Option<String>,
+        /// Of the request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+    },
+}
+
+/// A member's view of its room.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Membership {
+    /// The room.
+    pub room_id: RoomCode,
+    /// The room's name; `null` without one.
+    pub name: Option<String>,
+    /// The member itself.
+    pub participant_id: ParticipantRef,
+    /// How many are in the room, the member included.
+    pub participant_count: usize,
+    /// Everyone in the room, the member included, in the order of joining.
+    pub participants: Vec<Participant>,
+    /// For `RTCPeerConnection`.
+    pub ice_servers: Vec<IceServer>,
+    /// For `resume`; keep it secret.
+    pub resume_token: String,
+    /// How long a lost socket may take to resume.
+    pub resume_grace_seconds: u64,
+    /// When the room ends; `null` for never.
+    pub expires_at: Option<Timestamp>,
+    /// Of `hello`.
+    pub server_id: String,
+    /// Of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+impl std::fmt::Debug for Membership {
+    /// Without the token: it must not reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Membership")
+            .field("room_id", &self.room_id)
+            .field("participant_id", &self.participant_id)
+            .field("participants", &self.participants)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An `RTCIceServer`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IceServer {
+    /// `stun:` or `turn:` URLs.
+    pub urls: Vec<String>,
+    /// For TURN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// For TURN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+/// The bounds that `hello` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Limits {
+    /// Of a chat text.
+    pub max_text_bytes: usize,
+    /// Of a name.
+    pub max_name_bytes: usize,
+    /// Of a WebSocket message.
+    pub max_frame_bytes: usize,
+}
+
+impl Limits {
+    /// The bounds, with those that are fixed.
+    #[must_use]
+    pub fn new(max_text_bytes: usize, max_frame_bytes: usize) -> Self {
+        Self { max_text_bytes, max_name_bytes: MAX_NAME_BYTES, max_frame_bytes }
+    }
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Speaker {
+    /// Who.
+    pub participant_id: ParticipantRef,
+    /// In -dBov: 0 is the loudest, 127 is silence.
+    pub level: u8,
+}
+
+/// Where descriptions come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum From {
+    /// `server`
+    Server,
+}
+
+/// Why a participant is no longer in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Departure {
+    /// It left.
+    Left,
+    /// Its socket was lost and did not resume in time.
+    Disconnected,
+    /// Its media connection ended.
+    MediaFailed,
+    /// The room was deleted.
+    RoomClosed,
+    /// The room's time is over.
+    RoomExpired,
+    /// The server stops.
+    ServerShutdown,
+}
+
+/// Of a media connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaState {
+    /// Media flows.
+    Connected,
+    /// It ended for good.
+    Failed,
+}
+
+/// What carries media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaProtocol {
+    /// UDP.
+    Udp,
+    /// ICE-TCP.
+    Tcp,
+}
+
+/// Why a media connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MediaFailure {
+    /// The client closed it.
+    ClosedByClient,
+    /// Nothing was heard of the client for 30 s.
+    ConsentExpired,
+    /// DTLS was not up in time.
+    HandshakeTimeout,
+    /// The certificate is not the one that the SDP announced.
+    FingerprintMismatch,
+    /// DTLS failed otherwise.
+    DtlsFailed,
+    /// The part of the server that held the room was started anew.
+    ServerRestarted,
+}
+
+/// Why a track cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SubscriptionFailure {
+    /// There is no such track, or it is the participant's own.
+    NoTrack,
+    /// The client cannot decode it.
+    Codec,
+    /// The client has too many subscriptions.
+    TooMany,
+}
+
+impl std::convert::From<Refusal> for ServerMessage {
+    fn from(refusal: Refusal) -> Self {
+        Self::Error { code: refusal.code, message: refusal.message, field: refusal.field, id: refusal.id }
+    }
+}

@@ -1,0 +1,209 @@
+//! What members ask for: negotiation, tracks and subscriptions become commands.
+
+use crate::membership::place_in;
+use crate::protocol::client::{
+    Answer, ClientFrame, ClientMessage, IceCandidate, Offer, SetLayer, Subscription, TrackState,
+};
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::ids::{ParticipantRef, TrackRef, clip};
+use crate::protocol::server::{Departure, ServerMessage};
+use crate::room::{MAX_OFFERS, Member, RoomState};
+use crate::session::{Place, Session};
+use crate::switchboard::Switchboard;
+use parlor_media::command::{Command, Rid, TrackDescription};
+use parlor_media::ids::ParticipantId;
+use parlor_media::sdp::RemoteDescription;
+use std::sync::Arc;
+
+/// The most commands reserved at once, so that one client's list does not wait for a whole channel to be free.
+const BATCH: usize = 8;
+/// The longest candidate; real ones take some hundred bytes.
+const MAX_CANDIDATE_BYTES: usize = 1024;
+
+impl Switchboard {
+    /// Handles a message of a session's socket, `resume` apart.
+    pub(crate) async fn handle(
+        &self,
+        session: &Arc<Session>,
+        on_loopback: bool,
+        frame: ClientFrame,
+    ) -> Result<(), Refusal> {
+        let ClientFrame { id, message } = frame;
+        let result = match message {
+            ClientMessage::JoinRoom(join) => self.join(session, on_loopback, id.clone(), join).await,
+            ClientMessage::LeaveRoom(leave) => {
+                let place = place_in(session, &leave.room_id)?;
+                self.leave(&place, id.clone()).await
+            }
+            ClientMessage::SendMessage(message) => self.say(&place_in(session, &message.room_id)?, message),
+            ClientMessage::Typing(typing) => self.typing(&place_in(session, &typing.room_id)?, typing.typing),
+            ClientMessage::Offer(offer) => self.offer(session, id.clone(), offer).await,
+            ClientMessage::Answer(answer) => self.answer(session, id.clone(), answer).await,
+            ClientMessage::IceCandidate(candidate) => check_candidate(session, &candidate),
+            ClientMessage::TrackState(state) => self.track_state(session, state).await,
+            ClientMessage::Subscribe(list) => self.subscribe(session, list).await,
+            ClientMessage::Unsubscribe(list) => self.unsubscribe(session, list).await,
+            ClientMessage::SetLayer(layer) => self.set_layer(session, layer).await,
+            ClientMessage::Ping(_) => {
+                session.post(crate::room::encode(&ServerMessage::Pong { id: id.clone() }));
+                Ok(())
+            }
+            ClientMessage::Resume(_) => Err(Refusal::already_joined()),
+        };
+        result.map_err(|refusal| refusal.with_id(id))
+    }
+
+    /// A participant leaves by its own will.
+    pub(crate) async fn leave(&self, place: &Place, id: Option<String>) -> Result<(), Refusal> {
+        let permits = self.shard_of(&place.room).reserve(1).await.map_err(|_| Refusal::busy())?;
+        self.remove(place, Departure::Left, id, permits)
+    }
+
+    /// Reserves room for one command, makes it under the room's lock, and sends it.
+    async fn command(
+        &self,
+        place: &Place,
+        make: impl FnOnce(&mut RoomState) -> Result<Command, Refusal>,
+    ) -> Result<(), Refusal> {
+        let mut permits = self.shard_of(&place.room).reserve(1).await.map_err(|_| Refusal::busy())?;
+        let mut state = place.room.lock();
+        let command = make(&mut state)?;
+        permits.send(command);
+        Ok(())
+    }
+
+    async fn offer(&self, session: &Session, id: Option<String>, offer: Offer) -> Result<(), Refusal> {
+        let place = place_in(session, &offer.room_id)?;
+        let description = parse_sdp(&offer.offer.sdp)?;
+        let describe = |track: crate::protocol::client::OfferedTrack| TrackDescription {
+            mid: track.mid,
+            source: track.source.into(),
+            muted: track.muted,
+        };
+        let tracks = offer.tracks.into_iter().map(describe).collect();
+        self.command(&place, |state| {
+            let member = member(state, place.participant)?;
+            if member.offers.len() >= MAX_OFFERS {
+                let message = format!("{MAX_OFFERS} offers await their answer already");
+                return Err(Refusal::new(ErrorCode::RateLimited, message));
+            }
+            let request = member.next_offer;
+            member.next_offer += 1;
+            member.offers.push_back((request, id));
+            Ok(Command::Offer { participant: place.participant, request, offer: Box::new(description), tracks })
+        })
+        .await
+    }
+
+    async fn answer(&self, session: &Session, id: Option<String>, answer: Answer) -> Result<(), Refusal> {
+        let place = place_in(session, &answer.room_id)?;
+        let description = parse_sdp(&answer.answer.sdp)?;
+        self.command(&place, |state| {
+            member(state, place.participant)?.answer_id = id;
+            Ok(Command::Answer {
+                participant: place.participant,
+                negotiation: answer.negotiation_id,
+                answer: Box::new(description),
+            })
+        })
+        .await
+    }
+
+    async fn track_state(&self, session: &Session, request: TrackState) -> Result<(), Refusal> {
+        let place = place_in(session, &request.room_id)?;
+        let TrackState { track_id, muted, .. } = request;
+        self.command(&place, |state| {
+            let member = member(state, place.participant)?;
+            let Some(track) = member.tracks.iter_mut().find(|track| track.track_id == track_id) else {
+                return Err(unknown_track("trackId", track_id, "a track of your own"));
+            };
+            track.muted = muted;
+            let participant_id = ParticipantRef(place.participant);
+            state.tell_others(place.participant, &ServerMessage::TrackState { participant_id, track_id, muted });
+            Ok(Command::SetMuted { participant: place.participant, track: track_id.0, muted })
+        })
+        .await
+    }
+
+    async fn subscribe(&self, session: &Session, request: Subscription) -> Result<(), Refusal> {
+        let place = place_in(session, &request.room_id)?;
+        {
+            let state = place.room.lock();
+            if let Some(&unknown) = request.track_ids.iter().find(|&&track| !is_published(&state, track)) {
+                return Err(unknown_track("trackIds", unknown, "a track of this room"));
+            }
+        }
+        let participant = place.participant;
+        self.for_tracks(&place, &request.track_ids, |track| Command::Subscribe { participant, track: track.0 }).await
+    }
+
+    /// Tracks that are not there any more are fine: their end crossed the request.
+    async fn unsubscribe(&self, session: &Session, request: Subscription) -> Result<(), Refusal> {
+        let place = place_in(session, &request.room_id)?;
+        let participant = place.participant;
+        self.for_tracks(&place, &request.track_ids, |track| Command::Unsubscribe { participant, track: track.0 }).await
+    }
+
+    async fn for_tracks(
+        &self,
+        place: &Place,
+        tracks: &[TrackRef],
+        command: impl Fn(TrackRef) -> Command,
+    ) -> Result<(), Refusal> {
+        for batch in tracks.chunks(BATCH) {
+            let mut permits = self.shard_of(&place.room).reserve(batch.len()).await.map_err(|_| Refusal::busy())?;
+            let mut state = place.room.lock();
+            member(&mut state, place.participant)?;
+            batch.iter().for_each(|&track| permits.send(command(track)));
+        }
+        Ok(())
+    }
+
+    async fn set_layer(&self, session: &Session, request: SetLayer) -> Result<(), Refusal> {
+        let place = place_in(session, &request.room_id)?;
+        let rid = match &request.rid {
+            None => None,
+            Some(text) => Some(Rid::new(text).ok_or_else(|| {
+                let message = format!("`rid` is \"{}\": 1 to 16 letters, digits, `-` or `_` are allowed", clip(text));
+                Refusal::field("rid", message)
+            })?),
+        };
+        self.command(&place, |state| {
+            member(state, place.participant)?;
+            if !is_published(state, request.track_id) {
+                return Err(unknown_track("trackId", request.track_id, "a track of this room"));
+            }
+            Ok(Command::SetLayer { participant: place.participant, track: request.track_id.0, rid })
+        })
+        .await
+    }
+}
+
+/// The server is ICE-lite: it answers checks and has no use for candidates. They are checked all the same, so that a client
+/// that sends nonsense learns of it.
+fn check_candidate(session: &Session, request: &IceCandidate) -> Result<(), Refusal> {
+    place_in(session, &request.room_id)?;
+    let text = request.candidate.as_ref().map_or("", |candidate| candidate.candidate.as_str());
+    let is_candidate = text.is_empty() || text.starts_with("candidate:");
+    if !is_candidate || text.len() > MAX_CANDIDATE_BYTES {
+        let rule = format!("empty, or `candidate:…` of at most {MAX_CANDIDATE_BYTES} bytes, is allowed");
+        return Err(Refusal::field("candidate", format!("`candidate`: {rule}")));
+    }
+    Ok(())
+}
+
+fn parse_sdp(sdp: &str) -> Result<RemoteDescription, Refusal> {
+    RemoteDescription::parse(sdp).map_err(|error| Refusal::new(ErrorCode::BadSdp, error.to_string()).with_field("sdp"))
+}
+
+fn member(state: &mut RoomState, participant: ParticipantId) -> Result<&mut Member, Refusal> {
+    state.member(participant).ok_or_else(Refusal::not_joined)
+}
+
+fn is_published(state: &RoomState, track: TrackRef) -> bool {
+    state.members.iter().any(|member| member.tracks.iter().any(|published| published.track_id == track))
+}
+
+fn unknown_track(field: &str, track: TrackRef, allowed: &str) -> Refusal {
+    Refusal::new(ErrorCode::UnknownTrack, format!("`{field}`: {track} is not {allowed}")).with_field(field)
+}

@@ -1,0 +1,214 @@
+//! A room and its members.
+//!
+//! The members' list, the chat's order and the commands to the shard follow one sequence, that of the room's lock. Nothing is
+//! awaited while it is held.
+
+use crate::protocol::server::{Departure, Membership, ServerMessage};
+use crate::protocol::{Participant, ParticipantRef, RoomCode, Timestamp, Track};
+use crate::session::{Session, lock};
+use axum::extract::ws::Utf8Bytes;
+use parlor_media::command::Candidate;
+use parlor_media::ids::{ParticipantId, RoomId};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::time::Instant;
+
+/// The most offers of one participant that await their answer.
+pub(crate) const MAX_OFFERS: usize = 8;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(crate) key: RoomId,
+    pub(crate) code: RoomCode,
+    pub(crate) name: Option<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expiry: Option<Expiry>,
+    pub(crate) max_participants: usize,
+    /// The shard that it lives on, by index.
+    pub(crate) shard: usize,
+    state: Mutex<RoomState>,
+}
+
+/// When a room ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expiry {
+    /// By the server's timers.
+    pub(crate) deadline: Instant,
+    /// For people.
+    pub(crate) at: Timestamp,
+}
+
+/// What a room is created with.
+#[derive(Debug)]
+pub(crate) struct RoomPlan {
+    pub(crate) code: RoomCode,
+    pub(crate) name: Option<String>,
+    pub(crate) expiry: Option<Expiry>,
+    pub(crate) max_participants: usize,
+}
+
+/// What changes in a room.
+#[derive(Debug)]
+pub(crate) struct RoomState {
+    /// In the order of joining.
+    pub(crate) members: Vec<Member>,
+    /// The `seq` of the latest chat message.
+    pub(crate) seq: u64,
+    /// Since when nobody is here.
+    pub(crate) empty_since: Option<Instant>,
+    /// It has left the directory: nobody enters any more.
+    pub(crate) ended: bool,
+}
+
+/// A participant.
+pub(crate) struct Member {
+    pub(crate) participant: ParticipantId,
+    pub(crate) session: Arc<Session>,
+    pub(crate) display_name: Option<String>,
+    pub(crate) joined_at: Timestamp,
+    /// With their mids.
+    pub(crate) tracks: Vec<Track>,
+    pub(crate) candidates: Arc<[Candidate]>,
+    /// The candidates were told.
+    pub(crate) trickled: bool,
+    /// The data channel `chat` is open.
+    pub(crate) chat_open: bool,
+    /// Shown as writing until then.
+    pub(crate) typing_until: Option<Instant>,
+    /// Offers that await their answer: the number that the shard echoes, and the request's id.
+    pub(crate) offers: VecDeque<(u64, Option<String>)>,
+    pub(crate) next_offer: u64,
+    /// The id of the latest `answer`.
+    pub(crate) answer_id: Option<String>,
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Member").field("participant", &self.participant).finish_non_exhaustive()
+    }
+}
+
+impl Room {
+    pub(crate) fn new(key: RoomId, plan: RoomPlan, shard: usize, now: Instant) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            code: plan.code,
+            name: plan.name,
+            created_at: Timestamp::now(),
+            expiry: plan.expiry,
+            max_participants: plan.max_participants,
+            shard,
+            state: Mutex::new(RoomState { members: Vec::new(), seq: 0, empty_since: Some(now), ended: false }),
+        })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, RoomState> {
+        lock(&self.state)
+    }
+
+    pub(crate) fn is_expired(&self, now: Instant) -> bool {
+        self.expiry.is_some_and(|expiry| now >= expiry.deadline)
+    }
+}
+
+impl RoomState {
+    pub(crate) fn member(&mut self, participant: ParticipantId) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.participant == participant)
+    }
+
+    /// Takes a member out; its departure is told by [`Self::tell_departure`].
+    pub(crate) fn remove(&mut self, participant: ParticipantId, now: Instant) -> Option<Member> {
+        let index = self.members.iter().position(|member| member.participant == participant)?;
+        let member = self.members.remove(index);
+        if self.members.is_empty() {
+            self.empty_since = Some(now);
+        }
+        Some(member)
+    }
+
+    /// Tells those who stay that someone left.
+    pub(crate) fn tell_departure(&self, participant: ParticipantId, reason: Departure) {
+        self.tell_all(&ServerMessage::UserLeft {
+            participant_count: self.members.len(),
+            participant_id: ParticipantRef(participant),
+            reason,
+        });
+    }
+
+    /// Tells everyone.
+    pub(crate) fn tell_all(&self, message: &ServerMessage) {
+        let text = encode(message);
+        self.members.iter().for_each(|member| member.session.post(text.clone()));
+    }
+
+    /// Tells everyone but one.
+    pub(crate) fn tell_others(&self, participant: ParticipantId, message: &ServerMessage) {
+        let text = encode(message);
+        let others = self.members.iter().filter(|member| member.participant != participant);
+        others.for_each(|member| member.session.post(text.clone()));
+    }
+
+    /// Everyone, as `viewer` sees them.
+    pub(crate) fn participants(&self, viewer: Option<ParticipantId>) -> Vec<Participant> {
+        self.members.iter().map(|member| member.seen_by(viewer)).collect()
+    }
+}
+
+impl Member {
+    pub(crate) fn tell(&self, message: &ServerMessage) {
+        self.session.post(encode(message));
+    }
+
+    /// The member as `viewer` sees it: its mids are its own business.
+    pub(crate) fn seen_by(&self, viewer: Option<ParticipantId>) -> Participant {
+        let own = viewer == Some(self.participant);
+        let tracks = self.tracks.iter();
+        Participant {
+            participant_id: ParticipantRef(self.participant),
+            display_name: self.display_name.clone(),
+            joined_at: self.joined_at,
+            tracks: tracks.map(|track| if own { track.clone() } else { track.without_mid() }).collect(),
+        }
+    }
+}
+
+/// A message as it goes out.
+pub(crate) fn encode(message: &ServerMessage) -> Utf8Bytes {
+    // Maps with string keys, numbers and strings always serialise.
+    serde_json::to_string(message).unwrap_or_default().into()
+}
+
+/// The parts of [`Membership`] that are the same for every room.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) ice_servers: Vec<crate::protocol::server::IceServer>,
+    pub(crate) resume_grace_seconds: u64,
+    pub(crate) server_id: String,
+}
+
+impl Room {
+    /// The room as a member is told of it.
+    pub(crate) fn membership(
+        &self,
+        state: &RoomState,
+        participant: ParticipantId,
+        surroundings: &Surroundings,
+        resume_token: String,
+        id: Option<String>,
+    ) -> Membership {
+        Membership {
+            room_id: self.code.clone(),
+            name: self.name.clone(),
+            participant_id: ParticipantRef(participant),
+            participant_count: state.members.len(),
+            participants: state.participants(Some(participant)),
+            ice_servers: surroundings.ice_servers.clone(),
+            resume_token,
+            resume_grace_seconds: surroundings.resume_grace_seconds,
+            expires_at: self.expiry.map(|expiry| expiry.at),
+            server_id: surroundings.server_id.clone(),
+            id,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What the signalling can be told.
+
+use crate::protocol::server::IceServer;
+use crate::rate::Rate;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Bounds and times. The defaults suit a small server that anybody may use.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Rooms at a time.
+    pub max_rooms: usize,
+    /// Participants of a room that does not say.
+    pub default_max_participants: usize,
+    /// The most participants that a room may ask for.
+    pub max_participants: usize,
+    /// The longest life that a room may ask for.
+    pub max_expiry: Duration,
+    /// How long a room may be empty.
+    pub empty_timeout: Duration,
+    /// How long a lost socket may take to resume.
+    pub resume_grace: Duration,
+    /// Of a chat text.
+    pub max_text_bytes: usize,
+    /// Of a WebSocket message; an offer of many tracks takes tens of kilobytes.
+    pub max_frame_bytes: usize,
+    /// Told to clients for their `RTCPeerConnection`.
+    pub ice_servers: Vec<IceServer>,
+    /// Messages of one session. Ten times the burst beyond it closes the socket.
+    pub messages: Rate,
+    /// Rooms that one address may create.
+    pub room_creation: Rate,
+    /// Sockets at a time.
+    pub max_sockets: usize,
+    /// Sockets of one address at a time (IPv6: of one /64 network). Loopback is exempt: it may be a proxy.
+    pub max_sockets_per_address: usize,
+    /// Origins, as `https://example.org`, whose pages may connect besides those that this server serves.
+    pub allowed_origins: Vec<String>,
+    /// How long a socket may be in no room.
+    pub join_deadline: Duration,
+    /// Between pings on a socket.
+    pub ping_interval: Duration,
+    /// How long a socket may be silent; some pings long.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_rooms: 10_000,
+            default_max_participants: 50,
+            max_participants: 500,
+            max_expiry: Duration::from_secs(30 * 24 * 3600),
+            empty_timeout: Duration::from_secs(300),
+            resume_grace: Duration::from_secs(30),
+            max_text_bytes: 8192,
+            max_frame_bytes: 256 * 1024,
+            ice_servers: Vec::new(),
+            messages: Rate { per_second: 50.0, burst: 100.0 },
+            room_creation: Rate { per_second: 1.0, burst: 60.0 },
+            max_sockets: 10_000,
+            max_sockets_per_address: 256,
+            allowed_origins: Vec::new(),
+            join_deadline: Duration::from_secs(15),
+            ping_interval: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(45),
+        }
+    }
+}
+
+/// The addresses that clients reach the shards at.
+#[derive(Clone, Debug, Default)]
+pub struct Announce {
+    /// For everybody, in order of preference.
+    pub addresses: Vec<IpAddr>,
+    /// For clients on this host, before the others: those whose request went to `localhost`, 127.0.0.0/8 or `[::1]`.
+    pub loopback: Vec<IpAddr>,
+}
+
+impl Announce {
+    /// The addresses for a client.
+    pub(crate) fn for_client(&self, on_loopback: bool) -> Vec<IpAddr> {
+        let loopback: &[IpAddr] = if on_loopback { &self.loopback } else { &[] };
+        let mut addresses = loopback.to_vec();
+        addresses.extend(self.addresses.iter().filter(|address| !loopback.contains(address)));
+        addresses
+    }
+}

@@ -1,0 +1,120 @@
+//! What everything here shares: settings, shards, the directory and the counters.
+
+use crate::directory::Directory;
+use crate::gate::Gate;
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::server::Limits;
+use crate::protocol::{RoomCode, ServerMessage};
+use crate::room::{Room, Surroundings, encode};
+use crate::session::Session;
+use crate::settings::{Announce, Settings};
+use crate::shards::{Shard, ShardHandle};
+use crate::stats::{Counters, Stats};
+use axum::extract::ws::Utf8Bytes;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// See the module.
+pub(crate) struct Switchboard {
+    pub(crate) settings: Settings,
+    pub(crate) announce: Announce,
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) directory: Directory,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) counters: Counters,
+    pub(crate) surroundings: Surroundings,
+    /// The number of the next room. Numbers are not reused.
+    pub(crate) next_room: AtomicU64,
+    /// `true` once the server stops.
+    pub(crate) stopping: watch::Sender<bool>,
+}
+
+impl Switchboard {
+    pub(crate) fn new(settings: Settings, announce: Announce, shards: Vec<ShardHandle>) -> Self {
+        // Without entropy nobody can join either; an empty id is the least of it.
+        let server_id = entropy::<10>().map(|bytes| RoomCode::from_entropy(bytes).to_string()).unwrap_or_default();
+        Self {
+            gate: Gate::new(settings.max_sockets, settings.max_sockets_per_address, settings.room_creation),
+            surroundings: Surroundings {
+                ice_servers: settings.ice_servers.clone(),
+                resume_grace_seconds: settings.resume_grace.as_secs(),
+                server_id,
+            },
+            settings,
+            announce,
+            shards: shards.into_iter().map(Shard::new).collect(),
+            directory: Directory::default(),
+            counters: Counters::new(),
+            next_room: AtomicU64::new(1),
+            stopping: watch::Sender::new(false),
+        }
+    }
+
+    /// The first message on a socket.
+    pub(crate) fn hello(&self) -> Utf8Bytes {
+        encode(&ServerMessage::Hello {
+            protocol: crate::protocol::server::PROTOCOL_VERSION,
+            server_id: self.surroundings.server_id.clone(),
+            ice_servers: self.surroundings.ice_servers.clone(),
+            limits: Limits::new(self.settings.max_text_bytes, self.settings.max_frame_bytes),
+        })
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    pub(crate) fn shard_of(&self, room: &Room) -> &Shard {
+        // A room's index was given by `least_loaded` over the same list, which never changes.
+        &self.shards[room.shard]
+    }
+
+    /// The room of that id.
+    pub(crate) fn room(&self, code: &RoomCode) -> Result<Arc<Room>, Refusal> {
+        match self.directory.room(code) {
+            Some(room) if room.is_expired(Instant::now()) => Err(expired(code)),
+            Some(room) => Ok(room),
+            None if self.directory.has_expired(code) => Err(expired(code)),
+            None => Err(Refusal::new(ErrorCode::RoomNotFound, format!("there is no room \"{code}\""))),
+        }
+    }
+
+    /// An error as a message; counts it.
+    pub(crate) fn error(&self, refusal: Refusal) -> Utf8Bytes {
+        self.counters.count_error(refusal.code);
+        encode(&refusal.into())
+    }
+
+    /// Tells a session why its request was refused.
+    pub(crate) fn refuse(&self, session: &Session, refusal: Refusal) {
+        session.post(self.error(refusal));
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let rooms = self.directory.rooms();
+        let detached = |room: &Arc<Room>| room.lock().members.iter().filter(|m| !m.session.is_attached()).count();
+        Stats {
+            rooms: rooms.len(),
+            participants: self.directory.participant_count(),
+            detached: rooms.iter().map(detached).sum(),
+            sockets: self.gate.sockets(),
+            ..self.counters.snapshot()
+        }
+    }
+}
+
+pub(crate) fn expired(code: &RoomCode) -> Refusal {
+    Refusal::new(ErrorCode::RoomExpired, format!("the room \"{code}\" has expired"))
+}
+
+/// Random bytes of the operating system's.
+pub(crate) fn entropy<const N: usize>() -> Result<[u8; N], Refusal> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        tracing::error!(%error, "the operating system gives no random numbers");
+        Refusal::new(ErrorCode::Internal, "the server is out of random numbers")
+    })?;
+    Ok(bytes)
+}

@@ -1,0 +1,318 @@
+//! The WebSocket `/ws`: one task per socket reads, writes, pings and watches the deadlines.
+//!
+//! Reading stops while a write or a command waits, so that a client which does not read, or a shard which is busy, slows down
+//! the client's own requests and nobody else's. Every wait is bounded.
+
+use crate::chat::rate_limited;
+use crate::gate::{Closed, Pass};
+use crate::membership::CLOSE_RESTART;
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::{ClientFrame, ClientMessage};
+use crate::rate::Verdict;
+use crate::rest::{origin_refused, refuse};
+use crate::room::encode;
+use crate::session::{Attachment, Outgoing, Session};
+use crate::stats::count;
+use crate::switchboard::Switchboard;
+use crate::visitor::Visitor;
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseCode, CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
+
+/// How long a client may take to read what was written.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// After this many messages a ping asks early whether they arrived; a fraction of what an outbox holds.
+const PING_AFTER_MESSAGES: u64 = 64;
+const _: () = assert!(PING_AFTER_MESSAGES as usize * 4 <= crate::outbox::MAX_MESSAGES);
+
+/// `GET /ws`
+pub(crate) async fn upgrade(
+    State(board): State<Arc<Switchboard>>,
+    visitor: Visitor,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let pass = match admit(&board, &visitor) {
+        Ok(pass) => pass,
+        Err(refusal) => {
+            count(&board.counters.sockets_refused);
+            return refuse(&board, refusal);
+        }
+    };
+    let limit = board.settings.max_frame_bytes;
+    upgrade
+        .max_frame_size(limit)
+        .max_message_size(limit)
+        .on_upgrade(move |socket| Connection::new(board, socket, visitor.on_loopback, pass).run())
+}
+
+fn admit(board: &Switchboard, visitor: &Visitor) -> Result<Pass, Refusal> {
+    if !visitor.is_welcome(&board.settings.allowed_origins) {
+        return Err(origin_refused());
+    }
+    if board.is_stopping() {
+        return Err(Refusal::busy());
+    }
+    board.gate.admit(visitor.address, Instant::now()).map_err(|closed| match closed {
+        Closed::Full => Refusal::busy(),
+        Closed::TooManyHere => Refusal::new(ErrorCode::RateLimited, "too many connections from this address"),
+    })
+}
+
+/// Why a socket ends.
+enum End {
+    /// It is gone, or was closed with everything said.
+    Gone,
+    /// The client said goodbye for good.
+    Goodbye,
+    /// The server closes it.
+    Close(CloseCode, &'static str),
+}
+
+struct Connection {
+    board: Arc<Switchboard>,
+    socket: WebSocket,
+    session: Arc<Session>,
+    attachment: Attachment,
+    on_loopback: bool,
+    heard_at: Instant,
+    /// Since when the session is in no room.
+    idle_since: Option<Instant>,
+    /// What the latest ping asked for.
+    pinged: u64,
+    // Held for its drop.
+    _pass: Pass,
+}
+
+impl Connection {
+    fn new(board: Arc<Switchboard>, socket: WebSocket, on_loopback: bool, pass: Pass) -> Self {
+        let now = Instant::now();
+        let session = Session::new(board.settings.messages, now);
+        let attachment = session.attach();
+        Self {
+            board,
+            socket,
+            session,
+            attachment,
+            on_loopback,
+            heard_at: now,
+            idle_since: Some(now),
+            pinged: 0,
+            _pass: pass,
+        }
+    }
+
+    async fn run(mut self) {
+        let end = match self.serve().await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        };
+        let place = self.session.place();
+        let was_attached = self.session.detach(&self.attachment, Instant::now());
+        match end {
+            End::Goodbye => {
+                if let Some(place) = place.filter(|_| was_attached) {
+                    // When the shard is busy the grace period removes the participant.
+                    let _ = self.board.leave(&place, None).await;
+                }
+            }
+            End::Close(code, reason) => {
+                let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+                let _ = timeout(WRITE_TIMEOUT, self.socket.send(Message::Close(Some(frame)))).await;
+            }
+            End::Gone => {}
+        }
+    }
+
+    async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+        let mut stopping = self.board.stopping.subscribe();
+        let mut pings = pings(self.board.settings.ping_interval);
+        let hello = self.board.hello();
+        self.write(Message::Text(hello)).await?;
+        loop {
+            let deadline = self.deadline();
+            tokio::select! {
+                outgoing = self.session.next(&self.attachment) => self.send(outgoing).await?,
+                frame = self.socket.recv() => self.receive(frame).await?,
+                _ = pings.tick() => self.ping().await?,
+                () = sleep_until(deadline) => return Err(self.late()),
+                () = async { drop(stopping.wait_for(|&stopping| stopping).await) } => {
+                    // Members were told why; what they were told is still written.
+                    self.session.close(CLOSE_RESTART, "the server stops");
+                    self.drain().await?;
+                }
+            }
+        }
+    }
+
+    /// When the socket ends unless something happens.
+    fn deadline(&mut self) -> Instant {
+        let settings = &self.board.settings;
+        match (self.session.place(), self.idle_since) {
+            (Some(_), _) => self.idle_since = None,
+            (None, None) => self.idle_since = Some(Instant::now()),
+            (None, Some(_)) => {}
+        }
+        let silent = self.heard_at + settings.idle_timeout;
+        self.idle_since.map_or(silent, |since| silent.min(since + settings.join_deadline))
+    }
+
+    fn late(&self) -> End {
+        match self.idle_since {
+            Some(since) if Instant::now() >= since + self.board.settings.join_deadline => {
+                End::Close(close_code::POLICY, "no room was joined in time")
+            }
+            _ => End::Close(close_code::POLICY, "nothing was heard for too long"),
+        }
+    }
+
+    async fn write(&mut self, message: Message) -> Result<(), End> {
+        match timeout(WRITE_TIMEOUT, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(End::Gone),
+        }
+    }
+
+    /// Asks whether everything written so far arrived.
+    async fn ping(&mut self) -> Result<(), End> {
+        self.pinged = self.session.written();
+        let number = self.pinged.to_be_bytes();
+        self.write(Message::Ping(number.to_vec().into())).await
+    }
+
+    async fn send(&mut self, outgoing: Outgoing) -> Result<(), End> {
+        match outgoing {
+            Outgoing::Message(text) => {
+                self.write(Message::Text(text)).await?;
+                if self.session.written() >= self.pinged + PING_AFTER_MESSAGES {
+                    self.ping().await?;
+                }
+                Ok(())
+            }
+            Outgoing::Displaced => {
+                let refusal = Refusal::new(ErrorCode::Displaced, "the session was resumed on another socket");
+                let error = self.board.error(refusal);
+                self.write(Message::Text(error)).await?;
+                Err(End::Close(close_code::POLICY, "displaced"))
+            }
+            Outgoing::Overflowed => Err(End::Close(close_code::POLICY, "messages were not read in time")),
+            Outgoing::Close(code, reason) => Err(End::Close(code, reason)),
+        }
+    }
+
+    /// Writes until there is nothing to write at once.
+    async fn drain(&mut self) -> Result<(), End> {
+        while let Some(outgoing) = self.session.poll(&self.attachment) {
+            self.send(outgoing).await?;
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        let frame = match frame {
+            None => return Err(End::Gone),
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return Err(self.unreadable(&error).await),
+        };
+        self.heard_at = Instant::now();
+        self.board.confirm(&self.session);
+        match frame {
+            Message::Pong(number) => {
+                // A pong that nobody asked for acknowledges nothing.
+                if let Ok(number) = <[u8; 8]>::try_from(number.as_ref()) {
+                    self.session.acknowledge(u64::from_be_bytes(number));
+                }
+                Ok(())
+            }
+            Message::Close(frame) => {
+                let away = frame.is_some_and(|frame| frame.code == close_code::AWAY);
+                Err(if away { End::Goodbye } else { End::Gone })
+            }
+            Message::Text(text) => self.judged(Some(text)).await,
+            Message::Binary(_) => {
+                let refusal =
+                    Refusal::new(ErrorCode::BadFrame, "binary frames are not taken: send JSON in a text frame");
+                if self.session.judge(self.heard_at) != Verdict::Pass {
+                    return Err(End::Close(close_code::UNSUPPORTED, "binary frames are not taken"));
+                }
+                self.board.refuse(&self.session, refusal);
+                Ok(())
+            }
+            Message::Ping(_) => self.judged(None).await,
+        }
+    }
+
+    /// Handles a message within the session's allowance; a ping, which the library has answered, only counts.
+    async fn judged(&mut self, text: Option<Utf8Bytes>) -> Result<(), End> {
+        count(&self.board.counters.messages);
+        let verdict = self.session.judge(self.heard_at);
+        if verdict != Verdict::Pass {
+            count(&self.board.counters.messages_dropped);
+        }
+        match (verdict, text) {
+            (Verdict::Pass, Some(text)) => self.handle(&text).await,
+            (Verdict::Pass, None) | (Verdict::Drop, _) => Ok(()),
+            (Verdict::DropAndWarn, _) => {
+                self.board.refuse(&self.session, rate_limited());
+                Ok(())
+            }
+            (Verdict::Close, _) => {
+                let error = self.board.error(rate_limited());
+                self.write(Message::Text(error)).await?;
+                Err(End::Close(close_code::POLICY, "too many messages"))
+            }
+        }
+    }
+
+    async fn handle(&mut self, text: &str) -> Result<(), End> {
+        let result = match ClientFrame::parse(text) {
+            Err(refusal) => Err(refusal),
+            Ok(ClientFrame { id, message: ClientMessage::Resume(resume) }) if self.session.place().is_none() => {
+                match self.board.resume(id.clone(), &resume) {
+                    Ok(resumed) => {
+                        // What the socket's first session still had to say comes before.
+                        self.drain().await?;
+                        self.session = resumed.session;
+                        self.attachment = resumed.attachment;
+                        self.pinged = self.session.written();
+                        return self.write(Message::Text(encode(&resumed.message))).await;
+                    }
+                    Err(refusal) => Err(refusal.with_id(id)),
+                }
+            }
+            Ok(frame) => Box::pin(self.board.handle(&self.session, self.on_loopback, frame)).await,
+        };
+        if let Err(refusal) = result {
+            self.board.refuse(&self.session, refusal);
+        }
+        Ok(())
+    }
+
+    /// What becomes of a socket whose bytes are no message.
+    async fn unreadable(&mut self, error: &axum::Error) -> End {
+        // The library's error type is not ours to name: its text tells apart what matters.
+        if !error.to_string().contains("too long") {
+            return End::Gone;
+        }
+        let message = format!("a message may have {} bytes at most", self.board.settings.max_frame_bytes);
+        let error = self.board.error(Refusal::new(ErrorCode::FrameTooLarge, message));
+        match self.write(Message::Text(error)).await {
+            Ok(()) => End::Close(close_code::SIZE, "the message is too large"),
+            Err(end) => end,
+        }
+    }
+}
+
+fn pings(every: Duration) -> Interval {
+    let mut pings = interval(every);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pings.reset();
+    pings
+}

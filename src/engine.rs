@@ -1,0 +1,31 @@
+//! What a shard's thread drives: the media engine as seen from its sockets.
+
+use crate::readings::Readings;
+use parlor_media::command::{Command, Event};
+use parlor_media::outbox::Outbox;
+use parlor_media::path::Path;
+use std::time::Instant;
+
+/// A pure engine: it is handed datagrams, commands and the time, and polled for everything else.
+///
+/// After any `handle_*` the caller polls the outbox, the events, the closed paths and the next deadline.
+pub(crate) trait Engine {
+    /// Applies one command.
+    fn handle_command(&mut self, now: Instant, command: Command);
+    /// Takes one datagram or TCP frame, which it may decrypt in place.
+    fn handle_datagram(&mut self, now: Instant, path: &Path, datagram: &mut [u8]);
+    /// A TCP connection has ended.
+    fn handle_path_closed(&mut self, now: Instant, path: &Path);
+    /// Does what is due.
+    fn handle_timeout(&mut self, now: Instant);
+    /// When [`Self::handle_timeout`] is due.
+    fn poll_timeout(&self) -> Option<Instant>;
+    /// The next event for the control plane.
+    fn poll_event(&mut self) -> Option<Event>;
+    /// A TCP connection that is no longer wanted.
+    fn poll_closed_path(&mut self) -> Option<Path>;
+    /// What waits to be sent.
+    fn outbox(&mut self) -> &mut Outbox;
+    /// Adds its counters.
+    fn read_stats(&self, readings: &mut Readings);
+}

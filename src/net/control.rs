@@ -1,0 +1,128 @@
+//! Control messages: the local address of a datagram both ways, and the segment size of a GSO message.
+
+use socket2::Socket;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsRawFd;
+
+/// Room for an `in6_pktinfo` (40 bytes with its header on 64 bits) and a segment size (24), and for what a kernel may add.
+const CONTROL_BYTES: usize = 128;
+
+/// A control buffer, aligned as `cmsghdr` must be.
+#[repr(C, align(8))]
+#[derive(Clone, Copy)]
+pub(crate) struct Control {
+    bytes: [u8; CONTROL_BYTES],
+    used: usize,
+}
+
+impl Control {
+    pub(crate) const fn new() -> Self {
+        Self { bytes: [0; CONTROL_BYTES], used: 0 }
+    }
+
+    /// Points `header` at what was pushed.
+    pub(crate) fn attach(&mut self, header: &mut libc::msghdr) {
+        header.msg_control = if self.used == 0 { std::ptr::null_mut() } else { self.bytes.as_mut_ptr().cast() };
+        header.msg_controllen = self.used as _;
+    }
+
+    /// Points `header` at the whole buffer, for the kernel to fill.
+    pub(crate) fn attach_empty(&mut self, header: &mut libc::msghdr) {
+        header.msg_control = self.bytes.as_mut_ptr().cast();
+        header.msg_controllen = CONTROL_BYTES as _;
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.used = 0;
+    }
+
+    /// Asks for `local` as the datagram's source address. An unspecified one is left to the routing table.
+    pub(crate) fn push_source(&mut self, local: IpAddr, dual_stack: bool) {
+        let mapped = match local {
+            local if local.is_unspecified() => return,
+            IpAddr::V4(v4) if !dual_stack => {
+                let spec_dst = libc::in_addr { s_addr: u32::from_ne_bytes(v4.octets()) };
+                let info =
+                    libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: spec_dst, ipi_addr: libc::in_addr { s_addr: 0 } };
+                return self.push(libc::IPPROTO_IP, libc::IP_PKTINFO, info);
+            }
+            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+            IpAddr::V6(v6) => v6,
+        };
+        let info = libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: mapped.octets() }, ipi6_ifindex: 0 };
+        self.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
+    }
+
+    /// Makes the kernel cut the message into datagrams of `bytes`.
+    pub(crate) fn push_segment_size(&mut self, bytes: u16) {
+        self.push(libc::SOL_UDP, libc::UDP_SEGMENT, bytes);
+    }
+
+    fn push<T: Copy>(&mut self, level: libc::c_int, kind: libc::c_int, value: T) {
+        // SAFETY: CMSG_SPACE and CMSG_LEN only compute.
+        let (space, len) = unsafe {
+            (libc::CMSG_SPACE(size_of::<T>() as u32) as usize, libc::CMSG_LEN(size_of::<T>() as u32) as usize)
+        };
+        let Some(room) = self.bytes.get_mut(self.used..self.used + space) else {
+            debug_assert!(false, "CONTROL_BYTES is too small");
+            return;
+        };
+        let header: *mut libc::cmsghdr = room.as_mut_ptr().cast();
+        // SAFETY: `room` holds CMSG_SPACE bytes for the header and a T. It is aligned for `cmsghdr`, since the buffer is
+        // and every CMSG_SPACE is a multiple of that alignment; the value is written without assuming alignment.
+        unsafe {
+            (*header).cmsg_len = len as _;
+            (*header).cmsg_level = level;
+            (*header).cmsg_type = kind;
+            std::ptr::write_unaligned(libc::CMSG_DATA(header).cast::<T>(), value);
+        }
+        self.used += space;
+    }
+}
+
+/// The local address that the kernel reported with a received message; unspecified if it did not.
+///
+/// # Safety
+/// `header` must be as `recvmsg` or `recvmmsg` left it, its control buffer still alive.
+pub(crate) unsafe fn local_address(header: &libc::msghdr) -> IpAddr {
+    // SAFETY: as promised by the caller, the control buffer is readable and holds what the kernel wrote; the CMSG
+    // functions stay within `msg_controllen`.
+    let mut message = unsafe { libc::CMSG_FIRSTHDR(header) };
+    while !message.is_null() {
+        // SAFETY: `message` is a whole header within the buffer. The kernel writes the full structure for these types,
+        // and they are read without assuming alignment.
+        unsafe {
+            match ((*message).cmsg_level, (*message).cmsg_type) {
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                    let info = std::ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::in6_pktinfo>());
+                    return Ipv6Addr::from(info.ipi6_addr.s6_addr).into();
+                }
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                    let info = std::ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::in_pktinfo>());
+                    return Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()).into();
+                }
+                _ => message = libc::CMSG_NXTHDR(header, message),
+            }
+        }
+    }
+    Ipv6Addr::UNSPECIFIED.into()
+}
+
+/// Has the kernel report the local address of every datagram.
+pub(crate) fn request_local_address(socket: &Socket, dual_stack: bool) -> io::Result<()> {
+    if dual_stack {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)
+    } else {
+        set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO)
+    }
+}
+
+fn set_option(socket: &Socket, level: libc::c_int, name: libc::c_int) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the descriptor is open as long as `socket` lives, and the option's value is a c_int that outlives the call.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const on).cast(), size_of_val(&on) as libc::socklen_t)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

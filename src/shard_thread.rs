@@ -1,0 +1,180 @@
+//! One shard's thread: it owns the shard's sockets for good, and an engine that may be replaced.
+//!
+//! A panic of the engine is caught here. The rooms of the shard are then lost: the control plane is told so, and a fresh
+//! engine starts on the same sockets. Nothing else in the process notices.
+
+mod body;
+mod outlet;
+
+use crate::clock::Clock;
+use crate::engine::Engine;
+use crate::net::tcp::{TcpLimits, TcpPaths};
+use crate::net::udp::UdpEndpoint;
+use crate::readings::Board;
+use body::Body;
+use mio::Waker;
+use parlor_media::command::{Command, Event};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Commands on their way to a shard. A full room's worth of joins and subscriptions; the control plane waits beyond that.
+pub(crate) const COMMANDS: usize = 4096;
+
+/// Events on their way to the control plane. More than a tick can cause; what exceeds them waits in the engine.
+pub(crate) const EVENTS: usize = 8192;
+
+/// Pause before a fresh engine starts, so that a panic that repeats at once does not become a busy loop.
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
+
+/// Ports tried to find one number that is free for UDP and TCP, when any will do.
+const PORT_ATTEMPTS: usize = 32;
+
+/// The bound sockets of one shard.
+pub(crate) struct ShardSockets {
+    udp: UdpEndpoint,
+    tcp: Option<TcpPaths>,
+}
+
+impl ShardSockets {
+    /// Binds UDP, and TCP if it has limits, to the same port; 0 takes any that is free for both.
+    ///
+    /// # Errors
+    /// The system's, with the protocol it is about.
+    pub(crate) fn bind(port: u16, tcp: Option<TcpLimits>) -> Result<Self, (&'static str, io::Error)> {
+        let mut attempts = if port == 0 { PORT_ATTEMPTS } else { 1 };
+        loop {
+            attempts -= 1;
+            let udp = UdpEndpoint::bind(port).map_err(|error| ("UDP", error))?;
+            match tcp.map(|limits| TcpPaths::bind(udp.port(), limits, body::LISTENER)).transpose() {
+                Ok(tcp) => return Ok(Self { udp, tcp }),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts > 0 => {}
+                Err(error) => return Err(("TCP", error)),
+            }
+        }
+    }
+
+    /// The port's number.
+    pub(crate) fn port(&self) -> u16 {
+        self.udp.port()
+    }
+}
+
+/// What a shard's thread is started with.
+pub(crate) struct ShardSetup {
+    pub(crate) index: u16,
+    pub(crate) sockets: ShardSockets,
+    /// Whether UDP GSO may be used.
+    pub(crate) gso: bool,
+    pub(crate) clock: Clock,
+    pub(crate) events: mpsc::Sender<Event>,
+    /// Told after a panic, when all rooms of the shard are lost. Called on the shard's thread: must not block.
+    pub(crate) on_lost: Box<dyn Fn() + Send>,
+}
+
+/// A running shard, from outside.
+pub(crate) struct ShardThread {
+    port: u16,
+    commands: mpsc::Sender<Command>,
+    waker: Arc<Waker>,
+    board: Board,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ShardThread {
+    /// Starts the thread. `start` makes an engine, now and after each panic.
+    ///
+    /// # Errors
+    /// When the system has no thread or poll to give.
+    pub(crate) fn spawn<E: Engine>(
+        setup: ShardSetup,
+        start: impl FnMut(Instant) -> E + Send + 'static,
+    ) -> io::Result<Self> {
+        let poll = mio::Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), body::WAKER)?);
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        let (board, stop) = (Board::default(), Arc::new(AtomicBool::new(false)));
+        let shard = Self {
+            port: setup.sockets.port(),
+            commands,
+            waker,
+            board: board.clone(),
+            stop: Arc::clone(&stop),
+            thread: None,
+        };
+        let mut sockets = setup.sockets;
+        poll.registry().register(&mut sockets.udp.socket, body::UDP, mio::Interest::READABLE)?;
+        if let Some(tcp) = &mut sockets.tcp {
+            tcp.register(poll.registry())?;
+        }
+        let (index, gso, clock, events, on_lost) = (setup.index, setup.gso, setup.clock, setup.events, setup.on_lost);
+        let thread = std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
+            let body = Body::new(poll, sockets, gso, clock, receiver, events, board, stop);
+            run(index, body, &*on_lost, start);
+        })?;
+        Ok(Self { thread: Some(thread), ..shard })
+    }
+
+    /// The port of its sockets.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where its commands go; [`Self::wake`] it after sending.
+    pub(crate) fn commands(&self) -> mpsc::Sender<Command> {
+        self.commands.clone()
+    }
+
+    /// Makes it look at its commands.
+    pub(crate) fn wake(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let waker = Arc::clone(&self.waker);
+        // A poll that cannot be woken is gone, and the shard with it.
+        Arc::new(move || drop(waker.wake()))
+    }
+
+    /// Where its readings hang.
+    pub(crate) fn board(&self) -> Board {
+        self.board.clone()
+    }
+
+    /// Ends the thread after its current tick, and waits for that.
+    pub(crate) fn stop(mut self) {
+        self.stop.store(true, Ordering::Release);
+        drop(self.waker.wake());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!(port = self.port, "a shard's thread ended with a panic");
+        }
+    }
+}
+
+/// The thread's whole life.
+fn run<E: Engine>(index: u16, mut body: Body, on_lost: &dyn Fn(), mut start: impl FnMut(Instant) -> E) {
+    loop {
+        // Unwind safety: the engine is dropped, and `Body::recover` puts all else into its first state.
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let mut engine = start(body.now());
+            body.run(&mut engine)
+        }));
+        match result {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => tracing::error!(shard = index, %error, "the shard's poll failed: starting anew"),
+            Err(_) => tracing::error!(shard = index, "the shard's engine panicked: its rooms are lost, starting anew"),
+        }
+        body.recover();
+        on_lost();
+        if body.stopped() {
+            return;
+        }
+        std::thread::sleep(RESTART_PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! The tick: what a shard's thread does over and over.
+//!
+//! A tick takes one `now`, and in this order drains commands, receives, does what is due, sends, and tells the control
+//! plane. Each part is bounded, so that none starves the others; what is left over makes the next tick follow at once.
+
+use super::ShardSockets;
+use super::outlet::Outlet;
+use crate::clock::Clock;
+use crate::engine::Engine;
+use crate::metrics::table;
+use crate::net::{Drained, Egress, Ingress};
+use crate::readings::{Board, Readings};
+use mio::{Events, Poll, Token};
+use parlor_media::command::Command;
+use parlor_media::command::Event;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+pub(super) const WAKER: Token = Token(0);
+pub(super) const UDP: Token = Token(1);
+/// The TCP listener's token; its connections have those from the next one on.
+pub(super) const LISTENER: usize = 2;
+
+/// Poll events fetched at once; the others are fetched in the next tick.
+const POLL_EVENTS: usize = 256;
+
+/// Commands applied in a tick. One may cost a negotiation, about a millisecond.
+const MAX_COMMANDS: usize = 64;
+
+/// Batches received in a tick, from UDP and from TCP each.
+const MAX_BATCHES: usize = 4;
+
+/// How often the readings are hung out.
+const READINGS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// When to try again to hand events to a control plane that is behind.
+const STALL_RETRY: Duration = Duration::from_millis(5);
+
+/// Everything of a shard's thread that survives its engine.
+pub(super) struct Body {
+    poll: Poll,
+    poll_events: Events,
+    sockets: ShardSockets,
+    ingress: Ingress,
+    egress: Egress,
+    clock: Clock,
+    commands: mpsc::Receiver<Command>,
+    outlet: Outlet,
+    board: Board,
+    readings: Readings,
+    readings_due: Instant,
+    /// Datagrams may wait in the UDP socket.
+    udp_readable: bool,
+    /// The last tick left something undone.
+    busy: bool,
+    restarts: u64,
+    stop: Arc<AtomicBool>,
+}
+
+impl Body {
+    #[allow(clippy::too_many_arguments, reason = "the parts of one thread, handed over once")]
+    pub(super) fn new(
+        poll: Poll,
+        sockets: ShardSockets,
+        gso: bool,
+        clock: Clock,
+        commands: mpsc::Receiver<Command>,
+        events: mpsc::Sender<Event>,
+        board: Board,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            poll,
+            poll_events: Events::with_capacity(POLL_EVENTS),
+            ingress: Ingress::new(),
+            egress: Egress::new(&sockets.udp, gso),
+            sockets,
+            clock,
+            commands,
+            outlet: Outlet::new(events),
+            board,
+            readings: Readings::default(),
+            readings_due: clock.now(),
+            udp_readable: true,
+            busy: true,
+            restarts: 0,
+            stop,
+        }
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    pub(super) fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Ticks until the thread is to stop.
+    pub(super) fn run<E: Engine>(&mut self, engine: &mut E) -> io::Result<()> {
+        while !self.stopped() {
+            self.wait(engine)?;
+            let now = self.now();
+            self.tick(now, engine);
+        }
+        Ok(())
+    }
+
+    /// Clears what belonged to an engine that is gone: its connections, its commands, its events.
+    pub(super) fn recover(&mut self) {
+        self.restarts += 1;
+        self.outlet.clear();
+        if let Some(tcp) = &mut self.sockets.tcp {
+            tcp.close_all();
+        }
+        while self.commands.try_recv().is_ok() {}
+        (self.udp_readable, self.busy) = (true, true);
+    }
+
+    fn wait<E: Engine>(&mut self, engine: &E) -> io::Result<()> {
+        let now = self.now();
+        let tcp = self.sockets.tcp.as_ref().and_then(|tcp| tcp.poll_timeout());
+        let stall = self.outlet.stalled().then_some(now + STALL_RETRY);
+        let due = [engine.poll_timeout(), tcp, stall].into_iter().flatten().fold(self.readings_due, Instant::min);
+        let timeout = if self.busy { Duration::ZERO } else { due.saturating_duration_since(now) };
+        match self.poll.poll(&mut self.poll_events, Some(timeout)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        for event in &self.poll_events {
+            match event.token() {
+                WAKER => {}
+                UDP => self.udp_readable = true,
+                _ => {
+                    if let Some(tcp) = &mut self.sockets.tcp {
+                        tcp.on_event(event);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tick<E: Engine>(&mut self, now: Instant, engine: &mut E) {
+        self.busy = false;
+        self.take_commands(now, engine);
+        self.receive_udp(now, engine);
+        self.receive_tcp(now, engine);
+        self.do_due(now, engine);
+        self.flush(engine);
+        self.outlet.publish(engine);
+        // Only now: what the engine had to say on these connections has been written.
+        while let Some(path) = engine.poll_closed_path() {
+            if let Some(tcp) = &mut self.sockets.tcp {
+                tcp.close(&path);
+            }
+        }
+        self.hang_out_readings(now, engine);
+    }
+
+    fn take_commands<E: Engine>(&mut self, now: Instant, engine: &mut E) {
+        for _ in 0..MAX_COMMANDS {
+            let Ok(command) = self.commands.try_recv() else { return };
+            engine.handle_command(now, command);
+            self.flush_if_full(engine);
+        }
+        self.busy = true;
+    }
+
+    fn receive_udp<E: Engine>(&mut self, now: Instant, engine: &mut E) {
+        for _ in 0..MAX_BATCHES {
+            if !self.udp_readable {
+                return;
+            }
+            let (sockets, egress) = (&mut self.sockets, &mut self.egress);
+            let (udp, tcp) = (&sockets.udp, &mut sockets.tcp);
+            let drained = self.ingress.receive(udp, |path, datagram| {
+                engine.handle_datagram(now, path, datagram);
+                let outbox = engine.outbox();
+                if outbox.needs_flush() {
+                    egress.flush(udp, outbox);
+                    tcp.iter_mut().for_each(|tcp| tcp.flush(outbox));
+                    outbox.clear();
+                }
+            });
+            self.udp_readable = drained == Drained::More;
+        }
+        self.busy |= self.udp_readable;
+    }
+
+    fn receive_tcp<E: Engine>(&mut self, now: Instant, engine: &mut E) {
+        for _ in 0..MAX_BATCHES {
+            let Some(tcp) = &mut self.sockets.tcp else { return };
+            let drained = tcp.receive(now, |path, frame| engine.handle_datagram(now, path, frame));
+            self.flush_if_full(engine);
+            if drained == Drained::Empty {
+                return;
+            }
+        }
+        self.busy = true;
+    }
+
+    /// Timers of the engine and of the TCP connections.
+    fn do_due<E: Engine>(&mut self, now: Instant, engine: &mut E) {
+        if let Some(tcp) = &mut self.sockets.tcp {
+            tcp.handle_timeout(now);
+            while let Some(path) = tcp.poll_ended() {
+                engine.handle_path_closed(now, &path);
+            }
+        }
+        if engine.poll_timeout().is_some_and(|due| due <= now) {
+            engine.handle_timeout(now);
+        }
+    }
+
+    fn flush_if_full<E: Engine>(&mut self, engine: &mut E) {
+        if engine.outbox().needs_flush() {
+            self.flush(engine);
+        }
+    }
+
+    fn flush<E: Engine>(&mut self, engine: &mut E) {
+        let outbox = engine.outbox();
+        if outbox.is_empty() {
+            return;
+        }
+        self.egress.flush(&self.sockets.udp, outbox);
+        if let Some(tcp) = &mut self.sockets.tcp {
+            tcp.flush(outbox);
+        }
+        outbox.clear();
+    }
+
+    fn hang_out_readings<E: Engine>(&mut self, now: Instant, engine: &E) {
+        if now < self.readings_due {
+            return;
+        }
+        self.readings_due = now + READINGS_INTERVAL;
+        let readings = &mut self.readings;
+        readings.clear();
+        engine.read_stats(readings);
+        table::read_ingress(readings, &self.ingress.stats());
+        table::read_egress(readings, &self.egress.stats());
+        if let Some(tcp) = &self.sockets.tcp {
+            table::read_tcp(readings, &tcp.stats());
+        }
+        readings.add(&table::SHARD_RESTARTS, self.restarts);
+        readings.add(&table::EVENT_STALLS, self.outlet.stalls());
+        self.board.publish(readings);
+    }
+}

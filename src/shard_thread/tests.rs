@@ -1,0 +1,235 @@
+use super::*;
+use crate::readings::{Kind, Metric, Readings};
+use parlor_media::ids::RoomId;
+use parlor_media::outbox::Outbox;
+use parlor_media::path::Path;
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::Mutex;
+
+/// Opening this room is a bug.
+const POISON: RoomId = RoomId(666);
+
+static ROOMS: Metric = Metric { name: "test_rooms", help: "Rooms.", kind: Kind::Gauge, label: "" };
+
+/// Sends every datagram back, and answers every opened room with an event. `close` as a datagram closes its path.
+struct Echo {
+    outbox: Outbox,
+    rooms: VecDeque<RoomId>,
+    opened: u64,
+    closing: Vec<Path>,
+    timeout: Option<Instant>,
+}
+
+impl Echo {
+    fn new(_now: Instant) -> Self {
+        Self { outbox: Outbox::new(), rooms: VecDeque::new(), opened: 0, closing: Vec::new(), timeout: None }
+    }
+}
+
+impl Engine for Echo {
+    fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::OpenRoom { room: POISON } => panic!("a bug, on purpose"),
+            Command::OpenRoom { room } => {
+                self.opened += 1;
+                self.rooms.push_back(room);
+            }
+            // Answered when a timer fires.
+            Command::CloseRoom { .. } => self.timeout = Some(now + Duration::from_millis(1)),
+            _ => {}
+        }
+    }
+
+    fn handle_datagram(&mut self, _now: Instant, path: &Path, datagram: &mut [u8]) {
+        datagram.reverse();
+        self.outbox.push(0, path, datagram);
+        if datagram == b"esolc" {
+            self.closing.push(*path);
+        }
+    }
+
+    fn handle_path_closed(&mut self, _now: Instant, path: &Path) {
+        self.rooms.push_back(RoomId(path.remote.port().into()));
+    }
+
+    fn handle_timeout(&mut self, _now: Instant) {
+        self.timeout = None;
+        self.rooms.push_back(RoomId(0));
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.timeout
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.rooms.pop_front().map(|room| Event::Speakers { room, speakers: Vec::new() })
+    }
+
+    fn poll_closed_path(&mut self) -> Option<Path> {
+        self.closing.pop()
+    }
+
+    fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    fn read_stats(&self, readings: &mut Readings) {
+        readings.add(&ROOMS, self.opened);
+    }
+}
+
+struct Fixture {
+    shard: ShardThread,
+    events: mpsc::Receiver<Event>,
+    lost: mpsc::UnboundedReceiver<()>,
+    starts: Arc<Mutex<u32>>,
+}
+
+impl Fixture {
+    fn new(depth: usize) -> Self {
+        let limits = TcpLimits { connections: 8, connections_per_address: 8 };
+        let (sender, events) = mpsc::channel(depth);
+        let (lost_sender, lost) = mpsc::unbounded_channel();
+        let starts = Arc::new(Mutex::new(0));
+        let counter = Arc::clone(&starts);
+        let setup = ShardSetup {
+            index: 0,
+            sockets: ShardSockets::bind(0, Some(limits)).unwrap(),
+            gso: true,
+            clock: Clock::start(),
+            events: sender,
+            on_lost: Box::new(move || lost_sender.send(()).unwrap()),
+        };
+        let shard = ShardThread::spawn(setup, move |now| {
+            *counter.lock().unwrap() += 1;
+            Echo::new(now)
+        });
+        Self { shard: shard.unwrap(), events, lost, starts }
+    }
+
+    fn command(&self, command: Command) {
+        self.shard.commands().blocking_send(command).unwrap();
+        (self.shard.wake())();
+    }
+
+    fn open(&self, room: u64) {
+        self.command(Command::OpenRoom { room: RoomId(room) });
+    }
+
+    fn event(&mut self) -> RoomId {
+        match self.events.blocking_recv() {
+            Some(Event::Speakers { room, .. }) => room,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.shard.port()).into()
+    }
+
+    fn echo_udp(&self, text: &[u8]) -> Vec<u8> {
+        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        client.send_to(text, self.address()).unwrap();
+        let mut buffer = [0; 100];
+        let (len, from) = client.recv_from(&mut buffer).unwrap();
+        assert_eq!(from, self.address());
+        buffer[..len].to_vec()
+    }
+
+    fn connect(&self) -> TcpStream {
+        let client = TcpStream::connect(self.address()).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        client
+    }
+}
+
+#[test]
+fn datagrams_frames_commands_and_timers_reach_the_engine() {
+    let mut fixture = Fixture::new(EVENTS);
+    assert_eq!(fixture.echo_udp(b"hello"), b"olleh");
+    let mut client = fixture.connect();
+    client.write_all(b"\0\x03abc").unwrap();
+    let mut frame = [0; 5];
+    client.read_exact(&mut frame).unwrap();
+    assert_eq!(&frame, b"\0\x03cba");
+    fixture.open(7);
+    assert_eq!(fixture.event(), RoomId(7));
+    fixture.command(Command::CloseRoom { room: RoomId(7) });
+    assert_eq!(fixture.event(), RoomId(0));
+    let port = client.local_addr().unwrap().port();
+    drop(client);
+    assert_eq!(fixture.event(), RoomId(port.into()));
+    fixture.shard.stop();
+}
+
+#[test]
+fn a_path_that_the_engine_closes_is_closed_after_its_last_frame() {
+    let fixture = Fixture::new(EVENTS);
+    let mut client = fixture.connect();
+    client.write_all(b"\0\x05close").unwrap();
+    let mut all = Vec::new();
+    client.read_to_end(&mut all).unwrap();
+    assert_eq!(all, b"\0\x05esolc");
+    fixture.shard.stop();
+}
+
+#[test]
+fn a_panic_restarts_the_engine_on_the_same_sockets_and_is_told() {
+    let mut fixture = Fixture::new(EVENTS);
+    let mut client = fixture.connect();
+    client.write_all(b"\0\x01a").unwrap();
+    client.read_exact(&mut [0; 3]).unwrap();
+    for round in 1..=2 {
+        fixture.command(Command::OpenRoom { room: POISON });
+        assert!(fixture.lost.blocking_recv().is_some());
+        assert_eq!(fixture.echo_udp(b"hello"), b"olleh");
+        fixture.open(9);
+        assert_eq!(fixture.event(), RoomId(9));
+        assert_eq!(*fixture.starts.lock().unwrap(), 1 + round);
+    }
+    assert_eq!(client.read(&mut [0; 8]).unwrap_or(0), 0, "connections of the lost engine are closed");
+    fixture.shard.stop();
+}
+
+#[test]
+fn a_full_event_channel_neither_blocks_the_shard_nor_loses_or_reorders_events() {
+    let mut fixture = Fixture::new(4);
+    for room in 1..=100 {
+        fixture.open(room);
+    }
+    // The shard still serves its sockets.
+    assert_eq!(fixture.echo_udp(b"abc"), b"cba");
+    for room in 1..=100 {
+        assert_eq!(fixture.event(), RoomId(room));
+    }
+    fixture.shard.stop();
+}
+
+#[test]
+fn readings_are_hung_out() {
+    let fixture = Fixture::new(EVENTS);
+    let board = fixture.shard.board();
+    // The first tick ends with readings, and the second answer comes from a later one.
+    assert_eq!(fixture.echo_udp(b"x"), b"x");
+    assert_eq!(fixture.echo_udp(b"y"), b"y");
+    let readings = board.read();
+    let names: Vec<&str> = readings.iter().map(|reading| reading.metric.name).collect();
+    for name in ["test_rooms", "parlor_gso_active", "parlor_tcp_connections", "parlor_shard_restarts_total"] {
+        assert!(names.contains(&name), "{name} is not in {names:?}");
+    }
+    fixture.shard.stop();
+}
+
+#[test]
+fn a_taken_port_is_an_error_that_names_the_protocol() {
+    let limits = TcpLimits { connections: 1, connections_per_address: 1 };
+    let sockets = ShardSockets::bind(0, Some(limits)).unwrap();
+    let (protocol, error) = ShardSockets::bind(sockets.port(), Some(limits)).err().unwrap();
+    assert_eq!((protocol, error.kind()), ("UDP", io::ErrorKind::AddrInUse));
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let (protocol, _) = ShardSockets::bind(listener.local_addr().unwrap().port(), Some(limits)).err().unwrap();
+    assert_eq!(protocol, "TCP");
+}

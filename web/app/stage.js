@@ -1,0 +1,163 @@
+/**
+ * The tiles of a call: everybody in the room, and in front of them the screens that are shared.
+ *
+ * It follows the room's events and the local devices; each track is shown in exactly one tile.
+ */
+import { h } from './dom.js';
+import { fitTiles } from './grid.js';
+import { Tile } from './tile.js';
+
+/** @typedef {import('../parlor-client.js').Room} Room */
+/** @typedef {import('./local-media.js').LocalMedia} LocalMedia */
+/** @typedef {import('../sdk/types.js').RemoteTrack} RemoteTrack */
+/** @typedef {import('../sdk/types.js').RemoteParticipant} RemoteParticipant */
+
+export class Stage {
+  /** @type {Map<string, Tile>} participant id → tile */ #people = new Map();
+  /** @type {Map<string, Tile>} track id → tile */ #screens = new Map();
+  /** @type {(() => void)[]} */ #stops = [];
+  /** @type {Tile} */ #own;
+
+  /**
+   * @param {Room} room
+   * @param {LocalMedia} media
+   * @param {{ onBlocked: () => void, invite: HTMLElement }} options `invite` is shown while nobody else is here
+   */
+  constructor(room, media, { onBlocked, invite }) {
+    this.room = room;
+    this.media = media;
+    this.onBlocked = onBlocked;
+    this.invite = invite;
+    this.screens = h('div', { class: 'screens' });
+    this.grid = h('div', { class: 'grid' });
+    this.element = h('div', { class: 'stage' }, this.screens, this.grid, invite);
+    this.#own = this.#createOwnTile();
+    this.grid.append(this.#own.element);
+    for (const participant of room.participants.values()) this.#addPerson(participant);
+    const fit = fitTiles(this.grid);
+    this.#stops.push(fit.stop, media.on('changed', () => this.#showOwn()));
+    this.#follow();
+    this.#showOwn();
+    this.#arrange();
+  }
+
+  /** Starts sound that the browser has held back. */
+  play() {
+    for (const tile of [...this.#people.values(), ...this.#screens.values()]) tile.play();
+  }
+
+  /** @param {string} deviceId */
+  setSpeaker(deviceId) {
+    for (const tile of [...this.#people.values(), ...this.#screens.values()]) tile.setSpeaker(deviceId);
+  }
+
+  stop() {
+    this.#stops.forEach((stop) => stop());
+    for (const tile of [...this.#people.values(), ...this.#screens.values(), this.#own]) tile.remove();
+  }
+
+  #follow() {
+    const { room } = this;
+    this.#stops.push(
+      room.on('participant-joined', ({ participant }) => this.#addPerson(participant)),
+      room.on('participant-left', ({ participant }) => this.#removePerson(participant.participantId)),
+      room.on('track-published', ({ track }) => this.#showTrack(track)),
+      room.on('track-unpublished', ({ track }) => this.#hideTrack(track)),
+      room.on('track-subscribed', ({ track }) => this.#showTrack(track)),
+      room.on('track-unsubscribed', ({ track }) => this.#hideTrack(track)),
+      room.on('track-muted', ({ track }) => this.#showTrack(track)),
+      room.on('speakers', ({ speakers }) => this.#showSpeakers(new Set(speakers.map(({ participantId }) => participantId)))),
+      room.on('state', () => this.#refreshOwnId()),
+    );
+  }
+
+  #createOwnTile() {
+    const { participantId, displayName } = this.room.localParticipant;
+    return new Tile({ participantId, name: displayName, source: 'camera', own: true });
+  }
+
+  /** After a fresh entry we are another participant. */
+  #refreshOwnId() {
+    const { participantId } = this.room.localParticipant;
+    if (this.#own.participantId === participantId) return;
+    const old = this.#own;
+    this.#own = this.#createOwnTile();
+    old.element.replaceWith(this.#own.element);
+    old.remove();
+    this.#showOwn();
+  }
+
+  #showOwn() {
+    const { microphone, camera } = this.media;
+    this.#own.setVideo(camera.on ? camera.track : null, camera.publication?.trackId ?? '');
+    this.#own.setMuted(!microphone.on);
+  }
+
+  /** @param {RemoteParticipant} participant */
+  #addPerson({ participantId, displayName, tracks }) {
+    const tile = new Tile({ participantId, name: displayName, source: 'camera', onBlocked: this.onBlocked });
+    this.#people.set(participantId, tile);
+    this.grid.insertBefore(tile.element, this.#own.element);
+    for (const track of tracks.values()) this.#showTrack(track);
+    this.#arrange();
+  }
+
+  /** @param {string} participantId */
+  #removePerson(participantId) {
+    this.#people.get(participantId)?.remove();
+    this.#people.delete(participantId);
+    this.#arrange();
+  }
+
+  /** Shows a track as it is now: announced, arriving, muted or not. @param {RemoteTrack} track */
+  #showTrack(track) {
+    const { trackId, participantId, kind, source, muted, mediaTrack } = track;
+    const person = this.#people.get(participantId);
+    if (!person) return;
+    if (source === 'screen') this.#showScreen(track);
+    else if (kind === 'video') person.setVideo(muted ? null : mediaTrack, trackId);
+    else if (mediaTrack && !person.element.querySelector(`audio[data-track-id="${CSS.escape(trackId)}"]`)) person.addAudio(mediaTrack, track);
+    if (source === 'microphone') person.setMuted(muted);
+  }
+
+  /** @param {RemoteTrack} track */
+  #hideTrack({ trackId, participantId, kind, source }) {
+    const person = this.#people.get(participantId);
+    if (source === 'screen') {
+      this.#screens.get(trackId)?.remove();
+      this.#screens.delete(trackId);
+      this.#arrange();
+    } else if (kind === 'video') {
+      person?.setVideo(null);
+    } else {
+      person?.removeAudio(trackId);
+      if (source === 'microphone') person?.setMuted(true);
+    }
+  }
+
+  /** @param {RemoteTrack} track */
+  #showScreen({ trackId, participantId, mediaTrack }) {
+    if (!mediaTrack) return;
+    let tile = this.#screens.get(trackId);
+    if (!tile) {
+      const name = this.room.participants.get(participantId)?.displayName ?? '';
+      tile = new Tile({ participantId, name, source: 'screen' });
+      this.#screens.set(trackId, tile);
+      this.screens.append(tile.element);
+    }
+    tile.setVideo(mediaTrack, trackId);
+    this.#arrange();
+  }
+
+  /** @param {Set<string>} speaking participant ids */
+  #showSpeakers(speaking) {
+    for (const [participantId, tile] of this.#people) tile.setSpeaking(speaking.has(participantId));
+    this.#own.setSpeaking(speaking.has(this.#own.participantId));
+  }
+
+  #arrange() {
+    this.element.classList.toggle('has-screen', this.#screens.size > 0);
+    this.invite.hidden = this.#people.size > 0;
+    this.element.classList.toggle('alone', this.#people.size === 0);
+  }
+}

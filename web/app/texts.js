@@ -1,0 +1,76 @@
+/**
+ * What goes wrong, in words for the person in front of the screen: what happened, and what they can do.
+ */
+
+/** @type {Record<string, string>} */
+const TEXTS = {
+  // reaching the server
+  unreachable: 'The server cannot be reached. Check your internet connection and try again.',
+  timeout: 'The server did not answer in time. Please try again.',
+  closed: 'The connection was closed.',
+  'server-busy': 'The server is busy. Please try again in a moment.',
+  internal: 'Something went wrong on the server. Please try again.',
+  'rate-limited': 'That was a bit fast. Please wait a moment and try again.',
+  // rooms
+  'room-not-found': 'This room does not exist (any more). Check the link, or create a new room.',
+  'room-exists': 'A room with this name already exists.',
+  'room-full': 'This room is full.',
+  'room-expired': 'This room has expired.',
+  'room-closed': 'This room was closed.',
+  'bad-room-id': 'This is not a room link. Room ids have 3 to 64 letters, digits, dashes or underscores.',
+  'name-invalid': 'This name cannot be used. Please choose another one.',
+  displaced: 'You have joined this room from another window.',
+  'server-shutdown': 'The server was switched off.',
+  // media
+  'media-failed': 'Audio and video were interrupted. Reconnecting…',
+  'bad-sdp': 'The server cannot handle what this browser wants to send. Reload the page, or try another browser.',
+  'subscription-codec': 'This browser cannot play somebody’s video. Another browser may.',
+  'subscription-too-many': 'There are more people here than this browser can show at once.',
+  // chat
+  'text-empty': 'Write something first.',
+  'text-too-large': 'This message is too long.',
+  'frame-too-large': 'This message is too long.',
+};
+
+/** @type {Record<string, (device: string) => string>} */
+const DEVICE_TEXTS = {
+  'permission-denied': (device) => `Access to your ${device} was denied. Allow it in your browser’s address bar, then switch it on here.`,
+  'device-missing': (device) => `No ${device} was found.`,
+  'device-busy': (device) => `Your ${device} is in use by another program.`,
+  'insecure-context': (device) => `Browsers allow the ${device} only on secure pages (https:// or localhost).`,
+  unsupported: (device) => `This browser cannot use the ${device}.`,
+};
+
+/** @param {unknown} error a `ParlorError`, or anything else that was thrown */
+export function explain(error) {
+  return explainCode(/** @type {any} */ (error)?.code);
+}
+
+/** @param {string | undefined} code */
+export function explainCode(code) {
+  return Object.hasOwn(TEXTS, code ?? '') ? TEXTS[/** @type {string} */ (code)] : 'Something went wrong. Please try again.';
+}
+
+/** @param {string} code @param {string} device `camera`, `microphone` or `screen` */
+export function explainDevice(code, device) {
+  return Object.hasOwn(DEVICE_TEXTS, code) ? DEVICE_TEXTS[code](device) : `Your ${device} could not be started.`;
+}
+
+/** @param {string} name may be empty */
+export function nameOrGuest(name) {
+  return name.trim() === '' ? 'Guest' : name;
+}
+
+/** One or two letters that stand for a name. @param {string} name */
+export function initials(name) {
+  const words = nameOrGuest(name).trim().split(/\s+/u);
+  const letters = words.length > 1 ? [words[0], words[words.length - 1]] : [words[0]];
+  return letters.map((word) => [...word][0]).join('').toLocaleUpperCase();
+}
+
+/** A colour angle that stays the same for a name. @param {string} name */
+export function hueOf(name) {
+  let hash = 7;
+  for (const letter of name) hash = (hash * 31 + /** @type {number} */ (letter.codePointAt(0))) % 3600;
+  return hash % 360;
+}

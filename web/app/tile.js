@@ -1,0 +1,133 @@
+/**
+ * One rectangle of a call: a person (camera, name, mute state, speaking ring) or a shared screen.
+ *
+ * For tests and extensions an element carries `data-participant-id`, `data-source` and, while it shows something, `data-track-id`;
+ * the `<video>` and `<audio>` elements inside carry the same attributes for their own track.
+ */
+import { h, icon } from './dom.js';
+import { recall } from './prefs.js';
+import { hueOf, initials, nameOrGuest } from './texts.js';
+
+/** @typedef {{ trackId: string, participantId: string, source: string }} TrackLabel */
+
+export class Tile {
+  /** @type {HTMLVideoElement | null} */ #video = null;
+  /** @type {Map<string, HTMLAudioElement>} */ #audio = new Map();
+  #muted = true;
+
+  /**
+   * @param {object} options
+   * @param {string} options.participantId
+   * @param {string} options.name
+   * @param {'camera' | 'screen'} options.source
+   * @param {boolean} [options.own]
+   * @param {() => void} [options.onBlocked] sound may not start without a click
+   */
+  constructor({ participantId, name, source, own = false, onBlocked = () => {} }) {
+    this.participantId = participantId;
+    this.name = nameOrGuest(name);
+    this.source = source;
+    this.own = own;
+    this.onBlocked = onBlocked;
+    this.micMark = h('span', { class: 'mic-mark', hidden: source === 'screen' }, icon('mic-off'));
+    const label = source === 'screen' ? `${this.name} – screen` : own ? `${this.name} (you)` : this.name;
+    const avatar = h('div', { class: 'avatar', 'aria-hidden': 'true' }, h('span', {}, initials(name)));
+    avatar.style.setProperty('--hue', String(hueOf(this.name)));
+    this.element = h(
+      'article',
+      { class: `tile ${source}${own ? ' own' : ''}`, 'data-participant-id': participantId, 'data-source': source },
+      source === 'camera' && avatar,
+      h('div', { class: 'tile-label' }, this.micMark, h('span', { class: 'tile-name' }, label)),
+    );
+    this.label = label;
+    this.#describe();
+  }
+
+  /** Shows a picture, or the avatar for `null`. @param {MediaStreamTrack | null} track @param {string} [trackId] */
+  setVideo(track, trackId = '') {
+    const shown = /** @type {MediaStream | null} */ (this.#video?.srcObject ?? null)?.getVideoTracks()[0] ?? null;
+    if (shown !== track) {
+      this.#video?.remove();
+      this.#video = track ? this.#createVideo(track) : null;
+      if (this.#video) this.element.prepend(this.#video);
+    }
+    for (const element of [this.element, this.#video]) {
+      if (track && trackId) element?.setAttribute('data-track-id', trackId);
+      else element?.removeAttribute('data-track-id');
+    }
+    this.element.classList.toggle('has-video', track !== null);
+  }
+
+  /** @param {MediaStreamTrack} track @param {TrackLabel} label */
+  addAudio(track, { trackId, participantId, source }) {
+    this.removeAudio(trackId);
+    const audio = h('audio', { autoplay: true, 'data-track-id': trackId, 'data-participant-id': participantId, 'data-source': source });
+    audio.srcObject = new MediaStream([track]);
+    this.#audio.set(trackId, audio);
+    this.element.append(audio);
+    this.setSpeaker(recall('speaker'));
+    this.play();
+  }
+
+  /** @param {string} trackId */
+  removeAudio(trackId) {
+    const audio = this.#audio.get(trackId);
+    if (!audio) return;
+    audio.srcObject = null;
+    audio.remove();
+    this.#audio.delete(trackId);
+  }
+
+  /** Starts the sound; called again from a click if the browser refused it before. */
+  play() {
+    for (const audio of this.#audio.values()) {
+      audio.play().catch((error) => {
+        if (error.name === 'NotAllowedError') this.onBlocked();
+      });
+    }
+    this.#video?.play().catch(() => {});
+  }
+
+  /** @param {string} deviceId empty: the system's choice */
+  setSpeaker(deviceId) {
+    for (const audio of this.#audio.values()) {
+      if ('setSinkId' in audio) audio.setSinkId(deviceId).catch(() => {}); // a device that is gone: stay with the present one
+    }
+  }
+
+  /** @param {boolean} muted */
+  setMuted(muted) {
+    this.#muted = muted;
+    this.micMark.hidden = !muted || this.source === 'screen';
+    this.#describe();
+  }
+
+  /** @param {boolean} speaking */
+  setSpeaking(speaking) {
+    this.element.classList.toggle('speaking', speaking);
+  }
+
+  remove() {
+    for (const trackId of [...this.#audio.keys()]) this.removeAudio(trackId);
+    if (this.#video) this.#video.srcObject = null;
+    this.element.remove();
+  }
+
+  /** @param {MediaStreamTrack} track */
+  #createVideo(track) {
+    // Muted: sound has its own elements, and a muted picture may always start by itself.
+    const video = h('video', {
+      autoplay: true, playsinline: true, muted: true, tabindex: '-1',
+      'data-participant-id': this.participantId, 'data-source': this.source,
+    });
+    video.muted = true;
+    video.srcObject = new MediaStream([track]);
+    video.play().catch(() => {});
+    return video;
+  }
+
+  #describe() {
+    const silent = this.#muted && this.source === 'camera' ? ', microphone off' : '';
+    this.element.setAttribute('aria-label', this.label + silent);
+  }
+}

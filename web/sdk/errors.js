@@ -1,0 +1,36 @@
+/**
+ * The one error type of the SDK.
+ *
+ * `code` is either a code of the wire protocol (`room-full`, `rate-limited`, …) or one of the client's own: `unreachable`, `timeout`,
+ * `closed`, `media-failed`, `permission-denied`, `device-missing`, `device-busy`, `insecure-context`, `unsupported`, `cancelled`.
+ */
+export class ParlorError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} [message]
+   */
+  constructor(code, message) {
+    super(message ?? code);
+    this.name = 'ParlorError';
+    this.code = code;
+  }
+
+  /**
+   * Wraps anything that was thrown; a `ParlorError` stays what it is.
+   *
+   * @param {unknown} cause
+   * @param {string} code used when `cause` has no code of its own
+   */
+  static from(cause, code = 'internal') {
+    if (cause instanceof ParlorError) return cause;
+    return new ParlorError(code, cause instanceof Error ? cause.message : String(cause));
+  }
+}
+
+/** Failures that pass by themselves: the same request may succeed a moment later. */
+const TRANSIENT = new Set(['unreachable', 'timeout', 'closed', 'rate-limited', 'server-busy', 'internal']);
+
+/** @param {string} code */
+export function isTransient(code) {
+  return TRANSIENT.has(code);
+}

@@ -1,0 +1,238 @@
+/**
+ * One RTCPeerConnection with the server, for as long as one entry into the room lasts.
+ *
+ * It owns the connection, its negotiation, the `chat` data channel and the m-lines of both directions. The first offer always holds
+ * the channel, an audio and a video m-line, so that the server knows every payload type of this browser from then on.
+ * It watches its own health: a connection that stays broken for 3 s restarts ICE, and if that does not help within 8 s `failed` is
+ * emitted. While signalling is down nothing is attempted, since nobody would hear it.
+ */
+import { Emitter } from './emitter.js';
+import { ParlorError } from './errors.js';
+import * as messages from './messages.js';
+import { Negotiator } from './negotiation.js';
+import { encodingsOf, preferCodec } from './publications.js';
+import { SubscriptionTable } from './subscriptions.js';
+
+/** @typedef {import('./messages.js').Message} Message */
+/** @typedef {import('./publications.js').Publication} Publication */
+/** @typedef {import('./publications.js').Profile} Profile */
+/** @typedef {{ chat: Message, state: { connected: boolean }, failed: { reason: string }, error: { error: ParlorError } }} MediaEvents */
+
+const BROKEN_MS = 3000;
+const RESTART_MS = 8000;
+/** ICE, DTLS and SCTP together take well under a second on a good network; this allows for lost handshakes and for ICE-TCP. */
+const CONNECT_MS = 20000;
+
+/** @extends {Emitter<MediaEvents>} */
+export class MediaConnection extends Emitter {
+  subscriptions = new SubscriptionTable();
+  /** @type {WeakSet<RTCRtpTransceiver>} */ #own = new WeakSet();
+  /** @type {{ profile: Profile, transceiver: RTCRtpTransceiver }[]} */ #idle = [];
+  /** @type {Set<Publication>} */ #publications = new Set();
+  /** @type {any} */ #watchdog = null;
+  #closed = false;
+
+  /**
+   * @param {object} options
+   * @param {string} options.roomId
+   * @param {RTCConfiguration} options.configuration
+   * @param {(message: Message) => boolean} options.send over the socket
+   * @param {() => boolean} options.isSignalingUp
+   * @param {(configuration: RTCConfiguration) => RTCPeerConnection} [options.createPeerConnection] for tests
+   */
+  constructor({ roomId, configuration, send, isSignalingUp, createPeerConnection = (c) => new RTCPeerConnection(c) }) {
+    super();
+    this.roomId = roomId;
+    this.isSignalingUp = isSignalingUp;
+    this.pc = createPeerConnection(configuration);
+    this.negotiator = new Negotiator(this.pc, {
+      send,
+      buildOffer: (id) => messages.offer({ roomId, id, sdp: this.#localSdp(), tracks: this.#describeTracks() }),
+      buildAnswer: (id, negotiationId) => messages.answer({ roomId, id, sdp: this.#localSdp(), negotiationId }),
+    });
+    this.negotiator.on('settled', () => this.#learnTransceivers());
+    this.negotiator.on('failed', ({ error }) => this.#fail(error.message));
+    this.negotiator.on('rejected', ({ error }) => this.emit('error', { error }));
+    this.pc.onconnectionstatechange = () => this.#onConnectionState();
+    this.channel = this.pc.createDataChannel('chat', { ordered: true });
+    this.channel.onmessage = (event) => this.#onChannelMessage(event.data);
+  }
+
+  /** Makes the first offer, with everything that is published by now. @param {Iterable<Publication>} publications */
+  start(publications) {
+    for (const publication of publications) this.#attach(publication);
+    for (const kind of /** @type {('audio' | 'video')[]} */ (['audio', 'video'])) {
+      if ([...this.#publications].some((publication) => publication.profile === kind)) continue;
+      const transceiver = this.pc.addTransceiver(kind, { direction: 'inactive' });
+      this.#own.add(transceiver);
+      this.#idle.push({ profile: kind, transceiver });
+    }
+    this.negotiator.request();
+    this.#watch(CONNECT_MS, () => this.#fail('no connection'));
+  }
+
+  /** @param {Publication} publication */
+  publish(publication) {
+    this.#attach(publication);
+    this.negotiator.request();
+  }
+
+  /** @param {Publication} publication */
+  unpublish(publication) {
+    const { transceiver, profile } = publication;
+    if (!this.#publications.delete(publication) || !transceiver) return;
+    transceiver.direction = 'inactive';
+    transceiver.sender.replaceTrack(null).catch(() => {});
+    this.#idle.push({ profile, transceiver });
+    publication.transceiver = null;
+    this.negotiator.request();
+  }
+
+  /** @param {string} mid @returns {Publication | undefined} */
+  publicationAt(mid) {
+    return [...this.#publications].find(({ transceiver }) => transceiver?.mid === mid);
+  }
+
+  /** @param {Message} message @returns {boolean} whether it went out on the data channel */
+  sendChat(message) {
+    // An open channel over a broken path would only collect the message.
+    if (this.channel.readyState !== 'open' || this.pc.connectionState !== 'connected') return false;
+    try {
+      this.channel.send(JSON.stringify(message));
+      return true;
+    } catch {
+      return false; // closed at this very moment, or its buffer is full: the socket takes it
+    }
+  }
+
+  /** Signalling is back: what may be lost is sent again, and the media is looked at anew. */
+  onSignalingUp() {
+    this.negotiator.resend();
+    this.#onConnectionState();
+  }
+
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#watchdog);
+    this.negotiator.close();
+    this.subscriptions.clear();
+    for (const publication of this.#publications) publication.transceiver = null;
+    this.channel.onmessage = null;
+    this.pc.onconnectionstatechange = null;
+    this.pc.close();
+  }
+
+  /** @param {Publication} publication */
+  #attach(publication) {
+    this.#publications.add(publication);
+    const at = this.#idle.findIndex(({ profile }) => profile === publication.profile);
+    const transceiver = at >= 0 ? this.#reuse(this.#idle.splice(at, 1)[0].transceiver, publication) : this.#create(publication);
+    publication.transceiver = transceiver;
+    this.#preferCodec(transceiver, publication);
+    if (publication.source === 'screen') this.#keepResolution(transceiver.sender);
+  }
+
+  /** @param {Publication} publication */
+  #create(publication) {
+    const transceiver = this.pc.addTransceiver(publication.track ?? publication.kind, {
+      direction: 'sendonly',
+      sendEncodings: encodingsOf(publication),
+    });
+    this.#own.add(transceiver);
+    return transceiver;
+  }
+
+  /** @param {RTCRtpTransceiver} transceiver @param {Publication} publication */
+  #reuse(transceiver, publication) {
+    transceiver.direction = 'sendonly';
+    transceiver.sender.replaceTrack(publication.track).catch(() => {});
+    const wanted = encodingsOf(publication);
+    updateParameters(transceiver.sender, (parameters) => {
+      parameters.encodings.forEach((encoding, index) => {
+        const { rid, scalabilityMode, ...limits } = /** @type {any} */ (wanted[index] ?? {});
+        Object.assign(encoding, limits);
+      });
+    });
+    return transceiver;
+  }
+
+  /** @param {RTCRtpTransceiver} transceiver @param {Publication} publication */
+  #preferCodec(transceiver, { kind, options }) {
+    if (kind !== 'video' || !transceiver.setCodecPreferences) return;
+    // Receiver capabilities: also the codecs that can only be decoded have to be in the offer.
+    const codecs = RTCRtpReceiver.getCapabilities('video')?.codecs ?? [];
+    // An empty list goes back to the browser's own order: a reused m-line forgets what an earlier publication preferred.
+    transceiver.setCodecPreferences(options.codec ? preferCodec(codecs, options.codec) : []);
+  }
+
+  /** Text must stay readable: rather fewer pictures than smaller ones. @param {RTCRtpSender} sender */
+  #keepResolution(sender) {
+    updateParameters(sender, (parameters) => {
+      /** @type {any} */ (parameters).degradationPreference = 'maintain-resolution';
+    });
+  }
+
+  #localSdp() {
+    return this.pc.localDescription?.sdp ?? '';
+  }
+
+  #describeTracks() {
+    return [...this.#publications].flatMap(({ transceiver, source, muted }) =>
+      transceiver?.mid ? [{ mid: transceiver.mid, source, muted }] : [],
+    );
+  }
+
+  #learnTransceivers() {
+    this.subscriptions.learn(this.pc.getTransceivers().filter((transceiver) => !this.#own.has(transceiver)));
+  }
+
+  /** @param {unknown} data */
+  #onChannelMessage(data) {
+    if (typeof data !== 'string') return;
+    try {
+      this.emit('chat', JSON.parse(data));
+    } catch {
+      // Not JSON: nothing this version understands.
+    }
+  }
+
+  #onConnectionState() {
+    const state = this.pc.connectionState;
+    if (state === 'connected') {
+      clearTimeout(this.#watchdog);
+      this.emit('state', { connected: true });
+    } else if (state === 'failed' || state === 'disconnected') {
+      this.emit('state', { connected: false });
+      this.#watch(state === 'failed' ? 0 : BROKEN_MS, () => this.#restartIce());
+    }
+  }
+
+  #restartIce() {
+    if (!this.isSignalingUp()) return; // `onSignalingUp` comes back to this
+    this.pc.restartIce();
+    this.negotiator.request();
+    this.#watch(RESTART_MS, () => this.#fail('no connection after an ICE restart'));
+  }
+
+  /** One timer at a time: each stage replaces the former. @param {number} ms @param {() => void} action */
+  #watch(ms, action) {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(() => {
+      if (!this.#closed && this.pc.connectionState !== 'connected') action();
+    }, ms);
+  }
+
+  /** @param {string} reason */
+  #fail(reason) {
+    if (!this.#closed) this.emit('failed', { reason });
+  }
+}
+
+/** @param {RTCRtpSender} sender @param {(parameters: RTCRtpSendParameters) => void} change */
+function updateParameters(sender, change) {
+  const parameters = sender.getParameters();
+  change(parameters);
+  // Refused only by browsers that do not know the field; their default then holds.
+  sender.setParameters(parameters).catch(() => {});
+}

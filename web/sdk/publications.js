@@ -1,0 +1,115 @@
+/**
+ * What this client sends: one `Publication` per track, which outlives PeerConnections (it is attached to each new one), and the
+ * choice of encodings and codecs for it.
+ */
+import { Emitter } from './emitter.js';
+
+/** @typedef {import('./types.js').Source} Source */
+/** @typedef {import('./types.js').PublishOptions} PublishOptions */
+
+/** A picture with a shorter long side is sent as a single stream: browsers drop simulcast streams below this. */
+const SIMULCAST_MIN_LONG_SIDE = 960;
+/** Bits per second for 1280x720 at 30 fps; other sizes follow with the power 0.75 of their area. */
+const BITRATE_720P = 1_700_000;
+const BITRATE_SCREEN = 3_000_000;
+
+/** How m-lines may be reused: a transceiver's set of encodings is fixed when it is made. @typedef {'audio' | 'video' | 'simulcast'} Profile */
+
+/** @extends {Emitter<{ changed: {} }>} */
+export class Publication extends Emitter {
+  /** The id others know this track by; `null` until the server has accepted it. @type {string | null} */
+  trackId = null;
+  /** @type {RTCRtpTransceiver | null} */
+  transceiver = null;
+
+  /**
+   * @param {MediaStreamTrack} track
+   * @param {PublishOptions} options
+   * @param {(publication: Publication) => void} onMuted tells the server about `muted`
+   */
+  constructor(track, options, onMuted) {
+    super();
+    /** What is sent; `null` while a muted publication has given its device back. @type {MediaStreamTrack | null} */
+    this.track = track;
+    this.kind = /** @type {import('./types.js').Kind} */ (track.kind);
+    this.source = options.source;
+    this.muted = options.muted ?? false;
+    this.options = options;
+    this.onMuted = onMuted;
+    const settings = track.getSettings?.() ?? {};
+    this.size = { width: settings.width ?? 0, height: settings.height ?? 0 };
+    this.profile = profileOf(this.kind, options, this.size);
+    if (options.source === 'screen' && 'contentHint' in track) track.contentHint = 'detail';
+    track.enabled = !this.muted;
+  }
+
+  /** @param {boolean} muted */
+  setMuted(muted) {
+    if (this.track) this.track.enabled = !muted;
+    if (this.muted === muted) return;
+    this.muted = muted;
+    this.onMuted(this);
+    this.emit('changed', {});
+  }
+
+  /**
+   * Sends another track of the same kind instead, without negotiation. `null` sends nothing, so that a camera can be switched off.
+   *
+   * @param {MediaStreamTrack | null} track
+   */
+  async replaceTrack(track) {
+    if (track && track.kind !== this.kind) throw new TypeError(`a publication of ${this.kind} cannot send ${track.kind}`);
+    this.track = track;
+    if (track) track.enabled = !this.muted;
+    await this.transceiver?.sender.replaceTrack(track);
+    this.emit('changed', {});
+  }
+}
+
+/**
+ * @param {import('./types.js').Kind} kind
+ * @param {PublishOptions} options
+ * @param {{ width: number, height: number }} size
+ * @returns {Profile}
+ */
+export function profileOf(kind, { source, simulcast, codec }, { width, height }) {
+  if (kind === 'audio') return 'audio';
+  // VP9 and AV1 carry their layers in one stream.
+  const byDefault = source === 'camera' && codec !== 'vp9' && codec !== 'av1' && Math.max(width, height) >= SIMULCAST_MIN_LONG_SIDE;
+  return (simulcast ?? byDefault) && source !== 'screen' ? 'simulcast' : 'video';
+}
+
+/**
+ * The encodings of a publication, the smallest first.
+ *
+ * @param {Publication} publication
+ * @returns {RTCRtpEncodingParameters[]}
+ */
+export function encodingsOf({ kind, profile, source, options, size }) {
+  if (kind === 'audio') return options.maxBitrate ? [{ maxBitrate: options.maxBitrate }] : [{}];
+  if (source === 'screen') return [{ maxBitrate: options.maxBitrate ?? BITRATE_SCREEN }];
+  const area = size.width * size.height || 1280 * 720;
+  const full = options.maxBitrate ?? Math.round(BITRATE_720P * (area / (1280 * 720)) ** 0.75);
+  if (profile === 'video') return [{ maxBitrate: full }];
+  // Without a scalability mode browsers take several VP9 or AV1 encodings for layers of one stream.
+  const mode = options.codec === 'vp9' || options.codec === 'av1' ? { scalabilityMode: 'L1T1' } : {};
+  return [
+    { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: Math.round(full * 0.09), ...mode },
+    { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: Math.round(full * 0.3), ...mode },
+    { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: full, ...mode },
+  ];
+}
+
+/**
+ * All codecs with the preferred one in front: the others stay, since the server learns from an offer what this browser can decode.
+ *
+ * @template {{ mimeType: string }} C
+ * @param {C[]} codecs
+ * @param {string} preferred
+ * @returns {C[]}
+ */
+export function preferCodec(codecs, preferred) {
+  const mimeType = `video/${preferred}`.toLowerCase();
+  const isPreferred = (/** @type {C} */ codec) => codec.mimeType.toLowerCase() === mimeType;
+  return [...codecs.filter(isPreferred), ...codecs.filter((codec) => !isPreferred(codec))];
+}

@@ -1,0 +1,310 @@
+/**
+ * A room as an application sees it: the session, the present media connection, the roster, the publications and the chat, held together.
+ *
+ * Publications, chat and the `Room` object outlive reconnections; each fresh entry gets a new `MediaConnection` to which everything
+ * published is attached again.
+ */
+import { Chat } from './chat.js';
+import { Emitter } from './emitter.js';
+import { ParlorError } from './errors.js';
+import { MediaConnection } from './media-connection.js';
+import * as messages from './messages.js';
+import { NEGOTIATION_MESSAGE_TYPES } from './negotiation.js';
+import { Publication } from './publications.js';
+import { Roster } from './roster.js';
+import { SESSION_MESSAGE_TYPES } from './session.js';
+
+/** @typedef {import('./messages.js').Message} Message */
+/** @typedef {import('./session.js').Session} Session */
+/** @typedef {import('./types.js').RoomEvents} RoomEvents */
+/** @typedef {import('./types.js').RoomState} RoomState */
+/** @typedef {import('./types.js').Welcome} Welcome */
+
+/** @typedef {{ track: MediaStreamTrack } & import('./types.js').PublishOptions} InitialTrack */
+
+const ROSTER_EVENTS = /** @type {const} */ ([
+  'participant-joined', 'participant-left', 'track-published', 'track-unpublished', 'track-subscribed', 'track-unsubscribed', 'track-muted',
+]);
+
+/** What the room does with each message that neither the session nor the negotiation consumes. @type {Record<string, (room: Room, message: Message) => void>} */
+const HANDLERS = {
+  'user-joined': (room, { participant }) => room.roster.join(participant),
+  'user-left': (room, { participantId, reason }) => room.roster.leave(participantId, reason ?? 'left'),
+  'track-published': (room, message) => room.onTrackPublished(message),
+  'track-unpublished': (room, { participantId, trackId }) => room.roster.unpublish(participantId, trackId),
+  'track-state': (room, { participantId, trackId, muted }) => room.roster.mute(participantId, trackId, muted),
+  'subscription-bound': (room, message) => room.media?.subscriptions.bind(/** @type {any} */ (message)),
+  'subscription-unbound': (room, message) => room.media?.subscriptions.unbind(/** @type {any} */ (message)),
+  'subscription-failed': (room, { trackId, reason }) => room.emit('subscription-failed', { trackId, reason }),
+  'layer-changed': (room, { trackId, rid }) => room.emit('layer-changed', { trackId, rid }),
+  'message-received': (room, message) => void room.chat.handle(message),
+  typing: (room, { participantId, typing }) => room.emit('typing', { participantId, typing }),
+  'active-speakers': (room, { speakers }) => room.emit('speakers', { speakers }),
+  'media-state': (room, message) => room.onMediaState(message),
+  'server-draining': () => {}, // announces a shutdown; the loss of the socket that follows is what counts
+  error: (room, message) => room.onError(message),
+};
+
+/** Every server message this client understands. */
+export const HANDLED_MESSAGE_TYPES = [...SESSION_MESSAGE_TYPES, ...NEGOTIATION_MESSAGE_TYPES, ...Object.keys(HANDLERS)];
+
+/** @extends {Emitter<RoomEvents>} */
+export class Room extends Emitter {
+  roster = new Roster();
+  /** @type {MediaConnection | null} */ media = null;
+  /** @type {RoomState} */ state = 'connecting';
+  /** @type {string | null} */ name = null;
+  /** @type {Date | null} */ expiresAt = null;
+  /** @type {{ participantId: string, displayName: string }} */ localParticipant;
+  /** @type {Set<Publication>} */ publications = new Set();
+  #serverId = '';
+  #mediaUp = false;
+  /** @type {(() => void)[]} */ #cleanups = [];
+
+  /**
+   * @param {object} options
+   * @param {Session} options.session
+   * @param {RTCIceTransportPolicy} [options.iceTransportPolicy]
+   * @param {InitialTrack[]} [options.tracks] published with the very first offer
+   * @param {(configuration: RTCConfiguration) => RTCPeerConnection} [options.createPeerConnection] for tests
+   */
+  constructor({ session, iceTransportPolicy, tracks = [], createPeerConnection }) {
+    super();
+    this.session = session;
+    this.roomId = session.roomId;
+    this.iceTransportPolicy = iceTransportPolicy;
+    this.createPeerConnection = createPeerConnection;
+    this.localParticipant = { participantId: '', displayName: session.displayName };
+    for (const { track, ...options } of tracks) this.publications.add(this.#createPublication(track, options));
+    this.chat = new Chat({
+      roomId: this.roomId,
+      sendOnChannel: (message) => this.media?.sendChat(message) ?? false,
+      sendOnSocket: (message) => session.send(message),
+      ownId: () => this.localParticipant.participantId,
+    });
+    this.chat.on('message', (detail) => this.emit('message', detail));
+    for (const type of ROSTER_EVENTS) this.roster.on(type, (detail) => this.emit(type, /** @type {any} */ (detail)));
+    session.on('joined', (detail) => this.#onJoined(detail));
+    session.on('replayed', () => this.#onReplayed());
+    session.on('message', (message) => this.#onMessage(message));
+    session.on('down', () => this.#setState('reconnecting'));
+    session.on('closed', ({ reason }) => this.#onClosed(reason));
+    this.#listenToPage();
+  }
+
+  /** The others in the room, by participant id. */
+  get participants() {
+    return this.roster.participants;
+  }
+
+  /** All chat messages so far, in the room's order. */
+  get messages() {
+    return this.chat.log.messages;
+  }
+
+  /** Whether media flows between this client and the server. */
+  get mediaConnected() {
+    return this.#mediaUp;
+  }
+
+  /**
+   * Sends a track to the room.
+   *
+   * @param {MediaStreamTrack} track
+   * @param {import('./types.js').PublishOptions} options
+   * @returns {Promise<Publication>} its `trackId` is set as soon as the server has accepted it
+   */
+  async publish(track, options) {
+    if (this.state === 'closed') throw new ParlorError('closed');
+    const publication = this.#createPublication(track, options);
+    this.publications.add(publication);
+    this.media?.publish(publication);
+    return publication;
+  }
+
+  /** Stops sending a publication; its track is not stopped. @param {Publication} publication */
+  async unpublish(publication) {
+    if (!this.publications.delete(publication)) return;
+    this.media?.unpublish(publication);
+  }
+
+  /** Asks for tracks that were unsubscribed, or for any track if the room was joined with `autoSubscribe: false`. @param {string[]} trackIds */
+  subscribe(trackIds) {
+    for (const some of chunks(trackIds)) this.#send(messages.subscribe({ roomId: this.roomId, trackIds: some }));
+  }
+
+  /** @param {string[]} trackIds */
+  unsubscribe(trackIds) {
+    for (const some of chunks(trackIds)) this.#send(messages.unsubscribe({ roomId: this.roomId, trackIds: some }));
+  }
+
+  /** Asks for one simulcast stream of a track; `null` leaves the choice to the server. @param {string} trackId @param {string | null} rid */
+  setLayer(trackId, rid) {
+    this.#send(messages.setLayer({ roomId: this.roomId, trackId, rid }));
+  }
+
+  /**
+   * @param {string} text
+   * @param {{ replyTo?: string | null }} [options]
+   * @returns {Promise<import('./types.js').ChatMessage>} settles when the room has the message
+   */
+  async sendMessage(text, { replyTo = null } = {}) {
+    if (this.state === 'closed') throw new ParlorError('closed');
+    if (new TextEncoder().encode(text.trim()).length > this.session.limits.maxTextBytes) throw new ParlorError('text-too-large');
+    return this.chat.send(text, replyTo);
+  }
+
+  /** May be called on every key press. @param {boolean} typing */
+  setTyping(typing) {
+    this.chat.setTyping(typing);
+  }
+
+  /** Leaves for good. Published tracks are not stopped: they belong to the application. */
+  async leave() {
+    await this.session.leave();
+  }
+
+  /** @param {Message} message */
+  onTrackPublished({ participantId, track }) {
+    if (participantId === this.localParticipant.participantId) this.#learnOwnTracks([track]);
+    else this.roster.publish(participantId, track);
+  }
+
+  /** @param {Message} message */
+  onMediaState({ state, protocol, reason }) {
+    this.emit('media', { connected: state === 'connected', protocol: protocol ?? null });
+    // After `failed` the server removes us and says so; the session then joins anew.
+    if (state === 'failed') this.emit('error', { error: new ParlorError('media-failed', reason) });
+  }
+
+  /** @param {Message} message */
+  onError(message) {
+    if (this.media?.negotiator.handle(message) || this.chat.handle(message)) return;
+    this.emit('error', { error: new ParlorError(message.code, message.message) });
+  }
+
+  /** @param {{ welcome: Welcome, resumed: boolean }} detail */
+  #onJoined({ welcome, resumed }) {
+    const restarted = this.#serverId !== '' && this.#serverId !== welcome.serverId;
+    this.#serverId = welcome.serverId;
+    this.name = welcome.name;
+    this.expiresAt = welcome.expiresAt ? new Date(welcome.expiresAt) : null;
+    const continued = resumed && this.media !== null && welcome.participantId === this.localParticipant.participantId;
+    if (!continued) this.#dropMedia();
+    this.localParticipant = { participantId: welcome.participantId, displayName: this.session.displayName };
+    this.roster.replace(welcome.participants, welcome.participantId);
+    if (!continued) this.#createMedia(welcome.iceServers);
+    const self = welcome.participants.find(({ participantId }) => participantId === welcome.participantId);
+    if (continued && self) this.#learnOwnTracks(self.tracks);
+    this.chat.onJoined({ restarted });
+    this.#setState('connected');
+    if (!resumed) this.chat.resend();
+  }
+
+  #onReplayed() {
+    this.media?.onSignalingUp();
+    this.chat.resend();
+  }
+
+  /** @param {Message} message */
+  #onMessage(message) {
+    if (message.type !== 'error' && this.media?.negotiator.handle(message)) return;
+    // Own property only: the type is the server's text.
+    if (Object.hasOwn(HANDLERS, message.type)) HANDLERS[message.type](this, message);
+  }
+
+  /** @param {string} reason */
+  #onClosed(reason) {
+    this.#cleanups.forEach((cleanup) => cleanup());
+    this.#dropMedia();
+    this.chat.close();
+    this.#setState('closed', reason);
+  }
+
+  /** @param {RTCIceServer[]} iceServers */
+  #createMedia(iceServers) {
+    const media = new MediaConnection({
+      roomId: this.roomId,
+      configuration: { iceServers, iceTransportPolicy: this.iceTransportPolicy, bundlePolicy: 'max-bundle' },
+      send: (message) => this.session.send(message),
+      isSignalingUp: () => this.session.connected,
+      createPeerConnection: this.createPeerConnection,
+    });
+    this.media = media;
+    media.on('chat', (message) => this.#onMessage(message));
+    media.on('error', (detail) => this.emit('error', detail));
+    media.on('state', ({ connected }) => this.#onMediaPath(connected));
+    media.on('failed', () => {
+      if (this.media !== media) return;
+      this.#dropMedia();
+      this.#setState('reconnecting');
+      this.session.rejoin({ removed: false });
+    });
+    media.subscriptions.on('bound', ({ binding: { participantId, trackId }, mediaTrack }) =>
+      this.roster.subscribed(participantId, trackId, mediaTrack));
+    media.subscriptions.on('unbound', ({ binding: { participantId, trackId } }) => this.roster.unsubscribed(participantId, trackId));
+    media.start(this.publications);
+  }
+
+  #dropMedia() {
+    const media = this.media;
+    this.media = null;
+    media?.close();
+    this.#mediaUp = false;
+    for (const publication of this.publications) publication.trackId = null;
+  }
+
+  /** @param {boolean} connected */
+  #onMediaPath(connected) {
+    this.#mediaUp = connected;
+    if (connected) this.session.confirmMedia();
+    if (this.session.connected) this.#setState(connected ? 'connected' : 'reconnecting');
+  }
+
+  /** @param {MediaStreamTrack} track @param {import('./types.js').PublishOptions} options */
+  #createPublication(track, options) {
+    return new Publication(track, options, ({ trackId, muted }) => {
+      if (trackId) this.#send(messages.trackState({ roomId: this.roomId, trackId, muted }));
+    });
+  }
+
+  /** The server's view of what this client publishes. @param {import('./types.js').WireTrack[]} tracks */
+  #learnOwnTracks(tracks) {
+    for (const { mid, trackId, muted } of tracks) {
+      const publication = mid === undefined ? undefined : this.media?.publicationAt(mid);
+      if (!publication) continue;
+      publication.trackId = trackId;
+      // Muted or unmuted while the id was unknown or the socket was down.
+      if (publication.muted !== muted) publication.onMuted(publication);
+    }
+  }
+
+  /** @param {Message} message */
+  #send(message) {
+    return this.session.send(message);
+  }
+
+  /** @param {RoomState} state @param {string} [reason] */
+  #setState(state, reason) {
+    if (this.state === state || this.state === 'closed') return;
+    this.state = state;
+    this.emit('state', { state, reason });
+  }
+
+  #listenToPage() {
+    if (typeof window === 'undefined') return;
+    const onOnline = () => this.session.retryNow();
+    const onPageHide = () => this.session.abandon();
+    window.addEventListener('online', onOnline);
+    window.addEventListener('pagehide', onPageHide);
+    this.#cleanups.push(
+      () => window.removeEventListener('online', onOnline),
+      () => window.removeEventListener('pagehide', onPageHide),
+    );
+  }
+}
+
+/** @param {string[]} trackIds */
+function* chunks(trackIds) {
+  for (let at = 0; at < trackIds.length; at += messages.MAX_TRACK_IDS) yield trackIds.slice(at, at + messages.MAX_TRACK_IDS);
+}
