@@ -195,9 +195,29 @@ impl Switchboard {
         place: &Place,
         reason: Departure,
         id: Option<String>,
+        permits: Permits<'_>,
+    ) -> Result<(), Refusal> {
+        self.remove_locked(&mut place.room.lock(), place, reason, id, permits)
+    }
+
+    /// Removes a participant whose session is lost, unless it has resumed or left meanwhile.
+    pub(crate) fn remove_lost(&self, place: &Place, permits: Permits<'_>, now: Instant) {
+        let mut state = place.room.lock();
+        let is_lost = |member: &mut Member| member.session.is_lost(self.settings.resume_grace, now);
+        if state.member(place.participant).is_some_and(is_lost) {
+            // It is there: nothing came between.
+            let _ = self.remove_locked(&mut state, place, Departure::Disconnected, None, permits);
+        }
+    }
+
+    fn remove_locked(
+        &self,
+        state: &mut RoomState,
+        place: &Place,
+        reason: Departure,
+        id: Option<String>,
         mut permits: Permits<'_>,
     ) -> Result<(), Refusal> {
-        let mut state = place.room.lock();
         let member = state.remove(place.participant, Instant::now()).ok_or_else(Refusal::not_joined)?;
         permits.send(Command::Leave { participant: place.participant });
         self.part(&place.room, &member, reason, id);

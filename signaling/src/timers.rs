@@ -47,8 +47,7 @@ impl Switchboard {
         let lost: Vec<_> = room.lock().members.iter().filter(is_lost).map(|member| member.participant).collect();
         for participant in lost {
             let Ok(permits) = self.shard_of(room).try_reserve(1) else { return };
-            // Not there any more is fine: it left meanwhile.
-            let _ = self.remove(&Place { room: Arc::clone(room), participant }, Departure::Disconnected, None, permits);
+            self.remove_lost(&Place { room: Arc::clone(room), participant }, permits, now);
         }
     }
 
