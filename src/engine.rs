@@ -1,6 +1,8 @@
 //! What a shard's thread drives: the media engine as seen from its sockets.
 
+use crate::metrics::table;
 use crate::readings::Readings;
+use parlor_media::Shard;
 use parlor_media::command::{Command, Event};
 use parlor_media::outbox::Outbox;
 use parlor_media::path::Path;
@@ -28,4 +30,42 @@ pub(crate) trait Engine {
     fn outbox(&mut self) -> &mut Outbox;
     /// Adds its counters.
     fn read_stats(&self, readings: &mut Readings);
+}
+
+impl Engine for Shard {
+    fn handle_command(&mut self, now: Instant, command: Command) {
+        self.handle_command(now, command);
+    }
+
+    fn handle_datagram(&mut self, now: Instant, path: &Path, datagram: &mut [u8]) {
+        self.handle_datagram(now, path, datagram);
+    }
+
+    fn handle_path_closed(&mut self, now: Instant, path: &Path) {
+        self.handle_path_closed(now, path);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.handle_timeout(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.poll_timeout()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.poll_event()
+    }
+
+    fn poll_closed_path(&mut self) -> Option<Path> {
+        self.poll_closed_path()
+    }
+
+    fn outbox(&mut self) -> &mut Outbox {
+        self.outbox()
+    }
+
+    fn read_stats(&self, readings: &mut Readings) {
+        table::read_engine(readings, &self.stats());
+    }
 }

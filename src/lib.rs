@@ -9,4 +9,5 @@ pub mod logging;
 mod metrics;
 mod net;
 mod readings;
+pub mod server;
 mod shard_thread;

@@ -2,9 +2,10 @@
 
 pub(crate) mod table;
 
-use crate::readings::{Board, Kind, Metric, Reading};
+use crate::readings::{Board, Kind, Metric, Readings};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use parlor_signaling::Stats;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric as Sample, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
 
@@ -25,11 +26,11 @@ impl Metrics {
         Self { boards }
     }
 
-    /// The response to a scrape.
-    pub(crate) fn response(&self) -> Response {
+    /// The response to a scrape, with the signalling's numbers of now.
+    pub(crate) fn response(&self, signaling: &Stats) -> Response {
         let mut text = Vec::new();
         let encoder = TextEncoder::new();
-        match encoder.encode(&self.families(), &mut text) {
+        match encoder.encode(&self.families(signaling), &mut text) {
             Ok(()) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
             Err(error) => {
                 tracing::error!(%error, "cannot write the metrics");
@@ -38,16 +39,21 @@ impl Metrics {
         }
     }
 
-    fn families(&self) -> Vec<MetricFamily> {
+    fn families(&self, signaling: &Stats) -> Vec<MetricFamily> {
         let mut families = vec![
             family(&BUILD_INFO, vec![sample(&BUILD_INFO, env!("CARGO_PKG_VERSION"), None, 1)]),
             family(&SHARDS, vec![sample(&SHARDS, "", None, self.boards.len() as u64)]),
         ];
-        let readings: Vec<_> = self.boards.iter().map(Board::read).collect();
+        let mut control = Readings::default();
+        table::read_signaling(&mut control, signaling);
+        let shards: Vec<_> = self.boards.iter().map(Board::read).collect();
         let of = |metric: &'static Metric| {
-            let all =
-                readings.iter().enumerate().flat_map(|(shard, readings)| readings.iter().map(move |r| (shard, r)));
-            all.filter(move |(_, reading)| reading.metric.name == metric.name).map(shard_sample).collect::<Vec<_>>()
+            let shards =
+                shards.iter().enumerate().flat_map(|(shard, all)| all.iter().map(move |one| (Some(shard), one)));
+            let all = control.iter().map(|one| (None, one)).chain(shards);
+            all.filter(|(_, reading)| std::ptr::eq(reading.metric, metric))
+                .map(|(shard, reading)| sample(metric, reading.label, shard, reading.value))
+                .collect::<Vec<_>>()
         };
         families.extend(
             table::ALL
@@ -58,10 +64,6 @@ impl Metrics {
         );
         families
     }
-}
-
-fn shard_sample((shard, reading): (usize, &Reading)) -> Sample {
-    sample(reading.metric, reading.label, Some(shard), reading.value)
 }
 
 fn sample(metric: &Metric, label: &str, shard: Option<usize>, value: u64) -> Sample {
@@ -112,7 +114,7 @@ mod tests {
 
     fn text(metrics: &Metrics) -> String {
         let mut text = Vec::new();
-        TextEncoder::new().encode(&metrics.families(), &mut text).unwrap();
+        TextEncoder::new().encode(&metrics.families(&Stats { rooms: 3, ..Stats::default() }), &mut text).unwrap();
         String::from_utf8(text).unwrap()
     }
 
@@ -131,6 +133,7 @@ mod tests {
         assert!(text.contains("parlor_gso_active{shard=\"1\"} 1\n"), "{text}");
         assert!(text.contains("# TYPE parlor_gso_active gauge\n"), "{text}");
         assert!(text.contains("parlor_shards 2\n"), "{text}");
+        assert!(text.contains("parlor_rooms 3\n"), "{text}");
         assert_eq!(text.matches("# TYPE parlor_datagrams_received_total counter").count(), 1);
         assert!(
             text.contains(&format!("parlor_build_info{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION"))),

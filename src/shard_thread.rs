@@ -58,6 +58,11 @@ impl ShardSockets {
         }
     }
 
+    /// Whether IPv6 clients can reach it.
+    pub(crate) fn has_ipv6(&self) -> bool {
+        self.udp.dual_stack
+    }
+
     /// The port's number.
     pub(crate) fn port(&self) -> u16 {
         self.udp.port()
@@ -99,7 +104,7 @@ impl ShardThread {
         let waker = Arc::new(Waker::new(poll.registry(), body::WAKER)?);
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let (board, stop) = (Board::default(), Arc::new(AtomicBool::new(false)));
-        let shard = Self {
+        let mut shard = Self {
             port: setup.sockets.port(),
             commands,
             waker,
@@ -113,11 +118,11 @@ impl ShardThread {
             tcp.register(poll.registry())?;
         }
         let (index, gso, clock, events, on_lost) = (setup.index, setup.gso, setup.clock, setup.events, setup.on_lost);
-        let thread = std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
+        shard.thread = Some(std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
             let body = Body::new(poll, sockets, gso, clock, receiver, events, board, stop);
             run(index, body, &*on_lost, start);
-        })?;
-        Ok(Self { thread: Some(thread), ..shard })
+        })?);
+        Ok(shard)
     }
 
     /// The port of its sockets.
@@ -141,9 +146,11 @@ impl ShardThread {
     pub(crate) fn board(&self) -> Board {
         self.board.clone()
     }
+}
 
+impl Drop for ShardThread {
     /// Ends the thread after its current tick, and waits for that.
-    pub(crate) fn stop(mut self) {
+    fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         drop(self.waker.wake());
         if let Some(thread) = self.thread.take()

@@ -9,7 +9,7 @@ use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::ids::{MessageId, ParticipantRef};
 use crate::protocol::server::ServerMessage;
 use crate::protocol::text::{TextError, parse_text};
-use crate::protocol::{ClientFrame, ClientMessage, Timestamp};
+use crate::protocol::{ClientFrame, ClientMessage, RoomCode, Timestamp};
 use crate::rate::Verdict;
 use crate::room::{Member, Room, encode};
 use crate::session::{Place, Session};
@@ -20,6 +20,7 @@ use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
 use parlor_media::command::{Channel, Command};
 use parlor_media::ids::ParticipantId;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -109,10 +110,14 @@ impl Switchboard {
         let session = {
             let mut state = place.room.lock();
             let Some(member) = state.member(place.participant) else { return };
-            std::sync::Arc::clone(&member.session)
+            Arc::clone(&member.session)
         };
         count(&self.counters.messages);
-        let refusal = match session.judge(Instant::now()) {
+        let verdict = session.judge(Instant::now());
+        if verdict != Verdict::Pass {
+            count(&self.counters.messages_dropped);
+        }
+        let refusal = match verdict {
             Verdict::Pass => self.handle_chat_frame(place, text).err(),
             Verdict::DropAndWarn => Some(rate_limited()),
             Verdict::Drop | Verdict::Close => None,
@@ -134,7 +139,7 @@ impl Switchboard {
         let text = std::str::from_utf8(text)
             .map_err(|error| Refusal::new(ErrorCode::BadFrame, format!("the message is not UTF-8: {error}")))?;
         let ClientFrame { id, message } = ClientFrame::parse(text)?;
-        let in_room = |room: &crate::protocol::RoomCode| {
+        let in_room = |room: &RoomCode| {
             if place.room.code == *room { Ok(()) } else { Err(Refusal::wrong_room(room, &place.room.code)) }
         };
         let result = match message {

@@ -8,6 +8,7 @@
 //! - Locks are taken in this order: room, session, map of the directory. None is held across an await.
 //! - Commands about a participant reach its shard in the order in which the room changed. Requests wait for the shard before
 //!   they lock ([`shards`]); the handling of events never waits.
+//! - Logs name rooms by their numbers: a room's id is the key to it.
 //! - Everything that a client can make grow has a bound: frames, texts, outboxes, sockets, rooms, members, offers, tables.
 
 mod chat;
@@ -87,15 +88,22 @@ impl Signaling {
         self.board.run_timers().await;
     }
 
-    /// A shard was started anew: its rooms stay, its participants are told to join again.
+    /// A shard was started anew: its rooms stay, its participants are told to join again. Rooms of a shard that takes no
+    /// commands end.
     pub async fn shard_lost(&self, shard: usize) {
+        let mut listens = true;
         for room in self.board.directory.rooms().into_iter().filter(|room| room.shard == shard) {
-            match self.board.shard_of(&room).reserve(2).await {
+            let channel = self.board.shard_of(&room);
+            // One wait is enough to learn that it does not.
+            let permits = if listens { channel.reserve(2).await } else { channel.try_reserve(2) };
+            listens = permits.is_ok();
+            match permits {
                 Ok(permits) => self.board.reopen(&room, permits),
-                Err(_) => {
-                    tracing::error!(shard, room = %room.code, "the shard takes no commands: the room is not reopened");
-                }
+                Err(_) => self.board.end_room(&room, Departure::RoomClosed, None),
             }
+        }
+        if !listens {
+            tracing::error!(shard, "the shard takes no commands: its rooms have ended");
         }
     }
 

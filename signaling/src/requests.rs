@@ -2,7 +2,7 @@
 
 use crate::membership::place_in;
 use crate::protocol::client::{
-    Answer, ClientFrame, ClientMessage, IceCandidate, Offer, SetLayer, Subscription, TrackState,
+    Answer, ClientFrame, ClientMessage, IceCandidate, Offer, OfferedTrack, SetLayer, Subscription, TrackState,
 };
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::ids::{ParticipantRef, TrackRef, clip};
@@ -75,11 +75,8 @@ impl Switchboard {
     async fn offer(&self, session: &Session, id: Option<String>, offer: Offer) -> Result<(), Refusal> {
         let place = place_in(session, &offer.room_id)?;
         let description = parse_sdp(&offer.offer.sdp)?;
-        let describe = |track: crate::protocol::client::OfferedTrack| TrackDescription {
-            mid: track.mid,
-            source: track.source.into(),
-            muted: track.muted,
-        };
+        let describe =
+            |track: OfferedTrack| TrackDescription { mid: track.mid, source: track.source.into(), muted: track.muted };
         let tracks = offer.tracks.into_iter().map(describe).collect();
         self.command(&place, |state| {
             let member = member(state, place.participant)?;

@@ -1,1 +1,10 @@
-//! Tests of the whole.
+//! Tests of the signalling as a whole: a fake shard, which is the receiving end of its command channel, and clients with or
+//! without real sockets.
+
+mod chat;
+mod house;
+mod negotiation;
+mod rest;
+mod rooms;
+mod sessions;
+mod sockets;

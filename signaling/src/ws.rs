@@ -264,8 +264,9 @@ impl Connection {
                 Ok(())
             }
             (Verdict::Close, _) => {
-                let error = self.board.error(rate_limited());
-                self.write(Message::Text(error)).await?;
+                // By the outbox: the client counts this error as it counts every message.
+                self.board.refuse(&self.session, rate_limited());
+                self.drain().await?;
                 Err(End::Close(close_code::POLICY, "too many messages"))
             }
         }
@@ -302,8 +303,8 @@ impl Connection {
             return End::Gone;
         }
         let message = format!("a message may have {} bytes at most", self.board.settings.max_frame_bytes);
-        let error = self.board.error(Refusal::new(ErrorCode::FrameTooLarge, message));
-        match self.write(Message::Text(error)).await {
+        self.board.refuse(&self.session, Refusal::new(ErrorCode::FrameTooLarge, message));
+        match self.drain().await {
             Ok(()) => End::Close(close_code::SIZE, "the message is too large"),
             Err(end) => end,
         }

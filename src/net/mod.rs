@@ -13,7 +13,6 @@
 mod control;
 #[cfg(target_os = "linux")]
 pub(crate) mod egress;
-mod framing;
 #[cfg(target_os = "linux")]
 pub(crate) mod ingress;
 #[cfg(any(not(target_os = "linux"), test))]

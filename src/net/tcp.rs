@@ -7,12 +7,13 @@
 //! and counted, as a congested network would have done.
 
 use super::Drained;
-use super::framing::{FrameDecoder, frame_header};
+
 use super::udp::{canonical, no_ipv6};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use parlor_media::outbox::{Datagrams, Outbox};
 use parlor_media::path::{Path, Protocol};
+use parlor_media::transport::framing::{FrameDecoder, frame_header};
 use slab::Slab;
 use socket2::{Domain, Socket, Type};
 use std::collections::{HashMap, VecDeque};

@@ -143,8 +143,8 @@ export class CallPage {
       const state = this.media[device];
       if (!state.error) continue;
       toast(explainDevice(state.error, device), 'error');
-      state.error = null; // said once
     }
+    this.media.forgetErrors(); // said once
   }
 
   async #toggleScreen() {

@@ -45,7 +45,6 @@ export function fitTiles(area) {
     const { tileWidth, tileHeight } = arrange(area.childElementCount, width, height, gap);
     area.style.setProperty('--tile-width', `${tileWidth}px`);
     area.style.setProperty('--tile-height', `${tileHeight}px`);
-    area.classList.toggle('small-tiles', tileHeight < 120);
   };
   const resized = new ResizeObserver(update);
   const changed = new MutationObserver(update);

@@ -63,9 +63,15 @@ export class LocalMedia extends Emitter {
   attach(room) {
     this.#room = room;
     for (const publication of room.publications) {
-      if (publication.source === 'microphone' || publication.source === 'camera') this[publication.source].publication = publication;
+      if (publication.source === 'microphone' || publication.source === 'camera') this.#follow(publication.source, publication);
     }
     this.emit('changed', {});
+  }
+
+  /** The person has been told what did not work. */
+  forgetErrors() {
+    this.microphone.error = null;
+    this.camera.error = null;
   }
 
   /** The room is over; the devices stay as they are. */
@@ -163,8 +169,14 @@ export class LocalMedia extends Emitter {
       state.publication.setMuted(false);
     } else if (this.#room) {
       const options = device === 'camera' ? this.videoOptions : {};
-      state.publication = await this.#room.publish(state.track, { source: device, ...options });
+      this.#follow(device, await this.#room.publish(state.track, { source: device, ...options }));
     }
+  }
+
+  /** @param {Device} device @param {Publication} publication */
+  #follow(device, publication) {
+    this[device].publication = publication;
+    publication.on('changed', () => this.emit('changed', {}));
   }
 
   /** The device was unplugged, or the permission withdrawn. @param {Device} device @param {MediaStreamTrack} track */

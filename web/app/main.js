@@ -62,13 +62,17 @@ function enter(roomId, query) {
   const local = new LocalMedia(videoOptions(query));
   media = local;
   const join = (/** @type {string} */ displayName) => joinRoom(roomId, displayName, local, query);
+  const joinFromPage = (/** @type {string} */ displayName) => {
+    local.forgetErrors(); // they were to be read on the pre-join page
+    return join(displayName);
+  };
   const wanted = { microphone: query.get('mic') === '0' ? false : undefined, camera: query.get('cam') === '0' ? false : undefined };
   const opened = openDevices(local, wanted);
   if (query.get('auto') === '1' && name !== '') {
     show(joiningPage());
     opened.then(() => join(name)).catch((error) => showEnd(error.code ?? 'internal', explain(error)));
   } else {
-    show(prejoinPage({ roomId, name, media: local, join, home: () => go('/') }));
+    show(prejoinPage({ roomId, name, media: local, join: joinFromPage, home: () => go('/') }));
   }
 }
 

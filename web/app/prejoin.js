@@ -28,12 +28,13 @@ export function prejoinPage({ roomId, name, media, join, home }) {
   const input = h('input', { type: 'text', maxlength: '64', autocomplete: 'name', value: name, placeholder: 'How others see you', 'data-display-name': true });
   input.addEventListener('input', () => preview.setName(input.value));
   const button = h('button', { class: 'primary', type: 'submit', 'data-join': true }, 'Join');
-  const createButton = h('button', { type: 'button', hidden: true, 'data-create-missing': true }, 'Create this room');
+  const createButton = h('button', { class: 'primary', type: 'button', hidden: true, 'data-create-missing': true }, 'Create this room');
 
   const complain = (/** @type {any} */ error) => {
     problem.textContent = error ? explain(error) : '';
     problem.hidden = !error;
     createButton.hidden = error?.code !== 'room-not-found';
+    button.hidden = !createButton.hidden;
   };
   const look = async () => {
     try {
@@ -115,6 +116,7 @@ function createPreview(media) {
     if (shown !== picture) video.srcObject = picture ? new MediaStream([picture]) : null;
     element.classList.toggle('has-video', picture !== null);
     const sound = media.microphone.on ? media.microphone.track : null;
+    element.classList.toggle('has-sound', sound !== null);
     if (metered !== sound) {
       stopMeter();
       metered = sound;

@@ -43,6 +43,13 @@ export class Publication extends Emitter {
     track.enabled = !this.muted;
   }
 
+  /** @param {string} trackId given by the server */
+  identify(trackId) {
+    if (this.trackId === trackId) return;
+    this.trackId = trackId;
+    this.emit('changed', {});
+  }
+
   /** @param {boolean} muted */
   setMuted(muted) {
     if (this.track) this.track.enabled = !muted;

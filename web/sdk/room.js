@@ -273,7 +273,7 @@ export class Room extends Emitter {
     for (const { mid, trackId, muted } of tracks) {
       const publication = mid === undefined ? undefined : this.media?.publicationAt(mid);
       if (!publication) continue;
-      publication.trackId = trackId;
+      publication.identify(trackId);
       // Muted or unmuted while the id was unknown or the socket was down.
       if (publication.muted !== muted) publication.onMuted(publication);
     }

@@ -44,7 +44,7 @@ impl Agreement {
                 "the offer has {has} m-lines, but {had} are negotiated: m-lines never go away"
             )));
         }
-        self.accept_transport(offer)?;
+        self.accept_transport(offer, true)?;
         self.extmap_allow_mixed = offer.extmap_allow_mixed;
         for (index, media) in offer.media.iter().enumerate() {
             let line = self.owner(index, media)?;
@@ -68,7 +68,7 @@ impl Agreement {
         if has != expected {
             return Err(invalid(format!("the answer has {has} m-lines, but the offer has {expected}")));
         }
-        self.accept_transport(answer)?;
+        self.accept_transport(answer, false)?;
         for (index, (media, section)) in answer.media.iter().zip(&offered.sections).enumerate() {
             let same_kind = media.kind == section.kind || media.rejected;
             if !same_kind || (media.mid != section.mid && media.mid.is_some()) {
@@ -83,7 +83,8 @@ impl Agreement {
         Ok(())
     }
 
-    fn accept_transport(&mut self, description: &RemoteDescription) -> Result<(), NegotiationError> {
+    /// Takes the client's end of the transport, which keeps its certificate and DTLS role from the first offer on.
+    fn accept_transport(&mut self, description: &RemoteDescription, offers: bool) -> Result<(), NegotiationError> {
         let Some(remote) = &description.transport else {
             let known = self.remote.as_ref().map(|_| ());
             return known.ok_or_else(|| invalid("no m-line that is not rejected: there is nothing to connect"));
@@ -94,12 +95,11 @@ impl Agreement {
         let role = match (self.role, remote.setup) {
             (None, Setup::Passive) => DtlsRole::Client,
             (None, Setup::ActPass | Setup::Active) => DtlsRole::Server,
-            (Some(role), Setup::ActPass) => role,
-            (Some(DtlsRole::Server), Setup::Active) => DtlsRole::Server,
-            (Some(DtlsRole::Client), Setup::Passive) => DtlsRole::Client,
-            (Some(_), Setup::Active | Setup::Passive) => {
+            (Some(DtlsRole::Server), Setup::Passive) | (Some(DtlsRole::Client), Setup::Active) if offers => {
                 return Err(invalid("a=setup contradicts the DTLS roles that were agreed on; say actpass, or keep it"));
             }
+            // The association stays (RFC 8842 section 4). webrtc-rs as the answerer names the opposite of its role then.
+            (Some(role), _) => role,
         };
         self.role = Some(role);
         self.remote = Some(remote.clone());
@@ -164,7 +164,7 @@ impl Agreement {
         section: &Section,
         answer: &RemoteDescription,
     ) -> Section {
-        if media.rejected || !answer.is_bundled(index) {
+        if media.rejected || section.rejected || !answer.is_bundled(index) {
             return Section { rejected: true, client_sends: false, ..section.clone() };
         }
         let SectionKind::Media(kind) = section.kind else { return section.clone() };

@@ -29,6 +29,10 @@ impl ForwardPlan {
             plan.media[format.index()] = types.map(|t| t.media);
             plan.rtx[format.index()] = types.and_then(|t| t.rtx).filter(|_| line.rtx_ssrc.is_some());
         }
+        // RED names Opus's payload type inside its payload: it passes only where both sides mean the same by it.
+        if publisher.types(FormatId::OPUS).map(|t| t.media) != plan.media[FormatId::OPUS.index()] {
+            plan.media[FormatId::RED.index()] = None;
+        }
         for (id, egress) in (0..).zip(&mut plan.extensions) {
             let forwarded = publisher.extension(id).filter(|extension| extension.is_forwarded());
             *egress = forwarded.and_then(|extension| line.id(extension)).unwrap_or(0);

@@ -175,6 +175,7 @@ impl Room {
         let Some(subscription) = self
             .participants
             .get_mut(index)
+            .filter(|participant| participant.connected)
             .and_then(|participant| participant.outgoing.get_mut(line)?.as_mut()?.subscription.as_mut())
         else {
             return;

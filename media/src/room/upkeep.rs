@@ -63,10 +63,13 @@ impl Room {
         for (_, publication) in &mut self.publications {
             let heard = publication.last_heard();
             let Publication { subscribers, encodings, .. } = publication;
+            // Before a client is up a key frame would come too early, and delay the one that it needs.
             for subscriber in subscribers {
-                let Some(subscription) = self.participants.get_mut(subscriber.participant).and_then(|participant| {
-                    participant.outgoing.get_mut(subscriber.line)?.as_mut()?.subscription.as_mut()
-                }) else {
+                let Some(subscription) =
+                    self.participants.get_mut(subscriber.participant).filter(|p| p.connected).and_then(|participant| {
+                        participant.outgoing.get_mut(subscriber.line)?.as_mut()?.subscription.as_mut()
+                    })
+                else {
                     continue;
                 };
                 subscription.selector.choose(context.now, &heard[..encodings.len()]);

@@ -17,8 +17,10 @@ use crate::feedback::sending::SendingStats;
 use crate::formats::{Extension, FormatId};
 use crate::negotiation::{ForwardPlan, LineIndex, SendLine};
 use crate::numbering::Numbering;
+use crate::path::Path;
 use crate::publication::{Encoding, Stored};
 use crate::rtp::header::RtpHeader;
+use crate::rtp::red::primary_block;
 use crate::rtp::writer::{HeaderFields, OutgoingExtensions, write_packet, write_retransmission};
 use crate::transport::Transport;
 use pictures::Picture;
@@ -76,6 +78,16 @@ impl Subscription {
     /// The encoding whose key frame is needed before anything, or anything better, can be shown.
     pub(crate) fn wants_keyframe_of(&self) -> Option<usize> {
         self.selector.awaited().or_else(|| self.selector.current().is_none().then_some(0))
+    }
+
+    /// The payload type and payload under which the client takes a packet. A client without RED gets the Opus inside.
+    fn accepted<'a>(&self, format: FormatId, payload: &'a [u8]) -> Result<(u8, &'a [u8]), DropReason> {
+        if let Some(payload_type) = self.plan.media(format) {
+            return Ok((payload_type, payload));
+        }
+        let opus = self.plan.media(FormatId::OPUS).filter(|_| format == FormatId::RED);
+        let block = primary_block(payload);
+        opus.zip(block).map(|(opus, block)| (opus, block.payload)).ok_or(DropReason::UnsupportedCodec)
     }
 
     fn origin_of(&self, epoch: Epoch) -> Option<Origin> {
@@ -164,8 +176,7 @@ impl Outgoing {
         incoming: &Incoming<'_>,
     ) -> Result<bool, DropReason> {
         let Some(subscription) = &mut self.subscription else { return Err(DropReason::NoSubscriber) };
-        let path = *transport.path().ok_or(DropReason::NotConnected)?;
-        let payload_type = subscription.plan.media(incoming.format).ok_or(DropReason::UnsupportedCodec)?;
+        let path = *connected_path(transport)?;
         if subscription.selector.current() == Some(incoming.encoding) && subscription.generation != incoming.generation
         {
             subscription.selector.reset();
@@ -177,7 +188,8 @@ impl Outgoing {
             Selection::Drop => return Err(DropReason::NoSubscriberLayer),
         };
         let codec = incoming.format.format().codec;
-        let payload = incoming.header.payload(incoming.packet);
+        let (payload_type, payload) =
+            subscription.accepted(incoming.format, incoming.header.payload(incoming.packet))?;
         let picture = Picture::read(codec, payload, incoming.descriptor);
         if switched {
             let source =
@@ -195,6 +207,7 @@ impl Outgoing {
         }
         let index = self.rewriter.sequence(incoming.sequence).ok_or(DropReason::TooOld)?;
         let source = *self.rewriter.source().ok_or(DropReason::TooOld)?;
+        self.sequencer.note(index, source.epoch, incoming.sequence);
         let fields = HeaderFields {
             marker: incoming.header.marker,
             payload_type,
@@ -218,7 +231,6 @@ impl Outgoing {
         }
         let sealed = transport.protect_rtp(buffer, len, index).ok_or(DropReason::TooLarge)?;
         core.outbox.commit(transport.slot(), &path, sealed);
-        self.sequencer.note(index, source.epoch, incoming.sequence);
         self.rewriter.note_timestamp(context.now, fields.timestamp);
         self.sending.on_packet(payload.len());
         core.stats.rtp_out_packets += 1;
@@ -235,21 +247,19 @@ impl Outgoing {
         lost: u16,
     ) -> Result<(), DropReason> {
         let subscription = self.subscription.as_ref().ok_or(DropReason::NoSubscriber)?;
-        let path = *transport.path().ok_or(DropReason::NotConnected)?;
+        let path = *connected_path(transport)?;
         let sent = self.sequencer.resend(lost).ok_or(DropReason::NotInRing)?;
         let source = *self.rewriter.source_of(sent.epoch).ok_or(DropReason::NotInRing)?;
         let origin = subscription.origin_of(sent.epoch).ok_or(DropReason::NotInRing)?;
         let encoding = encodings.get(origin.encoding).filter(|e| e.generation == origin.generation);
         let Stored { packet, header, format } =
             encoding.and_then(|e| e.stored(sent.incoming)).ok_or(DropReason::NotInRing)?;
+        let (accepted_type, payload) = subscription.accepted(format, header.payload(packet))?;
         let rtx = subscription.plan.rtx(format).zip(self.rtx_ssrc);
         let (payload_type, ssrc, index) = match rtx {
             Some((payload_type, ssrc)) => (payload_type, ssrc, self.rtx_index),
             // The very bytes that were sent before, under the same SRTP index: sealing them again reveals nothing.
-            None => {
-                let payload_type = subscription.plan.media(format).ok_or(DropReason::UnsupportedCodec)?;
-                (payload_type, self.ssrc, self.rewriter.index_of(lost))
-            }
+            None => (accepted_type, self.ssrc, self.rewriter.index_of(lost)),
         };
         let fields = HeaderFields {
             marker: header.marker,
@@ -259,7 +269,6 @@ impl Outgoing {
             ssrc,
         };
         let extensions = OutgoingExtensions { packet, header: &header, map: subscription.plan.extensions(), own: &[] };
-        let payload = header.payload(packet);
         let core = &mut *context.core;
         let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
         let len = match rtx {
@@ -290,4 +299,9 @@ fn subscription_descriptor<'a>(subscription: &Subscription, header: &RtpHeader, 
         .extensions(packet)
         .find(|(id, _)| subscription.plan.extension(*id) == Some(subscription.descriptor_id))
         .map(|(_, value)| value)
+}
+
+/// The path to a client that can be sent media.
+fn connected_path(transport: &Transport) -> Result<&Path, DropReason> {
+    transport.path().filter(|_| transport.is_connected()).ok_or(DropReason::NotConnected)
 }

@@ -427,3 +427,6 @@ impl Sctp {
         self.pump(now);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -380,6 +380,25 @@ fn bounded<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever comes: a message or a refusal, never a panic, and no answer that is longer than a bound.
+        #[test]
+        fn any_object_is_parsed_or_refused(
+            name in prop::sample::select(ClientMessage::TYPES),
+            field in prop::sample::select(vec!["roomId", "offer", "answer", "tracks", "trackIds", "candidate", "resumeToken", "nonce", "x"]),
+            value in "[\\[{]{0,3}[\\PC]{0,20}[\\]}]{0,3}",
+            number: f64,
+        ) {
+            for value in [value.clone(), format!("\"{value}\""), number.to_string(), format!("[{number}]")] {
+                let text = format!(r#"{{"type":"{name}","{field}":{value}}}"#);
+                if let Err(refusal) = ClientFrame::parse(&text) {
+                    prop_assert!(refusal.message.len() < 1024);
+                }
+            }
+        }
+    }
 
     fn refusal(text: &str) -> Refusal {
         ClientFrame::parse(text).unwrap_err()

@@ -110,6 +110,8 @@ fn answers_must_keep_kinds_and_mids_and_add_nothing() {
     assert!(check(|a| a.media[3].kind = SectionKind::Data).is_err());
     let line = check(|a| a.media[3].formats.iter_mut().for_each(|f| f.payload_type += 1)).unwrap();
     assert_eq!(line, None, "numbers that were not offered");
+    let line = check(|a| a.transport.as_mut().unwrap().setup = crate::sdp::Setup::Passive).unwrap();
+    assert!(line.is_some(), "the DTLS association stays, whatever an answer says of its roles");
     let line = check(|a| a.media[3].formats.truncate(1)).unwrap().unwrap();
     assert_eq!(FormatId::all().filter(|f| line.types(*f).is_some()).collect::<Vec<_>>(), [FormatId::VP8]);
 }

@@ -1,0 +1,46 @@
+# Every command of the project. `make` alone lists them.
+
+CARGO ?= cargo
+NODE_TEST = node --test --test-reporter=spec
+
+.DEFAULT_GOAL := help
+.PHONY: help run build check lint unit test cargo-test web-test deps e2e interop fmt
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Run the server: open http://localhost:8080
+	$(CARGO) run --release
+
+check: lint unit web-test ## Formatting, lints and unit tests: the loop while you edit
+
+test: lint cargo-test web-test e2e interop ## Everything that must pass before a change lands
+
+e2e: build deps ## Real browsers against the real server; one file: make e2e ONLY=chat-order
+	rm -rf target/e2e
+	$(NODE_TEST) --test-concurrency=1 $(if $(ONLY),tests/e2e/$(ONLY).test.mjs,tests/e2e/*.test.mjs)
+
+interop: build deps ## Clients that are not browsers against the real server
+	$(NODE_TEST) --test-concurrency=1 tests/interop/*.test.mjs
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+build: ## Build the server as it is released
+	$(CARGO) build --release --locked
+
+lint: ## Formatting and lints alone
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+unit:
+	$(CARGO) test --workspace --lib --bins --locked --quiet
+
+cargo-test:
+	$(CARGO) test --workspace --locked
+
+web-test: ## Unit tests of the browser SDK and the app
+	$(NODE_TEST) web/tests/*.test.mjs
+
+deps: ## Install what the browser and interop tests need
+	scripts/test-deps.sh

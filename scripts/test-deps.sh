@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Installs what the browser and interop tests need: browsers, Node.js, Python and iptables from the system's packages (as root on Debian and
+# Ubuntu; otherwise it says what is missing), and then the pinned packages of npm and PyPI into this repository.
+# Quick when everything is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Prints the Debian packages of what is missing.
+missing_packages() {
+    command -v chromium >/dev/null || command -v google-chrome >/dev/null || [ -n "${CHROMIUM:-}" ] || echo chromium
+    command -v firefox-esr >/dev/null || command -v firefox >/dev/null || [ -n "${FIREFOX:-}" ] || echo firefox-esr
+    command -v node >/dev/null || echo nodejs
+    command -v npm >/dev/null || echo npm
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    # Only root can use it; without it the tests of a firewall are skipped.
+    [ "$(id -u)" -ne 0 ] || command -v iptables >/dev/null || echo iptables
+}
+
+install_system_packages() {
+    local packages
+    mapfile -t packages < <(missing_packages)
+    [ "${#packages[@]}" -gt 0 ] || return 0
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        echo "The tests need programs that are not installed. On Debian or Ubuntu:" >&2
+        echo "    sudo apt-get install --no-install-recommends ${packages[*]}" >&2
+        exit 1
+    fi
+    echo "Installing ${packages[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+}
+
+# Runs a command unless it succeeded before with this very file of pins: unless_done STAMP PINS COMMAND…
+unless_done() {
+    local stamp=$1 pins=$2
+    shift 2
+    cmp -s "$stamp" "$pins" && return 0
+    rm -f "$stamp"
+    "$@"
+    mkdir -p "$(dirname "$stamp")"
+    cp "$pins" "$stamp"
+}
+
+install_npm_packages() {
+    npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund --loglevel=error
+}
+
+install_python_packages() {
+    python3 -m venv --clear target/interop-venv
+    target/interop-venv/bin/pip install --quiet --disable-pip-version-check -r tests/interop/requirements.txt
+}
+
+install_system_packages
+unless_done tests/e2e/node_modules/.installed-lock tests/e2e/package-lock.json install_npm_packages
+unless_done target/interop-venv/.installed-requirements tests/interop/requirements.txt install_python_packages

@@ -1,0 +1,194 @@
+//! A signalling with one fake shard, and clients that speak to it without a socket.
+
+use crate::protocol::{ClientFrame, ClientMessage, ParticipantRef};
+use crate::session::{Attachment, Outgoing, Session};
+use crate::switchboard::Switchboard;
+use crate::{Announce, Settings, ShardHandle, Signaling};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use parlor_media::command::{Command, Event};
+use parlor_media::ids::ParticipantId;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+pub(super) struct House {
+    pub(super) signaling: Signaling,
+    pub(super) commands: mpsc::Receiver<Command>,
+}
+
+impl House {
+    pub(super) fn new() -> Self {
+        Self::with(Settings::default(), 256)
+    }
+
+    /// A house whose shard's channel holds `depth` commands.
+    pub(super) fn with(settings: Settings, depth: usize) -> Self {
+        let (sender, commands) = mpsc::channel(depth);
+        let announce =
+            Announce { addresses: vec!["192.0.2.1".parse().unwrap()], loopback: vec!["127.0.0.1".parse().unwrap()] };
+        let shard = ShardHandle::new(sender, Arc::new(|| {}), 7900);
+        Self { signaling: Signaling::new(settings, announce, vec![shard]), commands }
+    }
+
+    pub(super) fn board(&self) -> &Arc<Switchboard> {
+        &self.signaling.board
+    }
+
+    /// Runs the timers in the background, on the test's virtual time.
+    pub(super) fn run_timers(&self) {
+        let signaling = self.signaling.clone();
+        tokio::spawn(async move { signaling.run_timers().await });
+    }
+
+    pub(super) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, HeaderMap, Value) {
+        let builder = Request::builder().method(method).uri(path).header("host", "localhost:8080");
+        let request = match body {
+            Some(body) => builder.header("content-type", "application/json").body(Body::from(body.to_string())),
+            None => builder.body(Body::empty()),
+        };
+        answer(self.signaling.router(), request.unwrap()).await
+    }
+
+    pub(super) async fn create(&self, body: Value) {
+        let (status, _, body) = self.request("POST", "/api/rooms", Some(body)).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+    }
+
+    pub(super) fn client(&self) -> Client {
+        let session = Session::new(self.board().settings.messages, Instant::now());
+        let attachment = session.attach();
+        Client { board: Arc::clone(self.board()), session, attachment }
+    }
+
+    /// A client that has joined `room`, with everything read that it and the others were told.
+    pub(super) async fn joined(&self, room: &str, name: &str) -> Member {
+        let mut client = self.client();
+        client.send(json!({"type": "join-room", "roomId": room, "displayName": name})).await;
+        let joined = client.next();
+        assert_eq!(joined["type"], "room-joined", "{joined}");
+        let token = joined["resumeToken"].as_str().unwrap().to_owned();
+        let id = joined["participantId"].as_str().unwrap().to_owned();
+        Member { client, id, token }
+    }
+
+    pub(super) fn event(&self, event: Event) {
+        self.board().handle_event(event);
+    }
+
+    /// The commands since the last call.
+    pub(super) fn take_commands(&mut self) -> Vec<Command> {
+        std::iter::from_fn(|| self.commands.try_recv().ok()).collect()
+    }
+
+    /// The same by their names.
+    pub(super) fn command_names(&mut self) -> Vec<String> {
+        let name = |command| format!("{command:?}").split([' ', '{']).next().unwrap().to_owned();
+        self.take_commands().into_iter().map(name).collect()
+    }
+}
+
+pub(super) async fn answer(router: Router, request: Request<Body>) -> (StatusCode, HeaderMap, Value) {
+    let response = router.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    (parts.status, parts.headers, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+}
+
+/// A socket without a socket.
+pub(super) struct Client {
+    pub(super) board: Arc<Switchboard>,
+    pub(super) session: Arc<Session>,
+    pub(super) attachment: Attachment,
+}
+
+impl Client {
+    pub(super) async fn send(&mut self, message: Value) {
+        let result = match ClientFrame::parse(&message.to_string()) {
+            Ok(ClientFrame { id, message: ClientMessage::Resume(resume) }) => match self.board.resume(id, &resume) {
+                Ok(resumed) => {
+                    self.session = resumed.session;
+                    self.attachment = resumed.attachment;
+                    Ok(())
+                }
+                Err(refusal) => Err(refusal),
+            },
+            Ok(frame) => self.board.handle(&self.session, false, frame).await,
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = result {
+            self.board.refuse(&self.session, refusal);
+        }
+    }
+
+    /// What is to be written next, `null` for nothing.
+    pub(super) fn next(&mut self) -> Value {
+        match self.session.poll(&self.attachment) {
+            Some(Outgoing::Message(text)) => serde_json::from_str(&text).unwrap(),
+            Some(other) => json!({"end": format!("{other:?}")}),
+            None => Value::Null,
+        }
+    }
+
+    /// All that is to be written.
+    pub(super) fn all(&mut self) -> Vec<Value> {
+        std::iter::from_fn(|| Some(self.next()).filter(|next| !next.is_null() && next.get("end").is_none())).collect()
+    }
+
+    /// The types of all that is to be written.
+    pub(super) fn types(&mut self) -> Vec<String> {
+        self.all().iter().map(|message| message["type"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Sends, and expects an error as the reply.
+    pub(super) async fn refused(&mut self, message: Value) -> Value {
+        self.send(message).await;
+        let error = self.next();
+        assert_eq!(error["type"], "error", "{error}");
+        error
+    }
+
+    pub(super) fn lose_socket(&self) {
+        assert!(self.session.detach(&self.attachment, Instant::now()));
+    }
+}
+
+pub(super) struct Member {
+    pub(super) client: Client,
+    pub(super) id: String,
+    pub(super) token: String,
+}
+
+impl Member {
+    pub(super) fn participant(&self) -> ParticipantId {
+        ParticipantRef::parse(&self.id).unwrap().0
+    }
+}
+
+impl std::ops::Deref for Member {
+    type Target = Client;
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl std::ops::DerefMut for Member {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+}
+
+/// Lets virtual time pass; whatever is due in it happens.
+pub(super) async fn pass(seconds: f64) {
+    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+}

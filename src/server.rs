@@ -1,0 +1,295 @@
+//! The parts of the server, put together: shards, signalling, web server.
+//!
+//! [`Server::start`] claims everything that can be refused (ports, entropy, threads) before anything serves, so that a
+//! start either succeeds or leaves nothing behind. [`Server::run`] serves until it is told to stop.
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::net::tcp::TcpLimits;
+use crate::shard_thread::{EVENTS, ShardSetup, ShardSockets, ShardThread};
+use crate::{addresses, assets};
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use parlor_config::{Config, GsoMode};
+use parlor_media::command::Event;
+use parlor_media::transport::{Identity, IdentityError};
+use parlor_media::{Shard, ShardSettings};
+use parlor_signaling::{Announce, Settings, ShardHandle, Signaling};
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// How long clients may take to be told that the server stops.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long running HTTP requests may take after that.
+const REQUEST_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Why the server did not start, in one line.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// `http.listen` cannot be had.
+    #[error("cannot listen on {address} (http.listen): {error}")]
+    Http {
+        /// As configured.
+        address: SocketAddr,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// A shard's port cannot be had.
+    #[error("cannot bind {protocol} port {port} for shard {shard} (media.udp_port): {error}")]
+    Media {
+        /// UDP or TCP.
+        protocol: &'static str,
+        /// The number.
+        port: u16,
+        /// Whose.
+        shard: u16,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// The ports of the shards end beyond 65535.
+    #[error("media.udp_port = {first} leaves no port for shard {shard} of {shards}: choose a lower port")]
+    PortRange {
+        /// The first shard's port.
+        first: u16,
+        /// The first shard without a port.
+        shard: u16,
+        /// How many there are.
+        shards: u16,
+    },
+    /// No certificate.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// No thread, or no poll for it.
+    #[error("cannot start the thread of shard {shard}: {error}")]
+    Thread {
+        /// Whose.
+        shard: u16,
+        /// The system's words.
+        error: io::Error,
+    },
+}
+
+/// A started server.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    app: Router,
+    signaling: Signaling,
+    shards: Vec<ShardThread>,
+    tasks: JoinSet<()>,
+}
+
+/// The ends that the control plane keeps of the shards.
+struct ControlEnds {
+    shards: Vec<ShardThread>,
+    events: Vec<mpsc::Receiver<Event>>,
+    lost: mpsc::UnboundedReceiver<usize>,
+}
+
+impl Server {
+    /// Claims ports and threads, and connects the parts.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left behind.
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let http_error = |error| StartError::Http { address: config.http.listen, error };
+        let listener = TcpListener::bind(config.http.listen).await.map_err(http_error)?;
+        let address = listener.local_addr().map_err(http_error)?;
+        let clock = Clock::start();
+        let sockets = bind_shards(config)?;
+        let ipv6 = sockets.iter().all(ShardSockets::has_ipv6);
+        let ends = start_shards(config, clock, sockets)?;
+
+        let announce = announce(config, ipv6);
+        let handles = ends.shards.iter().map(|shard| ShardHandle::new(shard.commands(), shard.wake(), shard.port()));
+        let signaling = Signaling::new(settings(config), announce, handles.collect());
+        let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
+        let app = app(&signaling, metrics, clock);
+        let tasks = start_tasks(&signaling, ends.events, ends.lost);
+        Ok(Self { listener, address, app, signaling, shards: ends.shards, tasks })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address to open in a browser of this host.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let ip = self.address.ip();
+        if ip.is_unspecified() || ip.is_loopback() {
+            return format!("http://localhost:{}", self.address.port());
+        }
+        format!("http://{}", self.address)
+    }
+
+    /// Serves until `stop` is done. Then clients are told, requests may end, and the shards are stopped: all of that takes
+    /// a few seconds at most.
+    ///
+    /// # Errors
+    /// When the web server ends by itself.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let (close, closed) = oneshot::channel::<()>();
+        // Frames are sent when they are written: waiting for more would be delay.
+        let listener = self.listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let app = self.app.into_make_service_with_connect_info::<SocketAddr>();
+        let serve = axum::serve(listener, app).with_graceful_shutdown(async { drop(closed.await) });
+        let mut serving = tokio::spawn(serve.into_future());
+        tokio::select! {
+            () = stop => {}
+            ended = &mut serving => return ended.unwrap_or_else(|error| Err(io::Error::other(error))),
+        }
+        tracing::info!("stopping");
+        if timeout(SHUTDOWN_PATIENCE, self.signaling.shutdown()).await.is_err() {
+            tracing::warn!("some clients could not be told in time");
+        }
+        drop(close);
+        if timeout(REQUEST_PATIENCE, &mut serving).await.is_err() {
+            serving.abort();
+        }
+        self.tasks.shutdown().await;
+        // Joins threads, which end within a tick.
+        drop(self.shards);
+        Ok(())
+    }
+}
+
+fn bind_shards(config: &Config) -> Result<Vec<ShardSockets>, StartError> {
+    let media = &config.media;
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(256) as u16);
+    let shards = if media.shards == 0 { cores } else { media.shards };
+    let limits = media.tcp.then_some(TcpLimits {
+        connections: media.max_tcp_connections as usize,
+        connections_per_address: media.max_tcp_connections_per_address as usize,
+    });
+    (0..shards)
+        .map(|shard| {
+            let port = match media.udp_port {
+                0 => 0,
+                first => first.checked_add(shard).ok_or(StartError::PortRange { first, shard, shards })?,
+            };
+            ShardSockets::bind(port, limits).map_err(|(protocol, error)| StartError::Media {
+                protocol,
+                port,
+                shard,
+                error,
+            })
+        })
+        .collect()
+}
+
+fn start_shards(config: &Config, clock: Clock, sockets: Vec<ShardSockets>) -> Result<ControlEnds, StartError> {
+    let identity = Identity::generate()?;
+    // Unbounded by type; in fact one message for each restart, of which a shard makes ten a second at most.
+    let (lost_sender, lost) = mpsc::unbounded_channel();
+    let (mut shards, mut events) = (Vec::new(), Vec::new());
+    for (index, sockets) in (0..).zip(sockets) {
+        let (sender, receiver) = mpsc::channel(EVENTS);
+        let lost_sender = lost_sender.clone();
+        let setup = ShardSetup {
+            index,
+            sockets,
+            gso: config.media.gso == GsoMode::Auto,
+            clock,
+            events: sender,
+            // Without a receiver the process is shutting down.
+            on_lost: Box::new(move || {
+                let _ = lost_sender.send(usize::from(index));
+            }),
+        };
+        let identity = Arc::clone(&identity);
+        let engine = move |now: Instant| {
+            Shard::new(ShardSettings {
+                index,
+                identity: Arc::clone(&identity),
+                seed: seed(),
+                now,
+                unix_time: clock.unix_time(now),
+            })
+        };
+        let shard = ShardThread::spawn(setup, engine).map_err(|error| StartError::Thread { shard: index, error })?;
+        shards.push(shard);
+        events.push(receiver);
+    }
+    Ok(ControlEnds { shards, events, lost })
+}
+
+#[allow(clippy::expect_used, reason = "an operating system without entropy cannot run a server that encrypts")]
+fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).expect("the operating system gives entropy");
+    seed
+}
+
+fn announce(config: &Config, ipv6: bool) -> Announce {
+    let advertised = addresses::advertised(&config.media.announce, &addresses::interfaces(), ipv6);
+    addresses::log(&advertised);
+    let loopback_v6 = ipv6.then_some(IpAddr::V6(Ipv6Addr::LOCALHOST));
+    let loopback = std::iter::once(IpAddr::V4(Ipv4Addr::LOCALHOST)).chain(loopback_v6).collect();
+    Announce { addresses: advertised.addresses, loopback }
+}
+
+fn settings(config: &Config) -> Settings {
+    let limits = &config.limits;
+    Settings {
+        max_rooms: limits.max_rooms as usize,
+        default_max_participants: limits.max_participants_per_room as usize,
+        max_participants: limits.max_participants_per_room as usize,
+        empty_timeout: Duration::from_secs(config.room.empty_timeout_seconds.into()),
+        resume_grace: Duration::from_secs(config.session.resume_grace_seconds.into()),
+        max_sockets: limits.max_connections as usize,
+        max_sockets_per_address: limits.max_connections_per_address as usize,
+        ..Settings::default()
+    }
+}
+
+fn app(signaling: &Signaling, metrics: Metrics, clock: Clock) -> Router {
+    let control = signaling.clone();
+    let health = move || async move {
+        let body = format!(
+            "{{\"status\":\"ok\",\"version\":\"{}\",\"uptimeSeconds\":{}}}\n",
+            env!("CARGO_PKG_VERSION"),
+            clock.uptime(clock.now()).as_secs()
+        );
+        ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body)
+    };
+    signaling
+        .router()
+        .route("/healthz", get(health))
+        .route("/metrics", get(move || async move { metrics.response(&control.stats()) }))
+        .merge(assets::router())
+}
+
+/// The control plane's tasks. They end when the set is shut down.
+fn start_tasks(
+    signaling: &Signaling,
+    events: Vec<mpsc::Receiver<Event>>,
+    mut lost: mpsc::UnboundedReceiver<usize>,
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for (shard, events) in events.into_iter().enumerate() {
+        let signaling = signaling.clone();
+        tasks.spawn(async move { signaling.run_events(shard, events).await });
+    }
+    let timers = signaling.clone();
+    tasks.spawn(async move { timers.run_timers().await });
+    let signaling = signaling.clone();
+    tasks.spawn(async move {
+        while let Some(shard) = lost.recv().await {
+            signaling.shard_lost(shard).await;
+        }
+    });
+    tasks
+}

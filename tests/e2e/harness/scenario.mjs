@@ -1,0 +1,119 @@
+/**
+ * One scenario: a server of its own, browsers that are launched when somebody needs them, and the participants. Whatever happens,
+ * everything is closed at the end; of a failure a record is kept (see `RECORDS`).
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { launchChromium, launchFirefox } from './browsers.mjs';
+import { Participant } from './participant.mjs';
+import { RECORDS } from './paths.mjs';
+import { Server } from './server.mjs';
+
+const TIMEOUT_MS = 120_000;
+/** The colours and tones of the participants in joining order; no tone is a multiple of another. */
+const LOOKS = /** @type {{ color: [number, number, number], hz: number }[]} */ ([
+  { color: [200, 60, 60], hz: 500 },
+  { color: [60, 160, 80], hz: 700 },
+  { color: [70, 90, 200], hz: 900 },
+  { color: [190, 170, 60], hz: 1100 },
+]);
+/** Small enough to be sent as a single stream. */
+const CAMERA = { width: 320, height: 180, fps: 15 };
+const VIEWPORT = { width: 1000, height: 700 };
+
+/** @typedef {import('puppeteer-core').Browser} Browser */
+/** @typedef {'chromium' | 'firefox'} BrowserKind */
+
+/**
+ * @typedef {object} JoinOptions
+ * @property {BrowserKind} [browser]
+ * @property {Partial<import('./participant.mjs').Devices>} [devices]
+ * @property {Record<string, string>} [query] of the page's address
+ * @property {boolean} [auto] default true: joins without the pre-join page, and is in the call when `join` returns
+ * @property {string} [origin] where the page is loaded from; default: the server
+ * @property {string} [roomId] default: the scene's room
+ * @property {(page: import('puppeteer-core').Page) => Promise<void>} [prepare] before the page is opened
+ */
+
+/**
+ * @param {string} name
+ * @param {(scene: Scene) => Promise<void>} body
+ * @param {{ server?: Record<string, string>, chromiumFlags?: string[], skip?: string | false }} [options] `server`: configuration by environment variables
+ */
+export function scenario(name, body, { server = {}, chromiumFlags = [], skip = false } = {}) {
+  test(name, { timeout: TIMEOUT_MS, skip }, async () => {
+    const scene = new Scene(await Server.start(server), chromiumFlags);
+    try {
+      scene.roomId = await scene.server.createRoom();
+      await body(scene);
+      for (const participant of scene.participants) await participant.behavedWell();
+    } catch (error) {
+      await scene.record(name, error);
+      throw error;
+    } finally {
+      await scene.close();
+    }
+  });
+}
+
+export class Scene {
+  /** @type {Participant[]} */ participants = [];
+  roomId = '';
+  /** @type {Map<BrowserKind, Promise<Browser>>} */ #browsers = new Map();
+
+  /** @param {Server} server @param {string[]} chromiumFlags */
+  constructor(server, chromiumFlags) {
+    this.server = server;
+    this.chromiumFlags = chromiumFlags;
+  }
+
+  /** @param {string} name @param {JoinOptions} [options] @returns {Promise<Participant>} */
+  async join(name, { browser = 'chromium', devices = {}, query = {}, auto = true, origin = this.server.url, roomId = this.roomId, prepare } = {}) {
+    const context = await (await this.#browser(browser)).createBrowserContext();
+    const page = await context.newPage();
+    await page.setViewport(VIEWPORT);
+    const look = { ...LOOKS[this.participants.length % LOOKS.length], ...CAMERA, ...devices };
+    const parameters = new URLSearchParams({ ...(auto ? { name, auto: '1' } : {}), ...query });
+    const participant = new Participant({ name, page, devices: look, url: `${origin}/r/${roomId}?${parameters}` });
+    this.participants.push(participant);
+    await participant.equip();
+    await prepare?.(page);
+    await participant.open();
+    if (auto) await participant.isIn();
+    return participant;
+  }
+
+  /** Closes the participant's page without a goodbye. @param {Participant} participant */
+  async remove(participant) {
+    this.participants.splice(this.participants.indexOf(participant), 1);
+    await participant.page.browserContext().close();
+  }
+
+  /** @param {string} name @param {unknown} error */
+  async record(name, error) {
+    const folder = join(RECORDS, name.replace(/\W+/g, '-'));
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'server.log'), this.server.logTail());
+    await writeFile(join(folder, 'error.txt'), error instanceof Error ? `${error.stack}\n` : String(error));
+    for (const { name: who, page, console } of this.participants) {
+      await writeFile(join(folder, `${who}.console.log`), console.join('\n'));
+      await page.screenshot({ path: /** @type {`${string}.png`} */ (join(folder, `${who}.png`)) }).catch(() => {}); // the page may be what broke
+    }
+  }
+
+  async close() {
+    for (const browser of this.#browsers.values()) await browser.then((open) => open.close()).catch(() => {});
+    await this.server.stop();
+  }
+
+  /** @param {BrowserKind} kind */
+  #browser(kind) {
+    let browser = this.#browsers.get(kind);
+    if (!browser) {
+      browser = kind === 'firefox' ? launchFirefox() : launchChromium({ flags: this.chromiumFlags });
+      this.#browsers.set(kind, browser);
+    }
+    return browser;
+  }
+}

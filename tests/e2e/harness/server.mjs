@@ -1,0 +1,148 @@
+/**
+ * The real server as a child process on free ports of the loopback interface: started, stopped, killed, started again on the same
+ * ports. Its output is kept for the record of a failure.
+ */
+import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { ROOT } from './paths.mjs';
+import { eventually } from './wait.mjs';
+
+const BINARY = process.env.E2E_SERVER ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'release', 'parlor');
+/** More than one, so that rooms on the second shard, with its own ports, are tested too. */
+const SHARDS = 2;
+const START_MS = 10_000;
+const STOP_MS = 5_000;
+const MAX_LOG_LINES = 2_000;
+/** Below the range from which the system takes the ports of outgoing connections: a server that is restarted finds its ports free. */
+const FIRST_PORT = 20_000;
+const LAST_PORT = 32_000;
+
+export class Server {
+  /** @type {import('node:child_process').ChildProcess | null} */ #process = null;
+  /** @type {string[]} */ #log = [];
+
+  /** @param {{ httpPort: number, udpPort: number, env: Record<string, string> }} options */
+  constructor({ httpPort, udpPort, env }) {
+    this.httpPort = httpPort;
+    this.udpPort = udpPort;
+    this.env = env;
+    this.url = `http://127.0.0.1:${httpPort}`;
+  }
+
+  /** Starts one that is ready to serve. @param {Record<string, string>} [env] configuration beside ports and addresses */
+  static async start(env = {}) {
+    if (!existsSync(BINARY)) throw new Error(`${BINARY} does not exist: run \`cargo build --release\` first`);
+    const server = new Server({ httpPort: await freePort(), udpPort: await freePorts(SHARDS), env });
+    await server.start();
+    return server;
+  }
+
+  /** The ports that media may use. */
+  get mediaPorts() {
+    return Array.from({ length: SHARDS }, (_, shard) => this.udpPort + shard);
+  }
+
+  async start() {
+    const child = spawn(BINARY, [], {
+      env: {
+        ...inheritedEnvironment(),
+        PARLOR_HTTP__LISTEN: `127.0.0.1:${this.httpPort}`,
+        PARLOR_MEDIA__UDP_PORT: String(this.udpPort),
+        PARLOR_MEDIA__SHARDS: String(SHARDS),
+        PARLOR_MEDIA__ANNOUNCE: '127.0.0.1',
+        ...this.env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#process = child;
+    child.stdout?.on('data', (chunk) => this.#keep(chunk));
+    child.stderr?.on('data', (chunk) => this.#keep(chunk));
+    process.once('exit', () => child.kill('SIGKILL')); // also when the test run itself is cut short
+    await eventually('the server answers /healthz', async () => {
+      if (child.exitCode !== null) return true;
+      return (await fetch(`${this.url}/healthz`)).ok;
+    }, { within: START_MS });
+    if (child.exitCode !== null) throw new Error(`the server ended with code ${child.exitCode}:\n${this.logTail()}`);
+  }
+
+  /** Ends it as an operator would. */
+  async stop() {
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGTERM');
+    try {
+      await eventually('the server ends after SIGTERM', () => child.exitCode !== null || child.signalCode !== null, { within: STOP_MS });
+    } finally {
+      child.kill('SIGKILL');
+    }
+  }
+
+  /** Ends it as a power cut would: it can say goodbye to nobody. */
+  async kill() {
+    const child = this.#process;
+    child?.kill('SIGKILL');
+    await eventually('the server is dead', () => child?.signalCode === 'SIGKILL');
+  }
+
+  /** @param {object} [room] @returns {Promise<string>} the id of a new room */
+  async createRoom(room = {}) {
+    const response = await fetch(`${this.url}/api/rooms`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(room),
+    });
+    if (response.status !== 201) throw new Error(`POST /api/rooms: ${response.status} ${await response.text()}`);
+    return (await response.json()).room.roomId;
+  }
+
+  /** @param {number} [lines] */
+  logTail(lines = 200) {
+    return this.#log.slice(-lines).join('\n');
+  }
+
+  /** @param {Buffer} chunk */
+  #keep(chunk) {
+    this.#log.push(...chunk.toString().trimEnd().split('\n'));
+    this.#log.splice(0, Math.max(0, this.#log.length - MAX_LOG_LINES));
+  }
+}
+
+/** Without what would configure the server from outside the test. */
+function inheritedEnvironment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'PORT' && !name.startsWith('PARLOR_')));
+}
+
+/** A TCP port that nobody listens on. */
+export async function freePort() {
+  return freePorts(1);
+}
+
+/** The first of `count` consecutive ports that are free for UDP and TCP. @param {number} count */
+async function freePorts(count) {
+  for (;;) {
+    const first = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+    const free = await Promise.all(Array.from({ length: count }, async (_, i) => (await isTcpFree(first + i)) && (await isUdpFree(first + i))));
+    if (free.every(Boolean)) return first;
+  }
+}
+
+/** @param {number} port @returns {Promise<boolean>} */
+function isTcpFree(port) {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+/** @param {number} port @returns {Promise<boolean>} */
+function isUdpFree(port) {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    socket.once('error', () => resolve(false));
+    socket.bind(port, '127.0.0.1', () => socket.close(() => resolve(true)));
+  });
+}

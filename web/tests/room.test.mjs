@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, mock, test } from 'node:test';
+import { Emitter } from '../sdk/emitter.js';
+import { Room } from '../sdk/room.js';
+import { FakePeerConnection, tick } from './fakes.mjs';
+
+/** Adds m-lines and a data channel to the signalling states. */
+class FakeMediaPeer extends FakePeerConnection {
+  transceivers = [];
+  restarts = 0;
+  isClosed = false;
+  channel = { readyState: 'connecting', sent: [], send: (text) => this.channel.sent.push(text) };
+
+  addTransceiver(trackOrKind, { direction, sendEncodings }) {
+    const sender = {
+      track: typeof trackOrKind === 'string' ? null : trackOrKind,
+      encodings: sendEncodings ?? [{}],
+      replaceTrack: async (track) => void (sender.track = track),
+      getParameters: () => ({ encodings: sender.encodings }),
+      setParameters: async () => {},
+    };
+    const transceiver = { mid: null, direction, sender, receiver: { track: {} } };
+    this.transceivers.push(transceiver);
+    return transceiver;
+  }
+
+  async setLocalDescription(description) {
+    await super.setLocalDescription(description);
+    if (description?.type !== 'rollback') this.transceivers.forEach((transceiver, index) => (transceiver.mid ??= String(index)));
+  }
+
+  getTransceivers() {
+    return this.transceivers;
+  }
+
+  createDataChannel() {
+    return this.channel;
+  }
+
+  restartIce() {
+    this.restarts += 1;
+  }
+
+  become(connectionState) {
+    this.connectionState = connectionState;
+    this.onconnectionstatechange?.();
+  }
+
+  close() {
+    this.isClosed = true;
+  }
+}
+
+class FakeSession extends Emitter {
+  roomId = 'room';
+  displayName = 'Ada';
+  connected = true;
+  limits = { maxTextBytes: 100 };
+  sent = [];
+  rejoins = [];
+  confirmed = 0;
+  send = (message) => this.connected && this.sent.push(message) > 0;
+  rejoin = (how) => this.rejoins.push(how);
+  confirmMedia = () => (this.confirmed += 1);
+  offers = () => this.sent.filter(({ type }) => type === 'offer');
+}
+
+const welcome = (participantId, serverId = 'server-1', participants = []) =>
+  ({ roomId: 'room', name: null, participantId, participants, iceServers: [], expiresAt: null, serverId });
+const track = (kind, width) => ({ kind, enabled: true, getSettings: () => ({ width, height: width }) });
+
+async function settle() {
+  for (let step = 0; step < 12; step += 1) await tick();
+}
+
+async function setUp(tracks = []) {
+  const session = new FakeSession();
+  const peers = [];
+  const room = new Room({
+    session,
+    tracks,
+    createPeerConnection: () => {
+      peers.push(new FakeMediaPeer());
+      return peers.at(-1);
+    },
+  });
+  const states = [];
+  room.on('state', ({ state, reason }) => states.push(reason ? `${state} ${reason}` : state));
+  session.emit('joined', { welcome: welcome('p1'), resumed: false });
+  await settle();
+  let answered = 0;
+  /** Answers all offers, also those that an answer brings about. */
+  const answerAll = async () => {
+    await settle();
+    while (answered < session.offers().length) {
+      const { id, offer } = session.offers()[answered++];
+      session.emit('message', { type: 'answer-received', id, answer: { type: 'answer', sdp: `answer to ${offer.sdp}` } });
+      await settle();
+    }
+  };
+  return { session, room, peers, states, answerAll };
+}
+
+beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
+afterEach(() => mock.timers.reset());
+
+test('the first offer has audio, video and what is published; nothing twice', async () => {
+  const empty = await setUp();
+  assert.deepEqual(empty.peers[0].transceivers.map(({ direction }) => direction), ['inactive', 'inactive']);
+  assert.deepEqual(empty.session.offers()[0].tracks, []);
+
+  const full = await setUp([{ track: track('audio'), source: 'microphone', muted: true }, { track: track('video', 640), source: 'camera' }]);
+  assert.deepEqual(full.peers[0].transceivers.map(({ direction }) => direction), ['sendonly', 'sendonly']);
+  assert.deepEqual(full.session.offers()[0].tracks, [{ mid: '0', source: 'microphone', muted: true }, { mid: '1', source: 'camera', muted: false }]);
+});
+
+test('publishing uses an idle m-line of the same shape, and unpublishing frees it', async () => {
+  const { room, session, peers, answerAll } = await setUp();
+  await answerAll();
+  const microphone = await room.publish(track('audio'), { source: 'microphone' });
+  const camera = await room.publish(track('video', 1280), { source: 'camera' }); // three encodings need a line of their own
+  await settle();
+  assert.deepEqual([microphone.transceiver.mid, camera.transceiver.mid, peers[0].transceivers.length], ['0', '2', 3]);
+  await answerAll();
+  await room.unpublish(camera);
+  await settle();
+  await answerAll();
+  assert.equal(peers[0].transceivers[2].direction, 'inactive');
+  const again = await room.publish(track('video', 1280), { source: 'camera' });
+  assert.equal(again.transceiver.mid, '2');
+  assert.equal(peers[0].transceivers.length, 3);
+  await answerAll();
+  assert.deepEqual(session.offers().at(-1).tracks.map(({ mid }) => mid), ['0', '2']);
+});
+
+test('a publication learns its id from the server, which then hears of a mute that came before', async () => {
+  const { room, session } = await setUp([{ track: track('audio'), source: 'microphone' }]);
+  const [microphone] = room.publications;
+  microphone.setMuted(true);
+  assert.equal(session.sent.filter(({ type }) => type === 'track-state').length, 0);
+  const own = { trackId: 't1', mid: '0', kind: 'audio', source: 'microphone', muted: false, rids: [] };
+  session.emit('message', { type: 'track-published', participantId: 'p1', track: own });
+  assert.equal(microphone.trackId, 't1');
+  assert.deepEqual(session.sent.at(-1), { type: 'track-state', roomId: 'room', trackId: 't1', muted: true });
+});
+
+test('a resumed session touches no media; what may be lost is sent again after the replay', async () => {
+  const { room, session, peers, states } = await setUp();
+  peers[0].become('connected');
+  session.connected = false;
+  session.emit('down', {});
+  assert.equal(room.mediaConnected, true);
+  session.connected = true;
+  session.emit('joined', { welcome: welcome('p1'), resumed: true });
+  assert.equal(peers.length, 1);
+  assert.equal(session.offers().length, 1);
+  session.emit('replayed', {});
+  await settle();
+  assert.equal(session.offers().length, 2);
+  assert.deepEqual(session.offers()[1], session.offers()[0]);
+  assert.deepEqual(states, ['connected', 'reconnecting', 'connected']);
+});
+
+test('a fresh entry gets a new connection with everything that is published', async () => {
+  const { room, session, peers } = await setUp([{ track: track('audio'), source: 'microphone' }]);
+  await room.publish(track('video', 640), { source: 'screen' });
+  session.emit('joined', { welcome: welcome('p2', 'server-2', [{ participantId: 'p9', displayName: null, joinedAt: '', tracks: [] }]), resumed: false });
+  await settle();
+  assert.deepEqual(peers.map(({ isClosed }) => isClosed), [true, false]);
+  assert.deepEqual(session.offers().at(-1).tracks.map(({ source }) => source), ['microphone', 'screen']);
+  assert.deepEqual([...room.participants.keys()], ['p9']);
+  assert.equal(room.localParticipant.participantId, 'p2');
+});
+
+test('a broken path restarts ICE after 3 s, and joins anew if that does not help', async () => {
+  const { session, peers, states, answerAll } = await setUp();
+  await answerAll();
+  peers[0].become('connected');
+  peers[0].become('disconnected');
+  mock.timers.tick(2999);
+  assert.equal(peers[0].restarts, 0);
+  mock.timers.tick(1);
+  await settle();
+  assert.equal(peers[0].restarts, 1);
+  assert.equal(session.offers().length, 2);
+  assert.deepEqual(session.rejoins, []);
+  mock.timers.tick(8000);
+  assert.deepEqual(session.rejoins, [{ removed: false }]);
+  assert.equal(peers[0].isClosed, true);
+  assert.deepEqual(states, ['connected', 'reconnecting']);
+});
+
+test('a path that comes back by itself is left alone', async () => {
+  const { room, session, peers } = await setUp();
+  peers[0].become('connected');
+  peers[0].become('disconnected');
+  mock.timers.tick(2000);
+  peers[0].become('connected');
+  mock.timers.tick(60000);
+  assert.equal(peers[0].restarts, 0);
+  assert.deepEqual(session.rejoins, []);
+  assert.equal(room.state, 'connected');
+  assert.equal(session.confirmed, 2);
+});
+
+test('without signalling nothing is tried; its return looks at the media again', async () => {
+  const { session, peers, answerAll } = await setUp();
+  await answerAll();
+  peers[0].become('connected');
+  session.connected = false;
+  session.emit('down', {});
+  peers[0].become('failed');
+  mock.timers.tick(10000);
+  assert.equal(peers[0].restarts, 0);
+  session.connected = true;
+  session.emit('joined', { welcome: welcome('p1'), resumed: true });
+  session.emit('replayed', {});
+  mock.timers.tick(0);
+  assert.equal(peers[0].restarts, 1);
+});
+
+test('chat takes the data channel while media flows, else the socket', async () => {
+  const { room, session, peers } = await setUp();
+  const waiting = [room.sendMessage('by socket').catch(() => {})];
+  peers[0].channel.readyState = 'open';
+  peers[0].become('connected');
+  waiting.push(room.sendMessage('by channel').catch(() => {}));
+  await settle();
+  assert.deepEqual(session.sent.filter(({ type }) => type === 'send-message').map(({ text }) => text), ['by socket']);
+  assert.deepEqual(peers[0].channel.sent.map((text) => JSON.parse(text).text), ['by channel']);
+  await assert.rejects(room.sendMessage('x'.repeat(101)), { code: 'text-too-large' });
+  session.emit('closed', { reason: 'left' });
+  await Promise.all(waiting);
+  assert.equal(room.state, 'closed');
+  assert.equal(peers[0].isClosed, true);
+  await assert.rejects(room.publish(track('audio'), { source: 'microphone' }), { code: 'closed' });
+});
+
+test('messages of unknown or inherited names are ignored', async () => {
+  const { room, session } = await setUp();
+  for (const type of ['toString', '__proto__', 'constructor', 'something-new']) session.emit('message', { type });
+  assert.equal(room.state, 'connected');
+});
