@@ -27,6 +27,8 @@ impl Room {
                 context.emit(Event::Answered { participant: id, request, result: Ok(accepted.sdp) });
                 self.publish_lines(context, index, &accepted.receives, tracks);
                 self.replan_subscribers(index);
+                self.replan(context, index);
+                self.activate(context, index);
                 if first {
                     self.subscribe_to_all(context, index);
                 }
@@ -77,7 +79,7 @@ impl Room {
         match participant.negotiator.handle_answer(negotiation, answer) {
             Ok(accepted) => {
                 self.end_publications(context, index, &accepted.receives);
-                self.replan(index);
+                self.replan(context, index);
                 self.activate(context, index);
                 if let Some(participant) = self.participants.get_mut(index) {
                     participant.negotiate(context);
