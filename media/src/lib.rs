@@ -23,6 +23,8 @@ mod room;
 pub mod rtp;
 pub mod sdp;
 mod shard;
+#[cfg(test)]
+mod sim;
 pub mod speakers;
 mod stats;
 mod subscription;

@@ -4,6 +4,9 @@
 //! its next deadline. After any `handle_*` the driver polls; the order of the polls does not matter. It owns the
 //! registers that lead from a datagram to its participant: a 4-tuple is entered only once ICE has authenticated it.
 
+#[cfg(test)]
+mod invariants;
+
 use crate::command::{CloseReason, Command, Event};
 use crate::context::{Context, Core};
 use crate::drop_reason::DropReason;

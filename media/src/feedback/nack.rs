@@ -30,6 +30,10 @@ struct Missing {
 }
 
 impl Missing {
+    const fn noticed(sequence: u64, now: Instant) -> Self {
+        Self { sequence, noticed: now, asked: None, tries: 0 }
+    }
+
     fn due(&self, rtt: Duration) -> Instant {
         match self.asked {
             None => self.noticed + (rtt / 4).clamp(MIN_FIRST_DELAY, MAX_FIRST_DELAY),
@@ -46,6 +50,8 @@ impl Missing {
 #[derive(Debug, Default)]
 pub struct NackGenerator {
     highest: Option<u64>,
+    /// The stream's first packet as far as is known: the first to arrive may have overtaken it.
+    lowest: u64,
     /// Ascending; at most [`MAX_MISSING`].
     missing: VecDeque<Missing>,
     wants_keyframe: bool,
@@ -56,8 +62,17 @@ impl NackGenerator {
     pub fn on_packet(&mut self, now: Instant, sequence: u64) {
         let Some(highest) = self.highest else {
             self.highest = Some(sequence);
+            self.lowest = sequence;
             return;
         };
+        if sequence < self.lowest {
+            let hole = sequence + 1..self.lowest;
+            self.lowest = sequence;
+            if hole.end - hole.start <= (MAX_MISSING - self.missing.len()) as u64 {
+                hole.rev().for_each(|sequence| self.missing.push_front(Missing::noticed(sequence, now)));
+            }
+            return;
+        }
         if sequence <= highest {
             if let Ok(index) = self.missing.binary_search_by_key(&sequence, |missing| missing.sequence) {
                 self.missing.remove(index);
@@ -71,7 +86,7 @@ impl NackGenerator {
             self.wants_keyframe = true;
             return;
         }
-        self.missing.extend(hole.map(|sequence| Missing { sequence, noticed: now, asked: None, tries: 0 }));
+        self.missing.extend(hole.map(|sequence| Missing::noticed(sequence, now)));
     }
 
     /// Gives up what came before a keyframe: nobody needs it any more.
@@ -178,6 +193,21 @@ mod tests {
         }
         assert_eq!(times, [20, 420, 820], "older than a second is hopeless");
         assert!(nacks.missing.is_empty());
+    }
+
+    #[test]
+    fn what_the_first_packet_overtook_is_asked_for() {
+        let start = test_start();
+        let mut nacks = NackGenerator::default();
+        nacks.on_packet(start, 105);
+        nacks.on_packet(start, 107);
+        nacks.on_packet(start, 102);
+        assert_eq!(poll(&mut nacks, start + ms(20)), [103, 104, 106]);
+        nacks.on_packet(start, 103);
+        nacks.on_packet(start, 101);
+        assert_eq!(poll(&mut nacks, start + ms(80)), [104, 106]);
+        nacks.on_packet(start, 0);
+        assert_eq!(poll(&mut nacks, start + ms(200)).len(), 102, "the whole stream, as far as it is not too much");
     }
 
     #[test]
