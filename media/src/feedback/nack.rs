@@ -1,7 +1,7 @@
 //! Asks a publisher for packets that did not arrive (RFC 4585 section 6.2.1).
 //!
 //! A hole is asked for after a short wait, since it may be reordering, and again after each round trip, until it is filled,
-//! too old or asked for often enough. Too many holes mean an outage: they are forgotten, and a keyframe is wanted instead.
+//! too old or asked for often enough; also before a keyframe, since subscribers wait for whole numbers. Too many holes mean an outage: they are forgotten, and a keyframe is wanted instead.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -87,12 +87,6 @@ impl NackGenerator {
             return;
         }
         self.missing.extend(hole.map(|sequence| Missing::noticed(sequence, now)));
-    }
-
-    /// Gives up what came before a keyframe: nobody needs it any more.
-    pub fn on_keyframe(&mut self, sequence: u64) {
-        let older = self.missing.partition_point(|missing| missing.sequence < sequence);
-        self.missing.drain(..older);
     }
 
     /// Appends the packets to ask for now, ascending, and counts them as asked. `rtt` is that to the publisher.
@@ -224,17 +218,6 @@ mod tests {
         assert!(poll(&mut nacks, start + ms(500)).is_empty());
         nacks.on_packet(start, 1_000_000);
         assert!(nacks.take_wants_keyframe());
-    }
-
-    #[test]
-    fn a_keyframe_ends_the_interest_in_what_came_before() {
-        let start = test_start();
-        let mut nacks = NackGenerator::default();
-        for sequence in [10, 12, 14] {
-            nacks.on_packet(start, sequence);
-        }
-        nacks.on_keyframe(12);
-        assert_eq!(poll(&mut nacks, start + ms(20)), [13]);
     }
 
     proptest! {

@@ -116,7 +116,6 @@ impl Encoding {
         }
         if begins && self.kind == MediaKind::Video {
             self.keyframes.on_keyframe();
-            self.nack.on_keyframe(sequence);
         }
         Ok(Received { sequence, generation: self.generation })
     }

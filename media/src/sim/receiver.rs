@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const NACK_INTERVAL: Duration = Duration::from_millis(10);
+/// Time for the first key frame to be repaired.
+const FIRST_PICTURE: Duration = Duration::from_millis(300);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// SSRC under which the client reports.
 const REPORTER: u32 = 77;
@@ -41,6 +43,7 @@ pub(crate) struct Stream {
     nack: NackGenerator,
     reception: ReceptionStats,
     newest_timestamp: Option<(u32, Instant)>,
+    next_request: Option<Instant>,
 }
 
 /// See the module's text.
@@ -74,6 +77,7 @@ impl Receiver {
             nack: NackGenerator::default(),
             reception: ReceptionStats::new(if video { 90_000 } else { 48_000 }),
             newest_timestamp: None,
+            next_request: None,
         });
     }
 
@@ -155,6 +159,11 @@ impl Receiver {
                     write_nack(&mut compound, REPORTER, stream.ssrc, &missing);
                     out.send_rtcp(&compound);
                 }
+                if stream.wants_keyframe(now) {
+                    let mut compound = Vec::new();
+                    write_pli(&mut compound, REPORTER, stream.ssrc);
+                    out.send_rtcp(&compound);
+                }
             }
         }
         if self.next_report.is_some_and(|at| at <= now) {
@@ -175,6 +184,22 @@ impl Receiver {
 }
 
 impl Stream {
+    /// The first packet of the first key frame.
+    fn beginning(&self) -> Option<u64> {
+        let mut packets = self.packets.iter();
+        packets.find(|(_, packet)| packet.content.key && packet.content.packet == 0).map(|(sequence, _)| *sequence)
+    }
+
+    /// Whether the very first packet was lost, of which no later number tells: only another key frame helps.
+    fn wants_keyframe(&mut self, now: Instant) -> bool {
+        let Some((_, first)) = self.packets.first_key_value().filter(|_| self.video) else { return false };
+        if self.next_request.unwrap_or(first.at + FIRST_PICTURE) > now || self.beginning().is_some() {
+            return false;
+        }
+        self.next_request = Some(now + Duration::from_secs(1));
+        true
+    }
+
     /// Judges all that has arrived: numbers without gaps, whole frames in order, each with a time of its own, pictures
     /// in a row, and every source beginning at a key frame. Returns the frames: the content of each first packet.
     pub(crate) fn judge(&self) -> Vec<Content> {
@@ -213,7 +238,8 @@ impl Stream {
         let mut frames: Vec<Arrived> = Vec::new();
         let mut expected = 0;
         let mut before: Option<Arrived> = None;
-        for (sequence, packet) in &self.packets {
+        let beginning = self.beginning().unwrap_or(0);
+        for (sequence, packet) in self.packets.range(beginning..) {
             let content = packet.content;
             if expected == 0 {
                 let last = frames.last();

@@ -181,6 +181,8 @@ impl Outgoing {
         {
             subscription.selector.reset();
         }
+        let (payload_type, payload) =
+            subscription.accepted(incoming.format, incoming.header.payload(incoming.packet))?;
         let switched = match subscription.selector.select(incoming.encoding, incoming.begins) {
             Selection::Forward => false,
             Selection::Switch => true,
@@ -188,8 +190,6 @@ impl Outgoing {
             Selection::Drop => return Err(DropReason::NoSubscriberLayer),
         };
         let codec = incoming.format.format().codec;
-        let (payload_type, payload) =
-            subscription.accepted(incoming.format, incoming.header.payload(incoming.packet))?;
         let picture = Picture::read(codec, payload, incoming.descriptor);
         if switched {
             let source =
@@ -226,8 +226,8 @@ impl Outgoing {
         let len = write_packet(buffer, &fields, &extensions, payload).ok_or(DropReason::TooLarge)?;
         if let Some(picture) = picture {
             let packet = &mut buffer[..len];
-            let (id, tl0) = picture.renumber(codec, &source, packet, len - payload.len(), subscription.descriptor_id);
-            self.rewriter.note_picture(id, tl0);
+            let sent = picture.renumber(codec, &source, packet, len - payload.len(), subscription.descriptor_id);
+            sent.note(&mut self.rewriter);
         }
         let sealed = transport.protect_rtp(buffer, len, index).ok_or(DropReason::TooLarge)?;
         core.outbox.commit(transport.slot(), &path, sealed);

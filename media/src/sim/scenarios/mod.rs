@@ -1,6 +1,14 @@
 //! One file for each kind of thing that happens in a call.
 
+mod chat;
+mod connecting;
+mod joining;
 mod loss;
+mod moving;
+mod negotiating;
+mod restarting;
+mod simulcasting;
+mod speaking;
 
 use super::network::Quality;
 use super::publisher::Media;
