@@ -35,4 +35,4 @@ mod wire_id;
 
 pub use shard::{Shard, ShardSettings};
 pub use stats::ShardStats;
-pub use wire_id::{parse_wire_id, wire_id};
+pub use wire_id::{BASE32, parse_wire_id, wire_id};

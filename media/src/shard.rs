@@ -232,7 +232,7 @@ impl Shard {
         let context = &mut self.core.at(now);
         match command {
             Command::Offer { request, offer, tracks, .. } => {
-                room.handle_offer(context, index, request, &offer, &tracks)
+                room.handle_offer(context, index, request, &offer, &tracks);
             }
             Command::Answer { negotiation, answer, .. } => room.handle_answer(context, index, negotiation, &answer),
             Command::SetMuted { track, muted, .. } => room.set_muted(index, track, muted),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::transport::tests::start;
+use proptest::prelude::*;
 use std::time::Duration;
 
 /// Our end, which answers, and a browser's, which opens.
@@ -74,7 +75,7 @@ impl Pair {
 fn repeated_inits_neither_disturb_nor_pile_up() {
     let mut pair = Pair::new();
     let init = Pair::packets(&mut pair.theirs, pair.now).remove(0);
-    for _ in 0..500 {
+    for _ in 0..8 {
         pair.ours.read(pair.now, init[..].into());
         assert!(pair.ours.associations.len() <= 4);
     }
@@ -85,12 +86,24 @@ fn repeated_inits_neither_disturb_nor_pile_up() {
     let id = pair.channel();
     for _ in 0..500 {
         pair.ours.read(pair.now, init[..].into());
+        assert_eq!(pair.ours.associations.len(), 1, "an established association admits no other");
     }
-    assert_eq!(pair.ours.associations.len(), 1);
     pair.theirs.send(pair.now, id, true, b"still here").unwrap();
     pair.settle();
     let message = SctpEvent::Message { id, text: true, data: Bytes::from_static(b"still here") };
     assert!(pair.received.contains(&message));
+}
+
+#[test]
+fn inits_without_end_are_not_answered() {
+    let mut pair = Pair::new();
+    let init = Pair::packets(&mut pair.theirs, pair.now).remove(0);
+    let mut answers = 0;
+    for _ in 0..500 {
+        pair.ours.read(pair.now, init[..].into());
+        answers += Pair::packets(&mut pair.ours, pair.now).len();
+    }
+    assert_eq!(answers, 16);
 }
 
 #[test]
@@ -290,4 +303,33 @@ fn checksum(packet: &mut [u8]) {
         }
     }
     packet[8..12].copy_from_slice(&(!crc).to_le_bytes());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A client has the keys, so its packets are authentic whatever is in them.
+    #[test]
+    fn mutated_packets_of_a_client_do_not_panic(
+        mutations in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec((12..80usize, any::<u8>()), 1..4)), 1..20),
+    ) {
+        let mut pair = Pair::connected();
+        let id = pair.theirs.open_channel(pair.now, "chat", true, true).unwrap();
+        let mut packets = Pair::packets(&mut pair.theirs, pair.now);
+        pair.theirs.associations[0].1.stream(id).unwrap().close(pair.now).unwrap();
+        packets.extend(Pair::packets(&mut pair.theirs, pair.now));
+        for (which, changes) in mutations {
+            let mut packet = which.get(&packets).clone();
+            for (at, value) in changes {
+                if let Some(byte) = packet.get_mut(at) {
+                    *byte = value;
+                }
+            }
+            checksum(&mut packet);
+            pair.ours.read(pair.now, packet[..].into());
+            Pair::packets(&mut pair.ours, pair.now);
+            pair.now += Duration::from_millis(500);
+            pair.ours.handle_timeout(pair.now);
+        }
+    }
 }

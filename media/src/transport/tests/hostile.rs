@@ -9,6 +9,7 @@ use crate::transport::records::tests::{fragment, record};
 use crate::transport::stun::tests::RequestBuilder;
 use crate::transport::test_client::{ClientOptions, TestClient};
 use crate::transport::{IceCredentials, MAX_SSRCS, Transport, TransportEvent};
+use proptest::prelude::*;
 use std::time::Duration;
 
 /// The call still works: media arrives, and nothing has closed it.
@@ -228,4 +229,32 @@ fn a_flood_during_the_handshake_is_bounded() {
     call.run(Duration::from_secs(20));
     assert!(!call.server.is_connected());
     assert!(call.server_events.iter().any(|event| matches!(event, TransportEvent::Closed(_))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn arbitrary_and_mutated_datagrams_do_not_panic(
+        arbitrary in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..50),
+        mutations in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 0..50),
+        dtls_client: bool,
+    ) {
+        let mut call = Call::new(&ClientOptions { dtls_client, ..Default::default() });
+        let mut genuine = Vec::new();
+        for _ in 0..6 {
+            call.run(Duration::from_millis(15));
+            genuine.extend(call.sent.drain(..).map(|(_, datagram)| datagram));
+            for (which, at, value) in &mutations {
+                if let Some(mut datagram) = (!genuine.is_empty()).then(|| which.get(&genuine).clone()) {
+                    let at = at.index(datagram.len());
+                    datagram[at] = *value;
+                    let _ = call.deliver(&path(1000), &datagram);
+                }
+            }
+            for datagram in &arbitrary {
+                let _ = call.deliver(&path(1000), datagram);
+            }
+        }
+    }
 }

@@ -202,6 +202,7 @@ fn data_channels_can_be_added_to_a_call() {
     let mut call = Call::connected(&ClientOptions { data: false, ..Default::default() });
     call.client.sctp = Some(crate::transport::sctp::Sctp::new(true, 0).opening());
     call.client.sctp.as_mut().unwrap().start(call.now);
+    call.client.handle_timeout(call.now);
     call.server.enable_data(call.now, 0, &mut call.outbox);
     assert!(call.run_until(Duration::from_secs(1), Call::is_connected));
     call.run(Duration::from_secs(1));
