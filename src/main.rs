@@ -41,21 +41,23 @@ fn serve(config: &Config) -> anyhow::Result<()> {
     })
 }
 
-/// Done when the process is asked to end.
+/// Done when the process is asked to end. Signals are caught from the call on.
+#[cfg(unix)]
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
     use tokio::signal::unix::{SignalKind, signal};
-    // Both from now on: a signal must not end the process on its way to being listened for.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
-        #[cfg(unix)]
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
     })
+}
+
+/// Done when the process is asked to end.
+#[cfg(not(unix))]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
 /// Prints to standard output. A reader that went away is no failure.
