@@ -111,7 +111,10 @@ impl Server {
         let ends = start_shards(config, clock, sockets)?;
 
         let announce = announce(config, ipv6);
-        let handles = ends.shards.iter().map(|shard| ShardHandle::new(shard.commands(), shard.wake(), shard.port()));
+        let handles = ends.shards.iter().map(|shard| {
+            let handle = ShardHandle::new(shard.commands(), shard.wake(), shard.port());
+            if config.media.tcp { handle } else { handle.without_tcp() }
+        });
         let signaling = Signaling::new(settings(config), announce, handles.collect());
         let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
         let app = app(&signaling, metrics, clock);

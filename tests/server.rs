@@ -1,5 +1,7 @@
 //! The binary from outside: how it starts, what it serves, how it ends.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation is a failed test")]
+
 use futures_util::StreamExt;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};

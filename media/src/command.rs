@@ -411,6 +411,9 @@ pub enum SubscriptionError {
     /// The subscriber's client cannot decode what is published.
     #[error("this client cannot decode the track's codec")]
     Codec,
+    /// The subscriber's answer refused the m-line.
+    #[error("the client refused the m-line that was offered for the track")]
+    Refused,
     /// The subscriber has too many subscriptions.
     #[error("too many subscriptions")]
     TooMany,

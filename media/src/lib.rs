@@ -4,6 +4,8 @@
 //! outside: datagrams, commands and the time come in as arguments; datagrams, events and the next deadline are polled.
 //! It has no sockets, threads, clock or entropy of its own, so that everything it does can be replayed on virtual time.
 
+#[cfg(test)]
+pub(crate) mod allocations;
 pub mod codec;
 pub mod command;
 mod context;
@@ -21,6 +23,8 @@ mod room;
 pub mod rtp;
 pub mod sdp;
 mod shard;
+#[cfg(test)]
+mod sim;
 pub mod speakers;
 mod stats;
 mod subscription;
@@ -31,4 +35,4 @@ mod wire_id;
 
 pub use shard::{Shard, ShardSettings};
 pub use stats::ShardStats;
-pub use wire_id::{parse_wire_id, wire_id};
+pub use wire_id::{BASE32, parse_wire_id, wire_id};

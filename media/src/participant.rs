@@ -79,6 +79,15 @@ impl Participant {
         own.flat_map(|publication| &publication.encodings).find_map(|encoding| encoding.ssrc).unwrap_or(0)
     }
 
+    /// Keys of the publications that these lines carry or wait for.
+    pub(crate) fn publications_on(&self, lines: &[LineIndex]) -> Vec<usize> {
+        let pending = self.pending.iter().map(|pending| (pending.line, pending.publication));
+        let active = self.outgoing.iter().flatten().filter_map(|outgoing| {
+            outgoing.subscription.as_ref().map(|subscription| (outgoing.line, subscription.publication))
+        });
+        pending.chain(active).filter(|(line, _)| lines.contains(line)).map(|(_, key)| key).collect()
+    }
+
     /// How many tracks it receives, or waits to receive.
     pub(crate) fn subscription_count(&self) -> usize {
         let active = self.outgoing.iter().flatten().filter(|outgoing| outgoing.subscription.is_some()).count();

@@ -4,6 +4,9 @@
 //! its next deadline. After any `handle_*` the driver polls; the order of the polls does not matter. It owns the
 //! registers that lead from a datagram to its participant: a 4-tuple is entered only once ICE has authenticated it.
 
+#[cfg(test)]
+mod invariants;
+
 use crate::command::{CloseReason, Command, Event};
 use crate::context::{Context, Core};
 use crate::drop_reason::DropReason;
@@ -229,7 +232,7 @@ impl Shard {
         let context = &mut self.core.at(now);
         match command {
             Command::Offer { request, offer, tracks, .. } => {
-                room.handle_offer(context, index, request, &offer, &tracks)
+                room.handle_offer(context, index, request, &offer, &tracks);
             }
             Command::Answer { negotiation, answer, .. } => room.handle_answer(context, index, negotiation, &answer),
             Command::SetMuted { track, muted, .. } => room.set_muted(index, track, muted),

@@ -51,6 +51,12 @@ impl Timers {
         None
     }
 
+    /// Whether `key` waits for something.
+    #[cfg(test)]
+    pub(crate) fn is_scheduled(&self, key: u32) -> bool {
+        self.scheduled.get(key as usize).is_some_and(Option::is_some)
+    }
+
     /// The earliest deadline; it may be that of an entry that no longer counts.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, _))| *at)

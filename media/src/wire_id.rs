@@ -1,11 +1,12 @@
 //! The textual form of identities: a letter and 13 characters of Crockford's base 32, most significant first.
 
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// Crockford's alphabet in lower case: no `i`, `l`, `o`, `u`.
+pub const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Writes `id` behind the letter that tells what it names.
 #[must_use]
 pub fn wire_id(letter: char, id: u64) -> String {
-    let digits = (0..13).rev().map(|i| char::from(ALPHABET[(id >> (5 * i) & 31) as usize]));
+    let digits = (0..13).rev().map(|i| char::from(BASE32[(id >> (5 * i) & 31) as usize]));
     std::iter::once(letter).chain(digits).collect()
 }
 
@@ -18,7 +19,7 @@ pub fn parse_wire_id(letter: char, text: &str) -> Option<u64> {
     }
     let mut id: u64 = 0;
     for digit in digits {
-        let value = ALPHABET.iter().position(|known| known == digit)? as u64;
+        let value = BASE32.iter().position(|known| known == digit)? as u64;
         id = id.checked_mul(32)?.checked_add(value)?;
     }
     Some(id)

@@ -60,6 +60,7 @@ impl Switchboard {
                 let reason = match reason {
                     SubscriptionError::NoTrack => SubscriptionFailure::NoTrack,
                     SubscriptionError::Codec => SubscriptionFailure::Codec,
+                    SubscriptionError::Refused => SubscriptionFailure::Refused,
                     SubscriptionError::TooMany => SubscriptionFailure::TooMany,
                 };
                 self.tell(participant, &ServerMessage::SubscriptionFailed { track_id: TrackRef(track), reason });

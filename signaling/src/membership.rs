@@ -43,8 +43,8 @@ impl Switchboard {
             return Err(Refusal::new(ErrorCode::RoomExists, format!("there is a room \"{}\" already", room.code)));
         }
         permits.send(Command::OpenRoom { room: key });
-        drop(state);
         self.shards[index].count_room();
+        drop(state);
         count(&self.counters.rooms_created);
         tracing::info!(room = room.key.0, shard = index, "room created");
         Ok(room)
@@ -52,10 +52,21 @@ impl Switchboard {
 
     /// Ends a room: everyone in it is told, and the shard. Does nothing when it has ended already.
     pub(crate) fn end_room(&self, room: &Room, reason: Departure, permits: Option<Permits<'_>>) {
+        self.end_room_if(room, permits, |_| Some(reason));
+    }
+
+    /// The same for the reason that `due` sees under the room's lock; without one the room goes on.
+    pub(crate) fn end_room_if(
+        &self,
+        room: &Room,
+        permits: Option<Permits<'_>>,
+        due: impl FnOnce(&RoomState) -> Option<Departure>,
+    ) {
         let mut state = room.lock();
         if state.ended {
             return;
         }
+        let Some(reason) = due(&state) else { return };
         state.ended = true;
         if let Some(mut permits) = permits {
             permits.send(Command::CloseRoom { room: room.key });
@@ -184,9 +195,29 @@ impl Switchboard {
         place: &Place,
         reason: Departure,
         id: Option<String>,
+        permits: Permits<'_>,
+    ) -> Result<(), Refusal> {
+        self.remove_locked(&mut place.room.lock(), place, reason, id, permits)
+    }
+
+    /// Removes a participant whose session is lost, unless it has resumed or left meanwhile.
+    pub(crate) fn remove_lost(&self, place: &Place, permits: Permits<'_>, now: Instant) {
+        let mut state = place.room.lock();
+        let is_lost = |member: &mut Member| member.session.is_lost(self.settings.resume_grace, now);
+        if state.member(place.participant).is_some_and(is_lost) {
+            // It is there: nothing came between.
+            let _ = self.remove_locked(&mut state, place, Departure::Disconnected, None, permits);
+        }
+    }
+
+    fn remove_locked(
+        &self,
+        state: &mut RoomState,
+        place: &Place,
+        reason: Departure,
+        id: Option<String>,
         mut permits: Permits<'_>,
     ) -> Result<(), Refusal> {
-        let mut state = place.room.lock();
         let member = state.remove(place.participant, Instant::now()).ok_or_else(Refusal::not_joined)?;
         permits.send(Command::Leave { participant: place.participant });
         self.part(&place.room, &member, reason, id);

@@ -22,7 +22,7 @@ pub struct Settings {
     pub resume_grace: Duration,
     /// Of a chat text.
     pub max_text_bytes: usize,
-    /// Of a WebSocket message; an offer of many tracks takes tens of kilobytes.
+    /// Of a WebSocket message; an answer for a hundred tracks takes some 300 kilobytes.
     pub max_frame_bytes: usize,
     /// Told to clients for their `RTCPeerConnection`.
     pub ice_servers: Vec<IceServer>,
@@ -54,7 +54,7 @@ impl Default for Settings {
             empty_timeout: Duration::from_secs(300),
             resume_grace: Duration::from_secs(30),
             max_text_bytes: 8192,
-            max_frame_bytes: 256 * 1024,
+            max_frame_bytes: 512 * 1024,
             ice_servers: Vec::new(),
             messages: Rate { per_second: 50.0, burst: 100.0 },
             room_creation: Rate { per_second: 1.0, burst: 60.0 },

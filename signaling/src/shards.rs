@@ -22,6 +22,7 @@ pub struct ShardHandle {
     commands: mpsc::Sender<Command>,
     wake: Arc<dyn Fn() + Send + Sync>,
     port: u16,
+    tcp: bool,
 }
 
 impl ShardHandle {
@@ -31,7 +32,13 @@ impl ShardHandle {
     /// [`crate::Signaling::shard_lost`] tells to join anew.
     #[must_use]
     pub fn new(commands: mpsc::Sender<Command>, wake: Arc<dyn Fn() + Send + Sync>, port: u16) -> Self {
-        Self { commands, wake, port }
+        Self { commands, wake, port, tcp: true }
+    }
+
+    /// The same for a shard that listens on UDP only.
+    #[must_use]
+    pub fn without_tcp(self) -> Self {
+        Self { tcp: false, ..self }
     }
 }
 
@@ -77,7 +84,8 @@ impl Shard {
         let at = |protocol| {
             addresses.iter().map(move |&ip| Candidate { protocol, address: SocketAddr::new(ip, self.handle.port) })
         };
-        at(Protocol::Udp).chain(at(Protocol::Tcp)).collect()
+        let tcp = self.handle.tcp.then(|| at(Protocol::Tcp));
+        at(Protocol::Udp).chain(tcp.into_iter().flatten()).collect()
     }
 
     pub(crate) fn count_participant(&self) {

@@ -4,7 +4,7 @@
 //! does not take now is done in the next sweep.
 
 use crate::protocol::server::Departure;
-use crate::room::Room;
+use crate::room::{Member, Room, RoomState};
 use crate::session::Place;
 use crate::switchboard::Switchboard;
 use std::sync::Arc;
@@ -34,27 +34,28 @@ impl Switchboard {
     }
 
     fn sweep_room(&self, room: &Arc<Room>, now: Instant) {
-        if let Some(reason) = self.end_due(room, now) {
+        let is_due = self.end_due(room, &room.lock(), now).is_some();
+        if is_due {
             if let Ok(permits) = self.shard_of(room).try_reserve(1) {
-                self.end_room(room, reason, Some(permits));
+                // Somebody may have joined since: only what is seen under the lock counts.
+                self.end_room_if(room, Some(permits), |state| self.end_due(room, state, now));
             }
             return;
         }
         self.expire_typing(room, now);
-        let is_lost = |member: &&crate::room::Member| member.session.is_lost(self.settings.resume_grace, now);
+        let is_lost = |member: &&Member| member.session.is_lost(self.settings.resume_grace, now);
         let lost: Vec<_> = room.lock().members.iter().filter(is_lost).map(|member| member.participant).collect();
         for participant in lost {
             let Ok(permits) = self.shard_of(room).try_reserve(1) else { return };
-            // Not there any more is fine: it left meanwhile.
-            let _ = self.remove(&Place { room: Arc::clone(room), participant }, Departure::Disconnected, None, permits);
+            self.remove_lost(&Place { room: Arc::clone(room), participant }, permits, now);
         }
     }
 
-    fn end_due(&self, room: &Room, now: Instant) -> Option<Departure> {
+    fn end_due(&self, room: &Room, state: &RoomState, now: Instant) -> Option<Departure> {
         if room.is_expired(now) {
             return Some(Departure::RoomExpired);
         }
-        let empty_since = room.lock().empty_since?;
+        let empty_since = state.empty_since?;
         let too_long = now.saturating_duration_since(empty_since) >= self.settings.empty_timeout;
         too_long.then_some(Departure::RoomClosed)
     }

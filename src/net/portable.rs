@@ -95,12 +95,14 @@ mod tests {
         poll.poll(&mut mio::Events::with_capacity(1), Some(std::time::Duration::from_secs(5))).unwrap();
 
         let mut outbox = Outbox::new();
-        let drained = Ingress::new().receive(&endpoint, |path, datagram| {
+        let mut ingress = Ingress::new();
+        let drained = ingress.receive(&endpoint, |path, datagram| {
             assert_eq!(datagram, b"question");
             assert_eq!(path.remote, client.local_addr().unwrap());
             assert!(outbox.push(0, path, b"answer"));
         });
         assert_eq!(drained, Drained::Empty);
+        assert_eq!((ingress.stats().datagrams, ingress.stats().bytes), (1, 8));
         let mut egress = Egress::new(&endpoint, true);
         egress.flush(&endpoint, &outbox);
         let mut buffer = [0; 16];

@@ -72,11 +72,14 @@ impl Body {
         board: Board,
         stop: Arc<AtomicBool>,
     ) -> Self {
+        let egress = Egress::new(&sockets.udp, gso);
+        let (port, ipv6, tcp) = (sockets.port(), sockets.has_ipv6(), sockets.tcp.is_some());
+        tracing::info!(port, ipv6, tcp, gso = egress.stats().gso, "shard ready");
         Self {
             poll,
             poll_events: Events::with_capacity(POLL_EVENTS),
             ingress: Ingress::new(),
-            egress: Egress::new(&sockets.udp, gso),
+            egress,
             sockets,
             clock,
             commands,

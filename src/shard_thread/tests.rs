@@ -100,7 +100,9 @@ impl Fixture {
             gso: true,
             clock: Clock::start(),
             events: sender,
-            on_lost: Box::new(move || drop(lost_sender.send(()))),
+            on_lost: Box::new(move || {
+                let _ = lost_sender.send(());
+            }),
         };
         let shard = ShardThread::spawn(setup, move |now| {
             *counter.lock().unwrap() += 1;

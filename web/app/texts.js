@@ -25,6 +25,7 @@ const TEXTS = {
   'media-failed': 'Audio and video were interrupted. Reconnecting…',
   'bad-sdp': 'The server cannot handle what this browser wants to send. Reload the page, or try another browser.',
   'subscription-codec': 'This browser cannot play somebody’s video. Another browser may.',
+  'subscription-refused': 'This browser refused to receive somebody’s picture or sound.',
   'subscription-too-many': 'There are more people here than this browser can show at once.',
   // chat
   'text-empty': 'Write something first.',

@@ -1,7 +1,7 @@
 //! Asks a publisher for packets that did not arrive (RFC 4585 section 6.2.1).
 //!
 //! A hole is asked for after a short wait, since it may be reordering, and again after each round trip, until it is filled,
-//! too old or asked for often enough. Too many holes mean an outage: they are forgotten, and a keyframe is wanted instead.
+//! too old or asked for often enough; also before a keyframe, since subscribers wait for whole numbers. Too many holes mean an outage: they are forgotten, and a keyframe is wanted instead.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -30,6 +30,10 @@ struct Missing {
 }
 
 impl Missing {
+    const fn noticed(sequence: u64, now: Instant) -> Self {
+        Self { sequence, noticed: now, asked: None, tries: 0 }
+    }
+
     fn due(&self, rtt: Duration) -> Instant {
         match self.asked {
             None => self.noticed + (rtt / 4).clamp(MIN_FIRST_DELAY, MAX_FIRST_DELAY),
@@ -46,6 +50,8 @@ impl Missing {
 #[derive(Debug, Default)]
 pub struct NackGenerator {
     highest: Option<u64>,
+    /// The stream's first packet as far as is known: the first to arrive may have overtaken it.
+    lowest: u64,
     /// Ascending; at most [`MAX_MISSING`].
     missing: VecDeque<Missing>,
     wants_keyframe: bool,
@@ -56,8 +62,17 @@ impl NackGenerator {
     pub fn on_packet(&mut self, now: Instant, sequence: u64) {
         let Some(highest) = self.highest else {
             self.highest = Some(sequence);
+            self.lowest = sequence;
             return;
         };
+        if sequence < self.lowest {
+            let hole = sequence + 1..self.lowest;
+            self.lowest = sequence;
+            if hole.end - hole.start <= (MAX_MISSING - self.missing.len()) as u64 {
+                hole.rev().for_each(|sequence| self.missing.push_front(Missing::noticed(sequence, now)));
+            }
+            return;
+        }
         if sequence <= highest {
             if let Ok(index) = self.missing.binary_search_by_key(&sequence, |missing| missing.sequence) {
                 self.missing.remove(index);
@@ -71,13 +86,7 @@ impl NackGenerator {
             self.wants_keyframe = true;
             return;
         }
-        self.missing.extend(hole.map(|sequence| Missing { sequence, noticed: now, asked: None, tries: 0 }));
-    }
-
-    /// Gives up what came before a keyframe: nobody needs it any more.
-    pub fn on_keyframe(&mut self, sequence: u64) {
-        let older = self.missing.partition_point(|missing| missing.sequence < sequence);
-        self.missing.drain(..older);
+        self.missing.extend(hole.map(|sequence| Missing::noticed(sequence, now)));
     }
 
     /// Appends the packets to ask for now, ascending, and counts them as asked. `rtt` is that to the publisher.
@@ -181,6 +190,21 @@ mod tests {
     }
 
     #[test]
+    fn what_the_first_packet_overtook_is_asked_for() {
+        let start = test_start();
+        let mut nacks = NackGenerator::default();
+        nacks.on_packet(start, 105);
+        nacks.on_packet(start, 107);
+        nacks.on_packet(start, 102);
+        assert_eq!(poll(&mut nacks, start + ms(20)), [103, 104, 106]);
+        nacks.on_packet(start, 103);
+        nacks.on_packet(start, 101);
+        assert_eq!(poll(&mut nacks, start + ms(80)), [104, 106]);
+        nacks.on_packet(start, 0);
+        assert_eq!(poll(&mut nacks, start + ms(200)).len(), 102, "the whole stream, as far as it is not too much");
+    }
+
+    #[test]
     fn an_outage_wants_a_keyframe_instead() {
         let start = test_start();
         let mut nacks = NackGenerator::default();
@@ -194,17 +218,6 @@ mod tests {
         assert!(poll(&mut nacks, start + ms(500)).is_empty());
         nacks.on_packet(start, 1_000_000);
         assert!(nacks.take_wants_keyframe());
-    }
-
-    #[test]
-    fn a_keyframe_ends_the_interest_in_what_came_before() {
-        let start = test_start();
-        let mut nacks = NackGenerator::default();
-        for sequence in [10, 12, 14] {
-            nacks.on_packet(start, sequence);
-        }
-        nacks.on_keyframe(12);
-        assert_eq!(poll(&mut nacks, start + ms(20)), [13]);
     }
 
     proptest! {

@@ -164,7 +164,7 @@ impl Agreement {
         section: &Section,
         answer: &RemoteDescription,
     ) -> Section {
-        if media.rejected || !answer.is_bundled(index) {
+        if media.rejected || section.rejected || !answer.is_bundled(index) {
             return Section { rejected: true, client_sends: false, ..section.clone() };
         }
         let SectionKind::Media(kind) = section.kind else { return section.clone() };

@@ -23,12 +23,19 @@ pub(crate) struct Received {
     pub(crate) generation: u8,
 }
 
+/// A packet that is still here.
+pub(crate) struct Stored<'a> {
+    pub(crate) packet: &'a [u8],
+    pub(crate) header: RtpHeader,
+    pub(crate) format: FormatId,
+}
+
 /// See the module's text.
 pub(crate) struct Encoding {
     /// Its name in simulcast.
     pub(crate) rid: Option<Rid>,
     pub(crate) ssrc: Option<u32>,
-    /// Counts the times its sender started over with other numbers: a new SSRC or codec. Modulo 256.
+    /// Counts the times its sender started over with other numbers: a new SSRC. Modulo 256.
     pub(crate) generation: u8,
     pub(crate) last_heard: Option<Instant>,
     pub(crate) nack: NackGenerator,
@@ -36,7 +43,8 @@ pub(crate) struct Encoding {
     pub(crate) reception: Option<ReceptionStats>,
     /// Its timestamps against the server's clock, from its latest sender report.
     pub(crate) mapping: Option<TimestampMapping>,
-    format: Option<FormatId>,
+    /// The formats that have come, by payload type: a sender of RED falls back to plain Opus for single packets.
+    formats: Vec<(u8, FormatId)>,
     kind: MediaKind,
     sequences: SequenceUnwrapper,
     ring: PacketRing,
@@ -53,7 +61,7 @@ impl Encoding {
             keyframes: KeyframeRequests::default(),
             reception: None,
             mapping: None,
-            format: None,
+            formats: Vec::new(),
             kind,
             sequences: SequenceUnwrapper::default(),
             ring: Self::ring(kind),
@@ -80,16 +88,19 @@ impl Encoding {
         begins: bool,
         recovered: bool,
     ) -> Result<Received, DropReason> {
-        if !recovered && (self.ssrc != Some(header.ssrc) || self.format != Some(format)) {
+        if !recovered && self.ssrc != Some(header.ssrc) {
             self.start_over(header.ssrc, format);
         }
-        if self.format != Some(format) {
+        if self.ssrc.is_none() {
             return Err(DropReason::UnknownSsrc);
         }
         let sequence =
             if recovered { self.sequences.peek(header.sequence) } else { self.sequences.unwrap(header.sequence) };
         if !self.ring.insert(sequence, now, packet) {
             return Err(DropReason::DuplicateRtp);
+        }
+        if !self.formats.contains(&(header.payload_type, format)) {
+            self.formats.push((header.payload_type, format));
         }
         if self.kind == MediaKind::Video {
             self.nack.on_packet(now, sequence);
@@ -105,7 +116,6 @@ impl Encoding {
         }
         if begins && self.kind == MediaKind::Video {
             self.keyframes.on_keyframe();
-            self.nack.on_keyframe(sequence);
         }
         Ok(Received { sequence, generation: self.generation })
     }
@@ -116,7 +126,7 @@ impl Encoding {
             self.generation = self.generation.wrapping_add(1);
         }
         self.ssrc = Some(ssrc);
-        self.format = Some(format);
+        self.formats.clear();
         self.sequences = SequenceUnwrapper::default();
         self.ring = Self::ring(self.kind);
         self.nack = NackGenerator::default();
@@ -124,12 +134,24 @@ impl Encoding {
         self.mapping = None;
     }
 
-    /// A packet of the present generation by the low half of its extended sequence number, with its format.
-    pub(crate) fn stored(&self, sequence: u32) -> Option<(&[u8], FormatId)> {
+    /// A packet of the present generation by the low half of its extended sequence number.
+    pub(crate) fn stored(&self, sequence: u32) -> Option<Stored<'_>> {
         let highest = self.sequences.highest()?;
         let distance = sequence.wrapping_sub(highest as u32) as i32;
-        let packet = self.ring.get(highest.checked_add_signed(i64::from(distance))?)?;
-        Some((packet, self.format?))
+        self.stored_at(highest.checked_add_signed(i64::from(distance))?)
+    }
+
+    /// The packets of the present generation behind that extended sequence number, as far as they have come.
+    pub(crate) fn stored_behind(&self, sequence: u64) -> impl Iterator<Item = (u64, Stored<'_>)> {
+        let end = self.sequences.highest().unwrap_or(sequence);
+        (sequence + 1..=end).filter_map(|sequence| Some((sequence, self.stored_at(sequence)?)))
+    }
+
+    fn stored_at(&self, sequence: u64) -> Option<Stored<'_>> {
+        let packet = self.ring.get(sequence)?;
+        let header = RtpHeader::parse(packet)?;
+        let format = self.formats.iter().find(|(payload_type, _)| *payload_type == header.payload_type)?.1;
+        Some(Stored { packet, header, format })
     }
 
     /// Asks the publisher for a key frame as soon as the throttle allows.
@@ -141,7 +163,7 @@ impl Encoding {
 
     /// Takes note of the publisher's sender report, which left at `ntp` by the server's clock.
     pub(crate) fn on_sender_report(&mut self, now: Instant, ntp: NtpTime, report: &SenderReport) {
-        self.mapping = self.format.map(|format| TimestampMapping {
+        self.mapping = self.formats.first().map(|(_, format)| TimestampMapping {
             ntp,
             timestamp: report.rtp_timestamp,
             clock_rate: format.format().clock_rate,

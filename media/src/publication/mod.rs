@@ -6,7 +6,7 @@
 mod encoding;
 mod streams;
 
-pub(crate) use encoding::Encoding;
+pub(crate) use encoding::{Encoding, Stored};
 pub(crate) use streams::{Stream, Streams};
 
 use crate::command::{MediaKind, Rid, Source, TrackInfo};

@@ -6,13 +6,14 @@ use crate::codec::is_keyframe_start;
 use crate::command::{Event, SubscriptionError};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
-use crate::formats::FormatId;
+use crate::formats::{Extension, FormatId};
 use crate::numbering::Payload;
 use crate::participant::Participant;
 use crate::path::Path;
-use crate::publication::{Publication, Stream};
+use crate::publication::{Encoding, Publication, Stored, Stream};
 use crate::rtp::header::RtpHeader;
-use crate::subscription::Incoming;
+use crate::subscription::{Incoming, Outgoing};
+use crate::transport::Transport;
 use slab::Slab;
 
 impl Room {
@@ -87,6 +88,8 @@ impl Room {
         recovered: bool,
     ) -> Result<(), DropReason> {
         let publication = self.publications.get_mut(stream.publication).ok_or(DropReason::NotPublished)?;
+        let publisher = self.participants.get(publication.publisher);
+        let descriptor_id = publisher.and_then(|p| p.negotiator.numbering().id(Extension::DependencyDescriptor));
         let encoding = publication.encodings.get_mut(stream.encoding).ok_or(DropReason::NotPublished)?;
         let descriptor = marks.descriptor.and_then(|range| packet.get(range));
         let begins = is_keyframe_start(format.format().codec, header.payload(packet), descriptor);
@@ -101,14 +104,15 @@ impl Room {
             begins,
             descriptor,
         };
-        let rid = encoding.rid;
+        let encoding = &*encoding;
         for subscriber in &publication.subscribers {
             let Some(participant) = self.participants.get_mut(subscriber.participant) else { continue };
             let Some(Some(outgoing)) = participant.outgoing.get_mut(subscriber.line) else { continue };
             match outgoing.forward(context, &mut participant.transport, &incoming) {
                 Ok(false) => {}
                 Ok(true) => {
-                    if let Some(rid) = rid {
+                    catch_up(context, outgoing, &mut participant.transport, encoding, &incoming, descriptor_id);
+                    if let Some(rid) = encoding.rid {
                         let (participant, track) = (participant.id, publication.track);
                         context.emit(Event::LayerChanged { participant, track, rid });
                     }
@@ -128,6 +132,24 @@ impl Room {
             }
         }
         Ok(())
+    }
+}
+
+/// Forwards what has overtaken the packet with which a source began: it was of no use without it.
+fn catch_up(
+    context: &mut Context<'_>,
+    outgoing: &mut Outgoing,
+    transport: &mut Transport,
+    encoding: &Encoding,
+    first: &Incoming<'_>,
+    descriptor_id: Option<u8>,
+) {
+    for (sequence, Stored { packet, header, format }) in encoding.stored_behind(first.sequence) {
+        let descriptor = descriptor_id.and_then(|id| header.extension(packet, id));
+        let incoming = Incoming { packet, header, sequence, format, begins: false, descriptor, ..*first };
+        if let Err(reason) = outgoing.forward(context, transport, &incoming) {
+            context.core.stats.drop(reason);
+        }
     }
 }
 

@@ -77,6 +77,7 @@ impl Room {
         match participant.negotiator.handle_answer(negotiation, answer) {
             Ok(accepted) => {
                 self.end_publications(context, index, &accepted.receives);
+                self.drop_refused(context, index, &accepted.refused);
                 self.replan(index);
                 self.activate(context, index);
                 if let Some(participant) = self.participants.get_mut(index) {

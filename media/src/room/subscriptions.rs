@@ -4,7 +4,7 @@ use super::Room;
 use crate::command::{Event, Rid, SubscriptionError};
 use crate::context::Context;
 use crate::ids::TrackId;
-use crate::negotiation::Msid;
+use crate::negotiation::{LineIndex, Msid};
 use crate::participant::PendingSubscription;
 use crate::publication::Subscriber;
 use crate::subscription::{Outgoing, Subscription};
@@ -91,6 +91,19 @@ impl Room {
             publication.subscribers.push(Subscriber { participant: index, line: slot });
             context.emit(Event::Bound { participant: id, mid, track: publication.track, publisher: publisher_id });
             self.choose_layer(context, index, slot);
+        }
+    }
+
+    /// Ends the subscriptions whose lines the client refuses.
+    pub(super) fn drop_refused(&mut self, context: &mut Context<'_>, index: usize, refused: &[LineIndex]) {
+        let Some(participant) = self.participants.get(index) else { return };
+        let (id, keys) = (participant.id, participant.publications_on(refused));
+        for key in keys {
+            let Some(publication) = self.publications.get_mut(key) else { continue };
+            publication.subscribers.retain(|subscriber| subscriber.participant != index);
+            let track = publication.track;
+            self.unbind(context, index, key);
+            context.emit(Event::SubscriptionFailed { participant: id, track, reason: SubscriptionError::Refused });
         }
     }
 

@@ -18,7 +18,7 @@ use crate::formats::{Extension, FormatId};
 use crate::negotiation::{ForwardPlan, LineIndex, SendLine};
 use crate::numbering::Numbering;
 use crate::path::Path;
-use crate::publication::Encoding;
+use crate::publication::{Encoding, Stored};
 use crate::rtp::header::RtpHeader;
 use crate::rtp::red::primary_block;
 use crate::rtp::writer::{HeaderFields, OutgoingExtensions, write_packet, write_retransmission};
@@ -55,8 +55,8 @@ pub(crate) struct Subscription {
     descriptor_id: u8,
     /// The generation of the encoding that is forwarded.
     generation: u8,
-    /// The encodings of the latest two sources, for retransmissions.
-    sources: [Option<(Epoch, usize)>; 2],
+    /// The latest two sources, for retransmissions.
+    sources: [Option<Origin>; 2],
     /// The client was told that it cannot decode this.
     pub(crate) refused: bool,
 }
@@ -90,9 +90,17 @@ impl Subscription {
         opus.zip(block).map(|(opus, block)| (opus, block.payload)).ok_or(DropReason::UnsupportedCodec)
     }
 
-    fn encoding_of(&self, epoch: Epoch) -> Option<usize> {
-        self.sources.iter().flatten().find(|(known, _)| *known == epoch).map(|(_, encoding)| *encoding)
+    fn origin_of(&self, epoch: Epoch) -> Option<Origin> {
+        self.sources.iter().flatten().find(|origin| origin.epoch == epoch).copied()
     }
+}
+
+/// Where the packets of a source came from. The same numbers mean other packets once the generation has changed.
+#[derive(Clone, Copy)]
+struct Origin {
+    epoch: Epoch,
+    encoding: usize,
+    generation: u8,
 }
 
 /// See the module's text.
@@ -173,6 +181,8 @@ impl Outgoing {
         {
             subscription.selector.reset();
         }
+        let (payload_type, payload) =
+            subscription.accepted(incoming.format, incoming.header.payload(incoming.packet))?;
         let switched = match subscription.selector.select(incoming.encoding, incoming.begins) {
             Selection::Forward => false,
             Selection::Switch => true,
@@ -180,14 +190,14 @@ impl Outgoing {
             Selection::Drop => return Err(DropReason::NoSubscriberLayer),
         };
         let codec = incoming.format.format().codec;
-        let (payload_type, payload) =
-            subscription.accepted(incoming.format, incoming.header.payload(incoming.packet))?;
         let picture = Picture::read(codec, payload, incoming.descriptor);
         if switched {
             let source =
                 self.rewriter.start_source(context.now, incoming.sequence, incoming.header.timestamp, self.clock_rate);
             subscription.generation = incoming.generation;
-            subscription.sources = [Some((source.epoch, incoming.encoding)), subscription.sources[0]];
+            let Incoming { encoding, generation, .. } = *incoming;
+            subscription.sources =
+                [Some(Origin { epoch: source.epoch, encoding, generation }), subscription.sources[0]];
             if let Some(picture) = picture {
                 picture.align(&mut self.rewriter);
             }
@@ -216,8 +226,8 @@ impl Outgoing {
         let len = write_packet(buffer, &fields, &extensions, payload).ok_or(DropReason::TooLarge)?;
         if let Some(picture) = picture {
             let packet = &mut buffer[..len];
-            let (id, tl0) = picture.renumber(codec, &source, packet, len - payload.len(), subscription.descriptor_id);
-            self.rewriter.note_picture(id, tl0);
+            let sent = picture.renumber(codec, &source, packet, len - payload.len(), subscription.descriptor_id);
+            sent.note(&mut self.rewriter);
         }
         let sealed = transport.protect_rtp(buffer, len, index).ok_or(DropReason::TooLarge)?;
         core.outbox.commit(transport.slot(), &path, sealed);
@@ -240,10 +250,10 @@ impl Outgoing {
         let path = *connected_path(transport)?;
         let sent = self.sequencer.resend(lost).ok_or(DropReason::NotInRing)?;
         let source = *self.rewriter.source_of(sent.epoch).ok_or(DropReason::NotInRing)?;
-        let encoding = subscription.encoding_of(sent.epoch).ok_or(DropReason::NotInRing)?;
-        let (packet, format) =
-            encodings.get(encoding).and_then(|e| e.stored(sent.incoming)).ok_or(DropReason::NotInRing)?;
-        let header = RtpHeader::parse(packet).ok_or(DropReason::NotInRing)?;
+        let origin = subscription.origin_of(sent.epoch).ok_or(DropReason::NotInRing)?;
+        let encoding = encodings.get(origin.encoding).filter(|e| e.generation == origin.generation);
+        let Stored { packet, header, format } =
+            encoding.and_then(|e| e.stored(sent.incoming)).ok_or(DropReason::NotInRing)?;
         let (accepted_type, payload) = subscription.accepted(format, header.payload(packet))?;
         let rtx = subscription.plan.rtx(format).zip(self.rtx_ssrc);
         let (payload_type, ssrc, index) = match rtx {

@@ -14,24 +14,26 @@ use crate::rtp::header::RtpHeader;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Picture {
     id: u16,
+    /// Bits of `id`.
+    width: u8,
     tl0: u8,
 }
 
 impl Picture {
     /// The numbers of an incoming packet's frame, if it carries any.
     pub(super) fn read(codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) -> Option<Self> {
-        let (id, tl0) = match codec {
+        let ((id, width), tl0) = match codec {
             Codec::Vp8 => {
                 let descriptor = Vp8Descriptor::parse(payload)?;
-                (descriptor.picture_id(payload)?.0, descriptor.tl0_picture_index(payload).unwrap_or(0))
+                (descriptor.picture_id(payload)?, descriptor.tl0_picture_index(payload).unwrap_or(0))
             }
             Codec::Vp9 => {
                 let descriptor = Vp9Descriptor::parse(payload)?;
-                (descriptor.picture_id(payload)?.0, descriptor.tl0_picture_index(payload).unwrap_or(0))
+                (descriptor.picture_id(payload)?, descriptor.tl0_picture_index(payload).unwrap_or(0))
             }
-            _ => (DependencyDescriptor::parse(descriptor?)?.frame_number, 0),
+            _ => ((DependencyDescriptor::parse(descriptor?)?.frame_number, 16), 0),
         };
-        Some(Self { id, tl0 })
+        Some(Self { id, width, tl0 })
     }
 
     /// Aligns a source that starts with this frame.
@@ -39,9 +41,18 @@ impl Picture {
         rewriter.align_pictures(self.id, self.tl0);
     }
 
+    /// Notes that a frame with these numbers has left.
+    pub(super) fn note(self, rewriter: &mut Rewriter) {
+        rewriter.note_picture(self.id, self.width, self.tl0);
+    }
+
     /// The same frame's numbers as they leave.
     fn outgoing(self, source: &Source) -> Self {
-        Self { id: self.id.wrapping_add(source.picture_offset), tl0: self.tl0.wrapping_add(source.tl0_offset) }
+        Self {
+            id: self.id.wrapping_add(source.picture_offset),
+            tl0: self.tl0.wrapping_add(source.tl0_offset),
+            ..self
+        }
     }
 
     /// Writes the outgoing numbers into a packet that was written for `source`. `descriptor_id` is the outgoing id of
@@ -53,7 +64,7 @@ impl Picture {
         packet: &mut [u8],
         payload_start: usize,
         descriptor_id: u8,
-    ) -> (u16, u8) {
+    ) -> Self {
         let outgoing = self.outgoing(source);
         let unchanged = source.picture_offset == 0 && source.tl0_offset == 0;
         if !unchanged {
@@ -73,7 +84,7 @@ impl Picture {
                 _ => renumber_descriptor(packet, descriptor_id, outgoing.id),
             }
         }
-        (outgoing.id, outgoing.tl0)
+        outgoing
     }
 }
 

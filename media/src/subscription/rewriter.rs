@@ -41,8 +41,8 @@ pub(crate) struct Rewriter {
     highest: u64,
     /// The timestamp and time of the newest outgoing frame, once there is one.
     newest: Option<(u32, Instant)>,
-    newest_picture: u16,
-    newest_tl0: u8,
+    /// Outgoing picture number and TL0PICIDX of the newest frame that had them.
+    newest_picture: Option<(u16, u8)>,
     current: Option<Source>,
     previous: Option<Source>,
     epoch: Epoch,
@@ -58,8 +58,7 @@ impl Rewriter {
             // which is why it is taken off again in `index`.
             highest: ROLLOVER_BASE + u64::from(first_sequence) - 1,
             newest: None,
-            newest_picture: 0,
-            newest_tl0: 0,
+            newest_picture: None,
             current: None,
             previous: None,
             epoch: 0,
@@ -94,20 +93,23 @@ impl Rewriter {
 
     /// Makes the picture id and TL0PICIDX of the source's first frame follow those of the frame before.
     pub(crate) fn align_pictures(&mut self, picture_id: u16, tl0: u8) {
-        if let Some(source) = &mut self.current
-            && self.newest.is_some()
-        {
-            source.picture_offset = self.newest_picture.wrapping_add(1).wrapping_sub(picture_id);
-            source.tl0_offset = self.newest_tl0.wrapping_add(1).wrapping_sub(tl0);
+        if let Some((source, (newest, newest_tl0))) = self.current.as_mut().zip(self.newest_picture) {
+            source.picture_offset = newest.wrapping_add(1).wrapping_sub(picture_id);
+            source.tl0_offset = newest_tl0.wrapping_add(1).wrapping_sub(tl0);
         }
     }
 
-    /// Notes the outgoing picture numbers of a forwarded frame.
-    pub(crate) fn note_picture(&mut self, picture_id: u16, tl0: u8) {
-        let ahead = picture_id.wrapping_sub(self.newest_picture) & 0x7fff;
-        if ahead < 0x4000 {
-            self.newest_picture = picture_id;
-            self.newest_tl0 = tl0;
+    /// Notes the outgoing picture numbers of a forwarded frame. The picture's number is `width` bits wide, 7 to 16.
+    pub(crate) fn note_picture(&mut self, picture_id: u16, width: u8, tl0: u8) {
+        let Some((newest, newest_tl0)) = &mut self.newest_picture else {
+            self.newest_picture = Some((picture_id, tl0));
+            return;
+        };
+        let cycle = 1_u32 << width;
+        let ahead = u32::from(picture_id.wrapping_sub(*newest)) & (cycle - 1);
+        if ahead < cycle / 2 {
+            *newest = newest.wrapping_add(ahead as u16);
+            *newest_tl0 = tl0;
         }
     }
 
@@ -217,6 +219,25 @@ mod tests {
         rewriter.note_timestamp(now, u32::MAX - 10);
         let source = rewriter.start_source(now, 1, 500, 90_000);
         assert_eq!(500u32.wrapping_add(source.timestamp_offset).wrapping_sub(u32::MAX - 10), 990);
+    }
+
+    #[test]
+    fn pictures_continue_across_sources_whatever_their_first_number() {
+        for (width, first, next) in [(15, 0x7ffe, 0x7fff), (15, 0x4000, 0x4001), (7, 127, 0), (16, 0xffff, 0)] {
+            let (mut rewriter, now) = start();
+            rewriter.start_source(now, 0, 0, 90_000);
+            rewriter.align_pictures(first, 200);
+            rewriter.note_picture(first, width, 200);
+            rewriter.note_picture(next, width, 201);
+            rewriter.note_picture(first, width, 200);
+            let source = rewriter.start_source(now, 0, 0, 90_000);
+            assert_eq!((source.picture_offset, source.tl0_offset), (0, 0), "before it is aligned");
+            rewriter.align_pictures(5, 9);
+            let source = rewriter.source().unwrap();
+            let mask = ((1_u32 << width) - 1) as u16;
+            assert_eq!(5_u16.wrapping_add(source.picture_offset) & mask, next.wrapping_add(1) & mask);
+            assert_eq!(9_u8.wrapping_add(source.tl0_offset), 202);
+        }
     }
 
     #[test]

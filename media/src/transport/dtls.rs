@@ -96,7 +96,7 @@ impl Dtls {
     }
 
     fn endpoint(identity: &Identity, client: bool, profiles: Profiles) -> Endpoint {
-        let config = (!client).then(|| identity.config(false, profiles));
+        let config = (!client).then(|| identity.server_config(profiles));
         Endpoint::new(REMOTE, TransportProtocol::UDP, config)
     }
 
@@ -119,7 +119,7 @@ impl Dtls {
 
     fn send_hello(&mut self, now: Instant) {
         if self.client {
-            let config = self.identity.config(true, self.profiles);
+            let config = self.identity.client_config();
             // An error leaves nothing to send; the deadline ends it.
             let _ = self.endpoint.connect(now, REMOTE, config, None);
             self.drain_flight(now);
@@ -141,8 +141,10 @@ impl Dtls {
                 if self.handshake_datagrams > HANDSHAKE_DATAGRAMS {
                     return Err(DropReason::UnexpectedDtls);
                 }
+                // It may come from anybody, and would end rtc-dtls's handshake. Whoever meant it stops, and the deadline
+                // ends it; whoever did not goes on.
                 if records.plaintext_alert {
-                    return self.alerted(now);
+                    return Err(DropReason::UnexpectedDtls);
                 }
             }
             State::Up if records.handshake => {
@@ -169,18 +171,8 @@ impl Dtls {
         Ok(())
     }
 
-    /// A plaintext alert before the handshake is complete may come from anybody. A server is deaf to it: its client
-    /// goes on or the deadline ends it. A client starts anew, with all profiles, in case its hello was truly refused.
-    fn alerted(&mut self, now: Instant) -> Result<(), DropReason> {
-        if self.client && self.profiles == Profiles::Gcm {
-            self.restart(now, Profiles::All);
-        }
-        Err(DropReason::UnexpectedDtls)
-    }
-
-    fn restart(&mut self, now: Instant, profiles: Profiles) {
-        self.profiles = profiles;
-        self.endpoint = Self::endpoint(&self.identity, self.client, profiles);
+    fn restart(&mut self, now: Instant) {
+        self.endpoint = Self::endpoint(&self.identity, self.client, self.profiles);
         self.hello.clear();
         self.flight = Flight::default();
         self.queue.clear();
@@ -222,7 +214,7 @@ impl Dtls {
                 self.state = State::Closed;
                 events.push(DtlsEvent::Closed(CloseReason::Dtls(error.to_string())));
             }
-            State::Handshaking => self.restart(now, if self.client { Profiles::All } else { self.profiles }),
+            State::Handshaking => self.restart(now),
             State::Idle | State::Closed => {}
         }
     }
@@ -322,7 +314,7 @@ impl Dtls {
         }
         if self.endpoint.poll_timeout(&REMOTE).is_some_and(|at| now >= at) {
             if self.endpoint.handle_timeout(REMOTE, now).is_err() && self.state == State::Handshaking {
-                self.restart(now, self.profiles);
+                self.restart(now);
             }
             self.drain_flight(now);
         }
@@ -367,3 +359,6 @@ impl Dtls {
         self.queue.push_back(datagram);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,9 +61,9 @@ impl Profiles {
 pub struct Identity {
     fingerprint: String,
     provider: Arc<dyn RTCCryptoProvider>,
-    /// By role, then by profiles: GCM alone, and all.
+    /// With AES-GCM alone, and with all profiles.
     server: [Arc<HandshakeConfig>; 2],
-    client: [Arc<HandshakeConfig>; 2],
+    client: Arc<HandshakeConfig>,
 }
 
 impl Identity {
@@ -99,7 +99,7 @@ impl Identity {
         };
         Ok(Arc::new(Self {
             server: [config(false, first)?, config(false, Profiles::All)?],
-            client: [config(true, first)?, config(true, Profiles::All)?],
+            client: config(true, first)?,
             fingerprint,
             provider,
         }))
@@ -115,9 +115,14 @@ impl Identity {
         self.provider.crypto()
     }
 
-    pub(super) fn config(&self, client: bool, profiles: Profiles) -> Arc<HandshakeConfig> {
-        let configs = if client { &self.client } else { &self.server };
-        Arc::clone(&configs[usize::from(profiles == Profiles::All)])
+    pub(super) fn server_config(&self, profiles: Profiles) -> Arc<HandshakeConfig> {
+        let [first, all] = &self.server;
+        Arc::clone(if profiles == Profiles::All { all } else { first })
+    }
+
+    /// AES-GCM alone: the servers of browsers would choose SHA1_80 from a longer list.
+    pub(super) fn client_config(&self) -> Arc<HandshakeConfig> {
+        Arc::clone(&self.client)
     }
 }
 
@@ -148,7 +153,9 @@ mod tests {
     #[test]
     fn configurations_are_shared_not_rebuilt() {
         let identity = Identity::generate().unwrap();
-        assert!(Arc::ptr_eq(&identity.config(true, Profiles::Gcm), &identity.config(true, Profiles::Gcm)));
-        assert!(!Arc::ptr_eq(&identity.config(true, Profiles::Gcm), &identity.config(false, Profiles::Gcm)));
+        assert!(Arc::ptr_eq(&identity.client_config(), &identity.client_config()));
+        let server = |profiles| identity.server_config(profiles);
+        assert!(Arc::ptr_eq(&server(Profiles::Gcm), &server(Profiles::Gcm)));
+        assert!(!Arc::ptr_eq(&server(Profiles::Gcm), &server(Profiles::All)));
     }
 }

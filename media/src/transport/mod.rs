@@ -24,6 +24,8 @@ mod srtp_session;
 pub mod stun;
 #[cfg(test)]
 pub(crate) mod test_client;
+#[cfg(test)]
+mod tests;
 
 use crate::command::CloseReason;
 use crate::drop_reason::DropReason;

@@ -20,6 +20,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 mod handshake;
+mod packet;
 
 /// The largest message in either direction, advertised as `a=max-message-size` (RFC 8841).
 pub const MAX_MESSAGE: usize = 64 * 1024;
@@ -156,7 +157,7 @@ impl Sctp {
     /// Takes an SCTP packet.
     pub(super) fn read(&mut self, now: Instant, packet: BytesMut) {
         let Some(chunk) = Chunk::first_of(&packet) else { return };
-        if !self.handshake.admits(chunk) {
+        if !packet::is_well_formed(&packet) || !self.handshake.admits(chunk) {
             return;
         }
         // rtc-sctp takes what completes a message even into a full window, so one without an end would have none either.
@@ -427,3 +428,6 @@ impl Sctp {
         self.pump(now);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,3 +198,6 @@ impl GcmReceiver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

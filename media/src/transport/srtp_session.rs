@@ -10,6 +10,7 @@ use rtc::srtp::protection_profile::ProtectionProfile;
 use std::sync::Arc;
 
 /// How media is protected.
+#[allow(clippy::large_enum_variant, reason = "nearly everybody has AES-GCM, and its keys are read for every packet")]
 enum Media {
     Gcm { sender: GcmSender, receiver: GcmReceiver },
     Fallback { sender: Context, receiver: Box<FallbackReceiver> },

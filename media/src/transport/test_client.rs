@@ -13,6 +13,7 @@ use super::srtp_session::SrtpSession;
 use super::stun::tests::RequestBuilder;
 use super::{ChannelError, IceCredentials, MAX_MESSAGE, RemoteTransport};
 use crate::command::CloseReason;
+use crate::drop_reason::DropReason;
 use bytes::{Bytes, BytesMut};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -73,16 +74,20 @@ pub(crate) struct TestClient {
     rng: SmallRng,
     identity: Arc<Identity>,
     local: IceCredentials,
+    /// Drawn for an ICE restart whose answer has not come yet.
+    next_local: Option<IceCredentials>,
     remote: IceCredentials,
     next_check: Instant,
     last_answer: Option<Instant>,
     transactions: VecDeque<[u8; 12]>,
-    pub(crate) dtls: Dtls,
-    pub(crate) sctp: Option<Sctp>,
+    pub(super) dtls: Dtls,
+    pub(super) sctp: Option<Sctp>,
     srtp: Option<SrtpSession>,
     transmits: VecDeque<Vec<u8>>,
     events: VecDeque<ClientEvent>,
     index: u64,
+    /// Datagrams from the server that SRTP could not open; repetitions of what was received do not count.
+    pub(crate) unreadable: u64,
 }
 
 impl TestClient {
@@ -100,6 +105,7 @@ impl TestClient {
         let sctp = options.data.then(|| Sctp::new(options.dtls_client, MAX_MESSAGE).opening());
         Self {
             local: IceCredentials::generate(&mut rng),
+            next_local: None,
             remote: server.clone(),
             rng,
             identity,
@@ -112,14 +118,16 @@ impl TestClient {
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             index: 1000,
+            unreadable: 0,
         }
     }
 
     /// What the client's description says.
     pub(crate) fn description(&self) -> RemoteTransport {
+        let local = self.next_local.as_ref().unwrap_or(&self.local);
         RemoteTransport {
-            ufrag: self.local.ufrag.clone(),
-            pwd: self.local.pwd.clone(),
+            ufrag: local.ufrag.clone(),
+            pwd: local.pwd.clone(),
             fingerprints: vec![self.identity.fingerprint().to_owned()],
             dtls_client: !self.dtls.is_client(),
             data: self.sctp.is_some(),
@@ -138,6 +146,20 @@ impl TestClient {
         self.remote = server.clone();
         self.check_now(now);
         self.local.ufrag.clone()
+    }
+
+    /// Draws new credentials, which the next description states and which hold once the server's are learned.
+    pub(crate) fn draw_credentials(&mut self) {
+        self.next_local = Some(IceCredentials::generate(&mut self.rng));
+    }
+
+    /// Learns the server's credentials from its answer. A no-op if they are known.
+    pub(crate) fn learn_server(&mut self, now: Instant, server: &IceCredentials) {
+        if self.remote != *server {
+            self.local = self.next_local.take().unwrap_or_else(|| self.local.clone());
+            self.remote = server.clone();
+            self.check_now(now);
+        }
     }
 
     /// Checks at once, as after a change of networks.
@@ -159,14 +181,21 @@ impl TestClient {
             }
             DatagramKind::Rtp => {
                 let mut packet = datagram.to_vec();
-                if let Some(Ok(len)) = self.srtp.as_mut().map(|srtp| srtp.unprotect_rtp(&mut packet)) {
-                    packet.truncate(len);
-                    self.events.push_back(ClientEvent::Rtp(packet));
+                match self.srtp.as_mut().map(|srtp| srtp.unprotect_rtp(&mut packet)) {
+                    Some(Ok(len)) => {
+                        packet.truncate(len);
+                        self.events.push_back(ClientEvent::Rtp(packet));
+                    }
+                    // Media may overtake the end of the handshake.
+                    None | Some(Err(DropReason::ReplayedRtp)) => {}
+                    Some(Err(_)) => self.unreadable += 1,
                 }
             }
             DatagramKind::Rtcp => {
-                if let Some(Ok(plain)) = self.srtp.as_mut().map(|srtp| srtp.unprotect_rtcp(datagram)) {
-                    self.events.push_back(ClientEvent::Rtcp(plain));
+                match self.srtp.as_mut().map(|srtp| srtp.unprotect_rtcp(datagram)) {
+                    None => {}
+                    Some(Ok(plain)) => self.events.push_back(ClientEvent::Rtcp(plain)),
+                    Some(Err(_)) => self.unreadable += 1,
                 }
             }
             DatagramKind::Unknown => {}
@@ -212,13 +241,18 @@ impl TestClient {
     /// Sends an RTP packet as it is given, numbering it: its sequence number is overwritten.
     pub(crate) fn send_rtp(&mut self, packet: &[u8]) -> u16 {
         self.index += 1;
+        self.send_numbered(packet, self.index);
+        self.index as u16
+    }
+
+    /// Sends an RTP packet under that index of its own SSRC's: its sequence number is overwritten.
+    pub(crate) fn send_numbered(&mut self, packet: &[u8], index: u64) {
         let mut buffer = packet.to_vec();
-        buffer[2..4].copy_from_slice(&(self.index as u16).to_be_bytes());
+        buffer[2..4].copy_from_slice(&(index as u16).to_be_bytes());
         buffer.resize(packet.len() + 32, 0);
-        let len = self.srtp.as_mut().and_then(|srtp| srtp.protect_rtp(&mut buffer, packet.len(), self.index));
+        let len = self.srtp.as_mut().and_then(|srtp| srtp.protect_rtp(&mut buffer, packet.len(), index));
         buffer.truncate(len.expect("connected, and an RTP packet"));
         self.transmits.push_back(buffer);
-        self.index as u16
     }
 
     /// Sends a compound RTCP packet.

@@ -4,34 +4,10 @@
 //! without alternatives: one number has one text. A room's id is chosen by people and therefore its own type, [`RoomCode`].
 
 use parlor_media::ids::{ParticipantId, TrackId};
+use parlor_media::{BASE32, parse_wire_id, wire_id};
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
-
-/// Crockford's alphabet in lower case: no `i`, `l`, `o`, `u`.
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// Base32 digits of a 64-bit number.
-const DIGITS: usize = 13;
-
-fn write_number(f: &mut fmt::Formatter<'_>, prefix: char, number: u64) -> fmt::Result {
-    let mut text = [0; DIGITS];
-    for (digit, byte) in text.iter_mut().enumerate() {
-        *byte = ALPHABET[(number >> (5 * (DIGITS - 1 - digit)) & 31) as usize];
-    }
-    write!(f, "{prefix}{}", std::str::from_utf8(&text).unwrap_or_default())
-}
-
-fn parse_number(text: &str, prefix: char) -> Option<u64> {
-    let digits = text.strip_prefix(prefix)?;
-    if digits.len() != DIGITS {
-        return None;
-    }
-    digits.bytes().try_fold(0_u64, |number, byte| {
-        let digit = ALPHABET.iter().position(|&d| d == byte)? as u64;
-        // The first of 13 digits holds four bits only.
-        number.checked_mul(32)?.checked_add(digit)
-    })
-}
 
 macro_rules! textual_id {
     ($(#[$doc:meta])* $name:ident($inner:ty), $prefix:literal, $expected:literal) => {
@@ -41,7 +17,7 @@ macro_rules! textual_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_number(f, $prefix, self.0.into_number())
+                f.write_str(&wire_id($prefix, self.0.into_number()))
             }
         }
 
@@ -49,7 +25,7 @@ macro_rules! textual_id {
             /// The identity that `text` names; `None` unless it is exactly the form that is written.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
-                parse_number(text, $prefix).map(|number| Self(Number::from_number(number)))
+                parse_wire_id($prefix, text).map(|number| Self(Number::from_number(number)))
             }
         }
 
@@ -140,7 +116,7 @@ impl RoomCode {
             if digit > 0 && digit % 4 == 0 {
                 text.push('-');
             }
-            text.push(char::from(ALPHABET[(number >> (5 * (15 - digit)) & 31) as usize]));
+            text.push(char::from(BASE32[(number >> (5 * (15 - digit)) & 31) as usize]));
         }
         Self(text.into())
     }

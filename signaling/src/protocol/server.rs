@@ -367,6 +367,8 @@ pub enum SubscriptionFailure {
     NoTrack,
     /// The client cannot decode it.
     Codec,
+    /// The client's answer refused its m-line.
+    Refused,
     /// The client has too many subscriptions.
     TooMany,
 }

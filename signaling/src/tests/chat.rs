@@ -148,7 +148,7 @@ async fn the_channel_takes_chat_only() {
         (event(json!({"type": "dance"})), "unknown-type"),
         (data_bytes(&ana, Bytes::from_static(b"\xff\xfe")), "bad-frame"),
         (data_bytes(&ana, Bytes::from_static(b"hello")), "bad-frame"),
-        (data_bytes(&ana, vec![b'x'; 300 * 1024].into()), "frame-too-large"),
+        (data_bytes(&ana, vec![b'x'; Settings::default().max_frame_bytes + 1].into()), "frame-too-large"),
     ] {
         house.event(event);
         let answers = sent(&mut house);

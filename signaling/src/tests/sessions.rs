@@ -132,6 +132,22 @@ async fn a_session_that_does_not_resume_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_resumes_at_the_last_moment_stays() {
+    let mut house = House::new();
+    let (ana, _bo) = pair(&house).await;
+    house.take_commands();
+    ana.lose_socket();
+    pass(31.0).await;
+    // The timers have seen it lost, and it resumes before they act.
+    house.client().send(resume(&ana.token, None)).await;
+    let permits = house.board().shards[0].reserve(1).await.ok().unwrap();
+    let place = ana.session.place().unwrap();
+    house.board().remove_lost(&place, permits, tokio::time::Instant::now());
+    assert!(house.take_commands().is_empty());
+    assert_eq!(house.signaling.stats().participants, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_end_of_a_session_waits_for_a_busy_shard() {
     let mut house = House::with(Settings::default(), 4);
     house.run_timers();

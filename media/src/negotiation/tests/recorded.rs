@@ -90,3 +90,40 @@ fn chromium() {
 fn firefox() {
     replay(session!("firefox"));
 }
+
+/// A Firefox that joins without media is offered the server's default numbers, and later names others for its own
+/// tracks, such as 99 for AV1 where the server's m-lines have it for RTX.
+#[test]
+fn firefox_that_publishes_late() {
+    macro_rules! recorded {
+        ($name:literal) => {
+            include_str!(concat!("../testdata/firefox-late/", $name, ".sdp"))
+        };
+    }
+    let mut negotiator = negotiator(true);
+    client_offers(&mut negotiator, [recorded!("1-client-offer"), recorded!("1-server-answer")]);
+    let audio = bind(&mut negotiator, MediaKind::Audio, "A");
+    let video = bind(&mut negotiator, MediaKind::Video, "A");
+    server_offers(&mut negotiator, [recorded!("2-server-offer"), recorded!("2-client-answer")]);
+    for name in ["B", "C"] {
+        bind(&mut negotiator, MediaKind::Audio, name);
+        bind(&mut negotiator, MediaKind::Video, name);
+    }
+    // The recorded session had by then given A's lines to D and C, and B the lines next to them.
+    let lines = [(audio, MediaKind::Audio, "D"), (video, MediaKind::Video, "C")];
+    for (line, kind, name) in lines {
+        negotiator.unbind(line);
+        assert_eq!(bind(&mut negotiator, kind, name), line);
+    }
+    for kind in [MediaKind::Audio, MediaKind::Video] {
+        let c = negotiator.agreement.lines.iter().rfind(|line| line.kind == kind).map(|line| line.index).unwrap();
+        negotiator.unbind(c);
+    }
+    let accepted = client_offers(&mut negotiator, [recorded!("3-client-offer"), recorded!("3-server-answer")]);
+    assert_eq!(accepted.receives.len(), 2);
+    let formats: Vec<_> = accepted.receives[0].formats.iter().map(|f| f.format().name).collect();
+    assert_eq!(formats, ["VP8", "VP9", "AV1"]);
+    let ingress = negotiator.numbering().types(FormatId::VP8).unwrap();
+    let egress = negotiator.send_line(video).unwrap().types(FormatId::VP8).unwrap();
+    assert_eq!((ingress.media, egress.media), (120, 96));
+}

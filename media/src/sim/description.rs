@@ -1,0 +1,194 @@
+//! A simulated browser's session descriptions, written by hand: what it offers, and how it answers.
+
+use super::publisher::{AUDIO, Media, RED, Track, VP8, VP8_RTX};
+use crate::sdp::RemoteDescription;
+use crate::transport::{IceCredentials, RemoteTransport};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// A line of the pool as the server offered it last.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerLine {
+    pub(crate) mid: String,
+    pub(crate) video: bool,
+    /// `m=` without its name, port and protocol.
+    formats: String,
+    /// `rtpmap`, `fmtp`, `rtcp-fb` and `extmap` lines.
+    attributes: Vec<String>,
+    pub(crate) sends: bool,
+    /// Stream and track.
+    pub(crate) msid: Option<(String, String)>,
+    pub(crate) ssrcs: Vec<u32>,
+}
+
+/// One side of the session as the client sees it.
+#[derive(Default)]
+pub(crate) struct Session {
+    /// The mids of all m-lines that both sides know, in their order.
+    order: Vec<String>,
+    pub(crate) lines: BTreeMap<String, ServerLine>,
+    /// Mid of the data channels' m-line, which the client offers.
+    pub(crate) data: Option<String>,
+    /// Own mids that do not send at present.
+    pub(crate) inactive: Vec<String>,
+    /// Lines of the server's that the client refuses.
+    pub(crate) refused: Vec<String>,
+    version: u32,
+}
+
+impl Session {
+    /// A session with data channels.
+    pub(crate) fn with_data() -> Self {
+        Self { data: Some("99".to_owned()), ..Self::default() }
+    }
+
+    /// The client's offer: all that is agreed on, and what is new.
+    pub(crate) fn offer(&mut self, tracks: &[Track], transport: &RemoteTransport) -> String {
+        let mut order = self.order.clone();
+        let own = tracks.iter().map(|track| &track.mid).chain(&self.data);
+        order.extend(own.filter(|mid| !self.order.contains(mid)).cloned());
+        self.write(&order, tracks, transport, "actpass")
+    }
+
+    /// The server has answered such an offer.
+    pub(crate) fn on_answer(&mut self, answer: &str) {
+        self.order = sections(answer).map(|section| mid(section).to_owned()).collect();
+    }
+
+    /// Answers the server's offer.
+    pub(crate) fn answer(&mut self, offer: &str, tracks: &[Track], transport: &RemoteTransport) -> String {
+        for section in sections(offer) {
+            let own = Some(mid(section)) == self.data.as_deref() || tracks.iter().any(|t| t.mid == mid(section));
+            if !own {
+                let line = server_line(section);
+                if let Some(known) = self.lines.get(&line.mid).filter(|known| !known.ssrcs.is_empty()) {
+                    assert!(line.ssrcs.is_empty() || line.ssrcs == known.ssrcs, "a line keeps its SSRCs");
+                }
+                self.lines.insert(line.mid.clone(), line);
+            }
+        }
+        self.on_answer(offer);
+        let setup = if transport.dtls_client { "passive" } else { "active" };
+        self.write(&self.order.clone(), tracks, transport, setup)
+    }
+
+    fn write(&mut self, order: &[String], tracks: &[Track], transport: &RemoteTransport, setup: &str) -> String {
+        self.version += 1;
+        let mut sdp = format!(
+            "v=0\r\no=- 42 {} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {}\r\n",
+            self.version,
+            order.join(" ")
+        );
+        for mid in order {
+            let track = tracks.iter().find(|track| track.mid == *mid);
+            let (head, body) = match (track, self.lines.get(mid)) {
+                (Some(track), _) => own_section(track, !self.inactive.contains(mid)),
+                (None, Some(line)) => self.received_section(line),
+                (None, None) => (
+                    "application 9 UDP/DTLS/SCTP webrtc-datachannel".to_owned(),
+                    "a=sctp-port:5000\r\na=max-message-size:262144\r\n".to_owned(),
+                ),
+            };
+            let RemoteTransport { ufrag, pwd, fingerprints, .. } = transport;
+            write!(
+                sdp,
+                "m={head}\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\n\
+                 a=fingerprint:sha-256 {}\r\na=setup:{setup}\r\na=mid:{mid}\r\n{body}",
+                fingerprints[0]
+            )
+            .expect("a string takes everything");
+        }
+        sdp
+    }
+
+    fn received_section(&self, line: &ServerLine) -> (String, String) {
+        let kind = if line.video { "video" } else { "audio" };
+        let refused = self.refused.contains(&line.mid);
+        let direction = if line.sends && !refused { "recvonly" } else { "inactive" };
+        let attributes: String = line.attributes.iter().map(|line| format!("{line}\r\n")).collect();
+        (
+            format!("{kind} 9 UDP/TLS/RTP/SAVPF {}", line.formats),
+            format!("a=rtcp-mux\r\na=rtcp-rsize\r\na={direction}\r\n{attributes}"),
+        )
+    }
+}
+
+fn own_section(track: &Track, active: bool) -> (String, String) {
+    let direction = if active { "sendonly" } else { "inactive" };
+    let common = format!(
+        "a=rtcp-mux\r\na=rtcp-rsize\r\na={direction}\r\na=msid:stream track{}\r\n\
+         a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
+         a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n",
+        track.mid
+    );
+    match &track.media {
+        Media::Audio { .. } => (
+            format!("audio 9 UDP/TLS/RTP/SAVPF {AUDIO} {RED}"),
+            format!(
+                "{common}a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n\
+                 a=rtpmap:{AUDIO} opus/48000/2\r\na=rtcp-fb:{AUDIO} transport-cc\r\n\
+                 a=fmtp:{AUDIO} minptime=10;useinbandfec=1\r\n\
+                 a=rtpmap:{RED} red/48000/2\r\na=fmtp:{RED} {AUDIO}/{AUDIO}\r\n"
+            ),
+        ),
+        Media::Video { rids } => {
+            let mut simulcast: String = rids.iter().map(|rid| format!("a=rid:{rid} send\r\n")).collect();
+            if !rids.is_empty() {
+                simulcast += &format!("a=simulcast:send {}\r\n", rids.join(";"));
+            }
+            (
+                format!("video 9 UDP/TLS/RTP/SAVPF {VP8} {VP8_RTX}"),
+                format!(
+                    "{common}a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n\
+                     a=extmap:11 urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n\
+                     a=rtpmap:{VP8} VP8/90000\r\na=rtcp-fb:{VP8} transport-cc\r\na=rtcp-fb:{VP8} ccm fir\r\n\
+                     a=rtcp-fb:{VP8} nack\r\na=rtcp-fb:{VP8} nack pli\r\n\
+                     a=rtpmap:{VP8_RTX} rtx/90000\r\na=fmtp:{VP8_RTX} apt={VP8}\r\n{simulcast}"
+                ),
+            )
+        }
+    }
+}
+
+/// The m-lines' sections, each from behind its `m=`.
+fn sections(sdp: &str) -> impl Iterator<Item = &str> {
+    sdp.split("\r\nm=").skip(1)
+}
+
+fn attribute<'a>(section: &'a str, name: &str) -> Option<&'a str> {
+    section.lines().find_map(|line| line.strip_prefix("a=")?.strip_prefix(name)?.strip_prefix(':'))
+}
+
+fn mid(section: &str) -> &str {
+    attribute(section, "mid").expect("the server names its m-lines")
+}
+
+fn server_line(section: &str) -> ServerLine {
+    let head: Vec<&str> = section.lines().next().expect("an m-line").split(' ').collect();
+    let kept = ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:", "a=extmap:"];
+    let attributes = section.lines().filter(|line| kept.iter().any(|prefix| line.starts_with(prefix)));
+    let ssrcs = section.lines().filter_map(|line| line.strip_prefix("a=ssrc:")?.split(' ').next()?.parse().ok());
+    let mut unique: Vec<u32> = ssrcs.collect();
+    unique.dedup();
+    let words = |text: &str| text.split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned()));
+    ServerLine {
+        mid: mid(section).to_owned(),
+        video: head[0] == "video",
+        formats: head[3..].join(" "),
+        attributes: attributes.map(str::to_owned).collect(),
+        sends: section.lines().any(|line| line == "a=sendonly"),
+        msid: attribute(section, "msid").and_then(words),
+        ssrcs: unique,
+    }
+}
+
+/// The ICE credentials that a description of the server's states.
+pub(crate) fn credentials(sdp: &str) -> IceCredentials {
+    let value = |name| attribute(sdp, name).expect("the server states its credentials").to_owned();
+    IceCredentials { ufrag: value("ice-ufrag"), pwd: value("ice-pwd") }
+}
+
+/// What the control plane hands to the shard.
+pub(crate) fn parse(sdp: &str) -> Box<RemoteDescription> {
+    Box::new(RemoteDescription::parse(sdp).unwrap_or_else(|error| panic!("{error}:\n{sdp}")))
+}

@@ -1,0 +1,385 @@
+//! A world of one shard and many clients on virtual time, with what must hold of every datagram between them.
+//!
+//! Checked all the time: no SRTP index is used for two different packets, everything decrypts, and whatever a client
+//! receives on an m-line belongs to the track that the line was bound to when it was sent.
+
+use super::client::SimClient;
+use super::description::parse;
+use super::network::{Link, Quality};
+use crate::command::{Candidate, Channel, Command, Event, NegotiationError, ParticipantSettings};
+use crate::drop_reason::DropReason;
+use crate::ids::{ParticipantId, RoomId, TrackId};
+use crate::path::{Path, Protocol};
+use crate::rtp::sequence::SequenceUnwrapper;
+use crate::transport::Identity;
+use crate::{Shard, ShardSettings};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub(crate) const ROOM: RoomId = RoomId(7);
+
+/// What reaches a client through the signalling channel.
+enum Signal {
+    Answer(u64, Result<String, NegotiationError>),
+    Offer(u32, String),
+}
+
+/// See the module's text.
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) start: Instant,
+    pub(crate) shard: Shard,
+    pub(crate) clients: Vec<SimClient>,
+    up: Vec<Link>,
+    down: Vec<Link>,
+    quality: Quality,
+    seed: u64,
+    fingerprint: String,
+    pub(crate) signalling_delay: Duration,
+    to_clients: BTreeMap<(Instant, u64), (usize, Signal)>,
+    to_shard: BTreeMap<(Instant, u64), Command>,
+    count: u64,
+    /// Everything that the shard told.
+    pub(crate) events: Vec<(Instant, Event)>,
+    /// The publisher and m-line of every track there ever was.
+    pub(crate) tracks: HashMap<TrackId, (ParticipantId, String)>,
+    /// What each subscriber's line has carried since when.
+    bindings: HashMap<(ParticipantId, String), Vec<(Instant, Option<TrackId>)>>,
+    /// The ciphertext under each SRTP index.
+    sealed: HashMap<(ParticipantId, u32, u64), u64>,
+    sealed_rtcp: HashMap<(ParticipantId, u32, u32), u64>,
+    indices: HashMap<(ParticipantId, u32), SequenceUnwrapper>,
+    /// Datagrams that the shard sent to a port that is nobody's any more.
+    pub(crate) misdirected: u64,
+}
+
+impl World {
+    pub(crate) fn new(quality: Quality, seed: u64) -> Self {
+        #[allow(clippy::disallowed_methods, reason = "an anchor for virtual time")]
+        let now = Instant::now();
+        let identity = Identity::generate().expect("an identity");
+        let fingerprint = identity.fingerprint().to_owned();
+        let settings = ShardSettings {
+            index: 3,
+            identity: Arc::clone(&identity),
+            seed: [seed as u8; 32],
+            now,
+            unix_time: Duration::from_secs(1_700_000_000),
+        };
+        let mut shard = Shard::new(settings);
+        shard.handle_command(now, Command::OpenRoom { room: ROOM });
+        Self {
+            now,
+            start: now,
+            shard,
+            clients: Vec::new(),
+            up: Vec::new(),
+            down: Vec::new(),
+            quality,
+            seed,
+            fingerprint,
+            signalling_delay: Duration::from_millis(10),
+            to_clients: BTreeMap::new(),
+            to_shard: BTreeMap::new(),
+            count: 0,
+            events: Vec::new(),
+            tracks: HashMap::new(),
+            bindings: HashMap::new(),
+            sealed: HashMap::new(),
+            sealed_rtcp: HashMap::new(),
+            indices: HashMap::new(),
+            misdirected: 0,
+        }
+    }
+
+    /// A participant who has joined the room, but offered nothing.
+    pub(crate) fn join(&mut self, follows_bindings: bool, auto_subscribe: bool) -> usize {
+        let index = self.clients.len();
+        let id = index as u64 + 1;
+        self.clients.push(SimClient::new(self.now, id, &self.fingerprint));
+        self.up.push(Link::new(self.quality, self.seed << 16 | id << 1));
+        self.down.push(Link::new(self.quality, self.seed << 16 | id << 1 | 1));
+        let address = "127.0.0.1:7900".parse().expect("an address");
+        let candidates = Arc::new([Candidate { protocol: Protocol::Udp, address }]);
+        let settings = ParticipantSettings { candidates, follows_bindings, auto_subscribe };
+        self.command(Command::Join { room: ROOM, participant: ParticipantId(id), settings });
+        index
+    }
+
+    /// Gives the shard a command now.
+    pub(crate) fn command(&mut self, command: Command) {
+        self.shard.handle_command(self.now, command);
+        self.collect();
+    }
+
+    /// A client leaves, through the signalling.
+    pub(crate) fn leave(&mut self, client: usize) {
+        self.clients[client].dead = true;
+        self.command(Command::Leave { participant: self.clients[client].id });
+    }
+
+    /// Sends a client's offer on its way, unless one is under way, which then comes first.
+    pub(crate) fn offer(&mut self, client: usize) {
+        if self.clients[client].offering.is_some() {
+            self.clients[client].wants_offer = true;
+            return;
+        }
+        let (request, sdp, tracks) = self.clients[client].offer();
+        let participant = self.clients[client].id;
+        self.count += 1;
+        let at = (self.now + self.signalling_delay, self.count);
+        self.to_shard.insert(at, Command::Offer { participant, request, offer: parse(&sdp), tracks });
+    }
+
+    pub(crate) fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        self.run_until(|_| false, end);
+        self.now = end;
+    }
+
+    pub(crate) fn run_ms(&mut self, ms: u64) {
+        self.run(Duration::from_millis(ms));
+    }
+
+    /// Runs until `done`, and returns whether that came before `end`.
+    pub(crate) fn run_until(&mut self, done: impl Fn(&Self) -> bool, end: Instant) -> bool {
+        let mut stuck = (self.now, 0);
+        while !done(self) {
+            let Some(next) = self.next().filter(|next| *next <= end) else { return false };
+            self.now = self.now.max(next);
+            stuck = if stuck.0 == self.now { (self.now, stuck.1 + 1) } else { (self.now, 0) };
+            assert!(stuck.1 < 10_000, "time stands still");
+            self.turn();
+        }
+        true
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let signalling = self.to_clients.keys().next().into_iter().chain(self.to_shard.keys().next());
+        let links = self.up.iter().chain(&self.down).filter_map(Link::next);
+        let clients = self.clients.iter().filter_map(SimClient::poll_timeout);
+        let signalling = signalling.map(|(at, _)| *at);
+        signalling.chain(links).chain(clients).chain(self.shard.poll_timeout()).min()
+    }
+
+    fn turn(&mut self) {
+        let now = self.now;
+        while let Some(entry) = self.to_shard.first_entry().filter(|entry| entry.key().0 <= now) {
+            let command = entry.remove();
+            self.shard.handle_command(now, command);
+        }
+        for client in 0..self.clients.len() {
+            while let Some(mut flight) = self.up[client].receive(now) {
+                self.shard.handle_datagram(now, &flight.path, &mut flight.datagram);
+            }
+        }
+        self.shard.handle_timeout(now);
+        self.collect();
+        while let Some(entry) = self.to_clients.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (client, signal) = entry.remove();
+            self.signal(client, signal);
+        }
+        for client in 0..self.clients.len() {
+            while let Some(flight) = self.down[client].receive(now) {
+                self.deliver(client, flight.sent, &flight.path, &flight.datagram);
+            }
+            self.clients[client].handle_timeout(now);
+            self.send(client);
+        }
+    }
+
+    /// Puts a client's datagrams on their way.
+    pub(crate) fn send(&mut self, client: usize) {
+        let sender = &mut self.clients[client];
+        let path = sender.path();
+        while let Some(datagram) = sender.transport.poll_transmit() {
+            self.up[client].send(self.now, path, datagram);
+        }
+    }
+
+    /// Hands a datagram to the shard at once.
+    pub(crate) fn inject(&mut self, path: &Path, datagram: &[u8]) {
+        let mut datagram = datagram.to_vec();
+        self.shard.handle_datagram(self.now, path, &mut datagram);
+        self.collect();
+    }
+
+    pub(crate) fn set_quality(&mut self, client: usize, quality: Quality) {
+        self.up[client].quality = quality;
+        self.down[client].quality = quality;
+    }
+
+    /// Takes what the shard has to send and to tell.
+    fn collect(&mut self) {
+        self.shard.check();
+        while let Some(event) = self.shard.poll_event() {
+            self.on_event(event);
+        }
+        let mut out = Vec::new();
+        for (path, datagrams) in self.shard.outbox().runs() {
+            out.extend(datagrams.map(|datagram| (path, datagram.to_vec())));
+        }
+        self.shard.outbox().clear();
+        for (path, datagram) in out {
+            let port = path.remote.port();
+            let Some(client) = self.clients.iter().position(|client| client.port == port && !client.dead) else {
+                self.misdirected += 1;
+                continue;
+            };
+            self.check_sealed(client, &datagram);
+            self.down[client].send(self.now, path, datagram);
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        let client = |id: &ParticipantId| (id.0 - 1) as usize;
+        let signal = match &event {
+            Event::Answered { participant, request, result } => {
+                Some((client(participant), Signal::Answer(*request, result.clone())))
+            }
+            Event::Offered { participant, negotiation, sdp } => {
+                Some((client(participant), Signal::Offer(*negotiation, sdp.clone())))
+            }
+            Event::Published { participant, info } => {
+                self.tracks.insert(info.track, (*participant, info.mid.clone()));
+                None
+            }
+            Event::Bound { participant, mid, track, .. } => {
+                let history = self.bindings.entry((*participant, mid.clone())).or_default();
+                assert_eq!(history.last().and_then(|(_, track)| *track), None, "a line carries one track");
+                history.push((self.now, Some(*track)));
+                None
+            }
+            Event::Unbound { participant, mid, track } => {
+                let history = self.bindings.entry((*participant, mid.clone())).or_default();
+                assert_eq!(history.last().and_then(|(_, track)| *track), Some(*track), "what ends had begun");
+                history.push((self.now, None));
+                None
+            }
+            Event::AnswerRefused { error, .. } => panic!("an answer was refused: {error}"),
+            _ => None,
+        };
+        if let Some(signal) = signal {
+            self.count += 1;
+            self.to_clients.insert((self.now + self.signalling_delay, self.count), signal);
+        }
+        self.events.push((self.now, event));
+    }
+
+    fn signal(&mut self, index: usize, signal: Signal) {
+        let client = &mut self.clients[index];
+        if client.dead || client.closed {
+            return;
+        }
+        match signal {
+            Signal::Answer(request, Ok(sdp)) => client.on_answer(self.now, request, &sdp),
+            Signal::Answer(request, Err(NegotiationError::Glare)) => {
+                client.glares += 1;
+                if client.offering == Some(request) {
+                    client.offering = None;
+                }
+                client.wants_offer = true;
+                // The server's offer is under way; it comes first.
+                return;
+            }
+            Signal::Answer(_, Err(error)) => panic!("an offer was refused: {error}"),
+            Signal::Offer(negotiation, sdp) => {
+                let answer = client.on_offer(&sdp);
+                let command = Command::Answer {
+                    participant: client.id,
+                    negotiation: Some(negotiation),
+                    answer: parse(&answer),
+                };
+                self.count += 1;
+                self.to_shard.insert((self.now + self.signalling_delay, self.count), command);
+            }
+        }
+        if self.clients[index].wants_offer {
+            self.offer(index);
+        }
+        self.send(index);
+    }
+
+    fn deliver(&mut self, client: usize, sent: Instant, path: &Path, datagram: &[u8]) {
+        let now = self.now;
+        let receiver = &mut self.clients[client];
+        if receiver.dead || receiver.closed || path.remote.port() != receiver.port {
+            return;
+        }
+        let id = receiver.id;
+        for (mid, content) in receiver.handle_datagram(now, datagram) {
+            let history = self.bindings.get(&(id, mid.clone())).map(Vec::as_slice).unwrap_or_default();
+            let begun = history.partition_point(|(at, _)| *at <= sent);
+            // Of several bindings at the same instant any may be meant.
+            let at_once = history[..begun].iter().rev().take_while(|(at, _)| *at == sent).count();
+            let candidates = &history[begun.saturating_sub(at_once + 1)..begun];
+            let whose = (ParticipantId(content.publisher), content.track.to_string());
+            let expected: Vec<_> = candidates.iter().filter_map(|(_, track)| self.tracks.get(&(*track)?)).collect();
+            assert!(expected.contains(&&whose), "{id:?} got {content:?} on {mid}, which carries {expected:?}");
+        }
+        assert_eq!(self.clients[client].transport.unreadable, 0, "all that is sent can be decrypted");
+    }
+
+    /// The nonce rule: what has once been sent under an index may only be sent again unchanged.
+    fn check_sealed(&mut self, client: usize, datagram: &[u8]) {
+        let [first, second, high, low, rest @ ..] = datagram else { return };
+        if first >> 6 != 2 {
+            return;
+        }
+        let id = self.clients[client].id;
+        let mut hasher = DefaultHasher::new();
+        datagram.hash(&mut hasher);
+        let hash = hasher.finish();
+        let word = |at: usize| u32::from_be_bytes(*rest[at..].first_chunk().expect("long enough"));
+        if (192..=223).contains(second) {
+            let index = *datagram.last_chunk::<4>().expect("long enough");
+            let known = self.sealed_rtcp.insert((id, word(0), u32::from_be_bytes(index)), hash);
+            assert!(known.is_none(), "an SRTCP index is used once");
+            return;
+        }
+        let ssrc = word(4);
+        let index = self.indices.entry((id, ssrc)).or_default().unwrap(u16::from_be_bytes([*high, *low]));
+        let known = *self.sealed.entry((id, ssrc, index)).or_insert(hash);
+        assert_eq!(known, hash, "{id:?}: index {index} of SSRC {ssrc:x} was used for two packets");
+    }
+
+    pub(crate) fn drops(&self, reason: DropReason) -> u64 {
+        self.shard.stats().drops[reason as usize]
+    }
+
+    /// The line on which a subscriber receives a publisher's track at present.
+    pub(crate) fn line_of(&self, subscriber: usize, publisher: usize, mid: &str) -> Option<String> {
+        let (subscriber, publisher) = (self.clients[subscriber].id, self.clients[publisher].id);
+        let lines = self.bindings.iter().filter(|((participant, _), _)| *participant == subscriber);
+        let mut carrying = lines.filter_map(|((_, line), history)| Some((line, history.last()?.1?)));
+        let found = carrying.find(|(_, track)| self.tracks.get(track) == Some(&(publisher, mid.to_owned())));
+        found.map(|(line, _)| line.clone())
+    }
+
+    /// The track of a client's m-line.
+    pub(crate) fn track(&self, publisher: usize, mid: &str) -> TrackId {
+        let whose = (self.clients[publisher].id, mid.to_owned());
+        let tracks = self.tracks.iter().filter(|(_, known)| **known == whose);
+        tracks.map(|(track, _)| *track).max().expect("a published track")
+    }
+
+    /// Events of a kind since some time.
+    pub(crate) fn count_events(&self, since: Instant, matches: impl Fn(&Event) -> bool) -> usize {
+        self.events.iter().filter(|(at, event)| *at >= since && matches(event)).count()
+    }
+
+    pub(crate) fn chat(&mut self, client: usize, text: &[u8]) {
+        let now = self.now;
+        let client_ref = &mut self.clients[client];
+        let channel = client_ref.chat.expect("an open channel");
+        client_ref.transport.send_message(now, channel, true, text).expect("room");
+        self.send(client);
+    }
+
+    pub(crate) fn send_data(&mut self, client: usize, text: &[u8]) {
+        let participant = self.clients[client].id;
+        self.command(Command::SendData { participant, channel: Channel::Chat, text: text.to_vec().into() });
+    }
+}
