@@ -51,6 +51,9 @@ pub(crate) struct World {
     sealed: HashMap<(ParticipantId, u32, u64), u64>,
     sealed_rtcp: HashMap<(ParticipantId, u32, u32), u64>,
     indices: HashMap<(ParticipantId, u32), SequenceUnwrapper>,
+    /// A client whose datagrams are kept here, and whether they reach the shard nevertheless.
+    pub(crate) tap: Option<(usize, bool)>,
+    pub(crate) tapped: Vec<Vec<u8>>,
     /// Datagrams that the shard sent to a port that is nobody's any more.
     pub(crate) misdirected: u64,
 }
@@ -90,6 +93,8 @@ impl World {
             sealed: HashMap::new(),
             sealed_rtcp: HashMap::new(),
             indices: HashMap::new(),
+            tap: None,
+            tapped: Vec::new(),
             misdirected: 0,
         }
     }
@@ -194,7 +199,14 @@ impl World {
     pub(crate) fn send(&mut self, client: usize) {
         let sender = &mut self.clients[client];
         let path = sender.path();
+        let tap = self.tap.filter(|(tapped, _)| *tapped == client);
         while let Some(datagram) = sender.transport.poll_transmit() {
+            if let Some((_, passes)) = tap {
+                self.tapped.push(datagram.clone());
+                if !passes {
+                    continue;
+                }
+            }
             self.up[client].send(self.now, path, datagram);
         }
     }
