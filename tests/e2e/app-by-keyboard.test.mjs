@@ -62,7 +62,10 @@ async function togglesCamera(ada, ben) {
 
 /** @param {Participant} ada @param {Participant} ben */
 async function chats(ada, ben) {
-  const badge = () => ben.ask(() => /** @type {HTMLElement} */ (document.querySelector('[data-toggle-chat] .badge')).innerText);
+  const badge = () => ben.ask(() => {
+    const element = /** @type {HTMLElement} */ (document.querySelector('[data-toggle-chat] .badge'));
+    return element.checkVisibility() ? element.textContent : '';
+  });
   assert.equal(await badge(), '');
   await ada.page.keyboard.press('c');
   await ada.page.keyboard.type('Hello');

@@ -13,7 +13,7 @@ scenario('coming and going in a settled room costs the others no negotiation', a
   await cleo.leave();
   for (const bystander of [ada, ben]) await bystander.missesTileOf(cleo);
   await scene.remove(cleo);
-  const dora = await scene.join('Dora', { devices: { color: [150, 60, 170], hz: 1300 } });
+  const dora = await scene.join('Dora', { devices: { color: [150, 90, 160], hz: 1300 } });
   for (const bystander of [ada, ben]) {
     await bystander.sees(dora);
     await bystander.hears(dora);

@@ -8,8 +8,8 @@ import { eventually } from '../e2e/harness/wait.mjs';
 
 const PYTHON = join(ROOT, 'target', 'interop-venv', 'bin', 'python');
 const CLIENT = join(ROOT, 'tests', 'interop', 'aiortc_client.py');
-const PIA = { name: 'Pia', color: [60, 160, 80], hz: 700, text: 'hello, this is Pia' };
-const RON = { name: 'Ron', color: [70, 90, 200], hz: 900, text: 'hello, this is Ron' };
+const PIA = { name: 'Pia', color: [90, 150, 100], hz: 700, text: 'hello, this is Pia' };
+const RON = { name: 'Ron', color: [100, 110, 180], hz: 900, text: 'hello, this is Ron' };
 const STARTUP_MS = 30_000;
 
 scenario('two aiortc clients see, hear and read each other', async (scene) => {

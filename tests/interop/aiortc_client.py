@@ -16,7 +16,7 @@ import sys
 
 import aioice.ice
 import aiohttp
-from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from av import AudioFrame, VideoFrame
 
@@ -98,7 +98,7 @@ class Client:
         self._owners = {}  # track id -> participant id
         self._names = {}  # participant id -> display name
         self._watchers = set()
-        self._pc = RTCPeerConnection(RTCConfiguration(bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._pc = RTCPeerConnection()
         self._pc.on("track", self._on_track)
 
     async def run(self):

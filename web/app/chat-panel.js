@@ -58,8 +58,8 @@ export class ChatPanel {
     this.element.hidden = !open;
     if (!open) return;
     this.list.scrollTop = this.list.scrollHeight;
-    // On a phone the keyboard would cover what there is to read.
-    if (matchMedia('(pointer: fine)').matches) this.input.focus();
+    // On a phone the keyboard would cover what there is to read. A computer without a mouse has no pointer at all.
+    if (!matchMedia('(pointer: coarse)').matches) this.input.focus();
   }
 
   /** @param {ChatMessage} message */

@@ -27,7 +27,8 @@ const CONNECT_MS = 20000;
 export class MediaConnection extends Emitter {
   subscriptions = new SubscriptionTable();
   /** @type {WeakSet<RTCRtpTransceiver>} */ #own = new WeakSet();
-  /** @type {{ profile: Profile, transceiver: RTCRtpTransceiver }[]} */ #idle = [];
+  /** M-lines that another publication may use. @type {{ profile: Profile, transceiver: RTCRtpTransceiver }[]} */ #idle = [];
+  /** The same, but the server may still take them for the former publication's. @type {{ profile: Profile, transceiver: RTCRtpTransceiver }[]} */ #retiring = [];
   /** @type {Set<Publication>} */ #publications = new Set();
   /** @type {any} */ #watchdog = null;
   #closed = false;
@@ -50,7 +51,7 @@ export class MediaConnection extends Emitter {
       buildOffer: (id) => messages.offer({ roomId, id, sdp: this.#localSdp(), tracks: this.#describeTracks() }),
       buildAnswer: (id, negotiationId) => messages.answer({ roomId, id, sdp: this.#localSdp(), negotiationId }),
     });
-    this.negotiator.on('settled', () => this.#learnTransceivers());
+    this.negotiator.on('settled', () => this.#onSettled());
     this.negotiator.on('failed', ({ error }) => this.#fail(error.message));
     this.negotiator.on('rejected', ({ error }) => this.emit('error', { error }));
     this.pc.onconnectionstatechange = () => this.#onConnectionState();
@@ -83,7 +84,7 @@ export class MediaConnection extends Emitter {
     if (!this.#publications.delete(publication) || !transceiver) return;
     transceiver.direction = 'inactive';
     transceiver.sender.replaceTrack(null).catch(() => {});
-    this.#idle.push({ profile, transceiver });
+    this.#retiring.push({ profile, transceiver });
     publication.transceiver = null;
     this.negotiator.request();
   }
@@ -183,7 +184,9 @@ export class MediaConnection extends Emitter {
     );
   }
 
-  #learnTransceivers() {
+  #onSettled() {
+    this.#idle.push(...this.#retiring.filter(isInactive));
+    this.#retiring = this.#retiring.filter((line) => !isInactive(line));
     this.subscriptions.learn(this.pc.getTransceivers().filter((transceiver) => !this.#own.has(transceiver)));
   }
 
@@ -227,6 +230,11 @@ export class MediaConnection extends Emitter {
   #fail(reason) {
     if (!this.#closed) this.emit('failed', { reason });
   }
+}
+
+/** @param {{ transceiver: RTCRtpTransceiver }} line */
+function isInactive({ transceiver }) {
+  return transceiver.currentDirection === 'inactive';
 }
 
 /** @param {RTCRtpSender} sender @param {(parameters: RTCRtpSendParameters) => void} change */

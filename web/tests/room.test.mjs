@@ -19,7 +19,7 @@ class FakeMediaPeer extends FakePeerConnection {
       getParameters: () => ({ encodings: sender.encodings }),
       setParameters: async () => {},
     };
-    const transceiver = { mid: null, direction, sender, receiver: { track: {} } };
+    const transceiver = { mid: null, direction, currentDirection: null, sender, receiver: { track: {} } };
     this.transceivers.push(transceiver);
     return transceiver;
   }
@@ -27,6 +27,11 @@ class FakeMediaPeer extends FakePeerConnection {
   async setLocalDescription(description) {
     await super.setLocalDescription(description);
     if (description?.type !== 'rollback') this.transceivers.forEach((transceiver, index) => (transceiver.mid ??= String(index)));
+  }
+
+  async setRemoteDescription(description) {
+    await super.setRemoteDescription(description);
+    if (description.type === 'answer') this.transceivers.forEach((transceiver) => (transceiver.currentDirection = transceiver.direction));
   }
 
   getTransceivers() {
@@ -131,6 +136,21 @@ test('publishing uses an idle m-line of the same shape, and unpublishing frees i
   assert.equal(peers[0].transceivers.length, 3);
   await answerAll();
   assert.deepEqual(session.offers().at(-1).tracks.map(({ mid }) => mid), ['0', '2']);
+});
+
+test('an m-line is not used again before the server knows that its publication has ended', async () => {
+  const { room, peers, answerAll } = await setUp();
+  await answerAll();
+  const first = await room.publish(track('audio'), { source: 'microphone' });
+  await answerAll();
+  await room.unpublish(first);
+  const second = await room.publish(track('audio'), { source: 'microphone' });
+  await settle();
+  assert.deepEqual(peers[0].transceivers.map(({ mid }) => mid), ['0', '1', '2']);
+  assert.equal(second.transceiver.mid, '2');
+  await answerAll();
+  const third = await room.publish(track('audio'), { source: 'screen-audio' });
+  assert.equal(third.transceiver.mid, '0');
 });
 
 test('a publication learns its id from the server, which then hears of a mute that came before', async () => {

@@ -94,7 +94,7 @@ impl Room {
         }
     }
 
-    /// Ends the subscriptions whose lines the client refuses.
+    /// Ends the subscriptions whose lines the client's answer refuses. A line that its own offer switches off merely waits.
     pub(super) fn drop_refused(&mut self, context: &mut Context<'_>, index: usize, refused: &[LineIndex]) {
         let Some(participant) = self.participants.get(index) else { return };
         let (id, keys) = (participant.id, participant.publications_on(refused));

@@ -333,8 +333,7 @@ impl Publisher {
             }
             let mut payload = sequence.to_be_bytes().to_vec();
             payload.extend(header.payload(&original));
-            let packet =
-                packet(VP8_RTX, header.marker, header.timestamp, encoding.rtx_ssrc, &extensions, &payload);
+            let packet = packet(VP8_RTX, header.marker, header.timestamp, encoding.rtx_ssrc, &extensions, &payload);
             out.send_numbered(&packet, encoding.rtx_index);
             encoding.rtx_index += 1;
             encoding.rtx_acknowledged |= encoding.acknowledged && encoding.rtx_index % 8 == 0;

@@ -11,12 +11,15 @@ import { RECORDS } from './paths.mjs';
 import { Server } from './server.mjs';
 
 const TIMEOUT_MS = 120_000;
-/** The colours and tones of the participants in joining order; no tone is a multiple of another. */
+/**
+ * The colours and tones of the participants in joining order. The colours are pale, because browsers do not agree on how a saturated one is
+ * to be coded; no tone is a multiple of another.
+ */
 const LOOKS = /** @type {{ color: [number, number, number], hz: number }[]} */ ([
-  { color: [200, 60, 60], hz: 500 },
-  { color: [60, 160, 80], hz: 700 },
-  { color: [70, 90, 200], hz: 900 },
-  { color: [190, 170, 60], hz: 1100 },
+  { color: [180, 100, 100], hz: 500 },
+  { color: [90, 150, 100], hz: 700 },
+  { color: [100, 110, 180], hz: 900 },
+  { color: [170, 160, 90], hz: 1100 },
 ]);
 /** Small enough to be sent as a single stream. */
 const CAMERA = { width: 320, height: 180, fps: 15 };

@@ -39,7 +39,8 @@ fn a_refused_offer_changes_nothing() {
     let good = world.clients[0].offer().1;
     world.clients[0].offering = None;
     let fewer = good[..good.rfind("m=").expect("m-lines")].replace(" 99\r\n", "\r\n");
-    let other_certificate = good.replace("a=fingerprint:sha-256 ", "a=fingerprint:sha-256 00:").replace(":00\r\n", "\r\n");
+    let other_certificate =
+        good.replace("a=fingerprint:sha-256 ", "a=fingerprint:sha-256 00:").replace(":00\r\n", "\r\n");
     for (request, bad) in [fewer, other_certificate].iter().enumerate() {
         let Ok(offer) = crate::sdp::RemoteDescription::parse(bad) else { continue };
         let request = 1_000 + request as u64;

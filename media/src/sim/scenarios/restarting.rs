@@ -69,6 +69,7 @@ fn packets_of_red_and_plain_opus_mix() {
     settle(&mut world);
     let line = world.line_of(1, 0, "0").expect("a line");
     let packets = &world.clients[1].receiver.stream(&line).packets;
-    let steps: Vec<u32> = packets.values().zip(packets.values().skip(1)).map(|(a, b)| b.timestamp - a.timestamp).collect();
+    let steps: Vec<u32> =
+        packets.values().zip(packets.values().skip(1)).map(|(a, b)| b.timestamp - a.timestamp).collect();
     assert!(steps.iter().all(|step| *step == 960), "time goes on evenly: {steps:?}");
 }
