@@ -33,6 +33,8 @@ pub(crate) struct Session {
     pub(crate) inactive: Vec<String>,
     /// Lines of the server's that the client refuses.
     pub(crate) refused: Vec<String>,
+    /// The client has no RTX for what it receives.
+    pub(crate) without_rtx: bool,
     version: u32,
 }
 
@@ -105,9 +107,12 @@ impl Session {
         let kind = if line.video { "video" } else { "audio" };
         let refused = self.refused.contains(&line.mid);
         let direction = if line.sends && !refused { "recvonly" } else { "inactive" };
-        let attributes: String = line.attributes.iter().map(|line| format!("{line}\r\n")).collect();
+        let known = line.attributes.iter().filter(|line| !self.without_rtx || !is_of(line, VP8_RTX));
+        let attributes: String = known.map(|line| format!("{line}\r\n")).collect();
+        let rtx = VP8_RTX.to_string();
+        let formats = line.formats.split(' ').filter(|pt| !self.without_rtx || *pt != rtx);
         (
-            format!("{kind} 9 UDP/TLS/RTP/SAVPF {}", line.formats),
+            format!("{kind} 9 UDP/TLS/RTP/SAVPF {}", formats.collect::<Vec<_>>().join(" ")),
             format!("a=rtcp-mux\r\na=rtcp-rsize\r\na={direction}\r\n{attributes}"),
         )
     }
@@ -148,6 +153,12 @@ fn own_section(track: &Track, active: bool) -> (String, String) {
             )
         }
     }
+}
+
+/// Whether an attribute speaks of that payload type.
+fn is_of(attribute: &str, payload_type: u8) -> bool {
+    let value = attribute.split_once(':').and_then(|(_, value)| value.split(' ').next());
+    !attribute.starts_with("a=extmap") && value.and_then(|value| value.parse().ok()) == Some(payload_type)
 }
 
 /// The m-lines' sections, each from behind its `m=`.

@@ -158,6 +158,15 @@ impl Publisher {
         }
     }
 
+    /// The same, but its sequence numbers go on, or are a little behind.
+    pub(crate) fn restart_in_place(&mut self, mid: &str, behind: u64) {
+        let numbers: Vec<u64> = self.track(mid).encodings.iter().map(|encoding| encoding.index).collect();
+        self.restart(mid);
+        for (encoding, index) in self.track(mid).encodings.iter_mut().zip(numbers) {
+            encoding.index = index - behind;
+        }
+    }
+
     pub(crate) fn track(&mut self, mid: &str) -> &mut Track {
         self.tracks.iter_mut().find(|track| track.mid == mid).expect("a track")
     }

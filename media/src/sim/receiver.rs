@@ -54,8 +54,8 @@ pub(crate) struct Receiver {
     next_report: Option<Instant>,
     /// Sender reports received.
     pub(crate) reports: u64,
-    /// Asks for nothing.
-    pub(crate) silent: bool,
+    /// Asks for lost sound, too.
+    pub(crate) repairs_audio: bool,
 }
 
 impl Receiver {
@@ -151,10 +151,10 @@ impl Receiver {
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut TestClient) {
         if self.next_nack.is_some_and(|at| at <= now) {
             self.next_nack = Some(now + NACK_INTERVAL);
-            for stream in self.streams.iter_mut().filter(|_| !self.silent) {
+            for stream in &mut self.streams {
                 let mut missing = Vec::new();
                 stream.nack.poll(now, Duration::from_millis(100), &mut missing);
-                if !missing.is_empty() && stream.video {
+                if !missing.is_empty() && (stream.video || self.repairs_audio) {
                     let mut compound = Vec::new();
                     write_nack(&mut compound, REPORTER, stream.ssrc, &missing);
                     out.send_rtcp(&compound);
@@ -176,10 +176,15 @@ impl Receiver {
         }
     }
 
-    pub(crate) fn request_keyframe(&self, mid: &str, out: &mut TestClient) {
-        let mut compound = Vec::new();
-        write_pli(&mut compound, REPORTER, self.stream(mid).ssrc);
-        out.send_rtcp(&compound);
+    /// Asks for the latest `count` packets of every stream again, though none of them is missing.
+    pub(crate) fn request_again(&self, count: u16, out: &mut TestClient) {
+        for stream in &self.streams {
+            let Some((newest, _)) = stream.packets.last_key_value() else { continue };
+            let sequences: Vec<u16> = (0..count).map(|back| (*newest as u16).wrapping_sub(back)).collect();
+            let mut compound = Vec::new();
+            write_nack(&mut compound, REPORTER, stream.ssrc, &sequences);
+            out.send_rtcp(&compound);
+        }
     }
 }
 

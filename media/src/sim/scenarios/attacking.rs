@@ -170,12 +170,9 @@ fn a_member_encrypts_rubbish() {
         send(&mut world, &packet(VP8, true, 1, ssrc, &[], &[0; 60]), 100);
     }
     world.run_ms(1_000);
-    for reason in [
-        DropReason::MalformedRtp,
-        DropReason::UnknownPayloadType,
-        DropReason::UnknownSsrc,
-        DropReason::TooManySsrcs,
-    ] {
+    for reason in
+        [DropReason::MalformedRtp, DropReason::UnknownPayloadType, DropReason::UnknownSsrc, DropReason::TooManySsrcs]
+    {
         assert!(drops(&world, &before, reason) > 0, "{reason:?}");
     }
     assert_undisturbed(&mut world);

@@ -9,6 +9,7 @@ mod joining;
 mod loss;
 mod moving;
 mod negotiating;
+mod resending;
 mod restarting;
 mod simulcasting;
 mod speaking;
