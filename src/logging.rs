@@ -26,13 +26,14 @@ pub fn start(config: &LogConfig) {
     }));
 }
 
-/// Libraries speak from warnings on, unless everything is wanted.
+/// Libraries speak from warnings on, unless everything is wanted. Those of webrtc-rs are silent: they warn of what peers
+/// send, several lines for each connection, and nobody who can reach the port may fill the log.
 fn filter(level: LogLevel) -> EnvFilter {
     EnvFilter::new(match level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "warn,parlor=info",
-        LogLevel::Debug => "warn,parlor=debug",
+        LogLevel::Error => "error,rtc=off",
+        LogLevel::Warn => "warn,rtc=off",
+        LogLevel::Info => "warn,rtc=off,parlor=info",
+        LogLevel::Debug => "warn,rtc=off,parlor=debug",
         LogLevel::Trace => "trace",
     })
 }
@@ -44,10 +45,10 @@ mod tests {
     #[test]
     fn every_level_is_a_valid_filter() {
         for (level, expected) in [
-            (LogLevel::Error, "error"),
-            (LogLevel::Warn, "warn"),
-            (LogLevel::Info, "parlor=info,warn"),
-            (LogLevel::Debug, "parlor=debug,warn"),
+            (LogLevel::Error, "rtc=off,error"),
+            (LogLevel::Warn, "rtc=off,warn"),
+            (LogLevel::Info, "parlor=info,rtc=off,warn"),
+            (LogLevel::Debug, "parlor=debug,rtc=off,warn"),
             (LogLevel::Trace, "trace"),
         ] {
             assert_eq!(filter(level).to_string(), expected);
