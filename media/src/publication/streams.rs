@@ -113,12 +113,7 @@ impl Streams {
     }
 
     /// Brings back what was retired of an m-line that is published again; `encoding_of` finds its encodings.
-    pub(crate) fn restore(
-        &mut self,
-        publication: usize,
-        mid: Mid,
-        encoding_of: impl Fn(Option<Rid>) -> Option<usize>,
-    ) {
+    pub(crate) fn restore(&mut self, publication: usize, mid: Mid, encoding_of: impl Fn(Option<Rid>) -> Option<usize>) {
         for retired in std::mem::take(&mut self.retired) {
             if retired.mid != mid {
                 self.retired.push_back(retired);

@@ -26,6 +26,9 @@ enum Signal {
     Offer(u32, String),
 }
 
+/// What a line carried, from when on.
+type Bindings = Vec<(Instant, Option<TrackId>)>;
+
 /// See the module's text.
 pub(crate) struct World {
     pub(crate) now: Instant,
@@ -46,7 +49,7 @@ pub(crate) struct World {
     /// The publisher and m-line of every track there ever was.
     pub(crate) tracks: HashMap<TrackId, (ParticipantId, String)>,
     /// What each subscriber's line has carried since when.
-    bindings: HashMap<(ParticipantId, String), Vec<(Instant, Option<TrackId>)>>,
+    bindings: HashMap<(ParticipantId, String), Bindings>,
     /// The ciphertext under each SRTP index.
     sealed: HashMap<(ParticipantId, u32, u64), u64>,
     sealed_rtcp: HashMap<(ParticipantId, u32, u32), u64>,
@@ -216,11 +219,6 @@ impl World {
         let mut datagram = datagram.to_vec();
         self.shard.handle_datagram(self.now, path, &mut datagram);
         self.collect();
-    }
-
-    pub(crate) fn set_quality(&mut self, client: usize, quality: Quality) {
-        self.up[client].quality = quality;
-        self.down[client].quality = quality;
     }
 
     /// Takes what the shard has to send and to tell.

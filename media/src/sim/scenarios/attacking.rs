@@ -167,12 +167,9 @@ fn a_member_encrypts_rubbish() {
     // Sound on a line of pictures, and pictures that are none.
     send(&mut world, &packet(AUDIO, true, 1, 4_003, &[(4, b"1")], &[0; 60]), 100);
     world.run_ms(1_000);
-    for reason in [
-        DropReason::MalformedRtp,
-        DropReason::UnknownPayloadType,
-        DropReason::UnknownSsrc,
-        DropReason::TooManySsrcs,
-    ] {
+    for reason in
+        [DropReason::MalformedRtp, DropReason::UnknownPayloadType, DropReason::UnknownSsrc, DropReason::TooManySsrcs]
+    {
         assert!(drops(&world, &before, reason) > 0, "{reason:?}");
     }
     assert_undisturbed(&mut world);

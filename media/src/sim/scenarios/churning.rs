@@ -17,7 +17,7 @@ struct Churn {
 
 impl Churn {
     fn new(seed: u64) -> Self {
-        let quality = if seed % 2 == 0 { Quality::GOOD } else { Quality::lossy(0.05) };
+        let quality = if seed.is_multiple_of(2) { Quality::GOOD } else { Quality::lossy(0.05) };
         Self { world: World::new(quality, seed), rng: SmallRng::seed_from_u64(seed), alive: Vec::new() }
     }
 
