@@ -2,7 +2,7 @@
 //!
 //! Everything happens in memory and on virtual time, through the engine's public interface.
 
-#![allow(clippy::expect_used, reason = "a test ends with what surprises it")]
+#![allow(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
 mod client;
 mod feedback;
@@ -58,6 +58,11 @@ fn media_flows_from_one_connection_to_another() {
     assert_contiguous(&audio, 960);
     assert_eq!(house.clients[listener].tracks.len(), 2);
     assert!(house.clients[speaker.number].packets.is_empty(), "nobody hears themselves");
+    let speakers = house.events.iter().filter_map(|event| match event {
+        Event::Speakers { speakers, .. } => speakers.first().copied(),
+        _ => None,
+    });
+    assert_eq!(speakers.last(), Some((House::participant(speaker.number), 20)));
     assert_eq!(house.shard.stats().drops.iter().sum::<u64>(), 0);
 }
 
