@@ -128,7 +128,7 @@ export class Stage {
       this.#screens.delete(trackId);
       this.#arrange();
     } else if (kind === 'video') {
-      person?.setVideo(null);
+      person?.hideVideo(trackId);
     } else {
       person?.removeAudio(trackId);
       if (source === 'microphone') person?.setMuted(true);

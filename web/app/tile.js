@@ -58,6 +58,11 @@ export class Tile {
     this.element.classList.toggle('has-video', track !== null);
   }
 
+  /** Shows the avatar, unless another track than this one is shown. @param {string} trackId */
+  hideVideo(trackId) {
+    if (this.element.dataset.trackId === trackId) this.setVideo(null);
+  }
+
   /** @param {MediaStreamTrack} track @param {TrackLabel} label */
   addAudio(track, { trackId, participantId, source }) {
     this.removeAudio(trackId);

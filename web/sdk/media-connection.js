@@ -28,7 +28,12 @@ export class MediaConnection extends Emitter {
   subscriptions = new SubscriptionTable();
   /** @type {WeakSet<RTCRtpTransceiver>} */ #own = new WeakSet();
   /** M-lines that another publication may use. @type {{ profile: Profile, transceiver: RTCRtpTransceiver }[]} */ #idle = [];
-  /** The same, but the server may still take them for the former publication's. @type {{ profile: Profile, transceiver: RTCRtpTransceiver }[]} */ #retiring = [];
+  /**
+   * M-lines whose publications have ended, which the server may not know yet: an offer that is just being made may still send on them.
+   *
+   * @type {{ profile: Profile, transceiver: RTCRtpTransceiver, source: import('./types.js').Source, muted: boolean }[]}
+   */
+  #retiring = [];
   /** @type {Set<Publication>} */ #publications = new Set();
   /** @type {any} */ #watchdog = null;
   #closed = false;
@@ -80,11 +85,11 @@ export class MediaConnection extends Emitter {
 
   /** @param {Publication} publication */
   unpublish(publication) {
-    const { transceiver, profile } = publication;
+    const { transceiver, profile, source, muted } = publication;
     if (!this.#publications.delete(publication) || !transceiver) return;
     transceiver.direction = 'inactive';
     transceiver.sender.replaceTrack(null).catch(() => {});
-    this.#retiring.push({ profile, transceiver });
+    this.#retiring.push({ profile, transceiver, source, muted });
     publication.transceiver = null;
     this.negotiator.request();
   }
@@ -179,7 +184,7 @@ export class MediaConnection extends Emitter {
   }
 
   #describeTracks() {
-    return [...this.#publications].flatMap(({ transceiver, source, muted }) =>
+    return [...this.#publications, ...this.#retiring].flatMap(({ transceiver, source, muted }) =>
       transceiver?.mid ? [{ mid: transceiver.mid, source, muted }] : [],
     );
   }

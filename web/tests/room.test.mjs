@@ -153,6 +153,20 @@ test('an m-line is not used again before the server knows that its publication h
   assert.equal(third.transceiver.mid, '0');
 });
 
+test('a publication that ends while its offer is being made is still described in that offer', async () => {
+  const { room, session, answerAll } = await setUp();
+  await answerAll();
+  const screen = await room.publish(track('video', 640), { source: 'screen' });
+  await Promise.resolve(); // the offer is being made
+  await room.unpublish(screen);
+  await settle();
+  assert.deepEqual(session.offers()[1].tracks, [{ mid: '1', source: 'screen', muted: false }]);
+  await answerAll();
+  await room.publish(track('audio'), { source: 'microphone' });
+  await settle();
+  assert.deepEqual(session.offers().at(-1).tracks, [{ mid: '0', source: 'microphone', muted: false }]);
+});
+
 test('a publication learns its id from the server, which then hears of a mute that came before', async () => {
   const { room, session } = await setUp([{ track: track('audio'), source: 'microphone' }]);
   const [microphone] = room.publications;

@@ -134,6 +134,30 @@ export class Participant {
     return this.ask(() => /** @type {any} */ (window).probe.path());
   }
 
+  /** Everything about the room and the connection that tells why somebody is not seen; for the record of a failure. */
+  situation() {
+    return this.ask(async () => {
+      const { room } = /** @type {any} */ (window).parlor ?? {};
+      if (!room) return null;
+      const { pc } = room.media ?? {};
+      const transceivers = (pc?.getTransceivers() ?? []).map((/** @type {RTCRtpTransceiver} */ { mid, direction, currentDirection, sender, receiver }) =>
+        ({ mid, direction, currentDirection, sends: sender.track?.id, receives: receiver.track.id, muted: receiver.track.muted }));
+      const stats = [...((await pc?.getStats())?.values() ?? [])].filter(({ type }) => /^(inbound|outbound)-rtp$/.test(type)).map(
+        ({ type, mid, kind, ssrc, rid, trackIdentifier, framesDecoded, framesEncoded, packetsReceived, packetsSent, pliCount, nackCount, keyFramesDecoded, frameWidth }) =>
+          ({ type, mid, kind, ssrc, rid, trackIdentifier, framesDecoded, framesEncoded, packetsReceived, packetsSent, pliCount, nackCount, keyFramesDecoded, frameWidth }));
+      return {
+        self: room.localParticipant, state: room.state, mediaConnected: room.mediaConnected,
+        participants: [...room.participants.values()].map(({ participantId, displayName, tracks }) => ({
+          participantId, displayName, tracks: [...tracks.values()].map((track) => ({ ...track, mediaTrack: track.mediaTrack?.id })),
+        })),
+        publications: [...room.publications].map(({ trackId, source, muted, transceiver }) => ({ trackId, source, muted, mid: transceiver?.mid })),
+        signalingState: pc?.signalingState, connectionState: pc?.connectionState, transceivers, stats,
+        received: /** @type {any} */ (window).wiretap.received, sent: /** @type {any} */ (window).wiretap.sent,
+        tail: /** @type {any} */ (window).wiretap.tail,
+      };
+    });
+  }
+
   /** How many signalling messages of a type have come. @param {string} type @returns {Promise<number>} */
   received(type) {
     return this.ask((wanted) => /** @type {any} */ (window).wiretap.count(wanted), type);

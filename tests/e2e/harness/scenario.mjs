@@ -99,8 +99,10 @@ export class Scene {
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, 'server.log'), this.server.logTail());
     await writeFile(join(folder, 'error.txt'), error instanceof Error ? `${error.stack}\n` : String(error));
-    for (const { name: who, page, console } of this.participants) {
+    for (const participant of this.participants) {
+      const { name: who, page, console } = participant;
       await writeFile(join(folder, `${who}.console.log`), console.join('\n'));
+      await participant.situation().then((situation) => writeFile(join(folder, `${who}.json`), JSON.stringify(situation, null, 1))).catch(() => {});
       await page.screenshot({ path: /** @type {`${string}.png`} */ (join(folder, `${who}.png`)) }).catch(() => {}); // the page may be what broke
     }
   }

@@ -3,17 +3,21 @@
  * the page's Content-Security-Policy.
  */
 export function installWiretap() {
+  const TAIL = 200;
   const wiretap = {
     /** @type {WebSocket[]} */ sockets: [],
     /** @type {Record<string, number>} by type, errors by `error:<code>` */ received: {},
     /** @type {Record<string, number>} by type */ sent: {},
     /** @type {string[]} */ violations: [],
+    /** The last messages of both directions. @type {string[]} */ tail: [],
     /** How long each message to the server is held back; their order stays. */ latencyMs: 0,
     /** How often a message of this type has come. @param {string} type */
     count: (type) => wiretap.received[type] ?? 0,
   };
   /** @param {Record<string, number>} counts @param {unknown} data */
   const note = (counts, data) => {
+    wiretap.tail.push(`${counts === wiretap.sent ? '>' : '<'} ${String(data)}`);
+    wiretap.tail.splice(0, wiretap.tail.length - TAIL);
     const { type, code } = JSON.parse(String(data));
     const key = type === 'error' ? `error:${code}` : type;
     counts[key] = (counts[key] ?? 0) + 1;
