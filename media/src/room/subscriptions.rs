@@ -184,11 +184,15 @@ impl Room {
         }
     }
 
-    /// Sets the highest simulcast encoding that a subscriber wants of a track.
+    /// Sets the highest simulcast encoding that a subscriber wants of a track. A rid that the track does not have
+    /// changes nothing.
     pub(crate) fn set_layer(&mut self, context: &mut Context<'_>, index: usize, track: TrackId, rid: Option<Rid>) {
         let Some(key) = self.publication_of(track) else { return };
         let Some(publication) = self.publications.get(key) else { return };
         let limit = rid.and_then(|rid| publication.encoding_of(Some(rid)));
+        if rid.is_some() && limit.is_none() {
+            return;
+        }
         let Some(subscriber) = publication.subscribers.iter().find(|s| s.participant == index).copied() else { return };
         if let Some(subscription) = self.subscription_mut(subscriber) {
             subscription.selector.set_limit(limit);

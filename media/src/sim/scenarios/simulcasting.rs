@@ -82,6 +82,8 @@ fn a_wish_for_one_subscriber_leaves_the_others_alone() {
     world.run_ms(2_000);
     set_layer(&mut world, Some("q"));
     world.run_ms(2_000);
+    set_layer(&mut world, Some("nothing"));
+    world.run_ms(1_000);
     settle(&mut world);
     let line = world.line_of(third, 0, "1").expect("a line");
     let theirs = world.clients[third].receiver.stream(&line).judge();
