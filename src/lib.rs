@@ -5,6 +5,7 @@ mod assets;
 pub mod cli;
 mod clock;
 mod engine;
+mod http;
 pub mod logging;
 mod metrics;
 mod net;

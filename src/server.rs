@@ -7,11 +7,10 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::net::tcp::TcpLimits;
 use crate::shard_thread::{EVENTS, ShardSetup, ShardSockets, ShardThread};
-use crate::{addresses, assets};
+use crate::{addresses, assets, http};
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use axum::serve::ListenerExt;
 use parlor_config::{Config, GsoMode};
 use parlor_media::command::Event;
 use parlor_media::transport::{Identity, IdentityError};
@@ -84,6 +83,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     app: Router,
+    max_connections: usize,
     signaling: Signaling,
     shards: Vec<ShardThread>,
     tasks: JoinSet<()>,
@@ -119,7 +119,8 @@ impl Server {
         let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
         let app = app(&signaling, metrics, clock);
         let tasks = start_tasks(&signaling, ends.events, ends.lost);
-        Ok(Self { listener, address, app, signaling, shards: ends.shards, tasks })
+        let max_connections = config.limits.max_connections as usize;
+        Ok(Self { listener, address, app, max_connections, signaling, shards: ends.shards, tasks })
     }
 
     /// Where it listens.
@@ -145,14 +146,11 @@ impl Server {
     /// When the web server ends by itself.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let (close, closed) = oneshot::channel::<()>();
-        // Frames are sent when they are written: waiting for more would be delay.
-        let listener = self.listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        let app = self.app.into_make_service_with_connect_info::<SocketAddr>();
-        let serve = axum::serve(listener, app).with_graceful_shutdown(async { drop(closed.await) });
-        let mut serving = tokio::spawn(serve.into_future());
+        let serve = http::serve(self.listener, self.app, self.max_connections, async { drop(closed.await) });
+        let mut serving = tokio::spawn(serve);
         tokio::select! {
             () = stop => {}
-            ended = &mut serving => return ended.unwrap_or_else(|error| Err(io::Error::other(error))),
+            ended = &mut serving => return ended.map_err(io::Error::other),
         }
         tracing::info!("stopping");
         if timeout(SHUTDOWN_PATIENCE, self.signaling.shutdown()).await.is_err() {

@@ -266,11 +266,14 @@ impl Shard {
         self.core.timers.cancel(room_key(index as u32));
         self.core.stats.rooms -= 1;
         let members: Vec<usize> = room.participants.iter().map(|(index, _)| index).collect();
+        let told = self.core.events.len();
         for index in members {
             if let Some(participant) = room.leave(&mut self.core.at(now), index) {
                 self.forget(&participant);
             }
         }
+        // What the members would be told of one another's departure concerns nobody.
+        self.core.events.truncate(told);
     }
 
     /// Draws the consequences of what a transport did, and asks it when it wants to be woken.

@@ -8,6 +8,9 @@ use crate::drop_reason::DropReason;
 /// SSRCs per participant: as many as its transport decrypts.
 pub(crate) const MAX_STREAMS: usize = crate::transport::MAX_SSRCS;
 
+/// Replaced SSRCs remembered: three encodings and their retransmissions, twice within a reordering.
+const REPLACED: usize = 16;
+
 /// What an SSRC carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stream {
@@ -25,6 +28,8 @@ pub(crate) struct Streams {
     /// Apart from what they carry, so that the look-up of a packet's SSRC runs through one or two cache lines.
     ssrcs: Vec<u32>,
     streams: Vec<Stream>,
+    /// SSRCs that their sender has replaced, the latest first: what still comes of them is late.
+    replaced: [Option<u32>; REPLACED],
 }
 
 impl Streams {
@@ -37,10 +42,18 @@ impl Streams {
     /// Learns an SSRC. An earlier one of the same stream is replaced, and returned: the sender started over.
     ///
     /// # Errors
-    /// When there is no room.
+    /// When there is no room, and for an SSRC that was itself replaced lately.
     pub(crate) fn learn(&mut self, ssrc: u32, stream: Stream) -> Result<Option<u32>, DropReason> {
+        if self.replaced.contains(&Some(ssrc)) {
+            return Err(DropReason::UnknownSsrc);
+        }
         if let Some(index) = self.streams.iter().position(|known| *known == stream) {
-            return Ok(Some(std::mem::replace(&mut self.ssrcs[index], ssrc)));
+            let replaced = std::mem::replace(&mut self.ssrcs[index], ssrc);
+            if replaced != ssrc {
+                self.replaced.rotate_right(1);
+                self.replaced[0] = Some(replaced);
+            }
+            return Ok(Some(replaced).filter(|replaced| *replaced != ssrc));
         }
         let room = self.ssrcs.len() < MAX_STREAMS;
         if room {
@@ -85,6 +98,18 @@ mod tests {
         forgotten.sort_unstable();
         assert_eq!(forgotten, [1, 3]);
         assert_eq!((streams.get(1), streams.get(3), streams.get(9)), (None, None, Some(stream(1, 0))));
+    }
+
+    #[test]
+    fn a_late_packet_does_not_bring_a_replaced_ssrc_back() {
+        let mut streams = Streams::default();
+        for ssrc in 1..=20 {
+            assert!(streams.learn(ssrc, stream(0, 0)).is_ok());
+        }
+        assert_eq!(streams.learn(20, stream(0, 0)), Ok(None), "learning it twice replaces nothing");
+        assert_eq!(streams.learn(19, stream(0, 0)), Err(DropReason::UnknownSsrc));
+        assert_eq!(streams.get(20), Some(stream(0, 0)));
+        assert_eq!(streams.learn(1, stream(0, 0)), Ok(Some(20)), "long forgotten");
     }
 
     #[test]

@@ -27,6 +27,8 @@ impl Room {
                 context.emit(Event::Answered { participant: id, request, result: Ok(accepted.sdp) });
                 self.publish_lines(context, index, &accepted.receives, tracks);
                 self.replan_subscribers(index);
+                self.replan(context, index);
+                self.activate(context, index);
                 if first {
                     self.subscribe_to_all(context, index);
                 }
@@ -78,7 +80,7 @@ impl Room {
             Ok(accepted) => {
                 self.end_publications(context, index, &accepted.receives);
                 self.drop_refused(context, index, &accepted.refused);
-                self.replan(index);
+                self.replan(context, index);
                 self.activate(context, index);
                 if let Some(participant) = self.participants.get_mut(index) {
                     participant.negotiate(context);

@@ -94,10 +94,12 @@ impl Room {
         }
     }
 
-    /// Ends the subscriptions whose lines the client refuses.
+    /// Ends the subscriptions whose lines the client refuses for good. One that is merely switched off waits.
     pub(super) fn drop_refused(&mut self, context: &mut Context<'_>, index: usize, refused: &[LineIndex]) {
         let Some(participant) = self.participants.get(index) else { return };
-        let (id, keys) = (participant.id, participant.publications_on(refused));
+        let dead: Vec<LineIndex> =
+            refused.iter().copied().filter(|line| participant.negotiator.is_dead(*line)).collect();
+        let (id, keys) = (participant.id, participant.publications_on(&dead));
         for key in keys {
             let Some(publication) = self.publications.get_mut(key) else { continue };
             publication.subscribers.retain(|subscriber| subscriber.participant != index);
@@ -107,12 +109,31 @@ impl Room {
         }
     }
 
-    /// Follows new numbers in what a participant receives.
-    pub(super) fn replan(&mut self, index: usize) {
+    /// Follows new numbers in what a participant receives, and what it does not want to receive at present.
+    pub(super) fn replan(&mut self, context: &mut Context<'_>, index: usize) {
         let Some(participant) = self.participants.get(index) else { return };
         let lines: Vec<usize> = (0..participant.outgoing.len()).collect();
         for line in lines {
             self.replan_line(index, line);
+            self.suspend_if_refused(context, index, line);
+        }
+    }
+
+    /// Takes back a subscription whose line the client has switched off: it waits until the line is on again.
+    fn suspend_if_refused(&mut self, context: &mut Context<'_>, index: usize, slot: usize) {
+        let Some(participant) = self.participants.get_mut(index) else { return };
+        let Some(Some(outgoing)) = participant.outgoing.get_mut(slot) else { return };
+        let line = outgoing.line;
+        if participant.negotiator.send_line(line).is_some() {
+            return;
+        }
+        let Some(subscription) = outgoing.release() else { return };
+        participant.pending.push(PendingSubscription { line, publication: subscription.publication });
+        let Some(publication) = self.publications.get_mut(subscription.publication) else { return };
+        publication.subscribers.retain(|subscriber| subscriber.participant != index);
+        if let Some(mid) = participant.negotiator.mid(line) {
+            let (participant, mid, track) = (participant.id, mid.as_str().to_owned(), publication.track);
+            context.emit(Event::Unbound { participant, mid, track });
         }
     }
 

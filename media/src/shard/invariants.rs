@@ -17,9 +17,11 @@ impl Shard {
             assert_eq!(participant.slot as usize, slot);
             assert_eq!(self.participant_ids.get(&participant.id), Some(&(slot as u32)));
             assert_eq!(self.core.ufrags.get(&participant.ice.ufrag), Some(&(slot as u32)));
-            assert!(self.core.timers.is_scheduled(crate::timer_key::participant_key(slot as u32)) || {
-                participant.transport.poll_timeout().is_none()
-            });
+            assert!(
+                self.core.timers.is_scheduled(crate::timer_key::participant_key(slot as u32)) || {
+                    participant.transport.poll_timeout().is_none()
+                }
+            );
         }
         for slot in self.core.paths.values() {
             assert!(self.seats.contains(*slot as usize), "a path leads to a participant");
@@ -38,7 +40,10 @@ impl Shard {
 
 fn check_room(room: &Room) {
     for (key, publication) in &room.publications {
-        assert!(room.participants[publication.publisher].publications.contains(&key), "a publication is its publisher's");
+        assert!(
+            room.participants[publication.publisher].publications.contains(&key),
+            "a publication is its publisher's"
+        );
         let unique: HashSet<_> = publication.subscribers.iter().map(|s| s.participant).collect();
         assert_eq!(unique.len(), publication.subscribers.len(), "nobody subscribes twice");
         for subscriber in &publication.subscribers {

@@ -55,8 +55,7 @@ impl Content {
 
     /// Whether both come from one unbroken run of frames.
     pub(crate) fn same_source(&self, other: &Self) -> bool {
-        (self.publisher, self.track, self.layer, self.life)
-            == (other.publisher, other.track, other.layer, other.life)
+        (self.publisher, self.track, self.layer, self.life) == (other.publisher, other.track, other.layer, other.life)
     }
 }
 

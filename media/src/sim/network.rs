@@ -18,8 +18,7 @@ pub(crate) struct Quality {
 
 impl Quality {
     /// 10 ms, and nothing lost or reordered.
-    pub(crate) const GOOD: Self =
-        Self { loss: 0.0, delay: Duration::from_millis(10), jitter: Duration::ZERO };
+    pub(crate) const GOOD: Self = Self { loss: 0.0, delay: Duration::from_millis(10), jitter: Duration::ZERO };
 
     /// A loss, with 20 ms of delay and 30 ms of reordering.
     pub(crate) const fn lossy(loss: f64) -> Self {

@@ -64,7 +64,6 @@ impl Encoding {
             enabled: true,
             acknowledged: false,
             rtx_acknowledged: false,
-            // Close to a rollover: it happens within seconds.
             index: rng.random_range(0x7000..0x8000),
             rtx_index: rng.random_range(0x7000..0x8000),
             timestamp: rng.random(),
@@ -95,6 +94,11 @@ pub(crate) struct Track {
 }
 
 impl Track {
+    /// Leaves out so many sequence numbers.
+    pub(crate) fn jump(&mut self, numbers: u64) {
+        self.encodings.iter_mut().for_each(|encoding| encoding.index += numbers);
+    }
+
     fn number(&self) -> u8 {
         self.mid.parse().expect("own mids are numbers")
     }
@@ -329,8 +333,7 @@ impl Publisher {
             }
             let mut payload = sequence.to_be_bytes().to_vec();
             payload.extend(header.payload(&original));
-            let packet =
-                packet(VP8_RTX, header.marker, header.timestamp, encoding.rtx_ssrc, &extensions, &payload);
+            let packet = packet(VP8_RTX, header.marker, header.timestamp, encoding.rtx_ssrc, &extensions, &payload);
             out.send_numbered(&packet, encoding.rtx_index);
             encoding.rtx_index += 1;
             encoding.rtx_acknowledged |= encoding.acknowledged && encoding.rtx_index % 8 == 0;

@@ -287,11 +287,8 @@ impl World {
             Signal::Answer(_, Err(error)) => panic!("an offer was refused: {error}"),
             Signal::Offer(negotiation, sdp) => {
                 let answer = client.on_offer(&sdp);
-                let command = Command::Answer {
-                    participant: client.id,
-                    negotiation: Some(negotiation),
-                    answer: parse(&answer),
-                };
+                let command =
+                    Command::Answer { participant: client.id, negotiation: Some(negotiation), answer: parse(&answer) };
                 self.count += 1;
                 self.to_shard.insert((self.now + self.signalling_delay, self.count), command);
             }

@@ -90,6 +90,11 @@ impl Subscription {
         opus.zip(block).map(|(opus, block)| (opus, block.payload)).ok_or(DropReason::UnsupportedCodec)
     }
 
+    /// The source before the present one, if the packet belongs to it.
+    fn late_origin(&self, incoming: &Incoming<'_>) -> Option<Origin> {
+        self.sources[1].filter(|o| (o.encoding, o.generation) == (incoming.encoding, incoming.generation))
+    }
+
     fn origin_of(&self, epoch: Epoch) -> Option<Origin> {
         self.sources.iter().flatten().find(|origin| origin.epoch == epoch).copied()
     }
@@ -183,12 +188,13 @@ impl Outgoing {
         }
         let (payload_type, payload) =
             subscription.accepted(incoming.format, incoming.header.payload(incoming.packet))?;
-        let switched = match subscription.selector.select(incoming.encoding, incoming.begins) {
-            Selection::Forward => false,
-            Selection::Switch => true,
-            Selection::Drop if subscription.selector.current().is_none() => return Err(DropReason::AwaitingKeyframe),
-            Selection::Drop => return Err(DropReason::NoSubscriberLayer),
-        };
+        let selection = subscription.selector.select(incoming.encoding, incoming.begins);
+        let late = subscription.late_origin(incoming).filter(|_| selection == Selection::Drop);
+        if selection == Selection::Drop && late.is_none() {
+            let black = subscription.selector.current().is_none();
+            return Err(if black { DropReason::AwaitingKeyframe } else { DropReason::NoSubscriberLayer });
+        }
+        let switched = selection == Selection::Switch;
         let codec = incoming.format.format().codec;
         let picture = Picture::read(codec, payload, incoming.descriptor);
         if switched {
@@ -202,11 +208,12 @@ impl Outgoing {
                 picture.align(&mut self.rewriter);
             }
         }
-        if payload.is_empty() && self.rewriter.skip(incoming.sequence) {
-            return Err(DropReason::PaddingOnly);
-        }
-        let index = self.rewriter.sequence(incoming.sequence).ok_or(DropReason::TooOld)?;
-        let source = *self.rewriter.source().ok_or(DropReason::TooOld)?;
+        let (index, source) = match late {
+            Some(origin) => (self.rewriter.late_sequence(incoming.sequence), self.rewriter.source_of(origin.epoch)),
+            None if payload.is_empty() && self.rewriter.skip(incoming.sequence) => return Err(DropReason::PaddingOnly),
+            None => (self.rewriter.sequence(incoming.sequence), self.rewriter.source()),
+        };
+        let (index, source) = index.zip(source.copied()).ok_or(DropReason::TooOld)?;
         self.sequencer.note(index, source.epoch, incoming.sequence);
         let fields = HeaderFields {
             marker: incoming.header.marker,

@@ -48,11 +48,7 @@ impl Picture {
 
     /// The same frame's numbers as they leave.
     fn outgoing(self, source: &Source) -> Self {
-        Self {
-            id: self.id.wrapping_add(source.picture_offset),
-            tl0: self.tl0.wrapping_add(source.tl0_offset),
-            ..self
-        }
+        Self { id: self.id.wrapping_add(source.picture_offset), tl0: self.tl0.wrapping_add(source.tl0_offset), ..self }
     }
 
     /// Writes the outgoing numbers into a packet that was written for `source`. `descriptor_id` is the outgoing id of

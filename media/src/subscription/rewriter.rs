@@ -24,6 +24,8 @@ pub(crate) struct Source {
     pub(crate) epoch: Epoch,
     /// The first incoming sequence number that belongs to it; earlier ones are not forwarded.
     first: u64,
+    /// The first outgoing sequence number that is its own, with the rollovers.
+    begins: u64,
     /// Outgoing less incoming sequence number, modulo 2^64.
     sequence_offset: u64,
     /// Outgoing less incoming timestamp, modulo 2^32.
@@ -45,6 +47,8 @@ pub(crate) struct Rewriter {
     newest_picture: Option<(u16, u8)>,
     current: Option<Source>,
     previous: Option<Source>,
+    /// The previous source skipped nothing, so that its numbers can still be told.
+    previous_is_even: bool,
     epoch: Epoch,
     skips: [u64; SKIPS],
     skip_count: usize,
@@ -61,6 +65,7 @@ impl Rewriter {
             newest_picture: None,
             current: None,
             previous: None,
+            previous_is_even: false,
             epoch: 0,
             skips: [0; SKIPS],
             skip_count: 0,
@@ -78,10 +83,12 @@ impl Rewriter {
         });
         self.epoch = self.epoch.wrapping_add(1);
         self.previous = self.current;
+        self.previous_is_even = self.skip_count == 0;
         self.skip_count = 0;
         let source = Source {
             epoch: self.epoch,
             first: sequence,
+            begins: self.highest + 1,
             sequence_offset: (self.highest + 1).wrapping_sub(sequence),
             timestamp_offset,
             picture_offset: 0,
@@ -164,6 +171,15 @@ impl Rewriter {
         Some(out - ROLLOVER_BASE)
     }
 
+    /// The outgoing index of a packet of the previous source that comes after the switch. Its number was left free for
+    /// it; `None` if the current source has gone on in its place.
+    pub(crate) fn late_sequence(&self, incoming: u64) -> Option<u64> {
+        let (current, previous) = self.current.as_ref().zip(self.previous.as_ref())?;
+        let out = previous.sequence_offset.wrapping_add(incoming);
+        let free = incoming >= previous.first && out < current.begins;
+        (free && self.previous_is_even).then(|| out - ROLLOVER_BASE)
+    }
+
     /// The index of an outgoing sequence number that was used lately.
     pub(crate) fn index_of(&self, outgoing: u16) -> u64 {
         let distance = outgoing.wrapping_sub(self.highest as u16) as i16;
@@ -210,6 +226,22 @@ mod tests {
         let source = rewriter.start_source(now + Duration::from_millis(100), 9, 77, 90_000);
         assert_eq!(rewriter.sequence(9), Some(104));
         assert_eq!(77u32.wrapping_add(source.timestamp_offset), 5_000 + 9_000);
+    }
+
+    #[test]
+    fn late_packets_of_the_previous_source_fill_its_gaps_alone() {
+        let (mut rewriter, now) = start();
+        rewriter.start_source(now, 50, 0, 90_000);
+        assert_eq!((rewriter.sequence(50), rewriter.sequence(53)), (Some(100), Some(103)));
+        assert_eq!(rewriter.late_sequence(51), None, "it is the current source");
+        rewriter.start_source(now, 900, 0, 90_000);
+        assert_eq!(rewriter.sequence(900), Some(104));
+        assert_eq!((rewriter.late_sequence(51), rewriter.late_sequence(52)), (Some(101), Some(102)));
+        assert_eq!((rewriter.late_sequence(49), rewriter.late_sequence(54)), (None, None));
+        assert!(rewriter.skip(901));
+        assert_eq!(rewriter.sequence(902), Some(105));
+        rewriter.start_source(now, 7, 0, 90_000);
+        assert_eq!(rewriter.late_sequence(900), None, "what skips leave is not told apart");
     }
 
     #[test]

@@ -123,6 +123,8 @@ struct Stream {
     newest: u64,
     /// Bit n stands for `newest - n`.
     window: u128,
+    /// Set once the stream has ended: which ending it was.
+    ended: Option<u64>,
 }
 
 impl Stream {
@@ -154,12 +156,14 @@ pub(super) struct GcmReceiver {
     /// Found by a scan: at most [`MAX_SSRCS`] numbers in a row cost less than a hash. Parallel to `streams`.
     ssrcs: Vec<u32>,
     streams: Vec<Stream>,
+    /// Streams that have ended so far.
+    endings: u64,
 }
 
 impl GcmReceiver {
     pub(super) fn new(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<Self> {
         let keys = SessionKeys::derive(crypto, master_key, master_salt)?;
-        Some(Self { keys, ssrcs: Vec::new(), streams: Vec::new() })
+        Some(Self { keys, ssrcs: Vec::new(), streams: Vec::new(), endings: 0 })
     }
 
     /// Decrypts a packet in place; returns its length without the tag. After an error `packet` holds rubbish.
@@ -169,20 +173,22 @@ impl GcmReceiver {
         if packet.len() < header + TAG {
             return Err(DropReason::MalformedRtp);
         }
-        let known = self.ssrcs.iter().position(|known| *known == ssrc);
+        let known = self.position(ssrc);
         let mut stream = match known.and_then(|at| self.streams.get(at)) {
             Some(stream) => *stream,
-            None if self.streams.len() >= MAX_SSRCS => return Err(DropReason::TooManySsrcs),
-            None => Stream { newest: u64::from(sequence), window: 0 },
+            None if self.is_full() => return Err(DropReason::TooManySsrcs),
+            None => Stream { newest: u64::from(sequence), window: 0, ended: None },
         };
         let index = stream.guess(sequence).filter(|i| !stream.is_replay(*i)).ok_or(DropReason::ReplayedRtp)?;
         let (header, payload) = packet.split_at_mut_checked(header).ok_or(DropReason::MalformedRtp)?;
         let nonce = self.keys.nonce(ssrc, index);
         self.keys.key.open_in_place(nonce, Aad::from(&*header), payload).map_err(|_| DropReason::ForgedRtp)?;
         stream.accept(index);
+        stream.ended = None;
         match known.and_then(|at| self.streams.get_mut(at)) {
             Some(known) => *known = stream,
             None => {
+                self.make_room();
                 self.ssrcs.push(ssrc);
                 self.streams.push(stream);
             }
@@ -190,9 +196,30 @@ impl GcmReceiver {
         Ok(packet.len() - TAG)
     }
 
-    /// Forgets a stream that has ended, to make room for others.
+    /// A stream has ended: its place is given up when another one needs it. Until then its state stays, because the
+    /// client may go on with the stream, whose rollovers cannot be guessed, and nobody may replay it.
     pub(super) fn forget(&mut self, ssrc: u32) {
-        if let Some(at) = self.ssrcs.iter().position(|known| *known == ssrc) {
+        if let Some(stream) = self.position(ssrc).and_then(|at| self.streams.get_mut(at)) {
+            self.endings += 1;
+            stream.ended = Some(self.endings);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.streams.len() >= MAX_SSRCS && self.streams.iter().all(|stream| stream.ended.is_none())
+    }
+
+    fn position(&self, ssrc: u32) -> Option<usize> {
+        self.ssrcs.iter().position(|known| *known == ssrc)
+    }
+
+    /// Makes room for one more stream, at the cost of the one that ended first.
+    fn make_room(&mut self) {
+        if self.streams.len() < MAX_SSRCS {
+            return;
+        }
+        let ended = self.streams.iter().enumerate().filter_map(|(at, stream)| Some((stream.ended?, at)));
+        if let Some((_, at)) = ended.min() {
             self.ssrcs.swap_remove(at);
             self.streams.swap_remove(at);
         }

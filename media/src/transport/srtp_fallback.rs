@@ -11,6 +11,7 @@ use rtc::shared::error::{Error, Result as RtcResult};
 use rtc::srtp::context::Context;
 use rtc::srtp::option::{srtcp_replay_protection, srtp_replay_protection};
 use rtc::srtp::protection_profile::ProtectionProfile;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Streams per context, see [`super::srtp::MAX_SSRCS`].
@@ -48,6 +49,8 @@ struct GatedContext {
     keys: MasterKeys,
     context: Context,
     admitted: Vec<u32>,
+    /// Those of `admitted` that have ended, the first first.
+    ended: VecDeque<u32>,
     probe: Context,
     probes: u32,
 }
@@ -63,6 +66,7 @@ impl GatedContext {
             profile: keys.profile,
             keys: keys.remote.clone(),
             admitted: Vec::new(),
+            ended: VecDeque::new(),
             probes: 0,
         })
     }
@@ -79,9 +83,13 @@ impl GatedContext {
         decrypt: impl Fn(&mut Context) -> RtcResult<BytesMut>,
     ) -> Result<RtcResult<BytesMut>, DropReason> {
         if self.admitted.contains(&ssrc) {
-            return Ok(decrypt(&mut self.context));
+            let decrypted = decrypt(&mut self.context);
+            if decrypted.is_ok() {
+                self.ended.retain(|ended| *ended != ssrc);
+            }
+            return Ok(decrypted);
         }
-        if self.admitted.len() >= MAX_STREAMS {
+        if self.admitted.len() >= MAX_STREAMS && self.ended.is_empty() {
             return Err(DropReason::TooManySsrcs);
         }
         if self.probes >= PROBES {
@@ -94,6 +102,11 @@ impl GatedContext {
         self.probes += 1;
         if let Err(error) = decrypt(&mut self.probe) {
             return Ok(Err(error));
+        }
+        if self.admitted.len() >= MAX_STREAMS
+            && let Some(ended) = self.ended.pop_front()
+        {
+            self.admitted.retain(|known| *known != ended);
         }
         self.admitted.push(ssrc);
         Ok(decrypt(&mut self.context))
@@ -141,9 +154,11 @@ impl FallbackReceiver {
         Ok(plain.len())
     }
 
-    /// Forgets a stream that has ended, to make room for others.
+    /// A stream has ended: its place is given up when another one needs it. The client may go on with it until then.
     pub(super) fn forget(&mut self, ssrc: u32) {
-        self.0.admitted.retain(|known| *known != ssrc);
+        if self.0.admitted.contains(&ssrc) && !self.0.ended.contains(&ssrc) {
+            self.0.ended.push_back(ssrc);
+        }
     }
 }
 

@@ -191,13 +191,11 @@ impl TestClient {
                     Some(Err(_)) => self.unreadable += 1,
                 }
             }
-            DatagramKind::Rtcp => {
-                match self.srtp.as_mut().map(|srtp| srtp.unprotect_rtcp(datagram)) {
-                    None => {}
-                    Some(Ok(plain)) => self.events.push_back(ClientEvent::Rtcp(plain)),
-                    Some(Err(_)) => self.unreadable += 1,
-                }
-            }
+            DatagramKind::Rtcp => match self.srtp.as_mut().map(|srtp| srtp.unprotect_rtcp(datagram)) {
+                None => {}
+                Some(Ok(plain)) => self.events.push_back(ClientEvent::Rtcp(plain)),
+                Some(Err(_)) => self.unreadable += 1,
+            },
             DatagramKind::Unknown => {}
         }
         self.flush(now);

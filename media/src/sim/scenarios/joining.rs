@@ -44,9 +44,7 @@ fn who_leaves_and_comes_again_costs_the_others_no_negotiation() {
         world.run_ms(500);
         last = caller(&mut world, camera());
         world.run_ms(3_000);
-        let disturbed = |event: &Event| {
-            matches!(event, Event::Offered { participant, .. } if participant.0 <= 2)
-        };
+        let disturbed = |event: &Event| matches!(event, Event::Offered { participant, .. } if participant.0 <= 2);
         assert_eq!(world.count_events(since, disturbed), 0);
         let bound = |event: &Event| matches!(event, Event::Bound { participant, .. } if *participant == bystander);
         assert_eq!(world.count_events(since, bound), 2);

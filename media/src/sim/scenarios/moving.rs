@@ -55,9 +55,7 @@ fn a_client_that_vanishes_is_closed_and_its_lines_are_freed() {
     world.run_ms(27_000);
     assert_eq!(world.count_events(now, |event| matches!(event, Event::Closed { .. })), 0);
     world.run_ms(4_000);
-    let closed = |event: &Event| {
-        matches!(event, Event::Closed { participant, reason: CloseReason::ConsentExpired } if *participant == gone)
-    };
+    let closed = |event: &Event| matches!(event, Event::Closed { participant, reason: CloseReason::ConsentExpired } if *participant == gone);
     assert_eq!(world.count_events(now, closed), 1);
     assert_eq!(world.count_events(now, |event| matches!(event, Event::Unbound { .. })), 4);
     assert_eq!(world.count_events(now, |event| matches!(event, Event::Offered { .. })), 0);

@@ -1,7 +1,7 @@
 //! Offers that cross, and offers that fail.
 
 use super::{QUIET, call, caller, camera, settle};
-use crate::command::{Command, Event, NegotiationError};
+use crate::command::{Command, Event, NegotiationError, SubscriptionError};
 use crate::sim::description::parse;
 use crate::sim::network::Quality;
 use crate::sim::world::World;
@@ -39,7 +39,8 @@ fn a_refused_offer_changes_nothing() {
     let good = world.clients[0].offer().1;
     world.clients[0].offering = None;
     let fewer = good[..good.rfind("m=").expect("m-lines")].replace(" 99\r\n", "\r\n");
-    let other_certificate = good.replace("a=fingerprint:sha-256 ", "a=fingerprint:sha-256 00:").replace(":00\r\n", "\r\n");
+    let other_certificate =
+        good.replace("a=fingerprint:sha-256 ", "a=fingerprint:sha-256 00:").replace(":00\r\n", "\r\n");
     for (request, bad) in [fewer, other_certificate].iter().enumerate() {
         let Ok(offer) = crate::sdp::RemoteDescription::parse(bad) else { continue };
         let request = 1_000 + request as u64;
@@ -71,17 +72,25 @@ fn a_line_that_the_client_refuses_carries_nothing() {
     world.run_ms(3_000);
     assert!(world.clients[picky].receiver.streams.iter().all(|stream| stream.packets.is_empty()));
     assert_eq!(world.line_of(picky, other, "1"), None);
-    // It changes its mind, in an offer of its own.
+    let refused = |event: &Event| matches!(event, Event::SubscriptionFailed { reason: SubscriptionError::Refused, .. });
+    assert_eq!(world.count_events(world.start, refused), 2);
+    // It changes its mind.
     world.clients[picky].session.refused.clear();
-    world.offer(picky);
+    let (participant, track) = (world.clients[picky].id, world.track(other, "1"));
+    world.command(Command::Subscribe { participant, track });
     world.run_ms(3_000);
     let line = world.line_of(picky, other, "1").expect("a line");
     assert!(world.clients[picky].receiver.stream(&line).judge().len() > 50);
-    // And again: it does not want to receive any more.
+    // And again: an offer of its own switches the lines off, and a later one on.
     world.clients[picky].session.refused = (0..20).map(|number| format!("s{number}")).collect();
     world.offer(picky);
     world.run_ms(200);
     let before = world.clients[picky].receiver.stream(&line).packets.len();
     world.run_ms(2_000);
     assert_eq!(world.clients[picky].receiver.stream(&line).packets.len(), before, "nothing is sent there");
+    world.clients[picky].session.refused.clear();
+    world.offer(picky);
+    world.run_ms(2_000);
+    let stream = world.clients[picky].receiver.stream(&line);
+    assert!(stream.packets.len() > before + 50 && stream.judge().last().is_some_and(|frame| frame.publisher == 2));
 }

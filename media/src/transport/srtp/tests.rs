@@ -140,7 +140,7 @@ fn the_replay_window_is_128_packets() {
 
 #[test]
 fn the_rollover_counter_is_guessed_around_the_newest_packet() {
-    let stream = |newest| Stream { newest, window: 1 };
+    let stream = |newest| Stream { newest, window: 1, ended: None };
     assert_eq!(stream(65_535).guess(0), Some(65_536));
     assert_eq!(stream(65_536).guess(65_535), Some(65_535));
     assert_eq!(stream(3).guess(65_535), None, "nothing precedes the first packet");
@@ -173,6 +173,22 @@ fn streams_are_bounded_and_can_be_forgotten() {
     receiver.forget(7);
     assert!(receiver.unprotect(&mut surplus).is_ok());
     assert_eq!(receiver.unprotect(&mut protect(&packet(8, 1), 1)), Err(DropReason::ReplayedRtp), "others stay");
+}
+
+#[test]
+fn a_stream_that_ended_may_go_on_after_a_rollover_and_is_not_replayed() {
+    let mut receiver = receiver();
+    for index in [60_000, 70_000] {
+        assert!(receiver.unprotect(&mut protect(&packet(1, index), index)).is_ok());
+    }
+    receiver.forget(1);
+    assert_eq!(receiver.unprotect(&mut protect(&packet(1, 70_000), 70_000)), Err(DropReason::ReplayedRtp));
+    assert!(receiver.unprotect(&mut protect(&packet(1, 70_001), 70_001)).is_ok());
+    for ssrc in 100..100 + MAX_SSRCS as u32 - 1 {
+        assert!(receiver.unprotect(&mut protect(&packet(ssrc, 1), 1)).is_ok());
+    }
+    let mut surplus = protect(&packet(1000, 1), 1);
+    assert_eq!(receiver.unprotect(&mut surplus), Err(DropReason::TooManySsrcs), "it lives again");
 }
 
 #[test]
