@@ -133,13 +133,22 @@ impl ReportBlock {
 /// Iterates over the packets of a compound.
 #[must_use]
 pub const fn parse(compound: &[u8]) -> Packets<'_> {
-    Packets { rest: compound }
+    Packets { rest: compound, is_broken: false }
 }
 
 /// The packets of a compound that forwarding has a use for.
 #[derive(Clone, Debug)]
 pub struct Packets<'a> {
     rest: &'a [u8],
+    is_broken: bool,
+}
+
+impl Packets<'_> {
+    /// Whether the iteration has ended before the compound did, at something that is no RTCP packet.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        self.is_broken
+    }
 }
 
 impl<'a> Iterator for Packets<'a> {
@@ -147,9 +156,13 @@ impl<'a> Iterator for Packets<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let header: &[u8; HEADER_LEN] = self.rest.first_chunk()?;
+            let Some(header) = self.rest.first_chunk::<HEADER_LEN>() else {
+                self.is_broken |= !self.rest.is_empty();
+                return None;
+            };
             let len = HEADER_LEN + 4 * usize::from(u16::from_be_bytes([header[2], header[3]]));
             let Some((packet, rest)) = self.rest.split_at_checked(len).filter(|_| header[0] >> 6 == 2) else {
+                self.is_broken = true;
                 self.rest = &[];
                 return None;
             };

@@ -330,11 +330,6 @@ impl Negotiator {
         known.agreed.as_ref().filter(|_| told)
     }
 
-    /// Whether the client has rejected a line's m-line, which is then never used again.
-    pub(crate) fn is_dead(&self, line: LineIndex) -> bool {
-        self.agreement.lines.get(line.index()).is_some_and(|line| line.dead)
-    }
-
     /// The mid of a line.
     #[must_use]
     pub fn mid(&self, line: LineIndex) -> Option<Mid> {

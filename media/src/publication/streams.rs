@@ -3,7 +3,10 @@
 //! SSRCs are learnt from authenticated packets only: by the mid and rid that browsers send until the first receiver
 //! report, or by `a=ssrc` where a client signals them. What was learnt holds, as a repaired rid may be seen only once.
 
+use crate::command::Rid;
 use crate::drop_reason::DropReason;
+use crate::sdp::Mid;
+use std::collections::VecDeque;
 
 /// SSRCs per participant: as many as its transport decrypts.
 pub(crate) const MAX_STREAMS: usize = crate::transport::MAX_SSRCS;
@@ -22,6 +25,16 @@ pub(crate) struct Stream {
     pub(crate) rtx: bool,
 }
 
+/// The SSRC of a publication that has ended. If the m-line is published again it goes on under the same SSRC, and
+/// browsers do not name mid and rid a second time.
+#[derive(Clone, Copy)]
+struct Retired {
+    ssrc: u32,
+    mid: Mid,
+    rid: Option<Rid>,
+    rtx: bool,
+}
+
 /// See the module's text.
 #[derive(Default)]
 pub(crate) struct Streams {
@@ -30,6 +43,8 @@ pub(crate) struct Streams {
     streams: Vec<Stream>,
     /// SSRCs that their sender has replaced, the latest first: what still comes of them is late.
     replaced: [Option<u32>; REPLACED],
+    /// At most [`MAX_STREAMS`], the oldest first.
+    retired: VecDeque<Retired>,
 }
 
 impl Streams {
@@ -63,15 +78,48 @@ impl Streams {
         room.then_some(None).ok_or(DropReason::TooManySsrcs)
     }
 
-    /// Forgets the streams of a publication, and tells each SSRC to `forgotten`.
-    pub(crate) fn forget(&mut self, publication: usize, mut forgotten: impl FnMut(u32)) {
+    /// Whether an SSRC of the stream is known.
+    pub(crate) fn has(&self, stream: Stream) -> bool {
+        self.streams.contains(&stream)
+    }
+
+    /// Whether `ssrc` belongs to a publication that has ended.
+    pub(crate) fn is_retired(&self, ssrc: u32) -> bool {
+        self.retired.iter().any(|retired| retired.ssrc == ssrc)
+    }
+
+    /// Retires the streams of a publication that has ended, and tells each SSRC to `told`. `rid_of` names its encodings.
+    pub(crate) fn retire(
+        &mut self,
+        publication: usize,
+        mid: Mid,
+        rid_of: impl Fn(usize) -> Option<Rid>,
+        mut told: impl FnMut(u32),
+    ) {
         let mut index = 0;
-        while let Some(stream) = self.streams.get(index) {
+        while let Some(stream) = self.streams.get(index).copied() {
             if stream.publication == publication {
                 self.streams.swap_remove(index);
-                forgotten(self.ssrcs.swap_remove(index));
+                let ssrc = self.ssrcs.swap_remove(index);
+                if self.retired.len() == MAX_STREAMS {
+                    self.retired.pop_front();
+                }
+                self.retired.push_back(Retired { ssrc, mid, rid: rid_of(stream.encoding), rtx: stream.rtx });
+                told(ssrc);
             } else {
                 index += 1;
+            }
+        }
+    }
+
+    /// Brings back what was retired of an m-line that is published again; `encoding_of` finds its encodings.
+    pub(crate) fn restore(&mut self, publication: usize, mid: Mid, encoding_of: impl Fn(Option<Rid>) -> Option<usize>) {
+        for retired in std::mem::take(&mut self.retired) {
+            if retired.mid != mid {
+                self.retired.push_back(retired);
+            } else if let Some(encoding) = encoding_of(retired.rid) {
+                // Without room they are learnt, or counted as dropped, when their packets come.
+                let _ = self.learn(retired.ssrc, Stream { publication, encoding, rtx: retired.rtx });
             }
         }
     }
@@ -86,18 +134,25 @@ mod tests {
     }
 
     #[test]
-    fn streams_are_learnt_replaced_and_forgotten() {
+    fn streams_are_learnt_replaced_retired_and_restored() {
         let mut streams = Streams::default();
         for (ssrc, stream) in [(1, stream(0, 0)), (2, stream(1, 0)), (3, stream(0, 1))] {
             assert_eq!(streams.learn(ssrc, stream), Ok(None));
         }
         assert_eq!(streams.learn(9, stream(1, 0)), Ok(Some(2)));
         assert_eq!((streams.get(2), streams.get(9)), (None, Some(stream(1, 0))));
-        let mut forgotten = Vec::new();
-        streams.forget(0, |ssrc| forgotten.push(ssrc));
-        forgotten.sort_unstable();
-        assert_eq!(forgotten, [1, 3]);
+        let (mid, mut told) = (Mid::new("7").unwrap(), Vec::new());
+        let rid = |encoding| [Rid::new("q"), Rid::new("f")][encoding];
+        streams.retire(0, mid, rid, |ssrc| told.push(ssrc));
+        told.sort_unstable();
+        assert_eq!(told, [1, 3]);
         assert_eq!((streams.get(1), streams.get(3), streams.get(9)), (None, None, Some(stream(1, 0))));
+        assert!(streams.is_retired(1) && streams.is_retired(3) && !streams.is_retired(9));
+        streams.restore(5, Mid::new("8").unwrap(), |_| Some(0));
+        assert_eq!(streams.get(3), None, "another m-line");
+        streams.restore(5, mid, |rid| (rid == Rid::new("f")).then_some(2));
+        assert_eq!((streams.get(1), streams.get(3)), (None, Some(stream(5, 2))));
+        assert!(!streams.is_retired(1) && !streams.is_retired(3));
     }
 
     #[test]
@@ -117,5 +172,11 @@ mod tests {
         let mut streams = Streams::default();
         let learnt = (0..10_000).filter(|i| streams.learn(*i, stream(*i as usize, 0)).is_ok()).count();
         assert_eq!(learnt, MAX_STREAMS);
+        let mut streams = Streams::default();
+        for ssrc in 0..1_000 {
+            assert!(streams.learn(ssrc, stream(1, 0)).is_ok());
+            streams.retire(1, Mid::new("1").unwrap(), |_| None, |_| {});
+        }
+        assert_eq!(streams.retired.len(), MAX_STREAMS);
     }
 }

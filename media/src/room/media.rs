@@ -15,6 +15,10 @@ use crate::rtp::header::RtpHeader;
 use crate::subscription::{Incoming, Outgoing};
 use crate::transport::Transport;
 use slab::Slab;
+use std::time::{Duration, Instant};
+
+/// Silence after which a stream may be replaced by one that does not name its m-line.
+const GUESS_AFTER: Duration = Duration::from_millis(500);
 
 impl Room {
     /// Takes an SRTP datagram of a participant; decrypts it in place and fans it out.
@@ -50,7 +54,7 @@ impl Room {
         };
         let stream = match participant.streams.get(header.ssrc) {
             Some(stream) => stream,
-            None => learn(participant, &self.publications, &header, &marks, packet, format, recovered)?,
+            None => learn(context.now, participant, &self.publications, &header, &marks, packet, format, recovered)?,
         };
         if stream.rtx != recovered {
             return Err(DropReason::UnknownPayloadType);
@@ -154,7 +158,9 @@ fn catch_up(
 }
 
 /// Finds out what an unknown SSRC carries, from its mid and rid, or because only one publication can be meant.
+#[allow(clippy::too_many_arguments, reason = "all that is known of the packet")]
 fn learn(
+    now: Instant,
     participant: &mut Participant,
     publications: &Slab<Publication>,
     header: &RtpHeader,
@@ -169,6 +175,8 @@ fn learn(
             let mid = packet.get(range.clone()).unwrap_or_default();
             own.find(|(_, publication)| publication.mid.as_str().as_bytes() == mid)
         }
+        // A guess, and so not for what is late of another m-line.
+        None if participant.streams.is_retired(header.ssrc) => None,
         None => {
             let mut of_kind = own.filter(|(_, publication)| publication.kind == format.kind());
             of_kind.next().filter(|_| of_kind.next().is_none())
@@ -185,6 +193,11 @@ fn learn(
     }
     .ok_or(DropReason::UnknownSsrc)?;
     let stream = Stream { publication: key, encoding, rtx };
+    let is_alive = publication.encodings.get(encoding).and_then(|encoding| encoding.last_heard);
+    let is_alive = is_alive.is_some_and(|at| now.saturating_duration_since(at) < GUESS_AFTER);
+    if marks.mid.is_none() && is_alive && participant.streams.has(stream) {
+        return Err(DropReason::UnknownSsrc);
+    }
     if let Some(replaced) = participant.streams.learn(header.ssrc, stream)? {
         participant.transport.forget_ssrc(replaced);
     }

@@ -144,6 +144,8 @@ impl Room {
         let key = self.publications.insert(publication);
         context.core.stats.publications += 1;
         participant.publications.push(key);
+        let publication = self.publications.get(key);
+        participant.streams.restore(key, line.mid, |rid| publication?.encoding_of(rid));
         if let [pair] = line.ssrcs.as_slice() {
             let streams = [(Some(pair.media), false), (pair.rtx, true)];
             for (ssrc, rtx) in streams.into_iter().filter_map(|(ssrc, rtx)| Some((ssrc?, rtx))) {
@@ -179,7 +181,8 @@ impl Room {
         }
         if let Some(participant) = self.participants.get_mut(publisher) {
             let transport = &mut participant.transport;
-            participant.streams.forget(key, |ssrc| transport.forget_ssrc(ssrc));
+            let rid_of = |encoding: usize| publication.encodings.get(encoding).and_then(|encoding| encoding.rid);
+            participant.streams.retire(key, publication.mid, rid_of, |ssrc| transport.forget_ssrc(ssrc));
             participant.publications.retain(|known| *known != key);
             if announce {
                 context.emit(Event::Unpublished { participant: participant.id, track: publication.track });

@@ -2,6 +2,7 @@
 
 use super::Room;
 use crate::context::Context;
+use crate::drop_reason::DropReason;
 use crate::feedback::rtcp::{self, Feedback, ReportBlocks, SenderReport};
 use crate::feedback::sending::round_trip;
 use crate::path::Path;
@@ -14,7 +15,8 @@ impl Room {
             Ok(compound) => compound,
             Err(reason) => return context.core.stats.drop(reason),
         };
-        for feedback in rtcp::parse(&compound) {
+        let mut packets = rtcp::parse(&compound);
+        for feedback in packets.by_ref() {
             match feedback {
                 Feedback::Nack { media_ssrc, sequences } => {
                     for sequence in sequences {
@@ -34,6 +36,9 @@ impl Room {
                 Feedback::ReceiverReport { blocks, .. } => self.on_report_blocks(context, index, blocks),
                 Feedback::Remb { .. } | Feedback::TransportCc(_) | Feedback::Bye { .. } => {}
             }
+        }
+        if packets.is_broken() {
+            context.core.stats.drop(DropReason::MalformedRtcp);
         }
     }
 

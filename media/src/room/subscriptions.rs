@@ -94,12 +94,10 @@ impl Room {
         }
     }
 
-    /// Ends the subscriptions whose lines the client refuses for good. One that is merely switched off waits.
+    /// Ends the subscriptions whose lines the client's answer refuses. A line that its own offer switches off merely waits.
     pub(super) fn drop_refused(&mut self, context: &mut Context<'_>, index: usize, refused: &[LineIndex]) {
         let Some(participant) = self.participants.get(index) else { return };
-        let dead: Vec<LineIndex> =
-            refused.iter().copied().filter(|line| participant.negotiator.is_dead(*line)).collect();
-        let (id, keys) = (participant.id, participant.publications_on(&dead));
+        let (id, keys) = (participant.id, participant.publications_on(refused));
         for key in keys {
             let Some(publication) = self.publications.get_mut(key) else { continue };
             publication.subscribers.retain(|subscriber| subscriber.participant != index);

@@ -175,12 +175,6 @@ impl Receiver {
             out.send_rtcp(&compound);
         }
     }
-
-    pub(crate) fn request_keyframe(&self, mid: &str, out: &mut TestClient) {
-        let mut compound = Vec::new();
-        write_pli(&mut compound, REPORTER, self.stream(mid).ssrc);
-        out.send_rtcp(&compound);
-    }
 }
 
 impl Stream {

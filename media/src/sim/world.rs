@@ -26,6 +26,9 @@ enum Signal {
     Offer(u32, String),
 }
 
+/// What a line carried, from when on.
+type Bindings = Vec<(Instant, Option<TrackId>)>;
+
 /// See the module's text.
 pub(crate) struct World {
     pub(crate) now: Instant,
@@ -46,11 +49,14 @@ pub(crate) struct World {
     /// The publisher and m-line of every track there ever was.
     pub(crate) tracks: HashMap<TrackId, (ParticipantId, String)>,
     /// What each subscriber's line has carried since when.
-    bindings: HashMap<(ParticipantId, String), Vec<(Instant, Option<TrackId>)>>,
+    bindings: HashMap<(ParticipantId, String), Bindings>,
     /// The ciphertext under each SRTP index.
     sealed: HashMap<(ParticipantId, u32, u64), u64>,
     sealed_rtcp: HashMap<(ParticipantId, u32, u32), u64>,
     indices: HashMap<(ParticipantId, u32), SequenceUnwrapper>,
+    /// A client whose datagrams are kept here, and whether they reach the shard nevertheless.
+    pub(crate) tap: Option<(usize, bool)>,
+    pub(crate) tapped: Vec<Vec<u8>>,
     /// Datagrams that the shard sent to a port that is nobody's any more.
     pub(crate) misdirected: u64,
 }
@@ -90,6 +96,8 @@ impl World {
             sealed: HashMap::new(),
             sealed_rtcp: HashMap::new(),
             indices: HashMap::new(),
+            tap: None,
+            tapped: Vec::new(),
             misdirected: 0,
         }
     }
@@ -194,7 +202,14 @@ impl World {
     pub(crate) fn send(&mut self, client: usize) {
         let sender = &mut self.clients[client];
         let path = sender.path();
+        let tap = self.tap.filter(|(tapped, _)| *tapped == client);
         while let Some(datagram) = sender.transport.poll_transmit() {
+            if let Some((_, passes)) = tap {
+                self.tapped.push(datagram.clone());
+                if !passes {
+                    continue;
+                }
+            }
             self.up[client].send(self.now, path, datagram);
         }
     }
@@ -204,11 +219,6 @@ impl World {
         let mut datagram = datagram.to_vec();
         self.shard.handle_datagram(self.now, path, &mut datagram);
         self.collect();
-    }
-
-    pub(crate) fn set_quality(&mut self, client: usize, quality: Quality) {
-        self.up[client].quality = quality;
-        self.down[client].quality = quality;
     }
 
     /// Takes what the shard has to send and to tell.

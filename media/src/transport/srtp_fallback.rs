@@ -76,6 +76,13 @@ impl GatedContext {
         Context::new(&keys.key, &keys.salt, profile, None, None, identity.crypto())
     }
 
+    /// A stream has ended: its place is given up when another one needs it. The client may go on with it until then.
+    fn forget(&mut self, ssrc: u32) {
+        if self.admitted.contains(&ssrc) && !self.ended.contains(&ssrc) {
+            self.ended.push_back(ssrc);
+        }
+    }
+
     /// Runs `decrypt` on the lasting context, if `ssrc` belongs there.
     fn decrypt(
         &mut self,
@@ -130,6 +137,11 @@ impl RtcpReceiver {
             _ => DropReason::ForgedRtcp,
         })
     }
+
+    /// See [`GatedContext::forget`].
+    pub(super) fn forget(&mut self, ssrc: u32) {
+        self.0.forget(ssrc);
+    }
 }
 
 /// Decrypts AES_CM_128_HMAC_SHA1_80 media.
@@ -154,11 +166,9 @@ impl FallbackReceiver {
         Ok(plain.len())
     }
 
-    /// A stream has ended: its place is given up when another one needs it. The client may go on with it until then.
+    /// See [`GatedContext::forget`].
     pub(super) fn forget(&mut self, ssrc: u32) {
-        if self.0.admitted.contains(&ssrc) && !self.0.ended.contains(&ssrc) {
-            self.0.ended.push_back(ssrc);
-        }
+        self.0.forget(ssrc);
     }
 }
 

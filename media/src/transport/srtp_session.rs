@@ -64,6 +64,7 @@ impl SrtpSession {
             Media::Gcm { receiver, .. } => receiver.forget(ssrc),
             Media::Fallback { receiver, .. } => receiver.forget(ssrc),
         }
+        self.rtcp_receiver.forget(ssrc);
     }
 
     pub(super) fn protect_rtcp(&mut self, packet: &[u8]) -> Option<BytesMut> {

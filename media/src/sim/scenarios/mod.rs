@@ -1,6 +1,9 @@
 //! One file for each kind of thing that happens in a call.
 
+mod allocating;
+mod attacking;
 mod chat;
+mod churning;
 mod connecting;
 mod joining;
 mod loss;

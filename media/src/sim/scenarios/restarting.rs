@@ -29,24 +29,33 @@ fn a_publisher_that_starts_over_is_one_stream_to_its_subscribers() {
 #[test]
 fn a_track_may_pause_for_minutes_and_go_on() {
     let mut world = call(Quality::GOOD, 3, 2);
+    // A second picture, so that what names no m-line cannot be guessed.
+    world.clients[0].add(simulcast());
+    world.offer(0);
+    world.run_ms(3_000);
     for _ in 0..2 {
         // Sequence numbers roll over before the pause.
         for _ in 0..3 {
             world.clients[0].publisher.track("1").jump(20_000);
             world.run_ms(500);
         }
-        world.clients[0].session.inactive = vec!["1".to_owned()];
+        world.clients[0].session.inactive = vec!["1".to_owned(), "2".to_owned()];
         world.clients[0].publisher.track("1").enabled = false;
+        world.clients[0].publisher.track("2").enabled = false;
         world.offer(0);
         world.run_ms(5_000);
         assert_eq!(world.shard.stats().publications, 3);
         world.clients[0].session.inactive.clear();
         world.clients[0].publisher.track("1").enabled = true;
+        world.clients[0].publisher.track("2").enabled = true;
         world.offer(0);
         world.run_ms(3_000);
-        let line = world.line_of(1, 0, "1").expect("a line");
-        let newest = world.clients[1].receiver.stream(&line).packets.last_key_value().expect("packets").1;
-        assert!(world.now - newest.at < std::time::Duration::from_millis(100), "the picture goes on");
+        for mid in ["1", "2"] {
+            let line = world.line_of(1, 0, mid).expect("a line");
+            let newest = world.clients[1].receiver.stream(&line).packets.last_key_value().expect("packets").1;
+            let age = world.now - newest.at;
+            assert!(age < std::time::Duration::from_millis(100), "{mid}: the newest packet is {age:?} old");
+        }
     }
 }
 
