@@ -6,14 +6,22 @@ const BACK_WITHIN_MS = 10_000;
 /** So long an outage that the pauses between the attempts have become long. */
 const FAILED_ATTEMPTS = 4;
 
-scenario('after a crash of the server all are back in the call by themselves', async (scene) => {
+/** @typedef {import('./harness/scenario.mjs').Scene} Scene */
+/** @typedef {import('./harness/participant.mjs').Participant} Participant */
+
+scenario('after a crash of the server all are back in the call by themselves', (scene) => outlive(scene, () => scene.server.kill()));
+
+scenario('after a restart by the operator all are back in the call by themselves', (scene) => outlive(scene, () => scene.server.stop()));
+
+/** @param {Scene} scene @param {() => Promise<void>} end of the server */
+async function outlive(scene, end) {
   const people = [await scene.join('Ada'), await scene.join('Ben'), await scene.join('Cleo')];
   const [ada, ben, cleo] = people;
   await ada.sees(ben);
   await ada.say('before');
   const attempts = await Promise.all(people.map(countSockets));
 
-  await scene.server.kill();
+  await end();
   await Promise.all(people.map((person, index) =>
     eventually(`${person.name} tries to come back`, async () => (await countSockets(person)) >= attempts[index] + FAILED_ATTEMPTS, { within: 30_000 })));
   assert.equal(await ada.ask(() => /** @type {any} */ (window).parlor.room.state), 'reconnecting');
@@ -29,9 +37,9 @@ scenario('after a crash of the server all are back in the call by themselves', a
   for (const person of people) assert.equal((await person.others()).length, 2, `${person.name} meets nobody twice`);
   await cleo.say('after');
   await eventually('the chat goes on', async () => (await ada.heardTexts()).join() === 'before,after');
-});
+}
 
-/** @param {import('./harness/participant.mjs').Participant} person @returns {Promise<number>} */
+/** @param {Participant} person @returns {Promise<number>} */
 function countSockets(person) {
   return person.ask(() => /** @type {any} */ (window).wiretap.sockets.length);
 }

@@ -13,6 +13,7 @@ export function installDevices({ color, hz, width, height, fps }) {
   // `readPicture` of the probe reads what is drawn here.
   const COUNTER_BITS = 10;
   const COUNTER_SHARE = 0.25;
+  let frozen = false;
 
   function openCamera() {
     const canvas = document.createElement('canvas');
@@ -20,6 +21,7 @@ export function installDevices({ color, hz, width, height, fps }) {
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', { alpha: false }));
     let count = 0;
     const draw = () => {
+      if (frozen) return;
       context.fillStyle = `rgb(${color.join(',')})`;
       context.fillRect(0, 0, width, height);
       for (let bit = 0; bit < COUNTER_BITS; bit += 1) {
@@ -61,6 +63,6 @@ export function installDevices({ color, hz, width, height, fps }) {
     if (video) tracks.push(openCamera());
     return new MediaStream(tracks);
   };
-  /** More of the same, for tests that publish by themselves. */
-  Object.assign(window, { testDevices: { openCamera, openMicrophone } });
+  /** More of the same for tests that publish by themselves; `freeze` stops every camera's picture. */
+  Object.assign(window, { testDevices: { openCamera, openMicrophone, freeze: () => { frozen = true; } } });
 }
