@@ -11,7 +11,7 @@ pub(crate) fn time(work: impl FnOnce()) -> Duration {
     clock().saturating_duration_since(start)
 }
 
-/// The samples so far, in nanoseconds per packet.
+/// The turns so far, in nanoseconds per packet.
 #[derive(Default)]
 pub(crate) struct Turns {
     forwarding: Vec<f64>,
@@ -20,7 +20,7 @@ pub(crate) struct Turns {
 }
 
 impl Turns {
-    /// Notes a sample of `packets` packets.
+    /// Notes a turn of each, of `packets` packets.
     pub(crate) fn note(&mut self, packets: u64, forwarding: Duration, sealing: Duration) {
         let per_packet = |duration: Duration| duration.as_nanos() as f64 / packets as f64;
         self.forwarding.push(per_packet(forwarding));
@@ -28,7 +28,7 @@ impl Turns {
         self.ratio.push(forwarding.as_secs_f64() / sealing.as_secs_f64());
     }
 
-    /// Prints the medians, and between which values eight of ten samples lie.
+    /// Prints the medians, and between which values eight of ten turns lie.
     pub(crate) fn report(&mut self, name: &str) {
         let [forwarding, sealing, ratio] = [&mut self.forwarding, &mut self.sealing, &mut self.ratio].map(spread);
         if let (Some(forwarding), Some(sealing), Some(ratio)) = (forwarding, sealing, ratio) {
