@@ -4,7 +4,7 @@ use crate::command::{Channel, Event, ParticipantSettings};
 use crate::context::Context;
 use crate::feedback::sending::{PublisherClock, RoundTripTime};
 use crate::feedback::twcc::TwccRecorder;
-use crate::ids::ParticipantId;
+use crate::ids::{ParticipantId, TrackId};
 use crate::negotiation::{IceLocal, LineIndex, Negotiator};
 use crate::path::Path;
 use crate::publication::{Publication, Streams};
@@ -42,6 +42,8 @@ pub(crate) struct Participant {
     /// Its outgoing streams, by the index of their line.
     pub(crate) outgoing: Vec<Option<Outgoing>>,
     pub(crate) pending: Vec<PendingSubscription>,
+    /// Tracks that it asked for before its first offer.
+    pub(crate) wishes: Vec<TrackId>,
     pub(crate) twcc: TwccRecorder,
     /// SSRC under which reports leave.
     pub(crate) report_ssrc: u32,

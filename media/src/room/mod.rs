@@ -90,6 +90,7 @@ impl Room {
             publications: Vec::new(),
             outgoing: Vec::new(),
             pending: Vec::new(),
+            wishes: Vec::new(),
             twcc: TwccRecorder::default(),
             report_ssrc,
             rtt: RoundTripTime::default(),

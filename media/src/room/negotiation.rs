@@ -30,7 +30,7 @@ impl Room {
                 self.replan(context, index);
                 self.activate(context, index);
                 if first {
-                    self.subscribe_to_all(context, index);
+                    self.subscribe_at_first(context, index);
                 }
                 self.negotiate_all(context);
             }
@@ -190,16 +190,15 @@ impl Room {
         }
     }
 
-    /// Subscribes a newly negotiated participant to what the room has, if it wants that.
-    fn subscribe_to_all(&mut self, context: &mut Context<'_>, index: usize) {
-        let Some(participant) = self.participants.get(index) else { return };
-        if !participant.settings.auto_subscribe {
-            return;
-        }
+    /// Subscribes a newly negotiated participant to what it has asked for: all that the room has, or what it named.
+    fn subscribe_at_first(&mut self, context: &mut Context<'_>, index: usize) {
+        let Some(participant) = self.participants.get_mut(index) else { return };
+        let (all, wishes) = (participant.settings.auto_subscribe, std::mem::take(&mut participant.wishes));
         let keys: Vec<usize> = self
             .publications
             .iter()
             .filter(|(_, publication)| publication.publisher != index)
+            .filter(|(_, publication)| all || wishes.contains(&publication.track))
             .map(|(key, _)| key)
             .collect();
         for key in keys {

@@ -20,22 +20,19 @@ impl Room {
     pub(crate) fn subscribe(&mut self, context: &mut Context<'_>, index: usize, track: TrackId) {
         let Some(participant) = self.participants.get(index) else { return };
         let key = self.publication_of(track).filter(|key| self.publications[*key].publisher != index);
-        let failure = match key {
-            None => SubscriptionError::NoTrack,
-            Some(_) if participant.subscription_count() >= MAX_SUBSCRIPTIONS => SubscriptionError::TooMany,
-            Some(key) => {
-                self.bind(context, index, key);
-                self.activate(context, index);
-                if let Some(participant) = self.participants.get_mut(index) {
-                    participant.negotiate(context);
-                }
-                return;
-            }
+        let Some(key) = key else {
+            let reason = SubscriptionError::NoTrack;
+            return context.emit(Event::SubscriptionFailed { participant: participant.id, track, reason });
         };
-        context.emit(Event::SubscriptionFailed { participant: participant.id, track, reason: failure });
+        self.bind(context, index, key);
+        self.activate(context, index);
+        if let Some(participant) = self.participants.get_mut(index) {
+            participant.negotiate(context);
+        }
     }
 
-    /// Gives a publication a line of the participant's connection. It starts once the line is negotiated.
+    /// Gives a publication a line of the participant's connection. It starts once the line is negotiated; before the
+    /// participant's first offer there can be none, and the wish is kept.
     pub(super) fn bind(&mut self, context: &mut Context<'_>, index: usize, key: usize) {
         let Some(publisher) = self.publications.get(key).and_then(|p| self.participants.get(p.publisher)) else {
             return;
@@ -45,14 +42,20 @@ impl Room {
         else {
             return;
         };
-        if !participant.negotiated
-            || participant.is_subscribed(key)
-            || participant.subscription_count() >= MAX_SUBSCRIPTIONS
-        {
+        if participant.is_subscribed(key) {
             return;
         }
+        if !participant.negotiated {
+            let wishes = &mut participant.wishes;
+            if wishes.len() < MAX_SUBSCRIPTIONS && !wishes.contains(&publication.track) {
+                wishes.push(publication.track);
+            }
+            return;
+        }
+        let full = participant.subscription_count() >= MAX_SUBSCRIPTIONS;
         let msid = Msid { stream: wire_id('p', publisher_id.0), track: wire_id('t', publication.track.0) };
-        match participant.negotiator.bind(publication.kind, msid) {
+        let line = if full { None } else { participant.negotiator.bind(publication.kind, msid) };
+        match line {
             Some(line) => {
                 participant.pending.push(PendingSubscription { line, publication: key });
                 context.core.stats.subscriptions += 1;
@@ -167,6 +170,7 @@ impl Room {
         }
         self.unbind(context, index, key);
         if let Some(participant) = self.participants.get_mut(index) {
+            participant.wishes.retain(|wish| *wish != track);
             participant.negotiate(context);
         }
     }

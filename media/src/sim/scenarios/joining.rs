@@ -123,6 +123,26 @@ fn tracks_are_received_as_long_as_they_are_wanted() {
 }
 
 #[test]
+fn what_is_wished_for_before_the_first_offer_is_received_after_it() {
+    let mut world = World::new(Quality::GOOD, 6);
+    let other = caller(&mut world, camera());
+    world.run_ms(500);
+    let chooser = world.join(true, false);
+    let participant = world.clients[chooser].id;
+    let (voice, picture) = (world.track(other, "0"), world.track(other, "1"));
+    for track in [voice, picture, picture] {
+        world.command(Command::Subscribe { participant, track });
+    }
+    world.command(Command::Unsubscribe { participant, track: voice });
+    world.clients[chooser].add(QUIET);
+    world.offer(chooser);
+    world.run_ms(2_000);
+    assert_eq!(world.line_of(chooser, other, "0"), None);
+    let line = world.line_of(chooser, other, "1").expect("a line");
+    assert!(world.clients[chooser].receiver.stream(&line).judge().len() > 30);
+}
+
+#[test]
 fn a_participant_publishes_eight_tracks() {
     let mut world = World::new(Quality::GOOD, 5);
     let rich = world.join(true, true);
