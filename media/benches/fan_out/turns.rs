@@ -30,7 +30,8 @@ impl Turns {
 
     /// Prints the medians, and between which values eight of ten turns lie.
     pub(crate) fn report(&mut self, name: &str) {
-        let [forwarding, sealing, ratio] = [&mut self.forwarding, &mut self.sealing, &mut self.ratio].map(spread);
+        let [forwarding, sealing, ratio] =
+            [&mut self.forwarding, &mut self.sealing, &mut self.ratio].map(|samples| spread(samples));
         if let (Some(forwarding), Some(sealing), Some(ratio)) = (forwarding, sealing, ratio) {
             #[allow(clippy::print_stdout, reason = "the result of the benchmark")]
             {
@@ -44,7 +45,7 @@ impl Turns {
 }
 
 /// 10th percentile, median, 90th percentile.
-fn spread(samples: &mut Vec<f64>) -> Option<[f64; 3]> {
+fn spread(samples: &mut [f64]) -> Option<[f64; 3]> {
     samples.sort_by(f64::total_cmp);
     let at = |tenths: usize| samples.get((samples.len().checked_sub(1)? * tenths).div_ceil(10)).copied();
     Some([at(1)?, at(5)?, at(9)?])
