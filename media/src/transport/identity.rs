@@ -79,6 +79,23 @@ impl Identity {
         let provider: Arc<dyn RTCCryptoProvider> = Arc::new(RingProvider::new());
         let certificate = Certificate::generate_self_signed(vec!["parlor".to_owned()], provider.crypto())
             .map_err(|error| IdentityError(error.to_string()))?;
+        Self::with_certificate(first, provider, certificate)
+    }
+
+    /// An identity with an RSA certificate, as some clients have.
+    #[cfg(test)]
+    pub(super) fn with_rsa() -> Result<Arc<Self>, IdentityError> {
+        let provider: Arc<dyn RTCCryptoProvider> = Arc::new(RingProvider::new());
+        let certificate = Certificate::from_pem(include_str!("testdata/rsa-client.pem"), provider.crypto())
+            .map_err(|error| IdentityError(error.to_string()))?;
+        Self::with_certificate(Profiles::Gcm, provider, certificate)
+    }
+
+    fn with_certificate(
+        first: Profiles,
+        provider: Arc<dyn RTCCryptoProvider>,
+        certificate: Certificate,
+    ) -> Result<Arc<Self>, IdentityError> {
         let der = certificate.certificate.first().ok_or_else(|| IdentityError("no certificate".to_owned()))?;
         let fingerprint =
             sha256_fingerprint(provider.crypto(), der).ok_or_else(|| IdentityError("no SHA-256".to_owned()))?;

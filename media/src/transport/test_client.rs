@@ -61,11 +61,13 @@ pub(crate) struct ClientOptions {
     pub(crate) data: bool,
     /// Knows no AES-GCM for SRTP.
     pub(crate) without_gcm: bool,
+    /// Presents an RSA certificate.
+    pub(crate) rsa: bool,
 }
 
 impl Default for ClientOptions {
     fn default() -> Self {
-        Self { seed: 1, dtls_client: true, data: true, without_gcm: false }
+        Self { seed: 1, dtls_client: true, data: true, without_gcm: false, rsa: false }
     }
 }
 
@@ -98,8 +100,12 @@ impl TestClient {
         server: &IceCredentials,
         server_fingerprint: &str,
     ) -> Self {
-        let profiles = if options.without_gcm { Profiles::Sha1 } else { Profiles::Gcm };
-        let identity = Identity::with_first_profiles(profiles).unwrap();
+        let identity = match (options.rsa, options.without_gcm) {
+            (true, _) => Identity::with_rsa(),
+            (false, true) => Identity::with_first_profiles(Profiles::Sha1),
+            (false, false) => Identity::with_first_profiles(Profiles::Gcm),
+        };
+        let identity = identity.unwrap();
         let mut rng = SmallRng::seed_from_u64(options.seed);
         let dtls = Dtls::new(Arc::clone(&identity), options.dtls_client, vec![server_fingerprint.to_owned()]);
         let sctp = options.data.then(|| Sctp::new(options.dtls_client, MAX_MESSAGE).opening());

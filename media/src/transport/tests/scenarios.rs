@@ -16,7 +16,16 @@ pub(super) fn rtp(ssrc: u32, payload: usize) -> Vec<u8> {
 }
 
 fn all_options() -> impl Iterator<Item = ClientOptions> {
-    (0..6).map(|n| ClientOptions { seed: n, dtls_client: n < 4, data: n % 2 == 0, without_gcm: n == 2 || n == 3 })
+    let usual = (0..6).map(|n| ClientOptions {
+        seed: n,
+        dtls_client: n < 4,
+        data: n % 2 == 0,
+        without_gcm: n == 2 || n == 3,
+        rsa: false,
+    });
+    // As server, a client with an RSA certificate forces ECDHE-RSA; as client, its CertificateVerify is RSA.
+    let rsa = [true, false].map(|dtls_client| ClientOptions { dtls_client, rsa: true, ..Default::default() });
+    usual.chain(rsa)
 }
 
 #[test]
