@@ -190,6 +190,7 @@ impl Outgoing {
             subscription.accepted(incoming.format, incoming.header.payload(incoming.packet))?;
         let selection = subscription.selector.select(incoming.encoding, incoming.begins);
         let late = subscription.late_origin(incoming).filter(|_| selection == Selection::Drop);
+        let late = late.and_then(|origin| Some((origin, self.rewriter.late_sequence(incoming.sequence)?)));
         if selection == Selection::Drop && late.is_none() {
             let black = subscription.selector.current().is_none();
             return Err(if black { DropReason::AwaitingKeyframe } else { DropReason::NoSubscriberLayer });
@@ -209,7 +210,7 @@ impl Outgoing {
             }
         }
         let (index, source) = match late {
-            Some(origin) => (self.rewriter.late_sequence(incoming.sequence), self.rewriter.source_of(origin.epoch)),
+            Some((origin, index)) => (Some(index), self.rewriter.source_of(origin.epoch)),
             None if payload.is_empty() && self.rewriter.skip(incoming.sequence) => return Err(DropReason::PaddingOnly),
             None => (self.rewriter.sequence(incoming.sequence), self.rewriter.source()),
         };
