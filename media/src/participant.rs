@@ -2,6 +2,7 @@
 
 use crate::command::{Channel, Event, ParticipantSettings};
 use crate::context::Context;
+use crate::drop_reason::DropReason;
 use crate::feedback::sending::{PublisherClock, RoundTripTime};
 use crate::feedback::twcc::TwccRecorder;
 use crate::ids::{ParticipantId, TrackId};
@@ -132,8 +133,10 @@ impl Participant {
     /// Seals and queues an RTCP compound packet; nothing happens before the transport is up.
     pub(crate) fn send_rtcp(&mut self, context: &mut Context<'_>, compound: &[u8]) {
         let Some(path) = self.transport.path().copied() else { return };
-        if let Some(sealed) = self.transport.protect_rtcp(compound) {
-            context.core.outbox.push(self.slot, &path, &sealed);
+        if let Some(sealed) = self.transport.protect_rtcp(compound)
+            && !context.core.outbox.push(self.slot, &path, &sealed)
+        {
+            context.core.stats.drop(DropReason::OutboxFull);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! H.264 (RFC 6184): finding the packet with which a decoder can start.
 
+use super::aggregated_units;
+
 const SLICE_IDR: u8 = 5;
 const SPS: u8 = 7;
 const STAP_A: u8 = 24;
@@ -34,16 +36,6 @@ fn starts(unit_type: u8, body: &[u8]) -> bool {
         SLICE_IDR => body.first().is_some_and(|byte| byte & 0x80 != 0),
         _ => false,
     }
-}
-
-/// The units of a STAP-A, each behind its 16-bit size, up to the first that does not fit.
-fn aggregated_units(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        let (size, after) = rest.split_first_chunk()?;
-        let (unit, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*size)))?;
-        rest = after;
-        Some(unit)
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! H.265 (RFC 7798): finding the packet with which a decoder can start, and temporal layers.
 
+use super::aggregated_units;
+
 const FIRST_IRAP: u8 = 16;
 const LAST_IRAP: u8 = 21;
 const VPS: u8 = 32;
@@ -48,16 +50,6 @@ fn starts(unit_type: u8, body: &[u8]) -> bool {
         FIRST_IRAP..=LAST_IRAP => body.first().is_some_and(|byte| byte & 0x80 != 0),
         _ => false,
     }
-}
-
-/// The units of an aggregation packet without DONL, each behind its 16-bit size (section 4.4.2).
-fn aggregated_units(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        let (size, after) = rest.split_first_chunk()?;
-        let (unit, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*size)))?;
-        rest = after;
-        Some(unit)
-    })
 }
 
 #[cfg(test)]

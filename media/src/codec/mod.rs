@@ -47,6 +47,17 @@ pub fn temporal_layer(codec: Codec, payload: &[u8]) -> Option<u8> {
     }
 }
 
+/// The units of an aggregation packet of H.264 (STAP-A, RFC 6184 section 5.7.1) or H.265 (without DONL, RFC 7798 section
+/// 4.4.2), each behind its 16-bit size, up to the first that does not fit.
+fn aggregated_units(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (size, after) = rest.split_first_chunk()?;
+        let (unit, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*size)))?;
+        rest = after;
+        Some(unit)
+    })
+}
+
 /// A picture id of VP8 or VP9 in the width it has on the wire: 7 bits, or 15 with the top bit of its first byte set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct PictureIdField {

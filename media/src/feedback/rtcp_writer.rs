@@ -13,6 +13,9 @@ const SDES_CNAME: u8 = 1;
 /// The most items in one NACK, of up to 17 packets each: one kilobyte, which fits a datagram beside a report.
 const MAX_NACK_ITEMS: usize = 256;
 
+/// The longest message of [`write_nack`].
+pub const MAX_NACK_BYTES: usize = 12 + 4 * MAX_NACK_ITEMS;
+
 /// Asks for packets again. `sequences` ascend, modulo 2^16; what does not fit one message is left out and asked for at
 /// the next turn. Writes nothing when there is none.
 pub fn write_nack(out: &mut Vec<u8>, sender_ssrc: u32, media_ssrc: u32, sequences: &[u16]) {

@@ -3,8 +3,9 @@
 use super::Room;
 use crate::command::Event;
 use crate::context::Context;
-use crate::feedback::rtcp_writer::{write_nack, write_pli, write_receiver_report, write_sender_report};
+use crate::feedback::rtcp_writer::{MAX_NACK_BYTES, write_nack, write_pli, write_receiver_report, write_sender_report};
 use crate::feedback::sending::TimestampMapping;
+use crate::outbox::MAX_DATAGRAM;
 use crate::participant::Participant;
 use crate::publication::{Encoding, Publication};
 use crate::timer_key::room_key;
@@ -93,8 +94,9 @@ fn send_feedback(
     let (sender, rtt) = (participant.report_ssrc, participant.rtt.get());
     let report_due = participant.next_report.is_none_or(|at| at <= now);
     let mut blocks = Vec::new();
-    for key in participant.publications.clone() {
-        let Some(publication) = publications.get_mut(key) else { continue };
+    for index in 0..participant.publications.len() {
+        let key = participant.publications.get(index);
+        let Some(publication) = key.and_then(|key| publications.get_mut(*key)) else { continue };
         for encoding in &mut publication.encodings {
             write_requests(context, encoding, sender, rtt, &mut out);
             flush(context, participant, &mut out, FULL);
@@ -105,15 +107,16 @@ fn send_feedback(
     }
     if transport_feedback {
         let media = participant.first_media_ssrc(publications);
+        flush(context, participant, &mut out, 0);
         while participant.twcc.build(now, sender, media, &mut out) {
             flush(context, participant, &mut out, 0);
         }
     }
     if report_due {
         participant.next_report = Some(now + REPORT_INTERVAL);
-        if !blocks.is_empty() {
+        for blocks in blocks.chunks(REPORT_BLOCKS) {
             flush(context, participant, &mut out, 0);
-            write_receiver_report(&mut out, sender, &blocks);
+            write_receiver_report(&mut out, sender, blocks);
         }
         for line in 0..participant.outgoing.len() {
             write_report(context, participant, line, publications, &mut out);
@@ -124,8 +127,16 @@ fn send_feedback(
     context.core.scratch = out;
 }
 
-/// A compound of this size leaves no room for the largest packet that may follow it in a datagram.
-const FULL: usize = 600;
+/// A compound longer than this is sent before more is written: the largest packet that may follow must fit its datagram.
+const FULL: usize = 300;
+
+/// What SRTCP adds at most: the index, and the tag of either profile (RFC 3711 section 3.4, RFC 7714 section 9).
+const SRTCP_OVERHEAD: usize = 4 + 16;
+
+/// Blocks of one receiver report: as many as its five-bit count can say.
+const REPORT_BLOCKS: usize = 31;
+
+const _: () = assert!(FULL + MAX_NACK_BYTES + SRTCP_OVERHEAD <= MAX_DATAGRAM);
 
 /// Sends what was written once it is longer than `limit`.
 fn flush(context: &mut Context<'_>, participant: &mut Participant, out: &mut Vec<u8>, limit: usize) {
