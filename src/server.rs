@@ -15,7 +15,7 @@ use parlor_config::{Config, GsoMode};
 use parlor_media::command::Event;
 use parlor_media::transport::{Identity, IdentityError};
 use parlor_media::{Shard, ShardSettings};
-use parlor_signaling::{Announce, Settings, ShardHandle, Signaling};
+use parlor_signaling::{Announce, Settings, ShardHandle, Signaling, Storage};
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -115,7 +115,7 @@ impl Server {
             let handle = ShardHandle::new(shard.commands(), shard.wake(), shard.port());
             if config.media.tcp { handle } else { handle.without_tcp() }
         });
-        let signaling = Signaling::new(settings(config), announce, handles.collect());
+        let signaling = Signaling::new(settings(config), announce, Storage::memory(), handles.collect());
         let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
         let app = app(&signaling, metrics, clock);
         let tasks = start_tasks(&signaling, ends.events, ends.lost);

@@ -9,7 +9,7 @@ use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::ids::{MessageId, ParticipantRef};
 use crate::protocol::server::ServerMessage;
 use crate::protocol::text::{TextError, parse_text};
-use crate::protocol::{ClientFrame, ClientMessage, RoomCode, Timestamp};
+use crate::protocol::{ClientFrame, ClientMessage, RoomCode};
 use crate::rate::Verdict;
 use crate::room::{Member, Room, encode};
 use crate::session::{Place, Session};
@@ -53,7 +53,7 @@ impl Switchboard {
                 seq: state.seq,
                 text: text.to_owned(),
                 sender: ParticipantRef(place.participant),
-                timestamp: Timestamp::now(),
+                timestamp: self.wall_clock(),
                 room_id: place.room.code.clone(),
                 reply_to: request.reply_to,
                 display_name: display_name.clone(),

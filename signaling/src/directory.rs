@@ -5,7 +5,7 @@
 
 use crate::protocol::RoomCode;
 use crate::room::Room;
-use crate::session::{Session, Token, lock};
+use crate::session::{Place, Session, Token, lock};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use parlor_media::ids::{ParticipantId, RoomId};
@@ -26,6 +26,7 @@ pub(crate) struct Directory {
     by_key: DashMap<RoomId, Arc<Room>>,
     by_participant: DashMap<ParticipantId, Arc<Room>>,
     by_token: DashMap<Token, Arc<Session>>,
+    by_access: DashMap<Token, Place>,
     expired: Mutex<VecDeque<(RoomCode, Instant)>>,
 }
 
@@ -105,6 +106,20 @@ impl Directory {
         }
     }
 
+    /// A participant can be known by an access token from now on.
+    pub(crate) fn add_access(&self, access: Token, place: Place) {
+        self.by_access.insert(access, place);
+    }
+
+    pub(crate) fn remove_access(&self, access: Token) {
+        self.by_access.remove(&access);
+    }
+
+    /// The participant of an access token.
+    pub(crate) fn place(&self, access: Token) -> Option<Place> {
+        self.by_access.get(&access).map(|place| place.clone())
+    }
+
     pub(crate) fn session(&self, token: Token) -> Option<Arc<Session>> {
         self.by_token.get(&token).map(|session| Arc::clone(&session))
     }
@@ -118,7 +133,7 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::RoomPlan;
+    use crate::tests::record;
 
     fn code(text: &str) -> RoomCode {
         RoomCode::parse(text).unwrap()
@@ -127,10 +142,7 @@ mod tests {
     #[test]
     fn an_id_has_one_room() {
         let (directory, now) = (Directory::default(), Instant::now());
-        let room = |key| {
-            let plan = RoomPlan { code: code("abc"), name: None, expiry: None, max_participants: 2 };
-            Room::new(RoomId(key), plan, 0, now)
-        };
+        let room = |key| Room::new(RoomId(key), record("abc"), 0, now);
         let (first, second) = (room(1), room(2));
         assert!(directory.insert(&first));
         assert!(!directory.insert(&second));

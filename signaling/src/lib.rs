@@ -11,6 +11,7 @@
 //! - Logs name rooms by their numbers: a room's id is the key to it.
 //! - Everything that a client can make grow has a bound: frames, texts, outboxes, sockets, rooms, members, offers, tables.
 
+mod access;
 mod chat;
 mod directory;
 mod events;
@@ -23,10 +24,12 @@ mod rate;
 mod requests;
 mod rest;
 mod room;
+mod room_settings;
 mod session;
 mod settings;
 mod shards;
 mod stats;
+mod store;
 mod switchboard;
 mod timers;
 mod visitor;
@@ -39,6 +42,7 @@ pub use rate::Rate;
 pub use settings::{Announce, Settings};
 pub use shards::ShardHandle;
 pub use stats::Stats;
+pub use store::Storage;
 
 use axum::Router;
 use axum::routing::get;
@@ -60,10 +64,10 @@ pub struct Signaling {
 }
 
 impl Signaling {
-    /// A signalling without rooms, over these shards.
+    /// A signalling without rooms, over this storage and these shards.
     #[must_use]
-    pub fn new(settings: Settings, announce: Announce, shards: Vec<ShardHandle>) -> Self {
-        Self { board: Arc::new(Switchboard::new(settings, announce, shards)) }
+    pub fn new(settings: Settings, announce: Announce, storage: Storage, shards: Vec<ShardHandle>) -> Self {
+        Self { board: Arc::new(Switchboard::new(settings, announce, storage, shards)) }
     }
 
     /// The routes `/api/…` and `/ws`. Limits per address need the server to be made with

@@ -2,15 +2,17 @@
 //!
 //! Each change reserves its commands first and then happens under the room's lock (see [`crate::shards`]).
 
+use crate::access::{Identity, Role};
 use crate::protocol::client::{JoinRoom, Resume};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::ids::RoomCode;
 use crate::protocol::server::{Departure, MediaFailure, MediaState, ServerMessage};
-use crate::protocol::{ParticipantRef, Timestamp, text};
-use crate::room::{Member, Room, RoomPlan, RoomState};
+use crate::protocol::{ParticipantRef, text};
+use crate::room::{Member, Room, RoomState};
 use crate::session::{Attachment, Place, Session, Token};
 use crate::shards::{Permits, least_loaded};
 use crate::stats::count;
+use crate::store::{RoomRecord, StoreError};
 use crate::switchboard::{Switchboard, entropy, expired};
 use parlor_media::command::{Command, ParticipantSettings};
 use parlor_media::ids::{ParticipantId, RoomId};
@@ -29,18 +31,24 @@ pub(crate) struct Resumed {
 
 impl Switchboard {
     /// Creates a room on the least loaded shard.
-    pub(crate) async fn create_room(&self, plan: RoomPlan) -> Result<Arc<Room>, Refusal> {
+    pub(crate) async fn create_room(&self, record: RoomRecord) -> Result<Arc<Room>, Refusal> {
         let index = least_loaded(&self.shards).ok_or_else(Refusal::busy)?;
         let mut permits = self.shards[index].reserve(1).await.map_err(|_| Refusal::busy())?;
         if self.is_stopping() || self.directory.room_count() >= self.settings.max_rooms {
             return Err(Refusal::busy());
         }
+        let exists = || Refusal::new(ErrorCode::RoomExists, format!("there is a room \"{}\" already", record.code));
+        match self.store.create_room(&record, self.wall_clock()).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict) => return Err(exists()),
+            Err(error) => return Err(error.into()),
+        }
         let key = RoomId(self.next_room.fetch_add(1, Ordering::Relaxed));
-        let room = Room::new(key, plan, index, Instant::now());
+        let room = Room::new(key, record.clone(), index, Instant::now());
         // Locked while it is entered: nobody joins before the shard was told of it.
         let state = room.lock();
         if !self.directory.insert(&room) {
-            return Err(Refusal::new(ErrorCode::RoomExists, format!("there is a room \"{}\" already", room.code)));
+            return Err(exists());
         }
         permits.send(Command::OpenRoom { room: key });
         self.shards[index].count_room();
@@ -103,6 +111,8 @@ impl Switchboard {
         let candidates = shard.candidates(&self.announce.for_client(on_loopback));
         let participant = ParticipantId(u64::from_le_bytes(entropy()?));
         let token = Token::from_entropy(entropy()?);
+        let access = Token::from_entropy(entropy()?);
+        let identity = Identity::parse(&format!("guest-{}", ParticipantRef(participant))).ok_or_else(Refusal::busy)?;
         let mut permits = shard.reserve(1).await.map_err(|_| Refusal::busy())?;
 
         let mut state = room.lock();
@@ -113,8 +123,11 @@ impl Switchboard {
         let member = Member {
             participant,
             session: Arc::clone(session),
+            identity,
+            role: Role::Speaker,
+            access,
             display_name,
-            joined_at: Timestamp::now(),
+            joined_at: self.wall_clock(),
             tracks: Vec::new(),
             candidates: Arc::clone(&candidates),
             trickled: false,
@@ -133,6 +146,7 @@ impl Switchboard {
         shard.count_participant();
         self.directory.enter(participant, &room);
         self.directory.add_token(token, session);
+        self.directory.add_access(access, Place { room: Arc::clone(&room), participant });
         let participant_view = member.seen_by(None);
         state.members.push(member);
         state.empty_since = None;
@@ -149,15 +163,16 @@ impl Switchboard {
         if self.is_stopping() {
             return Err(Refusal::busy());
         }
-        if room.is_expired(Instant::now()) {
+        if state.is_expired(self.wall_clock()) {
             return Err(expired(&room.code));
         }
         if state.ended {
             // It ended while the command was reserved: say what the directory says now.
             return Err(self.room(&room.code).err().unwrap_or_else(Refusal::busy));
         }
-        if state.members.len() >= room.max_participants {
-            let message = format!("the room is full: at most {} participants are allowed", room.max_participants);
+        let most = state.record.settings.max_participants;
+        if state.members.len() >= most {
+            let message = format!("the room is full: at most {most} participants are allowed");
             return Err(Refusal::new(ErrorCode::RoomFull, message));
         }
         Ok(())
@@ -259,6 +274,7 @@ impl Switchboard {
     fn part(&self, room: &Room, member: &Member, reason: Departure, id: Option<String>) {
         self.directory.leave(member.participant);
         self.directory.void_tokens(member.session.leave());
+        self.directory.remove_access(member.access);
         self.shard_of(room).uncount_participant();
         member.tell(&ServerMessage::RoomLeft { room_id: room.code.clone(), reason, id });
         if reason == Departure::ServerShutdown {

@@ -1,11 +1,14 @@
 //! The REST interface under `/api`.
 
+use crate::access::Role;
 use crate::problem::Problem;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::ids::{ROOM_CODE_RULE, clip};
 use crate::protocol::server::Departure;
 use crate::protocol::{Participant, RoomCode, Timestamp, fields, text};
-use crate::room::{Expiry, Room, RoomPlan};
+use crate::room::Room;
+use crate::room_settings::{Allowed, History, PublishPolicy, RoomSettings};
+use crate::store::{RoomRecord, RoomUid};
 use crate::switchboard::{Switchboard, entropy};
 use crate::visitor::Visitor;
 use axum::extract::rejection::BytesRejection;
@@ -104,13 +107,14 @@ struct Done {
 }
 
 fn body(room: &Room) -> RoomBody {
+    let state = room.lock();
     let view = RoomView {
         room_id: room.code.clone(),
-        name: room.name.clone(),
-        created_at: room.created_at,
-        expires_at: room.expiry.map(|expiry| expiry.at),
-        participant_count: room.lock().members.len(),
-        max_participants: room.max_participants,
+        name: state.record.settings.name.clone(),
+        created_at: state.record.created_at,
+        expires_at: state.record.expires_at,
+        participant_count: state.members.len(),
+        max_participants: state.record.settings.max_participants,
     };
     RoomBody { success: true, room: view }
 }
@@ -168,7 +172,7 @@ fn parse(headers: &HeaderMap, content: Result<Bytes, BytesRejection>) -> Result<
     }
 }
 
-fn plan(board: &Switchboard, request: CreateRoom) -> Result<RoomPlan, Refusal> {
+fn plan(board: &Switchboard, request: CreateRoom) -> Result<RoomRecord, Refusal> {
     let settings = &board.settings;
     let name = text::parse_name(request.name.as_deref().unwrap_or_default())
         .map_err(|message| Refusal::new(ErrorCode::NameInvalid, message).with_field("name"))?;
@@ -178,18 +182,40 @@ fn plan(board: &Switchboard, request: CreateRoom) -> Result<RoomPlan, Refusal> {
             usize::try_from(within("maxParticipants", asked, settings.max_participants as u64)?).unwrap_or(1)
         }
     };
-    let expiry = match request.expires_in_seconds {
+    let created_at = board.wall_clock();
+    let expires_at = match request.expires_in_seconds {
         None => None,
         Some(asked) => {
-            let life = Duration::from_secs(within("expiresInSeconds", asked, settings.max_expiry.as_secs())?);
-            Some(Expiry { deadline: Instant::now() + life, at: Timestamp::now() + life })
+            Some(created_at + Duration::from_secs(within("expiresInSeconds", asked, settings.max_expiry.as_secs())?))
         }
     };
     let code = match request.room_id {
         Some(code) => code,
         None => RoomCode::from_entropy(entropy()?),
     };
-    Ok(RoomPlan { code, name: Some(name).filter(|name| !name.is_empty()), expiry, max_participants })
+    Ok(RoomRecord {
+        uid: RoomUid::from_entropy(entropy()?),
+        code,
+        version: 1,
+        created_at,
+        expires_at,
+        settings: RoomSettings {
+            name: Some(name).filter(|name| !name.is_empty()),
+            max_participants,
+            not_before: None,
+            empty_timeout_seconds: Some(settings.empty_timeout.as_secs()),
+            history: History::None,
+            locked: false,
+            lobby: false,
+            join_as: Role::Speaker,
+            publish: PublishPolicy::default(),
+            chat: Allowed::Everyone,
+            metadata: serde_json::Map::new(),
+        },
+        host_secret: None,
+        password: None,
+        banned: Vec::new(),
+    })
 }
 
 fn within(field: &str, asked: u64, most: u64) -> Result<u64, Refusal> {

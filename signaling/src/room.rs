@@ -3,9 +3,11 @@
 //! The members' list, the chat's order and the commands to the shard follow one sequence, that of the room's lock. Nothing is
 //! awaited while it is held.
 
+use crate::access::{Identity, Role};
 use crate::protocol::server::{Departure, Membership, ServerMessage};
 use crate::protocol::{Participant, ParticipantRef, RoomCode, Timestamp, Track};
-use crate::session::{Session, lock};
+use crate::session::{Session, Token, lock};
+use crate::store::{RoomRecord, RoomUid};
 use axum::extract::ws::Utf8Bytes;
 use parlor_media::command::Candidate;
 use parlor_media::ids::{ParticipantId, RoomId};
@@ -19,38 +21,21 @@ pub(crate) const MAX_OFFERS: usize = 8;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Room {
+    /// Its number on its shard and in the log.
     pub(crate) key: RoomId,
+    /// Its number in the store.
+    pub(crate) uid: RoomUid,
     pub(crate) code: RoomCode,
-    pub(crate) name: Option<String>,
-    pub(crate) created_at: Timestamp,
-    pub(crate) expiry: Option<Expiry>,
-    pub(crate) max_participants: usize,
     /// The shard that it lives on, by index.
     pub(crate) shard: usize,
     state: Mutex<RoomState>,
 }
 
-/// When a room ends.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Expiry {
-    /// By the server's timers.
-    pub(crate) deadline: Instant,
-    /// For people.
-    pub(crate) at: Timestamp,
-}
-
-/// What a room is created with.
-#[derive(Debug)]
-pub(crate) struct RoomPlan {
-    pub(crate) code: RoomCode,
-    pub(crate) name: Option<String>,
-    pub(crate) expiry: Option<Expiry>,
-    pub(crate) max_participants: usize,
-}
-
 /// What changes in a room.
 #[derive(Debug)]
 pub(crate) struct RoomState {
+    /// As the store has it.
+    pub(crate) record: RoomRecord,
     /// In the order of joining.
     pub(crate) members: Vec<Member>,
     /// The `seq` of the latest chat message.
@@ -65,6 +50,10 @@ pub(crate) struct RoomState {
 pub(crate) struct Member {
     pub(crate) participant: ParticipantId,
     pub(crate) session: Arc<Session>,
+    pub(crate) identity: Identity,
+    pub(crate) role: Role,
+    /// Its credential for REST.
+    pub(crate) access: Token,
     pub(crate) display_name: Option<String>,
     pub(crate) joined_at: Timestamp,
     /// With their mids.
@@ -90,29 +79,22 @@ impl std::fmt::Debug for Member {
 }
 
 impl Room {
-    pub(crate) fn new(key: RoomId, plan: RoomPlan, shard: usize, now: Instant) -> Arc<Self> {
-        Arc::new(Self {
-            key,
-            code: plan.code,
-            name: plan.name,
-            created_at: Timestamp::now(),
-            expiry: plan.expiry,
-            max_participants: plan.max_participants,
-            shard,
-            state: Mutex::new(RoomState { members: Vec::new(), seq: 0, empty_since: Some(now), ended: false }),
-        })
+    pub(crate) fn new(key: RoomId, record: RoomRecord, shard: usize, now: Instant) -> Arc<Self> {
+        let (uid, code) = (record.uid, record.code.clone());
+        let state = RoomState { record, members: Vec::new(), seq: 0, empty_since: Some(now), ended: false };
+        Arc::new(Self { key, uid, code, shard, state: Mutex::new(state) })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, RoomState> {
         lock(&self.state)
     }
-
-    pub(crate) fn is_expired(&self, now: Instant) -> bool {
-        self.expiry.is_some_and(|expiry| now >= expiry.deadline)
-    }
 }
 
 impl RoomState {
+    pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
+        self.record.expires_at.is_some_and(|end| now >= end)
+    }
+
     pub(crate) fn member(&mut self, participant: ParticipantId) -> Option<&mut Member> {
         self.members.iter_mut().find(|member| member.participant == participant)
     }
@@ -199,14 +181,14 @@ impl Room {
     ) -> Membership {
         Membership {
             room_id: self.code.clone(),
-            name: self.name.clone(),
+            name: state.record.settings.name.clone(),
             participant_id: ParticipantRef(participant),
             participant_count: state.members.len(),
             participants: state.participants(Some(participant)),
             ice_servers: surroundings.ice_servers.clone(),
             resume_token,
             resume_grace_seconds: surroundings.resume_grace_seconds,
-            expires_at: self.expiry.map(|expiry| expiry.at),
+            expires_at: state.record.expires_at,
             server_id: surroundings.server_id.clone(),
             id,
         }

@@ -9,6 +9,7 @@
 use crate::outbox::{Outbox, Overflow};
 use crate::rate::{Allowance, Rate, Verdict};
 use crate::room::Room;
+use crate::store::Secret;
 use axum::extract::ws::{CloseCode, Utf8Bytes};
 use parlor_media::ids::ParticipantId;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,6 +48,12 @@ impl Token {
             *byte = digit(pair[0])? << 4 | digit(pair[1])?;
         }
         Some(Self(token))
+    }
+
+    /// What is stored of it.
+    pub(crate) fn digest(self) -> Secret {
+        let digest = ring::digest::digest(&ring::digest::SHA256, &self.0);
+        Secret(digest.as_ref().try_into().unwrap_or_default())
     }
 
     pub(crate) fn to_text(self) -> String {

@@ -1,5 +1,6 @@
 //! What the signalling can be told.
 
+use crate::protocol::Timestamp;
 use crate::protocol::server::IceServer;
 use crate::rate::Rate;
 use std::net::IpAddr;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub ping_interval: Duration,
     /// How long a socket may be silent; some pings long.
     pub idle_timeout: Duration,
+    /// The time of day; tests have their own.
+    pub wall_clock: fn() -> Timestamp,
 }
 
 impl Default for Settings {
@@ -64,6 +67,7 @@ impl Default for Settings {
             join_deadline: Duration::from_secs(15),
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(45),
+            wall_clock: Timestamp::now,
         }
     }
 }

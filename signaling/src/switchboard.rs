@@ -4,17 +4,17 @@ use crate::directory::Directory;
 use crate::gate::Gate;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::Limits;
-use crate::protocol::{RoomCode, ServerMessage};
+use crate::protocol::{RoomCode, ServerMessage, Timestamp};
 use crate::room::{Room, Surroundings, encode};
 use crate::session::Session;
 use crate::settings::{Announce, Settings};
 use crate::shards::{Shard, ShardHandle};
 use crate::stats::{Counters, Stats};
+use crate::store::{Storage, Store};
 use axum::extract::ws::Utf8Bytes;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 /// See the module.
 pub(crate) struct Switchboard {
@@ -22,6 +22,7 @@ pub(crate) struct Switchboard {
     pub(crate) announce: Announce,
     pub(crate) shards: Vec<Shard>,
     pub(crate) directory: Directory,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Counters,
     pub(crate) surroundings: Surroundings,
@@ -32,7 +33,7 @@ pub(crate) struct Switchboard {
 }
 
 impl Switchboard {
-    pub(crate) fn new(settings: Settings, announce: Announce, shards: Vec<ShardHandle>) -> Self {
+    pub(crate) fn new(settings: Settings, announce: Announce, storage: Storage, shards: Vec<ShardHandle>) -> Self {
         // Without entropy nobody can join either; an empty id is the least of it.
         let server_id = entropy::<10>().map(|bytes| RoomCode::from_entropy(bytes).to_string()).unwrap_or_default();
         Self {
@@ -46,6 +47,7 @@ impl Switchboard {
             announce,
             shards: shards.into_iter().map(Shard::new).collect(),
             directory: Directory::default(),
+            store: storage.0,
             counters: Counters::new(),
             next_room: AtomicU64::new(1),
             stopping: watch::Sender::new(false),
@@ -62,6 +64,11 @@ impl Switchboard {
         })
     }
 
+    /// The time of day, as people and stores know it. What is measured in seconds goes by [`tokio::time::Instant`].
+    pub(crate) fn wall_clock(&self) -> Timestamp {
+        (self.settings.wall_clock)()
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
@@ -74,7 +81,7 @@ impl Switchboard {
     /// The room of that id.
     pub(crate) fn room(&self, code: &RoomCode) -> Result<Arc<Room>, Refusal> {
         match self.directory.room(code) {
-            Some(room) if room.is_expired(Instant::now()) => Err(expired(code)),
+            Some(room) if room.lock().is_expired(self.wall_clock()) => Err(expired(code)),
             Some(room) => Ok(room),
             None if self.directory.has_expired(code) => Err(expired(code)),
             None => Err(Refusal::new(ErrorCode::RoomNotFound, format!("there is no room \"{code}\""))),

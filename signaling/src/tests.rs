@@ -8,3 +8,5 @@ mod rest;
 mod rooms;
 mod sessions;
 mod sockets;
+
+pub(crate) use house::record;

@@ -34,11 +34,11 @@ impl Switchboard {
     }
 
     fn sweep_room(&self, room: &Arc<Room>, now: Instant) {
-        let is_due = self.end_due(room, &room.lock(), now).is_some();
+        let is_due = self.end_due(&room.lock(), now).is_some();
         if is_due {
             if let Ok(permits) = self.shard_of(room).try_reserve(1) {
                 // Somebody may have joined since: only what is seen under the lock counts.
-                self.end_room_if(room, Some(permits), |state| self.end_due(room, state, now));
+                self.end_room_if(room, Some(permits), |state| self.end_due(state, now));
             }
             return;
         }
@@ -51,12 +51,13 @@ impl Switchboard {
         }
     }
 
-    fn end_due(&self, room: &Room, state: &RoomState, now: Instant) -> Option<Departure> {
-        if room.is_expired(now) {
+    fn end_due(&self, state: &RoomState, now: Instant) -> Option<Departure> {
+        if state.is_expired(self.wall_clock()) {
             return Some(Departure::RoomExpired);
         }
         let empty_since = state.empty_since?;
-        let too_long = now.saturating_duration_since(empty_since) >= self.settings.empty_timeout;
+        let too_long =
+            now.saturating_duration_since(empty_since).as_secs() >= state.record.settings.empty_timeout_seconds?;
         too_long.then_some(Departure::RoomClosed)
     }
 }

@@ -87,6 +87,14 @@ codes! {
     BodyTooLarge = "body-too-large";
     /// REST: the body is not JSON.
     BadJson = "bad-json";
+    /// A credential is needed.
+    Unauthorized = "unauthorized";
+    /// The credential shown is not good, or no longer.
+    TokenInvalid = "token-invalid";
+    /// What one is does not allow this.
+    Forbidden = "forbidden";
+    /// The database cannot be reached.
+    StoreUnavailable = "store-unavailable";
     /// The request comes from a page of another origin.
     OriginRefused = "origin-refused";
 }

@@ -17,7 +17,7 @@ macro_rules! textual_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&wire_id($prefix, self.0.into_number()))
+                f.write_str(&$crate::protocol::ids::write($prefix, self.0))
             }
         }
 
@@ -25,20 +25,20 @@ macro_rules! textual_id {
             /// The identity that `text` names; `None` unless it is exactly the form that is written.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
-                parse_wire_id($prefix, text).map(|number| Self(Number::from_number(number)))
+                $crate::protocol::ids::parse($prefix, text).map(Self)
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::parse(&text).ok_or_else(|| D::Error::invalid_value(Unexpected::Str(clip(&text)), &$expected))
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                Self::parse(&text).ok_or_else(|| $crate::protocol::ids::unexpected(&text, &$expected))
             }
         }
     };
@@ -49,8 +49,21 @@ pub(crate) fn clip(text: &str) -> &str {
     text.char_indices().nth(40).map_or(text, |(end, _)| &text[..end])
 }
 
+/// The error for a text that is not the identity it should be.
+pub(crate) fn unexpected<E: Error>(text: &str, expected: &&str) -> E {
+    E::invalid_value(Unexpected::Str(clip(text)), expected)
+}
+
+pub(crate) fn parse<N: Number>(prefix: char, text: &str) -> Option<N> {
+    parse_wire_id(prefix, text).map(N::from_number)
+}
+
+pub(crate) fn write<N: Number>(prefix: char, number: N) -> String {
+    wire_id(prefix, number.into_number())
+}
+
 /// An identity that is a number inside.
-trait Number {
+pub(crate) trait Number {
     fn into_number(self) -> u64;
     fn from_number(number: u64) -> Self;
 }
@@ -77,6 +90,8 @@ impl Number for u64 {
         number
     }
 }
+
+pub(crate) use textual_id;
 
 textual_id! {
     /// A participant on the wire: `p` and 13 base32 digits.

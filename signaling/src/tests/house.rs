@@ -1,9 +1,12 @@
 //! A signalling with one fake shard, and clients that speak to it without a socket.
 
-use crate::protocol::{ClientFrame, ClientMessage, ParticipantRef};
+use crate::access::Role;
+use crate::protocol::{ClientFrame, ClientMessage, ParticipantRef, RoomCode, Timestamp};
+use crate::room_settings::{Allowed, History, PublishPolicy, RoomSettings};
 use crate::session::{Attachment, Outgoing, Session};
+use crate::store::{RoomRecord, RoomUid};
 use crate::switchboard::Switchboard;
-use crate::{Announce, Settings, ShardHandle, Signaling};
+use crate::{Announce, Settings, ShardHandle, Signaling, Storage};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -11,6 +14,7 @@ use http_body_util::BodyExt;
 use parlor_media::command::{Command, Event};
 use parlor_media::ids::ParticipantId;
 use serde_json::{Value, json};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -33,7 +37,8 @@ impl House {
         let announce =
             Announce { addresses: vec!["192.0.2.1".parse().unwrap()], loopback: vec!["127.0.0.1".parse().unwrap()] };
         let shard = ShardHandle::new(sender, Arc::new(|| {}), 7900);
-        Self { signaling: Signaling::new(settings, announce, vec![shard]), commands }
+        let settings = Settings { wall_clock, ..settings };
+        Self { signaling: Signaling::new(settings, announce, Storage::memory(), vec![shard]), commands }
     }
 
     pub(super) fn board(&self) -> &Arc<Switchboard> {
@@ -191,4 +196,40 @@ impl std::ops::DerefMut for Member {
 /// Lets virtual time pass; whatever is due in it happens.
 pub(super) async fn pass(seconds: f64) {
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+}
+
+/// A time of day that goes with the test's virtual time.
+pub(crate) fn wall_clock() -> Timestamp {
+    thread_local!(static START: Instant = Instant::now());
+    START.with(|start| Timestamp::parse("2026-11-22T18:44:22.000Z").unwrap() + start.elapsed())
+}
+
+/// A room's record with the defaults.
+pub(crate) fn record(code: &str) -> RoomRecord {
+    let code = RoomCode::parse(code).unwrap();
+    let mut uid = std::hash::DefaultHasher::new();
+    code.as_str().hash(&mut uid);
+    RoomRecord {
+        uid: RoomUid(uid.finish() >> 1),
+        code,
+        version: 1,
+        created_at: wall_clock(),
+        expires_at: None,
+        settings: RoomSettings {
+            name: None,
+            max_participants: 50,
+            not_before: None,
+            empty_timeout_seconds: Some(300),
+            history: History::WhileOpen,
+            locked: false,
+            lobby: false,
+            join_as: Role::Speaker,
+            publish: PublishPolicy::default(),
+            chat: Allowed::Everyone,
+            metadata: serde_json::Map::new(),
+        },
+        host_secret: None,
+        password: None,
+        banned: Vec::new(),
+    }
 }

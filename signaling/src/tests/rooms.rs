@@ -2,7 +2,7 @@
 
 use super::house::{House, pass};
 use crate::protocol::server::MediaFailure;
-use crate::{Announce, Settings, ShardHandle, Signaling};
+use crate::{Announce, Settings, ShardHandle, Signaling, Storage};
 use parlor_media::command::{CloseReason, Command, Event};
 use parlor_media::path::Protocol;
 use serde_json::{Value, json};
@@ -233,7 +233,7 @@ async fn rooms_of_a_shard_that_stays_away_end() {
 async fn rooms_spread_over_the_shards() {
     let channels: Vec<_> = (0..3).map(|_| mpsc::channel(16)).collect();
     let handles = channels.iter().map(|(sender, _)| ShardHandle::new(sender.clone(), Arc::new(|| {}), 7900));
-    let signaling = Signaling::new(Settings::default(), Announce::default(), handles.collect());
+    let signaling = Signaling::new(Settings::default(), Announce::default(), Storage::memory(), handles.collect());
     let house = House { signaling, commands: mpsc::channel(1).1 };
     for room in ["one", "two", "three"] {
         house.create(json!({ "roomId": room })).await;

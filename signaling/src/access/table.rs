@@ -1,0 +1,113 @@
+//! What each standing may do: one table, held against `docs/access.md` and against the server's answers by tests.
+
+use super::{Role, Standing};
+use crate::protocol::error::{ErrorCode, Refusal};
+
+macro_rules! actions {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal: $($standing:ident)*;)*) => {
+        /// What somebody may want to do in a room, or to one.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub(crate) enum Action {
+            $($(#[doc = $doc])* $variant,)*
+        }
+
+        impl Action {
+            /// Every action, in the order of the table.
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// For the table in the docs.
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// Who may do it. What a room's settings or a token forbid besides is checked where it is done.
+            const fn allowed(self) -> &'static [Column] {
+                match self {
+                    $(Self::$variant => &[$(Column::$standing),*],)*
+                }
+            }
+        }
+    };
+}
+
+/// A column of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    Admin,
+    Host,
+    Speaker,
+    Listener,
+    Lobby,
+    Stranger,
+}
+
+actions! {
+    /// See the settings and how many people are in.
+    SeeRoom = "see the room": Admin Host Speaker Listener Lobby Stranger;
+    /// See who is in.
+    SeeUsers = "see who is in": Admin Host Speaker Listener;
+    /// Read the chat.
+    ReadMessages = "read messages": Admin Host Speaker Listener;
+    /// Write in the chat, react, show as writing.
+    Chat = "write, react": Host Speaker Listener;
+    /// Change or delete a message of one's own.
+    EditOwnMessage = "edit or delete own messages": Host Speaker Listener;
+    /// Delete a message of somebody else's.
+    DeleteMessage = "delete others' messages": Admin Host;
+    /// Share a file.
+    UploadFile = "upload files": Host Speaker;
+    /// Fetch a shared file.
+    DownloadFile = "download files": Admin Host Speaker Listener;
+    /// Remove a file of somebody else's.
+    DeleteFile = "delete others' files": Admin Host;
+    /// Send media.
+    Publish = "publish media": Host Speaker;
+    /// Receive media.
+    Subscribe = "receive media": Host Speaker Listener;
+    /// Change the settings.
+    ChangeRoom = "change the room": Admin Host;
+    /// Delete the room.
+    DeleteRoom = "delete the room": Admin Host;
+    /// End the call.
+    EndRoom = "end the call": Admin Host;
+    /// Mute, remove, ban, give another role.
+    Moderate = "mute, kick, ban, promote": Admin Host;
+    /// Admit from the lobby, or not.
+    ManageLobby = "admit from the lobby": Admin Host;
+    /// Make, list and withdraw invites and tokens.
+    Invite = "make invites and tokens": Admin Host;
+    /// See who was in, when, and why they left.
+    SeeSessions = "see past sessions": Admin Host;
+}
+
+impl Column {
+    fn of(standing: Standing) -> Self {
+        match standing {
+            Standing::Admin => Self::Admin,
+            Standing::Member(Role::Host) => Self::Host,
+            Standing::Member(Role::Speaker) => Self::Speaker,
+            Standing::Member(Role::Listener) => Self::Listener,
+            Standing::Lobby => Self::Lobby,
+            Standing::Stranger => Self::Stranger,
+        }
+    }
+}
+
+/// Whether that standing has that right.
+pub(crate) fn may(standing: Standing, action: Action) -> bool {
+    action.allowed().contains(&Column::of(standing))
+}
+
+/// The same as a refusal: `unauthorized` for strangers, who may have a credential to show, `forbidden` for others.
+pub(crate) fn require(standing: Standing, action: Action) -> Result<(), Refusal> {
+    if may(standing, action) {
+        return Ok(());
+    }
+    let name = action.name();
+    Err(match standing {
+        Standing::Stranger => Refusal::new(ErrorCode::Unauthorized, format!("to {name} a credential is needed")),
+        _ => Refusal::new(ErrorCode::Forbidden, format!("your role does not allow to {name}")),
+    })
+}
