@@ -19,6 +19,18 @@ impl Timestamp {
         Self(0) + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
+    /// That many milliseconds since 1970, the end of the year 9999 at most.
+    #[must_use]
+    pub fn from_millis(ms: u64) -> Self {
+        Self(ms.min(LAST))
+    }
+
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub fn millis(self) -> u64 {
+        self.0
+    }
+
     /// The point that `text` writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
