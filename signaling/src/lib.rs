@@ -16,6 +16,7 @@ mod chat;
 mod directory;
 mod events;
 mod gate;
+mod lifecycle;
 mod membership;
 mod outbox;
 mod problem;
