@@ -17,6 +17,7 @@ mod directory;
 mod events;
 mod gate;
 mod lifecycle;
+mod limits;
 mod membership;
 mod outbox;
 mod problem;
@@ -39,6 +40,8 @@ mod ws;
 #[cfg(test)]
 mod tests;
 
+pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES};
+pub use limits::Rates;
 pub use rate::Rate;
 pub use settings::{Announce, Settings};
 pub use shards::ShardHandle;

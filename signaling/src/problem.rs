@@ -1,7 +1,7 @@
 //! Errors of the REST interface: problem details (RFC 9457) with Parlor's error codes.
 
 use crate::protocol::{ErrorCode, Refusal};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -46,6 +46,18 @@ impl IntoResponse for Problem {
         };
         let mut response = (status, axum::Json(body)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = refusal.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        // RFC 6750 section 3: a 401 says how to authenticate, and whether the token was to blame.
+        let challenge = match refusal.code {
+            ErrorCode::Unauthorized => Some("Bearer"),
+            ErrorCode::TokenInvalid => Some("Bearer error=\"invalid_token\""),
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
         // For who counts.
         response.extensions_mut().insert(refusal.code);
         response
@@ -55,7 +67,7 @@ impl IntoResponse for Problem {
 fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::RoomNotFound | ErrorCode::NotFound => StatusCode::NOT_FOUND,
-        ErrorCode::RoomExists | ErrorCode::RoomFull => StatusCode::CONFLICT,
+        ErrorCode::RoomExists | ErrorCode::RoomFull | ErrorCode::NoKeys => StatusCode::CONFLICT,
         ErrorCode::RoomExpired => StatusCode::GONE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::ServerBusy => StatusCode::SERVICE_UNAVAILABLE,
