@@ -19,6 +19,7 @@ mod gate;
 mod lifecycle;
 mod membership;
 mod outbox;
+mod password;
 mod problem;
 pub mod protocol;
 mod rate;
