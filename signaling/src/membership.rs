@@ -13,7 +13,7 @@ use crate::session::{Attachment, Place, Session, Token};
 use crate::shards::Permits;
 use crate::stats::count;
 use crate::switchboard::{Switchboard, entropy, expired};
-use parlor_media::command::{Command, ParticipantSettings};
+use parlor_media::command::{Command, ParticipantSettings, Rights};
 use parlor_media::ids::ParticipantId;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -75,6 +75,7 @@ impl Switchboard {
             candidates,
             follows_bindings: join.follows_bindings,
             auto_subscribe: join.auto_subscribe,
+            rights: Rights::ALL,
         };
         permits.send(Command::Join { room: room.key, participant, settings });
         shard.count_participant();
