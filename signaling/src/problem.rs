@@ -46,6 +46,8 @@ impl IntoResponse for Problem {
         };
         let mut response = (status, axum::Json(body)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        // For who counts.
+        response.extensions_mut().insert(refusal.code);
         response
     }
 }

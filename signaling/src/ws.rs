@@ -6,10 +6,11 @@
 use crate::chat::rate_limited;
 use crate::gate::{Closed, Pass};
 use crate::membership::CLOSE_RESTART;
+use crate::problem::Problem;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::{ClientFrame, ClientMessage};
 use crate::rate::Verdict;
-use crate::rest::{origin_refused, refuse};
+use crate::rest::origin_refused;
 use crate::room::encode;
 use crate::session::{Attachment, Outgoing, Session};
 use crate::stats::count;
@@ -43,7 +44,8 @@ pub(crate) async fn upgrade(
         Ok(pass) => pass,
         Err(refusal) => {
             count(&board.counters.sockets_refused);
-            return refuse(&board, refusal);
+            board.counters.count_error(refusal.code);
+            return Problem(refusal).into_response();
         }
     };
     let limit = board.settings.max_frame_bytes;
