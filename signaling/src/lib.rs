@@ -12,6 +12,7 @@
 //! - Everything that a client can make grow has a bound: frames, texts, outboxes, sockets, rooms, members, offers, tables.
 
 mod access;
+mod admission;
 mod chat;
 mod directory;
 mod events;
