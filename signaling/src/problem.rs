@@ -6,6 +6,11 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+/// Seconds after which a bucket has something again, where the refusal does not know.
+const RETRY_LIMITED: u32 = 1;
+/// Seconds after which a database or a shard may be back, where the refusal does not know.
+const RETRY_UNAVAILABLE: u32 = 5;
+
 /// A refusal as a response.
 #[derive(Debug)]
 pub(crate) struct Problem(pub(crate) Refusal);
@@ -46,7 +51,12 @@ impl IntoResponse for Problem {
         };
         let mut response = (status, axum::Json(body)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = refusal.retry_after {
+        let default = match status {
+            StatusCode::TOO_MANY_REQUESTS => Some(RETRY_LIMITED),
+            StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_UNAVAILABLE),
+            _ => None,
+        };
+        if let Some(seconds) = refusal.retry_after.or(default) {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         // RFC 6750 section 3: a 401 says how to authenticate, and whether the token was to blame.
@@ -77,6 +87,9 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::BodyTooLarge | ErrorCode::FrameTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::Unauthorized | ErrorCode::TokenInvalid => StatusCode::UNAUTHORIZED,
         ErrorCode::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::ServerFull => StatusCode::INSUFFICIENT_STORAGE,
+        ErrorCode::VersionConflict => StatusCode::PRECONDITION_FAILED,
+        ErrorCode::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::OriginRefused | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
         _ => StatusCode::BAD_REQUEST,
     }

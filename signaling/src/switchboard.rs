@@ -11,7 +11,7 @@ use crate::session::Session;
 use crate::settings::{Announce, Settings};
 use crate::shards::{Shard, ShardHandle};
 use crate::stats::{Counters, Stats};
-use crate::store::{Storage, Store};
+use crate::store::{Journal, Storage, Store};
 use axum::extract::ws::Utf8Bytes;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -24,6 +24,8 @@ pub(crate) struct Switchboard {
     pub(crate) shards: Vec<Shard>,
     pub(crate) directory: Directory,
     pub(crate) store: Arc<dyn Store>,
+    /// What is written to the store in the background.
+    pub(crate) journal: Arc<Journal>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Counters,
     pub(crate) surroundings: Surroundings,
@@ -44,6 +46,7 @@ impl Switchboard {
                 resume_grace_seconds: settings.resume_grace.as_secs(),
                 server_id,
             },
+            journal: Arc::new(Journal::new(Arc::clone(&storage.0), settings.wall_clock)),
             settings,
             announce,
             shards: shards.into_iter().map(Shard::new).collect(),
@@ -116,11 +119,15 @@ impl Switchboard {
     pub(crate) fn stats(&self) -> Stats {
         let rooms = self.directory.rooms();
         let detached = |room: &Arc<Room>| room.lock().members.iter().filter(|m| !m.session.is_attached()).count();
+        let journal = self.journal.health();
         Stats {
             rooms: rooms.len(),
             participants: self.directory.participant_count(),
             detached: rooms.iter().map(detached).sum(),
             sockets: self.gate.sockets(),
+            store_available: journal.available,
+            store_queue: journal.queued,
+            store_writes_lost: journal.dropped,
             ..self.counters.snapshot()
         }
     }

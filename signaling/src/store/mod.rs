@@ -9,9 +9,12 @@
 //! - Reads take `now` and show nothing of a room whose time is over, whatever a sweep has or has not removed.
 //! - Nothing of a room is left once [`Store::purge`] returned, in no file of the database.
 
+mod journal;
 mod memory;
 mod records;
 
+pub use journal::Health;
+pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
 pub(crate) use records::{
     FileId, FileRecord, InviteRecord, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,
