@@ -24,6 +24,7 @@ mod outbox;
 mod password;
 mod problem;
 pub mod protocol;
+mod proxies;
 mod rate;
 mod requests;
 mod rest;
