@@ -18,6 +18,7 @@ mod directory;
 mod events;
 mod gate;
 mod lifecycle;
+mod limits;
 mod membership;
 mod outbox;
 mod password;
@@ -41,6 +42,8 @@ mod ws;
 #[cfg(test)]
 mod tests;
 
+pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES};
+pub use limits::Rates;
 pub use rate::Rate;
 pub use settings::{Announce, Settings};
 pub use shards::ShardHandle;

@@ -1,5 +1,6 @@
 //! What everything here shares: settings, shards, the directory and the counters.
 
+use crate::access::Grant;
 use crate::directory::Directory;
 use crate::gate::Gate;
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -39,7 +40,7 @@ impl Switchboard {
         // Without entropy nobody can join either; an empty id is the least of it.
         let server_id = entropy::<10>().map(|bytes| RoomCode::from_entropy(bytes).to_string()).unwrap_or_default();
         Self {
-            gate: Gate::new(settings.max_sockets, settings.max_sockets_per_address, settings.room_creation),
+            gate: Gate::new(settings.max_sockets, settings.max_sockets_per_address, settings.rates),
             surroundings: Surroundings {
                 ice_servers: settings.ice_servers.clone(),
                 resume_grace_seconds: settings.resume_grace.as_secs(),
@@ -70,6 +71,19 @@ impl Switchboard {
     /// The time of day, as people and stores know it. What is measured in seconds goes by [`tokio::time::Instant`].
     pub(crate) fn wall_clock(&self) -> Timestamp {
         (self.settings.wall_clock)()
+    }
+
+    /// Whether rooms are open to whoever knows their ids. Otherwise tokens are needed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.settings.keys.is_open()
+    }
+
+    /// What a token grants now.
+    ///
+    /// # Errors
+    /// `token-invalid`
+    pub(crate) fn verify(&self, token: &str) -> Result<Grant, Refusal> {
+        self.settings.keys.verify(token, self.wall_clock())
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -218,6 +218,9 @@ pub enum ServerMessage {
         /// The field to blame.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         field: Option<String>,
+        /// When to try again, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_seconds: Option<u32>,
         /// Of the request.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
@@ -390,6 +393,12 @@ pub enum SubscriptionFailure {
 
 impl std::convert::From<Refusal> for ServerMessage {
     fn from(refusal: Refusal) -> Self {
-        Self::Error { code: refusal.code, message: refusal.message, field: refusal.field, id: refusal.id }
+        Self::Error {
+            code: refusal.code,
+            message: refusal.message,
+            field: refusal.field,
+            retry_after_seconds: refusal.retry_after,
+            id: refusal.id,
+        }
     }
 }

@@ -3,6 +3,8 @@
 use super::body::{self, Content};
 use super::{AtRoom, Board, Done, Routes};
 use crate::access::Role;
+use crate::gate::Who;
+use crate::limits::Kind;
 use crate::problem::Problem;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::Departure;
@@ -71,10 +73,7 @@ async fn create(
     content: Content,
 ) -> Result<(StatusCode, Json<RoomBody>), Problem> {
     let plan = plan(&board, body::json(&headers, content)?)?;
-    if !board.gate.may_create_room(visitor.address, Instant::now()) {
-        let message = "too many rooms were created from this address, wait a moment";
-        return Err(Refusal::new(ErrorCode::RateLimited, message).into());
-    }
+    board.gate.take(Kind::RoomCreation, Who { address: visitor.address, ..Who::default() }, Instant::now())?;
     let room = board.create_room(plan).await?;
     Ok((StatusCode::CREATED, Json(body(&room))))
 }

@@ -61,6 +61,7 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::Unavailable(_) => {
                 Self::new(ErrorCode::StoreUnavailable, "the database cannot be reached now, try again in a moment")
+                    .with_retry_after(5)
             }
             _ => Self::new(ErrorCode::Internal, "the database failed"),
         }
