@@ -1,10 +1,15 @@
 //! Errors of the REST interface: problem details (RFC 9457) with Parlor's error codes.
 
 use crate::protocol::{ErrorCode, Refusal};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+
+/// Seconds after which a bucket has something again.
+const RETRY_LIMITED: &str = "1";
+/// Seconds after which a database or a shard may be back.
+const RETRY_UNAVAILABLE: &str = "5";
 
 /// A refusal as a response.
 #[derive(Debug)]
@@ -46,6 +51,10 @@ impl IntoResponse for Problem {
         };
         let mut response = (status, axum::Json(body)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            let after = if refusal.code == ErrorCode::RateLimited { RETRY_LIMITED } else { RETRY_UNAVAILABLE };
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(after));
+        }
         // For who counts.
         response.extensions_mut().insert(refusal.code);
         response
@@ -65,6 +74,9 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::BodyTooLarge | ErrorCode::FrameTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::Unauthorized | ErrorCode::TokenInvalid => StatusCode::UNAUTHORIZED,
         ErrorCode::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::ServerFull => StatusCode::INSUFFICIENT_STORAGE,
+        ErrorCode::VersionConflict => StatusCode::PRECONDITION_FAILED,
+        ErrorCode::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::OriginRefused | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
         _ => StatusCode::BAD_REQUEST,
     }

@@ -93,6 +93,12 @@ codes! {
     TokenInvalid = "token-invalid";
     /// What one is does not allow this.
     Forbidden = "forbidden";
+    /// The server has as many rooms or participants as it takes, or no memory for more.
+    ServerFull = "server-full";
+    /// REST: the room is no longer of the version that `If-Match` names.
+    VersionConflict = "version-conflict";
+    /// REST: the same `Idempotency-Key` came with another body.
+    IdempotencyMismatch = "idempotency-mismatch";
     /// The database cannot be reached.
     StoreUnavailable = "store-unavailable";
     /// The request comes from a page of another origin.

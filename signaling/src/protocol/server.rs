@@ -3,6 +3,7 @@
 use super::client::{AnswerDescription, CandidateInit, OfferDescription};
 use super::error::{ErrorCode, Refusal};
 use super::ids::{MessageId, ParticipantRef, RoomCode, TrackRef};
+use super::room::RoomView;
 use super::text::MAX_NAME_BYTES;
 use super::time::Timestamp;
 use super::track::{Participant, Source, Track};
@@ -55,6 +56,11 @@ pub enum ServerMessage {
         /// Of `leave-room`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
+    },
+    /// The room's settings have changed.
+    RoomUpdated {
+        /// The room as it is now.
+        room: RoomView,
     },
     /// The room ended; `room-left` follows.
     RoomClosed {
@@ -326,6 +332,8 @@ pub enum Departure {
     RoomExpired,
     /// The server stops.
     ServerShutdown,
+    /// A host ended the call.
+    Ended,
 }
 
 /// Of a media connection.
