@@ -12,14 +12,19 @@
 //! - Everything that a client can make grow has a bound: frames, texts, outboxes, sockets, rooms, members, offers, tables.
 
 mod access;
+mod admission;
 mod chat;
 mod directory;
 mod events;
 mod gate;
+mod lifecycle;
+mod limits;
 mod membership;
 mod outbox;
+mod password;
 mod problem;
 pub mod protocol;
+mod proxies;
 mod rate;
 mod requests;
 mod rest;
@@ -38,11 +43,13 @@ mod ws;
 #[cfg(test)]
 mod tests;
 
+pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES};
+pub use limits::Rates;
 pub use rate::Rate;
 pub use settings::{Announce, Settings};
 pub use shards::ShardHandle;
 pub use stats::Stats;
-pub use store::Storage;
+pub use store::{Health, Storage};
 
 use axum::Router;
 use axum::routing::get;
@@ -56,6 +63,9 @@ use tokio::time::timeout;
 
 /// How long a stop waits for clients to be told.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a stop waits for the store.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The signalling; clones are the same one.
 #[derive(Clone)]
@@ -92,6 +102,17 @@ impl Signaling {
         self.board.run_timers().await;
     }
 
+    /// Writes what is to be kept to the store, for as long as it is polled.
+    pub async fn run_journal(&self) {
+        self.board.journal.run(|notice| self.board.on_notice(notice)).await;
+    }
+
+    /// How the store does.
+    #[must_use]
+    pub fn store_health(&self) -> Health {
+        self.board.journal.health()
+    }
+
     /// A shard was started anew: its rooms stay, its participants are told to join again. Rooms of a shard that takes no
     /// commands end.
     pub async fn shard_lost(&self, shard: usize) {
@@ -111,7 +132,8 @@ impl Signaling {
         }
     }
 
-    /// Refuses newcomers, tells every client that the server stops, and waits, for a few seconds at most, until they were told.
+    /// Refuses newcomers, tells every client that the server stops, and waits, for a few seconds
+    /// at most, until they were told and what is to be kept is stored.
     pub async fn shutdown(&self) {
         // Rooms first: their members' last message is queued before their sockets learn of the stop. Then those that came in between.
         self.end_all_rooms();
@@ -119,6 +141,10 @@ impl Signaling {
         self.end_all_rooms();
         if timeout(SHUTDOWN_PATIENCE, self.board.gate.until_empty()).await.is_err() {
             tracing::warn!(sockets = self.board.gate.sockets(), "some sockets did not close in time");
+        }
+        let cut = self.board.journal.drain(FLUSH_PATIENCE).await;
+        if cut > 0 {
+            tracing::error!(writes = cut, "the store did not take everything in time: chat and session logs are cut");
         }
     }
 

@@ -11,10 +11,13 @@
 
 #[cfg(test)]
 mod contract;
+mod journal;
 mod memory;
 mod records;
 mod sqlite;
 
+pub use journal::Health;
+pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
 pub(crate) use records::{
     FileId, FileRecord, InviteRecord, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,
@@ -61,6 +64,7 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::Unavailable(_) => {
                 Self::new(ErrorCode::StoreUnavailable, "the database cannot be reached now, try again in a moment")
+                    .with_retry_after(5)
             }
             _ => Self::new(ErrorCode::Internal, "the database failed"),
         }

@@ -6,6 +6,7 @@ use crate::room_settings::{Allowed, History, PublishPolicy, RoomSettings};
 use crate::session::{Attachment, Outgoing, Session};
 use crate::store::{RoomRecord, RoomUid};
 use crate::switchboard::Switchboard;
+use crate::visitor::Whence;
 use crate::{Announce, Settings, ShardHandle, Signaling, Storage};
 use axum::Router;
 use axum::body::Body;
@@ -128,7 +129,7 @@ impl Client {
                 }
                 Err(refusal) => Err(refusal),
             },
-            Ok(frame) => self.board.handle(&self.session, false, frame).await,
+            Ok(frame) => self.board.handle(&self.session, Whence::default(), frame).await,
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = result {
