@@ -19,6 +19,16 @@ impl Timestamp {
         Self(0) + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
+    /// The point so many milliseconds after 1970; `None` beyond the year 9999.
+    pub(crate) fn from_ms(ms: u64) -> Option<Self> {
+        (ms <= LAST).then_some(Self(ms))
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn as_ms(self) -> u64 {
+        self.0
+    }
+
     /// The point that `text` writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

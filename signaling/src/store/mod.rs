@@ -10,9 +10,11 @@
 //! - Nothing of a room is left once [`Store::purge`] returned, in no file of the database.
 
 mod memory;
+mod mongo;
 mod records;
 
 pub(crate) use memory::MemoryStore;
+pub(crate) use mongo::MongoStore;
 pub(crate) use records::{
     FileId, FileRecord, InviteRecord, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,
     SessionRecord, Write,
