@@ -19,13 +19,15 @@ impl Timestamp {
         Self(0) + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
-    /// The point so many milliseconds after 1970; `None` beyond the year 9999.
-    pub(crate) fn from_ms(ms: u64) -> Option<Self> {
-        (ms <= LAST).then_some(Self(ms))
+    /// That many milliseconds since 1970, the end of the year 9999 at most.
+    #[must_use]
+    pub fn from_millis(ms: u64) -> Self {
+        Self(ms.min(LAST))
     }
 
     /// Milliseconds since 1970.
-    pub(crate) fn as_ms(self) -> u64 {
+    #[must_use]
+    pub fn millis(self) -> u64 {
         self.0
     }
 

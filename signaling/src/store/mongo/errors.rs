@@ -88,7 +88,9 @@ pub(super) fn of_answer(answer: &Document) -> Result<(), StoreError> {
 fn code(kind: &ErrorKind) -> Option<(i32, &str)> {
     match kind {
         ErrorKind::Command(error) => Some((error.code, &error.code_name)),
-        ErrorKind::Write(WriteFailure::WriteError(error)) => Some((error.code, error.code_name.as_deref().unwrap_or(""))),
+        ErrorKind::Write(WriteFailure::WriteError(error)) => {
+            Some((error.code, error.code_name.as_deref().unwrap_or("")))
+        }
         ErrorKind::Write(WriteFailure::WriteConcernError(error)) => Some((error.code, &error.code_name)),
         ErrorKind::InsertMany(many) => {
             let errors = many.write_errors.iter().flatten().map(|e| (e.code, e.code_name.as_deref().unwrap_or("")));

@@ -32,7 +32,7 @@ pub(super) fn count(field: &'static str, count: u64) -> Result<Bson, StoreError>
 
 pub(super) fn time(at: Timestamp) -> Bson {
     // Times end with the year 9999.
-    Bson::DateTime(DateTime::from_millis(at.as_ms().cast_signed()))
+    Bson::DateTime(DateTime::from_millis(at.millis().cast_signed()))
 }
 
 pub(super) fn optional_time(at: Option<Timestamp>) -> Bson {
@@ -90,8 +90,10 @@ impl Fields {
 
     pub(super) fn optional_time(&mut self, field: &'static str) -> Result<Option<Timestamp>, StoreError> {
         let Some(at) = self.take::<Option<DateTime>>(field)? else { return Ok(None) };
-        let at = u64::try_from(at.timestamp_millis()).ok().and_then(Timestamp::from_ms);
-        at.map(Some).ok_or_else(|| self.unreadable(field))
+        let ms = u64::try_from(at.timestamp_millis()).map_err(|_| self.unreadable(field))?;
+        let at = Timestamp::from_millis(ms);
+        // Beyond the year 9999 it would become another time.
+        if at.millis() == ms { Ok(Some(at)) } else { Err(self.unreadable(field)) }
     }
 
     pub(super) fn secret(&mut self, field: &'static str) -> Result<Secret, StoreError> {

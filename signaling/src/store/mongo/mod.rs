@@ -84,7 +84,10 @@ impl MongoStore {
         indexes::create(&store).await?;
         let leftovers = rooms::leftovers(&store).await?;
         if !leftovers.is_empty() {
-            tracing::info!(rooms = leftovers.len(), "the database holds leftovers of rooms that are gone, they will be purged");
+            tracing::info!(
+                rooms = leftovers.len(),
+                "the database holds leftovers of rooms that are gone, they will be purged"
+            );
         }
         *lock(&store.leftovers) = leftovers;
         Ok(store)

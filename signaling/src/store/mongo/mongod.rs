@@ -17,6 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// What a start may take on a machine that builds at the same time.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -36,9 +37,8 @@ pub(crate) enum Kind {
     ReplicaSet,
 }
 
-/// A store over a database of its own, which is dropped by [`Self::drop_database`].
-pub(crate) struct Furnished {
-    pub(crate) store: MongoStore,
+/// A database of a test's own, dropped at its end.
+pub(crate) struct Lent {
     pub(crate) url: String,
     /// To look at what is really there.
     pub(crate) database: Database,
@@ -94,28 +94,29 @@ impl Drop for Mongod {
     }
 }
 
-impl Furnished {
+impl Lent {
     /// A store over a new database, or `None` (said aloud) where there is no mongod.
-    pub(crate) async fn new(kind: Kind) -> Option<Self> {
+    pub(crate) async fn with_store(kind: Kind) -> Option<(MongoStore, Self)> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let server = shared(kind).await?;
         let name = format!("parlor_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let mut options = ClientOptions::parse(&server).await.unwrap();
         options.server_selection_timeout = Some(START_TIMEOUT);
-        let client = Client::with_options(options).unwrap();
+        let database = Client::with_options(options).unwrap().database(&name);
+        // Once it answers as the primary; a new replica set elects itself after a moment.
+        database.run_command(doc! { "ping": 1 }).await.unwrap();
         let url = in_database(&server, &name);
-        // A new replica set has elected itself only after a moment.
-        let store = loop {
-            match MongoStore::open(&url).await {
-                Err(StoreError::Unavailable(_)) => {}
-                opened => break opened.unwrap(),
-            }
-        };
-        Some(Self { store, url, database: client.database(&name) })
+        Some((MongoStore::open(&url).await.unwrap(), Self { url, database }))
     }
+}
 
-    pub(crate) async fn drop_database(self) {
-        self.database.drop().await.unwrap();
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // Also when the test has failed. It needs a runtime of several threads.
+        let dropped = tokio::task::block_in_place(|| Handle::current().block_on(self.database.drop().into_future()));
+        if let Err(error) = dropped {
+            let _ = writeln!(std::io::stderr(), "the database {} was not dropped: {error}", self.database.name());
+        }
     }
 }
 
@@ -163,7 +164,8 @@ pub(crate) fn found<T>(server: Option<T>) -> Option<T> {
     if server.is_none() {
         assert!(env::var("REQUIRE_MONGO").as_deref() != Ok("1"), "there is no mongod, and REQUIRE_MONGO is set");
         // Past the test harness, which shows nothing of tests that pass.
-        let _ = writeln!(std::io::stderr(), "SKIPPED: tests of MongoDB, for want of a mongod: run scripts/mongod.sh path");
+        let _ =
+            writeln!(std::io::stderr(), "SKIPPED: tests of MongoDB, for want of a mongod: run scripts/mongod.sh path");
     }
     server
 }

@@ -84,7 +84,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_url_keeps_its_word_except_on_what_the_store_promises() {
-        let options = parse("mongodb://127.0.0.1:1,127.0.0.1:2/?w=1&readPreference=nearest&maxPoolSize=3").await.unwrap();
+        let options =
+            parse("mongodb://127.0.0.1:1,127.0.0.1:2/?w=1&readPreference=nearest&maxPoolSize=3").await.unwrap();
         assert_eq!(name(&options), "mongodb://127.0.0.1:1,127.0.0.1:2/onetimechat");
         assert_eq!(options.max_pool_size, Some(3));
         assert_eq!(options.server_selection_timeout, Some(SERVER_SELECTION_TIMEOUT));

@@ -8,8 +8,7 @@ use super::{COMMAND_TIMEOUT, MongoStore, RoomRecord, RoomUid, StoreError, files,
 use crate::access::Identity;
 use crate::protocol::{RoomCode, Timestamp};
 use crate::room_settings::RoomSettings;
-use mongodb::bson::{Bson, Document, doc, serialize_to_document};
-use serde_json::Value;
+use mongodb::bson::{Bson, Document, doc};
 use std::collections::BTreeSet;
 
 pub(super) const COLLECTION: &str = "rooms";
@@ -19,23 +18,21 @@ const CONTENTS: [&str; 4] = [messages::COLLECTION, sessions::COLLECTION, invites
 
 pub(super) async fn create(store: &MongoStore, room: &RoomRecord, now: Timestamp) -> Result<(), StoreError> {
     let rooms = store.collection(COLLECTION);
-    let over = doc! { "code": room.code.as_str(), "ending": false, "expiresAt": { "$lte": time(now) } };
+    let id = uid(room.uid);
+    let over =
+        doc! { "_id": { "$ne": &id }, "code": room.code.as_str(), "ending": false, "expiresAt": { "$lte": time(now) } };
+    // Its code is given again: no later change may bring it back.
     rooms.update_many(over, doc! { "$set": { "ending": true } }).await?;
     let mut document = changeable(room)?;
-    document.insert("_id", uid(room.uid));
+    document.insert("_id", &id);
     document.insert("code", room.code.as_str());
     document.insert("createdAt", time(room.created_at));
     document.insert("ending", false);
     match rooms.insert_one(document).await.map_err(StoreError::from) {
         // Of two rooms of a code the index lets one in. It may be this very room, from an attempt whose answer was lost.
-        Err(StoreError::Conflict) if is_there(store, room).await? => Ok(()),
+        Err(StoreError::Conflict) if rooms.find_one(doc! { "_id": id }).await?.is_some() => Ok(()),
         result => result.map(drop),
     }
-}
-
-async fn is_there(store: &MongoStore, room: &RoomRecord) -> Result<bool, StoreError> {
-    let found = store.find_one(COLLECTION, doc! { "_id": uid(room.uid), "ending": false }).await?;
-    Ok(found.map(read).transpose()?.is_some_and(|there| there == *room))
 }
 
 pub(super) async fn update(store: &MongoStore, room: &RoomRecord, expected: u64) -> Result<(), StoreError> {
@@ -144,26 +141,14 @@ fn changeable(room: &RoomRecord) -> Result<Document, StoreError> {
     })
 }
 
-/// The metadata is an application's own: as text its keys may be anything, also what is an operator or a path to the database.
-fn settings(settings: &RoomSettings) -> Result<Document, StoreError> {
-    let unwritable = |_| StoreError::Failed("a room's settings cannot be written".into());
-    let metadata = Value::Object(settings.metadata.clone()).to_string();
-    let plain = RoomSettings { metadata: serde_json::Map::new(), ..settings.clone() };
-    let mut document = serialize_to_document(&plain).map_err(unwritable)?;
-    document.insert("metadata", metadata);
-    Ok(document)
+/// As text: the keys of the metadata are an application's own, and may be what is an operator or a path to the database.
+fn settings(settings: &RoomSettings) -> Result<String, StoreError> {
+    serde_json::to_string(settings).map_err(|_| StoreError::Failed("a room's settings cannot be written".into()))
 }
 
 fn read_settings(fields: &mut Fields) -> Result<RoomSettings, StoreError> {
-    let mut settings: Value = fields.take("settings")?;
-    let metadata = settings.get("metadata").and_then(Value::as_str);
-    let metadata: Value = metadata
-        .and_then(|text| serde_json::from_str(text).ok())
-        .ok_or_else(|| fields.unreadable("settings.metadata"))?;
-    if let Value::Object(object) = &mut settings {
-        object.insert("metadata".into(), metadata);
-    }
-    serde_json::from_value(settings).map_err(|_| fields.unreadable("settings"))
+    let text: String = fields.take("settings")?;
+    serde_json::from_str(&text).map_err(|_| fields.unreadable("settings"))
 }
 
 fn read(mut fields: Fields) -> Result<RoomRecord, StoreError> {
