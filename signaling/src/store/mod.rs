@@ -10,12 +10,16 @@
 //! - Nothing of a room is left once [`Store::purge`] returned, in no file of the database.
 
 mod journal;
+#[cfg(test)]
+mod contract;
 mod memory;
+mod mongo;
 mod records;
 
 pub use journal::Health;
 pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
+pub(crate) use mongo::MongoStore;
 pub(crate) use records::{
     FileId, FileRecord, InviteRecord, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,
     SessionRecord, Write,
@@ -77,7 +81,8 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug {
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Enters a room. A room of that code whose time is over, or that is marked as ending, does not stand in the way.
+    /// Enters a room. A room of that code whose time is over, or that is marked as ending, does not stand in the way, and is
+    /// ending from then on. A room of that uid stays as it is.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when there is a room of that code.
@@ -105,7 +110,8 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug {
     /// an interrupted purge is found again by [`Self::due`]. A room that is not there is fine.
     async fn purge(&self, room: RoomUid) -> Result<(), StoreError>;
 
-    /// Writes a batch, in its order. What is there already stays as it is; what refers to something that is gone is left out.
+    /// Writes a batch, in its order. What is there already stays as it is; what refers to something that is gone, or to a room
+    /// that is ending, is left out.
     /// Batches hold 512 writes and 2 MiB at most.
     async fn write(&self, batch: &[Write]) -> Result<(), StoreError>;
 
@@ -137,7 +143,10 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug {
     /// Closes sessions that an earlier process left open. Returns how many there were.
     async fn close_sessions(&self, left_at: Timestamp, reason: &str) -> Result<u64, StoreError>;
 
-    /// Enters one-time invites.
+    /// Enters one-time invites of one room.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when the room is gone or ending.
     async fn add_invites(&self, invites: &[InviteRecord]) -> Result<(), StoreError>;
 
     /// A room's invites that are neither used nor over, `limit` at most, in the order of their creation.
