@@ -34,6 +34,7 @@ mod store;
 mod switchboard;
 mod timers;
 mod visitor;
+mod webhooks;
 mod ws;
 
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub use settings::{Announce, Settings};
 pub use shards::ShardHandle;
 pub use stats::Stats;
 pub use store::Storage;
+pub use webhooks::{SigningKey, WebhookSettings, WebhookStats};
 
 use axum::Router;
 use axum::routing::get;
@@ -57,6 +59,13 @@ use tokio::time::timeout;
 
 /// How long a stop waits for clients to be told.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Gives TLS connections of this process, to webhooks and clouds, their cryptography. Repeating it is harmless; what the process
+/// has chosen otherwise stays.
+pub fn install_cryptography() {
+    // An error says that there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
 
 /// The signalling; clones are the same one.
 #[derive(Clone)]
@@ -91,6 +100,11 @@ impl Signaling {
     /// Ends what is due, for as long as it is polled.
     pub async fn run_timers(&self) {
         self.board.run_timers().await;
+    }
+
+    /// Delivers webhooks, for as long as it is polled.
+    pub async fn run_webhooks(&self) {
+        self.board.webhooks.run().await;
     }
 
     /// A shard was started anew: its rooms stay, its participants are told to join again. Rooms of a shard that takes no

@@ -13,6 +13,7 @@ use crate::session::{Attachment, Place, Session, Token};
 use crate::shards::Permits;
 use crate::stats::count;
 use crate::switchboard::{Switchboard, entropy, expired};
+use crate::webhooks::Event;
 use parlor_media::command::{Command, ParticipantSettings};
 use parlor_media::ids::ParticipantId;
 use std::collections::VecDeque;
@@ -81,6 +82,14 @@ impl Switchboard {
         self.directory.enter(participant, &room);
         self.directory.add_token(token, session);
         self.directory.add_access(access, Place { room: Arc::clone(&room), participant });
+        self.webhooks.emit(&Event::ParticipantJoined {
+            room_id: &room.code,
+            participant_id: ParticipantRef(participant),
+            identity: &member.identity,
+            display_name: member.display_name.as_deref(),
+            role: member.role,
+            joined_at: member.joined_at,
+        });
         let participant_view = member.seen_by(None);
         state.members.push(member);
         state.empty_since = None;
@@ -194,6 +203,14 @@ impl Switchboard {
         self.directory.void_tokens(member.session.leave());
         self.directory.remove_access(member.access);
         self.shard_of(room).uncount_participant();
+        self.webhooks.emit(&Event::ParticipantLeft {
+            room_id: &room.code,
+            participant_id: ParticipantRef(member.participant),
+            identity: &member.identity,
+            display_name: member.display_name.as_deref(),
+            joined_at: member.joined_at,
+            reason,
+        });
         member.tell(&ServerMessage::RoomLeft { room_id: room.code.clone(), reason, id });
         if reason == Departure::ServerShutdown {
             member.session.close(CLOSE_RESTART, "the server stops");

@@ -11,6 +11,7 @@ use crate::settings::{Announce, Settings};
 use crate::shards::{Shard, ShardHandle};
 use crate::stats::{Counters, Stats};
 use crate::store::{Storage, Store};
+use crate::webhooks::Webhooks;
 use axum::extract::ws::Utf8Bytes;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -25,6 +26,7 @@ pub(crate) struct Switchboard {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Counters,
+    pub(crate) webhooks: Webhooks,
     pub(crate) surroundings: Surroundings,
     /// The number of the next room. Numbers are not reused.
     pub(crate) next_room: AtomicU64,
@@ -43,6 +45,7 @@ impl Switchboard {
                 resume_grace_seconds: settings.resume_grace.as_secs(),
                 server_id,
             },
+            webhooks: Webhooks::new(&settings.webhooks, settings.wall_clock),
             settings,
             announce,
             shards: shards.into_iter().map(Shard::new).collect(),
@@ -107,6 +110,7 @@ impl Switchboard {
             participants: self.directory.participant_count(),
             detached: rooms.iter().map(detached).sum(),
             sockets: self.gate.sockets(),
+            webhooks: self.webhooks.stats(),
             ..self.counters.snapshot()
         }
     }

@@ -9,4 +9,4 @@ mod rooms;
 mod sessions;
 mod sockets;
 
-pub(crate) use house::record;
+pub(crate) use house::{record, wall_clock};
