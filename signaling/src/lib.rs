@@ -15,6 +15,7 @@ mod access;
 mod chat;
 mod directory;
 mod events;
+mod files;
 mod gate;
 mod lifecycle;
 mod membership;
@@ -40,6 +41,7 @@ mod ws;
 #[cfg(test)]
 mod tests;
 
+pub use files::{FileSettings, FileStorage};
 pub use rate::Rate;
 pub use settings::{Announce, Settings};
 pub use shards::ShardHandle;
@@ -48,6 +50,7 @@ pub use store::Storage;
 pub use webhooks::{SigningKey, WebhookSettings, WebhookStats};
 
 use axum::Router;
+use axum::http::Method;
 use axum::routing::get;
 use parlor_media::command::Event;
 use protocol::server::Departure;
@@ -65,6 +68,15 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
 pub fn install_cryptography() {
     // An error says that there is one.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Whether a request of this method and path sets its own pace: an upload takes as long as bytes flow, and bounds itself.
+#[must_use]
+pub fn sets_its_own_pace(method: &Method, path: &str) -> bool {
+    let mut parts = path.split('/').skip(1);
+    let mut next = || parts.next().unwrap_or_default();
+    let is_files = (next(), next(), !next().is_empty(), next()) == ("api", "rooms", true, "files");
+    *method == Method::POST && is_files && parts.next().is_none()
 }
 
 /// The signalling; clones are the same one.
@@ -105,6 +117,18 @@ impl Signaling {
     /// Delivers webhooks, for as long as it is polled.
     pub async fn run_webhooks(&self) {
         self.board.webhooks.run().await;
+    }
+
+    /// Removes files of rooms that are not there any more. To be run once at the start, when rooms were loaded.
+    pub async fn remove_orphaned_files(&self) {
+        if !self.board.settings.files.storage.is_on() {
+            return;
+        }
+        match self.board.remove_orphans().await {
+            Ok(0) => {}
+            Ok(rooms) => tracing::info!(rooms, "files of rooms that are gone were removed"),
+            Err(refusal) => tracing::warn!(reason = refusal.message, "files of rooms that are gone may be left"),
+        }
     }
 
     /// A shard was started anew: its rooms stay, its participants are told to join again. Rooms of a shard that takes no

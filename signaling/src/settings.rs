@@ -1,5 +1,6 @@
 //! What the signalling can be told.
 
+use crate::files::FileSettings;
 use crate::protocol::Timestamp;
 use crate::protocol::server::IceServer;
 use crate::rate::Rate;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub ping_interval: Duration,
     /// How long a socket may be silent; some pings long.
     pub idle_timeout: Duration,
+    /// What may be shared.
+    pub files: FileSettings,
     /// Who is told what happens.
     pub webhooks: WebhookSettings,
     /// The time of day; tests have their own.
@@ -70,6 +73,7 @@ impl Default for Settings {
             join_deadline: Duration::from_secs(15),
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(45),
+            files: FileSettings::default(),
             webhooks: WebhookSettings::default(),
             wall_clock: Timestamp::now,
         }

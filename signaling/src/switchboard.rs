@@ -1,6 +1,7 @@
 //! What everything here shares: settings, shards, the directory and the counters.
 
 use crate::directory::Directory;
+use crate::files::Files;
 use crate::gate::Gate;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::Limits;
@@ -26,6 +27,7 @@ pub(crate) struct Switchboard {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Counters,
+    pub(crate) files: Files,
     pub(crate) webhooks: Webhooks,
     pub(crate) surroundings: Surroundings,
     /// The number of the next room. Numbers are not reused.
@@ -45,6 +47,7 @@ impl Switchboard {
                 resume_grace_seconds: settings.resume_grace.as_secs(),
                 server_id,
             },
+            files: Files::new(settings.files.clone()),
             webhooks: Webhooks::new(&settings.webhooks, settings.wall_clock),
             settings,
             announce,
