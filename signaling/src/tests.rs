@@ -9,4 +9,4 @@ mod rooms;
 mod sessions;
 mod sockets;
 
-pub(crate) use house::{record, wall_clock};
+pub(crate) use house::{board_with, record, wall_clock};

@@ -7,17 +7,14 @@ use crate::store::RoomUid;
 use crate::switchboard::Switchboard;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
-use object_store::{Error, ObjectStore, ObjectStoreExt};
+use object_store::{Error, ObjectStore};
 use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// Files listed, and removed, before the next are listed.
+/// Files listed, and removed (the storage bounds how many at a time), before the next are listed.
 const PAGE: usize = 1000;
-
-/// Removals at a time.
-const CONCURRENCY: usize = 8;
 
 /// Attempts to empty a room, and what is waited between them; whoever asked may ask again.
 const ATTEMPTS: u32 = 3;
@@ -50,14 +47,15 @@ impl Files {
         loop {
             let listing = store.list(Some(&prefix)).map_ok(|object| object.location).take(PAGE);
             let page: Vec<Path> = within(listing.try_collect()).await?;
-            let removals = page.iter().map(|path| async move {
-                match within(store.delete(path)).await {
-                    Err(Error::NotFound { .. }) => Ok(()),
-                    other => other,
+            let listed = page.len();
+            let mut removals = store.delete_stream(stream::iter(page.into_iter().map(Ok)).boxed());
+            while let Some(removed) = within(async { Ok(removals.next().await) }).await? {
+                match removed {
+                    Ok(_) | Err(Error::NotFound { .. }) => {}
+                    Err(error) => return Err(error),
                 }
-            });
-            stream::iter(removals).buffer_unordered(CONCURRENCY).try_collect::<()>().await?;
-            if page.len() < PAGE {
+            }
+            if listed < PAGE {
                 break;
             }
         }
