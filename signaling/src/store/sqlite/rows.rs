@@ -34,7 +34,7 @@ pub(super) fn count(limit: usize) -> i64 {
 }
 
 pub(super) fn time(time: Timestamp) -> i64 {
-    bound(time.millis())
+    bound(time.as_ms())
 }
 
 pub(super) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
@@ -154,11 +154,11 @@ fn id_or_none(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
 }
 
 fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    id(row, column).map(Timestamp::from_millis)
+    id(row, column).map(Timestamp::from_ms)
 }
 
 fn timestamp_or_none(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
-    Ok(id_or_none(row, column)?.map(Timestamp::from_millis))
+    Ok(id_or_none(row, column)?.map(Timestamp::from_ms))
 }
 
 fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Role> {

@@ -17,7 +17,7 @@ mod suite {
 }
 
 fn at(seconds: u64) -> Timestamp {
-    Timestamp::from_millis(1_795_373_062_007 + seconds * 1000)
+    Timestamp::from_ms(1_795_373_062_007 + seconds * 1000)
 }
 
 fn room(uid: u64) -> RoomRecord {
