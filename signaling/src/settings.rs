@@ -1,10 +1,12 @@
 //! What the signalling can be told.
 
 use crate::access::Keys;
+use crate::files::FileSettings;
 use crate::limits::Rates;
 use crate::protocol::Timestamp;
 use crate::protocol::server::IceServer;
 use crate::rate::Rate;
+use crate::webhooks::WebhookSettings;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -51,6 +53,10 @@ pub struct Settings {
     pub ping_interval: Duration,
     /// How long a socket may be silent; some pings long.
     pub idle_timeout: Duration,
+    /// What may be shared.
+    pub files: FileSettings,
+    /// Who is told what happens.
+    pub webhooks: WebhookSettings,
     /// The time of day; tests have their own.
     pub wall_clock: fn() -> Timestamp,
 }
@@ -77,6 +83,8 @@ impl Default for Settings {
             join_deadline: Duration::from_secs(15),
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(45),
+            files: FileSettings::default(),
+            webhooks: WebhookSettings::default(),
             wall_clock: Timestamp::now,
         }
     }

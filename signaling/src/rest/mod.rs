@@ -5,6 +5,7 @@
 //! and [`guard`] counts it. What a body may be bounds each subject by itself; [`MAX_BODY_BYTES`] holds unless it says otherwise.
 
 pub(crate) mod body;
+mod files;
 mod path;
 mod people;
 mod rooms;
@@ -39,6 +40,7 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
     Router::new()
         .merge(rooms::routes())
         .merge(people::routes())
+        .merge(files::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

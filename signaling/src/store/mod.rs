@@ -13,12 +13,14 @@
 mod contract;
 mod journal;
 mod memory;
+mod mongo;
 mod records;
 mod sqlite;
 
 pub use journal::Health;
 pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
+pub(crate) use mongo::MongoStore;
 pub(crate) use records::{
     FileId, FileRecord, InviteRecord, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,
     SessionRecord, Write,
