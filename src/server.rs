@@ -11,11 +11,11 @@ use crate::{addresses, assets, http};
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use parlor_config::{Config, GsoMode};
+use parlor_config::{Config, GsoMode, StoreConfig};
 use parlor_media::command::Event;
 use parlor_media::transport::{Identity, IdentityError};
 use parlor_media::{Shard, ShardSettings};
-use parlor_signaling::{Announce, Settings, ShardHandle, Signaling, Storage};
+use parlor_signaling::{Announce, OpenError, Settings, ShardHandle, Signaling, Storage, StoreUrl};
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -24,13 +24,16 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long the signalling may take to stop: it allows clients and the store three seconds each.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(7);
 
 /// How long running HTTP requests may take after that.
 const REQUEST_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long a start waits before it tries again to reach the database.
+const STORE_RETRY: Duration = Duration::from_secs(3);
 
 /// Why the server did not start, in one line.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +68,12 @@ pub enum StartError {
         /// How many there are.
         shards: u16,
     },
+    /// `store.url` is none.
+    #[error("store.url is not valid: expected {}", StoreUrl::RULE)]
+    StoreUrl,
+    /// The database cannot be used, or not be reached with `store.wait = false`.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// No certificate.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -97,7 +106,8 @@ struct ControlEnds {
 }
 
 impl Server {
-    /// Claims ports and threads, and connects the parts.
+    /// Claims ports, database and threads, and connects the parts. With `store.wait` it may wait for the database for ever; it
+    /// may be dropped meanwhile.
     ///
     /// # Errors
     /// See [`StartError`]; nothing is left behind.
@@ -108,6 +118,7 @@ impl Server {
         let clock = Clock::start();
         let sockets = bind_shards(config)?;
         let ipv6 = sockets.iter().all(ShardSockets::has_ipv6);
+        let storage = open_storage(&config.store).await?;
         let ends = start_shards(config, clock, sockets)?;
 
         let announce = announce(config, ipv6);
@@ -115,7 +126,7 @@ impl Server {
             let handle = ShardHandle::new(shard.commands(), shard.wake(), shard.port());
             if config.media.tcp { handle } else { handle.without_tcp() }
         });
-        let signaling = Signaling::new(settings(config), announce, Storage::memory(), handles.collect());
+        let signaling = Signaling::new(settings(config), announce, storage, handles.collect());
         let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
         let app = app(&signaling, metrics, clock);
         let tasks = start_tasks(&signaling, ends.events, ends.lost);
@@ -164,6 +175,23 @@ impl Server {
         // Joins threads, which end within a tick.
         drop(self.shards);
         Ok(())
+    }
+}
+
+async fn open_storage(config: &StoreConfig) -> Result<Storage, StartError> {
+    let url = StoreUrl::parse(config.url.expose()).ok_or(StartError::StoreUrl)?;
+    loop {
+        match Storage::open(&url).await {
+            Ok(storage) => {
+                tracing::info!(store = %url, "the database is open");
+                return Ok(storage);
+            }
+            Err(OpenError::Unavailable { store, reason }) if config.wait => {
+                tracing::warn!(store, reason, "waiting for the database (store.wait)");
+                sleep(STORE_RETRY).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

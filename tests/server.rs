@@ -9,10 +9,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use tokio_tungstenite::connect_async;
 
-/// A command that sees nothing of this host's configuration.
+/// A command that sees nothing of this host's configuration. Nothing is stored, unless the arguments say otherwise.
 fn parlor(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
-    command.env_clear().current_dir(env!("CARGO_TARGET_TMPDIR")).args(arguments);
+    command.env_clear().env("PARLOR_STORE__URL", "memory:");
+    command.current_dir(env!("CARGO_TARGET_TMPDIR")).args(arguments);
     command
 }
 

@@ -1,6 +1,6 @@
 //! One knob's place in a [`Config`](crate::Config): reading it from text or TOML, within its bounds.
 
-use crate::auth::{AuthKey, MAX_KEYS, MIN_SECRET_BYTES};
+use crate::auth::{AuthKey, MAX_KEYS, MIN_SECRET_BYTES, Secret};
 use crate::{GsoMode, LogFormat, LogLevel};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -16,6 +16,7 @@ pub(crate) enum Field<'a> {
     Origins(&'a mut Vec<String>),
     Keys(&'a mut Vec<AuthKey>),
     Path(&'a mut Option<PathBuf>),
+    Database(&'a mut Secret),
     Switch(&'a mut bool),
     Number16(&'a mut u16, RangeInclusive<u16>),
     Number32(&'a mut u32, RangeInclusive<u32>),
@@ -43,7 +44,7 @@ const MAX_LISTED: usize = 256;
 impl Field<'_> {
     /// Whether its value must not be shown.
     pub(crate) fn is_secret(&self) -> bool {
-        matches!(self, Self::Keys(_))
+        matches!(self, Self::Keys(_) | Self::Database(_))
     }
 
     /// What the field takes, for an error's text.
@@ -57,6 +58,7 @@ impl Field<'_> {
                 "up to {MAX_KEYS} keys as name:secret, each name once, each secret of {MIN_SECRET_BYTES} bytes or more"
             ),
             Self::Path(_) => "the path of a file".to_owned(),
+            Self::Database(_) => "memory:, sqlite: and the path of a file, mongodb://… or mongodb+srv://…".to_owned(),
             Self::Switch(_) => "true or false".to_owned(),
             Self::Number16(_, range) => format!("a whole number from {} to {}", range.start(), range.end()),
             Self::Number32(_, range) => format!("a whole number from {} to {}", range.start(), range.end()),
@@ -76,7 +78,7 @@ impl Field<'_> {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
             }
-            Self::Address(_) | Self::Path(_) | Self::Gso(_) | Self::Level(_) | Self::Format(_) => {
+            Self::Address(_) | Self::Path(_) | Self::Database(_) | Self::Gso(_) | Self::Level(_) | Self::Format(_) => {
                 Value::String(text.to_owned())
             }
         };
@@ -92,6 +94,7 @@ impl Field<'_> {
             Self::Origins(field) => **field = list(value, MAX_LISTED, origin)?,
             Self::Keys(field) => **field = keys(value)?,
             Self::Path(field) => **field = Some(value.as_str()?).filter(|path| !path.is_empty()).map(PathBuf::from),
+            Self::Database(field) => **field = Secret::new(Some(value.as_str()?).filter(|url| is_database(url))?),
             Self::Switch(field) => **field = value.as_bool()?,
             Self::Number16(field, range) => **field = number(value, range)?,
             Self::Number32(field, range) => **field = number(value, range)?,
@@ -125,6 +128,15 @@ fn addresses(value: &Value) -> Option<Vec<IpAddr>> {
 fn list<T>(value: &Value, most: usize, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     let list = value.as_array().filter(|list| list.len() <= most)?;
     list.iter().map(|item| parse(item.as_str()?)).collect()
+}
+
+/// Whether it is one of the kinds of databases; what follows is looked at when it is opened.
+fn is_database(url: &str) -> bool {
+    url == "memory:" || url.strip_prefix("sqlite:").is_some_and(|path| !path.is_empty()) || is_mongodb(url)
+}
+
+pub(crate) fn is_mongodb(url: &str) -> bool {
+    ["mongodb://", "mongodb+srv://"].iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
 }
 
 fn network(text: &str) -> Option<IpNet> {

@@ -169,6 +169,18 @@ pub const KNOBS: &[Knob] = &[
         field: |c| Field::Number32(&mut c.session.resume_grace_seconds, 1..=3_600),
     },
     Knob {
+        key: "store.url",
+        help: "Database: memory:, sqlite:PATH, mongodb://... or mongodb+srv://...",
+        placeholder: "URL",
+        field: |c| Field::Database(&mut c.store.url),
+    },
+    Knob {
+        key: "store.wait",
+        help: "Whether a start waits for a database that cannot be reached, or fails",
+        placeholder: "true|false",
+        field: |c| Field::Switch(&mut c.store.wait),
+    },
+    Knob {
         key: "log.level",
         help: "Least severe level that is logged",
         placeholder: "error|warn|info|debug|trace",

@@ -39,6 +39,8 @@ pub struct Config {
     pub room: RoomConfig,
     /// The life of signalling sessions.
     pub session: SessionConfig,
+    /// The database.
+    pub store: StoreConfig,
     /// Logging.
     pub log: LogConfig,
 }
@@ -121,6 +123,15 @@ pub struct RoomConfig {
 pub struct SessionConfig {
     /// Seconds for which a lost WebSocket may resume its session.
     pub resume_grace_seconds: u32,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// Which database: `memory:`, `sqlite:` and a path, `mongodb://…` or `mongodb+srv://…`. It may hold a password.
+    pub url: Secret,
+    /// Whether a start waits for a database that cannot be reached, or fails.
+    pub wait: bool,
 }
 
 /// `[log]`
@@ -222,6 +233,12 @@ impl Default for RoomConfig {
 impl Default for SessionConfig {
     fn default() -> Self {
         Self { resume_grace_seconds: 30 }
+    }
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { url: Secret::new("sqlite:parlor-data/parlor.db"), wait: true }
     }
 }
 

@@ -52,7 +52,7 @@ pub use rate::Rate;
 pub use settings::{Announce, Settings};
 pub use shards::ShardHandle;
 pub use stats::Stats;
-pub use store::{Health, Storage};
+pub use store::{Health, OpenError, Storage, StoreUrl};
 pub use webhooks::{SigningKey, WebhookSettings, WebhookStats};
 
 use axum::Router;

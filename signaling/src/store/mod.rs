@@ -16,6 +16,7 @@ mod memory;
 mod mongo;
 mod records;
 mod sqlite;
+mod url;
 
 pub use journal::Health;
 pub(crate) use journal::{Journal, Notice};
@@ -25,6 +26,7 @@ pub(crate) use records::{
     FileId, FileRecord, InviteRecord, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,
     SessionRecord, Write,
 };
+pub use url::{OpenError, StoreUrl};
 
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::{MessageId, RoomCode, Timestamp};
