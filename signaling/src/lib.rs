@@ -52,6 +52,8 @@ pub use rate::Rate;
 pub use settings::{Announce, Settings};
 pub use shards::ShardHandle;
 pub use stats::Stats;
+#[doc(hidden)]
+pub use store::bench;
 pub use store::{Health, OpenError, Storage, StoreUrl};
 pub use webhooks::{SigningKey, WebhookSettings, WebhookStats};
 

@@ -9,6 +9,7 @@
 //! - Reads take `now` and show nothing of a room whose time is over, whatever a sweep has or has not removed.
 //! - Nothing of a room is left once [`Store::purge`] returned, in no file of the database.
 
+pub mod bench;
 #[cfg(test)]
 mod contract;
 mod journal;
