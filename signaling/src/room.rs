@@ -13,6 +13,7 @@ use parlor_media::command::Candidate;
 use parlor_media::ids::{ParticipantId, RoomId};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// The most offers of one participant that await their answer.
@@ -28,6 +29,8 @@ pub(crate) struct Room {
     pub(crate) code: RoomCode,
     /// The shard that it lives on, by index.
     pub(crate) shard: usize,
+    /// Held while its record is changed, in the store and then in memory; taken before its lock.
+    pub(crate) changing: tokio::sync::Mutex<()>,
     state: Mutex<RoomState>,
 }
 
@@ -44,6 +47,8 @@ pub(crate) struct RoomState {
     pub(crate) empty_since: Option<Instant>,
     /// It has left the directory: nobody enters any more.
     pub(crate) ended: bool,
+    /// Its place among the rooms of the server.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
 }
 
 /// A participant.
@@ -81,8 +86,9 @@ impl std::fmt::Debug for Member {
 impl Room {
     pub(crate) fn new(key: RoomId, record: RoomRecord, shard: usize, now: Instant) -> Arc<Self> {
         let (uid, code) = (record.uid, record.code.clone());
-        let state = RoomState { record, members: Vec::new(), seq: 0, empty_since: Some(now), ended: false };
-        Arc::new(Self { key, uid, code, shard, state: Mutex::new(state) })
+        let state =
+            RoomState { record, members: Vec::new(), seq: 0, empty_since: Some(now), ended: false, place: None };
+        Arc::new(Self { key, uid, code, shard, changing: tokio::sync::Mutex::default(), state: Mutex::new(state) })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, RoomState> {

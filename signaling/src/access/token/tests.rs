@@ -179,7 +179,8 @@ fn every_broken_rule_is_named() {
     }
     assert!(broken(&keys(), &token(json!({"sub": "a b"}))).starts_with("the claim `sub` is not right: 1 to 128 of "));
     assert!(
-        broken(&keys(), &token(json!({"room": "../etc"}))).starts_with("the claim `room` is not right: 3 to 64 letters ")
+        broken(&keys(), &token(json!({"room": "../etc"})))
+            .starts_with("the claim `room` is not right: 3 to 64 letters ")
     );
 }
 
