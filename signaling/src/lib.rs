@@ -22,6 +22,7 @@ mod idempotency;
 mod lifecycle;
 mod limits;
 mod membership;
+mod openapi;
 mod outbox;
 mod password;
 mod problem;

@@ -31,6 +31,12 @@ impl Timestamp {
         self.0
     }
 
+    /// The time from `earlier` until here; none when it is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
     /// The point that `text` writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
