@@ -12,6 +12,7 @@ use crate::session::{Attachment, Place, Session, Token};
 use crate::shards::Permits;
 use crate::stats::count;
 use crate::switchboard::{Switchboard, entropy};
+use crate::webhooks::Event;
 use parlor_media::command::Command;
 use parlor_media::ids::ParticipantId;
 use std::sync::Arc;
@@ -108,6 +109,14 @@ impl Switchboard {
         self.directory.void_tokens(member.session.leave());
         self.directory.remove_access(member.access);
         self.shard_of(room).uncount_participant();
+        self.webhooks.emit(&Event::ParticipantLeft {
+            room_id: &room.code,
+            participant_id: ParticipantRef(member.participant),
+            identity: &member.identity,
+            display_name: member.display_name.as_deref(),
+            joined_at: member.joined_at,
+            reason,
+        });
         member.tell(&ServerMessage::RoomLeft { room_id: room.code.clone(), reason, id });
         if reason == Departure::ServerShutdown {
             member.session.close(CLOSE_RESTART, "the server stops");

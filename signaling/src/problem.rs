@@ -87,16 +87,17 @@ impl IntoResponse for Problem {
 
 fn status(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::RoomNotFound | ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::RoomNotFound | ErrorCode::NotFound | ErrorCode::FileNotFound => StatusCode::NOT_FOUND,
         ErrorCode::RoomExists | ErrorCode::RoomFull | ErrorCode::NoKeys => StatusCode::CONFLICT,
         ErrorCode::RoomExpired => StatusCode::GONE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::ServerBusy => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        ErrorCode::BodyTooLarge | ErrorCode::FrameTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::UnsupportedMediaType | ErrorCode::FileTypeRefused => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ErrorCode::BodyTooLarge | ErrorCode::FrameTooLarge | ErrorCode::FileTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::Unauthorized | ErrorCode::TokenInvalid => StatusCode::UNAUTHORIZED,
+        ErrorCode::FilesFull => StatusCode::INSUFFICIENT_STORAGE,
         ErrorCode::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::ServerFull => StatusCode::INSUFFICIENT_STORAGE,
         ErrorCode::VersionConflict => StatusCode::PRECONDITION_FAILED,

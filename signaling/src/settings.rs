@@ -1,10 +1,13 @@
 //! What the signalling can be told.
 
 use crate::access::Keys;
+use crate::files::FileSettings;
 use crate::limits::Rates;
 use crate::protocol::Timestamp;
 use crate::protocol::server::IceServer;
 use crate::rate::Rate;
+use crate::webhooks::WebhookSettings;
+use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -43,6 +46,8 @@ pub struct Settings {
     pub max_sockets_per_address: usize,
     /// What tokens are verified and signed with; none: rooms are open to whoever knows their ids.
     pub keys: Arc<Keys>,
+    /// Networks of reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Origins, as `https://example.org`, whose pages may connect besides those that this server serves.
     pub allowed_origins: Vec<String>,
     /// How long a socket may be in no room.
@@ -53,6 +58,10 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// `true` while the process uses as much memory as it may: nobody enters then.
     pub memory_pressure: Option<Arc<AtomicBool>>,
+    /// What may be shared.
+    pub files: FileSettings,
+    /// Who is told what happens.
+    pub webhooks: WebhookSettings,
     /// The time of day; tests have their own.
     pub wall_clock: fn() -> Timestamp,
 }
@@ -75,11 +84,14 @@ impl Default for Settings {
             max_sockets: 10_000,
             max_sockets_per_address: 256,
             keys: Arc::default(),
+            trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
             join_deadline: Duration::from_secs(15),
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(45),
             memory_pressure: None,
+            files: FileSettings::default(),
+            webhooks: WebhookSettings::default(),
             wall_clock: Timestamp::now,
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::access::Grant;
 use crate::directory::Directory;
+use crate::files::Files;
 use crate::gate::Gate;
 use crate::idempotency::Answers;
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -15,6 +16,7 @@ use crate::settings::{Announce, Settings};
 use crate::shards::{Shard, ShardHandle};
 use crate::stats::{Counters, Stats};
 use crate::store::{Journal, Storage, Store};
+use crate::webhooks::Webhooks;
 use axum::extract::ws::Utf8Bytes;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -38,6 +40,8 @@ pub(crate) struct Switchboard {
     pub(crate) created: Answers<Created>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Counters,
+    pub(crate) files: Files,
+    pub(crate) webhooks: Webhooks,
     pub(crate) surroundings: Surroundings,
     /// The number of the next room. Numbers are not reused.
     pub(crate) next_room: AtomicU64,
@@ -58,6 +62,8 @@ impl Switchboard {
                 server_id,
             },
             journal: Arc::new(Journal::new(Arc::clone(&storage.0), settings.wall_clock)),
+            files: Files::new(settings.files.clone()),
+            webhooks: Webhooks::new(&settings.webhooks, settings.wall_clock),
             settings,
             announce,
             shards: shards.into_iter().map(Shard::new).collect(),
@@ -142,6 +148,7 @@ impl Switchboard {
             store_available: journal.available,
             store_queue: journal.queued,
             store_writes_lost: journal.dropped,
+            webhooks: self.webhooks.stats(),
             ..self.counters.snapshot()
         }
     }

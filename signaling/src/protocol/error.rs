@@ -103,6 +103,14 @@ codes! {
     IdempotencyMismatch = "idempotency-mismatch";
     /// The database cannot be reached.
     StoreUnavailable = "store-unavailable";
+    /// The room has no such file.
+    FileNotFound = "file-not-found";
+    /// A file is too large.
+    FileTooLarge = "file-too-large";
+    /// Files of that type are not taken.
+    FileTypeRefused = "file-type-refused";
+    /// The room's files are as many, or as large together, as they may be.
+    FilesFull = "files-full";
     /// The request comes from a page of another origin.
     OriginRefused = "origin-refused";
 }

@@ -7,6 +7,7 @@ use super::room::RoomView;
 use super::text::MAX_NAME_BYTES;
 use super::time::Timestamp;
 use super::track::{Participant, Source, Track};
+use crate::store::FileId;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol that `hello` tells.
@@ -68,6 +69,11 @@ pub enum ServerMessage {
         room_id: RoomCode,
         /// Why.
         reason: Departure,
+    },
+    /// A shared file is gone.
+    FileRemoved {
+        /// The file.
+        file_id: FileId,
     },
     /// A chat message.
     MessageReceived {

@@ -37,6 +37,12 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
+    /// Whole seconds since 1970.
+    #[must_use]
+    pub fn unix_seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
     /// The point that `text` writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

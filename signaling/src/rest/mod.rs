@@ -5,6 +5,7 @@
 //! and [`guard`] counts it. A subject describes itself by its `api`. What a body may be bounds each subject by itself; [`MAX_BODY_BYTES`] holds unless it says otherwise.
 
 pub(crate) mod body;
+mod files;
 mod list;
 mod path;
 mod people;
@@ -48,6 +49,7 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
         .merge(rooms::routes())
         .merge(list::routes())
         .merge(people::routes())
+        .merge(files::routes())
         .route("/openapi.json", get(openapi_json))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
