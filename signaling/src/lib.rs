@@ -29,6 +29,7 @@ mod rest;
 mod room;
 mod room_settings;
 mod session;
+mod session_log;
 mod settings;
 mod shards;
 mod stats;
@@ -36,6 +37,7 @@ mod store;
 mod switchboard;
 mod timers;
 mod visitor;
+mod webhooks;
 mod ws;
 
 #[cfg(test)]
@@ -46,6 +48,7 @@ pub use settings::{Announce, Settings};
 pub use shards::ShardHandle;
 pub use stats::Stats;
 pub use store::{Health, Storage};
+pub use webhooks::{SigningKey, WebhookSettings, WebhookStats};
 
 use axum::Router;
 use axum::routing::get;
@@ -62,6 +65,12 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long a stop waits for the store.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(3);
+/// Gives TLS connections of this process, to webhooks and clouds, their cryptography. Repeating it is harmless; what the process
+/// has chosen otherwise stays.
+pub fn install_cryptography() {
+    // An error says that there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
 
 /// The signalling; clones are the same one.
 #[derive(Clone)]
@@ -107,6 +116,11 @@ impl Signaling {
     #[must_use]
     pub fn store_health(&self) -> Health {
         self.board.journal.health()
+    }
+
+    /// Delivers webhooks, for as long as it is polled.
+    pub async fn run_webhooks(&self) {
+        self.board.webhooks.run().await;
     }
 
     /// A shard was started anew: its rooms stay, its participants are told to join again. Rooms of a shard that takes no

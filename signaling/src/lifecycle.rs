@@ -9,6 +9,7 @@ use crate::shards::{Permits, least_loaded};
 use crate::stats::count;
 use crate::store::{RoomRecord, StoreError};
 use crate::switchboard::Switchboard;
+use crate::webhooks::Event;
 use parlor_media::command::Command;
 use parlor_media::ids::RoomId;
 use std::sync::Arc;
@@ -38,6 +39,12 @@ impl Switchboard {
         }
         permits.send(Command::OpenRoom { room: key });
         self.shards[index].count_room();
+        self.webhooks.emit(&Event::RoomStarted {
+            room_id: &room.code,
+            name: state.record.settings.name.as_deref(),
+            created_at: state.record.created_at,
+            expires_at: state.record.expires_at,
+        });
         drop(state);
         count(&self.counters.rooms_created);
         tracing::info!(room = room.key.0, shard = index, "room created");
@@ -74,6 +81,10 @@ impl Switchboard {
         }
         for member in std::mem::take(&mut state.members) {
             self.part(room, &member, reason, None);
+        }
+        if reason != Departure::ServerShutdown {
+            let name = state.record.settings.name.as_deref();
+            self.webhooks.emit(&Event::RoomEnded { room_id: &room.code, name, reason });
         }
         drop(state);
         self.shard_of(room).uncount_room();

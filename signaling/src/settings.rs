@@ -3,6 +3,7 @@
 use crate::protocol::Timestamp;
 use crate::protocol::server::IceServer;
 use crate::rate::Rate;
+use crate::webhooks::WebhookSettings;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub ping_interval: Duration,
     /// How long a socket may be silent; some pings long.
     pub idle_timeout: Duration,
+    /// Who is told what happens.
+    pub webhooks: WebhookSettings,
     /// The time of day; tests have their own.
     pub wall_clock: fn() -> Timestamp,
 }
@@ -67,6 +70,7 @@ impl Default for Settings {
             join_deadline: Duration::from_secs(15),
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(45),
+            webhooks: WebhookSettings::default(),
             wall_clock: Timestamp::now,
         }
     }

@@ -1,6 +1,7 @@
 //! Counters for the metrics endpoint.
 
 use crate::protocol::ErrorCode;
+use crate::webhooks::WebhookStats;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A snapshot of what the signalling does and did.
@@ -34,6 +35,8 @@ pub struct Stats {
     pub messages_dropped: u64,
     /// Sockets refused so far, for their number or origin.
     pub sockets_refused: u64,
+    /// Webhooks now and so far.
+    pub webhooks: WebhookStats,
     /// Errors told to clients so far, by code; codes that did not occur are left out.
     pub errors: Vec<(ErrorCode, u64)>,
 }

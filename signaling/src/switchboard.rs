@@ -11,6 +11,7 @@ use crate::settings::{Announce, Settings};
 use crate::shards::{Shard, ShardHandle};
 use crate::stats::{Counters, Stats};
 use crate::store::{Journal, Storage, Store};
+use crate::webhooks::Webhooks;
 use axum::extract::ws::Utf8Bytes;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -27,6 +28,7 @@ pub(crate) struct Switchboard {
     pub(crate) journal: Arc<Journal>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Counters,
+    pub(crate) webhooks: Webhooks,
     pub(crate) surroundings: Surroundings,
     /// The number of the next room. Numbers are not reused.
     pub(crate) next_room: AtomicU64,
@@ -46,6 +48,7 @@ impl Switchboard {
                 server_id,
             },
             journal: Arc::new(Journal::new(Arc::clone(&storage.0), settings.wall_clock)),
+            webhooks: Webhooks::new(&settings.webhooks, settings.wall_clock),
             settings,
             announce,
             shards: shards.into_iter().map(Shard::new).collect(),
@@ -114,6 +117,7 @@ impl Switchboard {
             store_available: journal.available,
             store_queue: journal.queued,
             store_writes_lost: journal.dropped,
+            webhooks: self.webhooks.stats(),
             ..self.counters.snapshot()
         }
     }

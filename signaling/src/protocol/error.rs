@@ -101,6 +101,12 @@ codes! {
     IdempotencyMismatch = "idempotency-mismatch";
     /// The database cannot be reached.
     StoreUnavailable = "store-unavailable";
+    /// There is no such file in the room.
+    FileNotFound = "file-not-found";
+    /// There is no such participant in the room.
+    UserNotFound = "user-not-found";
+    /// There is no such message, or not for these eyes, or it is deleted.
+    MessageNotFound = "message-not-found";
     /// The request comes from a page of another origin.
     OriginRefused = "origin-refused";
 }

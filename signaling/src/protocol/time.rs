@@ -19,6 +19,12 @@ impl Timestamp {
         Self(0) + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
+    /// Whole seconds since 1970.
+    #[must_use]
+    pub fn unix_seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
     /// The point that `text` writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -5,6 +5,7 @@
 //! and [`guard`] counts it. What a body may be bounds each subject by itself; [`MAX_BODY_BYTES`] holds unless it says otherwise.
 
 pub(crate) mod body;
+mod messages;
 mod path;
 mod people;
 mod rooms;
@@ -38,6 +39,7 @@ pub(crate) type Routes = Router<Arc<Switchboard>>;
 pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
     Router::new()
         .merge(rooms::routes())
+        .merge(messages::routes())
         .merge(people::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

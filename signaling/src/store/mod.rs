@@ -17,8 +17,8 @@ pub use journal::Health;
 pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
 pub(crate) use records::{
-    FileId, FileRecord, InviteRecord, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,
-    SessionRecord, Write,
+    FileId, FileRecord, InviteRecord, MAX_REACTIONS, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid,
+    Secret, SessionRecord, Write,
 };
 
 use crate::protocol::error::{ErrorCode, Refusal};
