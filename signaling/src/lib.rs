@@ -36,6 +36,7 @@ mod rest;
 mod room;
 mod room_settings;
 mod session;
+mod session_log;
 mod settings;
 mod shards;
 mod stats;

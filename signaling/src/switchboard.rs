@@ -8,7 +8,7 @@ use crate::idempotency::Answers;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::Limits;
 use crate::protocol::{RoomCode, ServerMessage, Timestamp};
-use crate::purge::{NoFiles, Purges, RoomFiles};
+use crate::purge::Purges;
 use crate::rest::Created;
 use crate::room::{Room, Surroundings, encode};
 use crate::session::Session;
@@ -31,7 +31,6 @@ pub(crate) struct Switchboard {
     pub(crate) store: Arc<dyn Store>,
     /// What is written to the store in the background.
     pub(crate) journal: Arc<Journal>,
-    pub(crate) room_files: Box<dyn RoomFiles>,
     /// Rooms that have ended, until nothing of them is left.
     pub(crate) purges: Purges,
     /// One for each room, from its creation until nothing of it is left.
@@ -69,7 +68,6 @@ impl Switchboard {
             shards: shards.into_iter().map(Shard::new).collect(),
             directory: Directory::default(),
             store: storage.0,
-            room_files: Box::new(NoFiles),
             purges: Purges::default(),
             created: Answers::new(),
             counters: Counters::new(),

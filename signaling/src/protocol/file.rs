@@ -6,8 +6,9 @@ use crate::store::{FileId, FileRecord};
 use serde::{Deserialize, Serialize};
 
 /// A shared file; its bytes are fetched by REST.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = File)]
 pub struct SharedFile {
     pub(crate) file_id: FileId,
     /// For people; never a path.

@@ -7,6 +7,7 @@
 pub(crate) mod body;
 mod files;
 mod list;
+mod messages;
 mod path;
 mod people;
 pub(crate) mod query;
@@ -48,6 +49,7 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
     Router::new()
         .merge(rooms::routes())
         .merge(list::routes())
+        .merge(messages::routes())
         .merge(people::routes())
         .merge(files::routes())
         .route("/openapi.json", get(openapi_json))
