@@ -15,6 +15,12 @@ pub struct Stats {
     pub detached: usize,
     /// Sockets now.
     pub sockets: usize,
+    /// Whether the store takes writes.
+    pub store_available: bool,
+    /// Writes that wait for the store.
+    pub store_queue: usize,
+    /// Writes that never reached the store so far.
+    pub store_writes_lost: u64,
     /// Rooms created so far.
     pub rooms_created: u64,
     /// Joins so far.

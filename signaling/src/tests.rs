@@ -3,6 +3,7 @@
 
 mod chat;
 mod files;
+mod flaky;
 mod house;
 mod negotiation;
 mod rest;
@@ -10,4 +11,5 @@ mod rooms;
 mod sessions;
 mod sockets;
 
+pub(crate) use flaky::FlakyStore;
 pub(crate) use house::{board_with, record, wall_clock};

@@ -18,7 +18,21 @@ pub(crate) struct Visitor {
     origin: Option<String>,
 }
 
+/// The part of a [`Visitor`] that a socket remembers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Whence {
+    /// The client's; unknown when the server does not tell.
+    pub(crate) address: Option<IpAddr>,
+    /// See [`Visitor::on_loopback`].
+    pub(crate) on_loopback: bool,
+}
+
 impl Visitor {
+    /// What is to be remembered of it.
+    pub(crate) fn whence(&self) -> Whence {
+        Whence { address: self.address, on_loopback: self.on_loopback }
+    }
+
     fn new(headers: &HeaderMap, address: Option<IpAddr>) -> Self {
         // A value that is no text is as good as a foreign one.
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("invalid").to_ascii_lowercase());

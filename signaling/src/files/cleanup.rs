@@ -3,13 +3,16 @@
 use super::upload::UPLOAD_PATIENCE;
 use super::{Files, STORAGE_PATIENCE, storage, unavailable, within};
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::store::RoomUid;
+use crate::purge::RoomFiles;
+use crate::store::{RoomUid, StoreError};
 use crate::switchboard::Switchboard;
+use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore};
 use std::collections::{BTreeSet, HashSet};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -86,6 +89,13 @@ impl Files {
         // Buckets list in the order of their keys.
         let next = if page.len() < PAGE { None } else { page.into_iter().max() };
         Ok((found, next))
+    }
+}
+
+#[async_trait]
+impl RoomFiles for Arc<Files> {
+    async fn remove_files(&self, room: RoomUid) -> Result<(), StoreError> {
+        self.remove_room(room).await.map_err(|refusal| StoreError::Unavailable(refusal.message))
     }
 }
 

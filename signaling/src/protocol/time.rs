@@ -25,6 +25,18 @@ impl Timestamp {
         self.0 / 1000
     }
 
+    /// The point so many milliseconds after the beginning of 1970; the year 9999 is the last.
+    #[must_use]
+    pub fn from_ms(ms: u64) -> Self {
+        Self(ms.min(LAST))
+    }
+
+    /// Milliseconds since the beginning of 1970.
+    #[must_use]
+    pub const fn as_ms(self) -> u64 {
+        self.0
+    }
+
     /// The point that `text` writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -1,16 +1,19 @@
-//! `/api/rooms/{room}/files`: shared files.
+//! `/api/rooms/{room_id}/files`: shared files.
 //!
 //! Whatever a file is, its answer cannot do anything in the page's origin: it is saved, not shown, unless it is an image, sound
 //! or video and is asked for in place; its type is the server's finding and not to be guessed at; and a sandbox is around it.
 
 use super::{AtRoom, Board, Done, Routes};
-use crate::access::{Action, Caller, Identity, require};
+use crate::access::{Action, Caller, Identity};
 use crate::files::{Upload, Wanted, disposition, may_be_shown_inline, not_found, parse_file_name, wanted};
+use crate::gate::Who;
+use crate::lifecycle::to_the_end;
+use crate::limits::Kind;
 use crate::problem::Problem;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::file::SharedFile;
-use crate::room::Room;
 use crate::store::{FileId, FileRecord};
+use crate::visitor::Visitor;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, RawPathParams, State};
@@ -24,6 +27,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use tokio::time::Instant;
 
 /// Files of a page of the list.
 const PAGE: usize = 50;
@@ -33,8 +37,8 @@ static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resou
 
 pub(super) fn routes() -> Routes {
     Router::new()
-        .route("/rooms/{room}/files", get(list).post(upload))
-        .route("/rooms/{room}/files/{file}", get(download).delete(remove))
+        .route("/rooms/{room_id}/files", get(list).post(upload))
+        .route("/rooms/{room_id}/files/{file_id}", get(download).delete(remove))
 }
 
 #[derive(Deserialize)]
@@ -84,16 +88,19 @@ async fn upload(
     State(board): Board,
     AtRoom(room): AtRoom,
     caller: Caller,
+    visitor: Visitor,
     query: Result<Query<UploadQuery>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<FileBody>), Problem> {
     let uploader = {
         let state = room.lock();
-        require(caller.standing(&room, &state), Action::UploadFile)?;
+        caller.require(&board, &room, &state, Action::UploadFile)?;
         // Whoever has a room's host secret without being in the room.
         caller.identity(&room, &state).or_else(|| Identity::parse("host")).ok_or_else(Refusal::busy)?
     };
+    let who = Who { address: visitor.address, identity: Some(&uploader), room: None };
+    board.gate.take(Kind::Upload, who, Instant::now())?;
     let name = parse_file_name(&fields(query)?.name)
         .map_err(|message| Refusal::new(ErrorCode::NameInvalid, message).with_field("name"))?;
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -107,7 +114,7 @@ async fn list(
     caller: Caller,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<FilesBody>, Problem> {
-    require(caller.standing(&room, &room.lock()), Action::DownloadFile)?;
+    caller.require(&board, &room, &room.lock(), Action::DownloadFile)?;
     let ListQuery { skip, limit } = fields(query)?;
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Refusal::field("limit", format!("`limit` is {limit}, 1 to {MAX_PAGE} is allowed")).into());
@@ -125,7 +132,7 @@ async fn download(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    require(caller.standing(&room, &room.lock()), Action::DownloadFile)?;
+    caller.require(&board, &room, &room.lock(), Action::DownloadFile)?;
     let file = board.file(&room, file_id(&params)?).await?;
     let inline = fields(query)?.inline.is_some_and(|inline| inline == "1") && may_be_shown_inline(&file.content_type);
     // A file never changes.
@@ -185,23 +192,21 @@ async fn remove(
     caller: Caller,
     params: RawPathParams,
 ) -> Result<Json<Done>, Problem> {
-    let (standing, identity) = of(&caller, &room);
-    require(standing, Action::DownloadFile)?;
+    let identity = {
+        let state = room.lock();
+        caller.require(&board, &room, &state, Action::DownloadFile)?;
+        caller.identity(&room, &state)
+    };
     let file = board.file(&room, file_id(&params)?).await?;
     if identity.as_ref() != Some(&file.uploader) {
-        require(standing, Action::DeleteFile)?;
+        caller.require(&board, &room, &room.lock(), Action::DeleteFile)?;
     }
-    board.remove_file(&room, file.id).await?;
+    to_the_end(async move { board.remove_file(&room, file.id).await }).await?;
     Ok(Json(Done::YES))
-}
-
-fn of(caller: &Caller, room: &Room) -> (crate::access::Standing, Option<Identity>) {
-    let state = room.lock();
-    (caller.standing(room, &state), caller.identity(room, &state))
 }
 
 /// The file that the path names; what is no file's id names none.
 fn file_id(params: &RawPathParams) -> Result<FileId, Refusal> {
-    let text = params.iter().find(|&(name, _)| name == "file").map(|(_, text)| text);
+    let text = params.iter().find(|&(name, _)| name == "file_id").map(|(_, text)| text);
     text.and_then(FileId::parse).ok_or_else(not_found)
 }

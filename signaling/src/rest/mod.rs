@@ -9,8 +9,10 @@ mod files;
 mod path;
 mod people;
 mod rooms;
+mod wishes;
 
 pub(crate) use path::AtRoom;
+pub(crate) use rooms::Created;
 
 use crate::access::Caller;
 use crate::problem::Problem;
@@ -27,6 +29,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// The largest body, where a subject does not say otherwise: settings of a room take a few kilobytes at most.
 pub(crate) const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -48,8 +51,9 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
 }
 
 /// The answer to a request that has nothing more to tell.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Done {
+    /// Always `true`.
     success: bool,
 }
 

@@ -9,9 +9,12 @@
 //! - Reads take `now` and show nothing of a room whose time is over, whatever a sweep has or has not removed.
 //! - Nothing of a room is left once [`Store::purge`] returned, in no file of the database.
 
+mod journal;
 mod memory;
 mod records;
 
+pub use journal::Health;
+pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
 pub(crate) use records::{
     FileId, FileRecord, InviteRecord, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,
@@ -37,7 +40,7 @@ impl Storage {
 
 /// Why a store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StoreError {
+pub enum StoreError {
     /// There is such a thing already, or it has changed meanwhile.
     #[error("it exists already, or has changed meanwhile")]
     Conflict,
@@ -58,6 +61,7 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::Unavailable(_) => {
                 Self::new(ErrorCode::StoreUnavailable, "the database cannot be reached now, try again in a moment")
+                    .with_retry_after(5)
             }
             _ => Self::new(ErrorCode::Internal, "the database failed"),
         }

@@ -15,6 +15,7 @@ use crate::room::{Member, Room, encode};
 use crate::session::{Place, Session};
 use crate::shards::Shard;
 use crate::stats::count;
+use crate::store::Notice;
 use crate::switchboard::{Switchboard, entropy};
 use crate::webhooks::Event;
 use axum::extract::ws::Utf8Bytes;
@@ -163,6 +164,13 @@ impl Switchboard {
             }
         };
         result.map_err(|refusal| refusal.with_id(id))
+    }
+}
+
+impl Switchboard {
+    /// Tells a room what became of the writes of its messages.
+    pub(crate) fn on_notice(&self, notice: Notice) {
+        tracing::trace!(?notice);
     }
 }
 
