@@ -10,6 +10,7 @@ use crate::gate::Who;
 use crate::lifecycle::to_the_end;
 use crate::limits::Kind;
 use crate::problem::Problem;
+use crate::protocol::RoomCode;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::file::SharedFile;
 use crate::store::{FileId, FileRecord};
@@ -28,6 +29,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 /// Files of a page of the list.
 const PAGE: usize = 50;
@@ -37,8 +39,8 @@ static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resou
 
 pub(super) fn routes() -> Routes {
     Router::new()
-        .route("/rooms/{room_id}/files", get(list).post(upload))
-        .route("/rooms/{room_id}/files/{file_id}", get(download).delete(remove))
+        .route("/rooms/{room_id}/files", get(list_files).post(upload_file))
+        .route("/rooms/{room_id}/files/{file_id}", get(get_file).delete(delete_file))
 }
 
 #[derive(Deserialize)]
@@ -66,14 +68,16 @@ fn page() -> usize {
     PAGE
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct FileBody {
+    /// Always `true`.
     success: bool,
     file: SharedFile,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct FilesBody {
+    /// Always `true`.
     success: bool,
     files: Vec<SharedFile>,
 }
@@ -84,7 +88,24 @@ fn fields<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Refusal> {
     query.map(|Query(fields)| fields).map_err(bad)
 }
 
-async fn upload(
+/// Share a file
+///
+/// The body is the file's bytes as they are.
+#[utoipa::path(
+    post, path = "/api/rooms/{room_id}/files", operation_id = "upload_file", tag = "files",
+    params(
+        ("room_id" = RoomCode, Path),
+        ("name" = String, Query, description = "What people call it: 1 to 255 bytes, no path", min_length = 1, max_length = 255),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses(
+        (status = 201, description = "The file is there for everybody in the room.", body = FileBody),
+        (status = 413, description = "The file is larger than the server takes."),
+        (status = 415, description = "Files of that type are not taken; the type is that of the content."),
+        (status = 507, description = "The room's files are as many, or as large together, as they may be."),
+    )
+)]
+async fn upload_file(
     State(board): Board,
     AtRoom(room): AtRoom,
     caller: Caller,
@@ -108,7 +129,19 @@ async fn upload(
     Ok((StatusCode::CREATED, Json(FileBody { success: true, file })))
 }
 
-async fn list(
+/// List shared files
+///
+/// The earliest first.
+#[utoipa::path(
+    get, path = "/api/rooms/{room_id}/files", operation_id = "list_files", tag = "files",
+    params(
+        ("room_id" = RoomCode, Path),
+        ("skip" = Option<u64>, Query, description = "Files to leave out"),
+        ("limit" = Option<u64>, Query, description = "Files at most, 50 without it", minimum = 1, maximum = 200),
+    ),
+    responses((status = 200, description = "A page of the room's files.", body = FilesBody))
+)]
+async fn list_files(
     State(board): Board,
     AtRoom(room): AtRoom,
     caller: Caller,
@@ -123,7 +156,25 @@ async fn list(
     Ok(Json(FilesBody { success: true, files: files.into_iter().map(SharedFile::from).collect() }))
 }
 
-async fn download(
+/// Fetch a shared file
+#[utoipa::path(
+    get, path = "/api/rooms/{room_id}/files/{file_id}", operation_id = "get_file", tag = "files",
+    params(
+        ("room_id" = RoomCode, Path),
+        ("file_id" = FileId, Path),
+        ("inline" = Option<String>, Query, description = "1: images, sound and video are to be shown in place"),
+        ("Range" = Option<String>, Header, description = "One range of bytes (RFC 9110)"),
+        ("If-Range" = Option<String>, Header, description = "The content that the range continues"),
+        ("If-None-Match" = Option<String>, Header, description = "Content that is known already"),
+    ),
+    responses(
+        (status = 200, description = "All of it.", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 206, description = "The range.", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 304, description = "The content is known."),
+        (status = 416, description = "Nothing of the range is there."),
+    )
+)]
+async fn get_file(
     State(board): Board,
     AtRoom(room): AtRoom,
     caller: Caller,
@@ -186,7 +237,15 @@ fn matches(value: &HeaderValue, etag: &str) -> bool {
     tags.into_iter().any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-async fn remove(
+/// Remove a shared file
+///
+/// One's own, or as a host or administrator anybody's.
+#[utoipa::path(
+    delete, path = "/api/rooms/{room_id}/files/{file_id}", operation_id = "delete_file", tag = "files",
+    params(("room_id" = RoomCode, Path), ("file_id" = FileId, Path)),
+    responses((status = 200, description = "Its bytes are gone; everybody in the room was told.", body = Done))
+)]
+async fn delete_file(
     State(board): Board,
     AtRoom(room): AtRoom,
     caller: Caller,
