@@ -43,7 +43,7 @@ mod ws;
 #[cfg(test)]
 mod tests;
 
-pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES};
+pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES, TokenRequest};
 pub use limits::Rates;
 pub use rate::Rate;
 pub use settings::{Announce, Settings};

@@ -8,6 +8,7 @@ pub(crate) mod body;
 mod path;
 mod people;
 mod rooms;
+mod tokens;
 
 pub(crate) use path::AtRoom;
 
@@ -39,6 +40,7 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
     Router::new()
         .merge(rooms::routes())
         .merge(people::routes())
+        .merge(tokens::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
