@@ -16,6 +16,11 @@ pub struct Knob {
     pub(crate) field: fn(&mut Config) -> Field<'_>,
 }
 
+/// A part of an upload has 5 MiB, and clouds take 10,000 of them.
+const MAX_FILE_BYTES: u64 = 32 << 30;
+/// A terabyte.
+const MAX_ROOM_BYTES: u64 = 1 << 40;
+
 /// Every knob, in the order of the sample file.
 pub const KNOBS: &[Knob] = &[
     Knob {
@@ -23,6 +28,42 @@ pub const KNOBS: &[Knob] = &[
         help: "Address and port of the web server",
         placeholder: "ADDRESS:PORT",
         field: |c| Field::Address(&mut c.http.listen),
+    },
+    Knob {
+        key: "http.trusted_proxies",
+        help: "Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas",
+        placeholder: "NETWORKS",
+        field: |c| Field::Networks(&mut c.http.trusted_proxies),
+    },
+    Knob {
+        key: "http.allowed_origins",
+        help: "Origins whose pages may use this server besides its own, separated by commas",
+        placeholder: "ORIGINS",
+        field: |c| Field::Origins(&mut c.http.allowed_origins),
+    },
+    Knob {
+        key: "auth.keys",
+        help: "Keys for tokens as name:secret, separated by commas; none means that rooms are open",
+        placeholder: "KEYS",
+        field: |c| Field::Keys(&mut c.auth.keys),
+    },
+    Knob {
+        key: "auth.jwks",
+        help: "JSON Web Key Set for tokens signed by RS256 or ES256",
+        placeholder: "FILE",
+        field: |c| Field::Path(&mut c.auth.jwks),
+    },
+    Knob {
+        key: "auth.leeway_seconds",
+        help: "How far the clocks of who signs tokens and of this server may differ",
+        placeholder: "SECONDS",
+        field: |c| Field::Number32(&mut c.auth.leeway_seconds, 0..=300),
+    },
+    Knob {
+        key: "auth.max_token_seconds",
+        help: "The longest time for which a token may be good",
+        placeholder: "SECONDS",
+        field: |c| Field::Number32(&mut c.auth.max_token_seconds, 60..=31_536_000),
     },
     Knob {
         key: "media.udp_port",
@@ -91,6 +132,36 @@ pub const KNOBS: &[Knob] = &[
         field: |c| Field::Number32(&mut c.limits.max_connections_per_address, 1..=1_000_000),
     },
     Knob {
+        key: "limits.room_creations_per_minute",
+        help: "Rooms that one address, and one identity, may create in a minute",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.limits.room_creations_per_minute, 1..=1_000_000),
+    },
+    Knob {
+        key: "limits.joins_per_minute",
+        help: "Joins of one address, and of one identity, in a minute",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.limits.joins_per_minute, 1..=1_000_000),
+    },
+    Knob {
+        key: "limits.messages_per_minute",
+        help: "Chat messages of one identity in a minute",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.limits.messages_per_minute, 1..=1_000_000),
+    },
+    Knob {
+        key: "limits.uploads_per_minute",
+        help: "Uploads of one address, and of one identity, in a minute",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.limits.uploads_per_minute, 1..=1_000_000),
+    },
+    Knob {
+        key: "limits.failed_passwords_per_minute",
+        help: "Wrong passwords of one address in a minute",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.limits.failed_passwords_per_minute, 1..=1_000_000),
+    },
+    Knob {
         key: "room.empty_timeout_seconds",
         help: "Seconds after which an empty room ends",
         placeholder: "SECONDS",
@@ -101,6 +172,54 @@ pub const KNOBS: &[Knob] = &[
         help: "Seconds for which a lost connection may resume its session",
         placeholder: "SECONDS",
         field: |c| Field::Number32(&mut c.session.resume_grace_seconds, 1..=3_600),
+    },
+    Knob {
+        key: "files.url",
+        help: "Where shared files are kept; credentials of clouds come from the environment",
+        placeholder: "off|memory:|file:DIRECTORY|s3://…|gs://…|az://…",
+        field: |c| Field::Files(&mut c.files.url),
+    },
+    Knob {
+        key: "files.max_bytes",
+        help: "Bytes of one shared file",
+        placeholder: "BYTES",
+        field: |c| Field::Number64(&mut c.files.max_bytes, 1..=MAX_FILE_BYTES),
+    },
+    Knob {
+        key: "files.max_per_room",
+        help: "Shared files of one room",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.files.max_per_room, 1..=10_000),
+    },
+    Knob {
+        key: "files.max_room_bytes",
+        help: "Bytes of a room's shared files together",
+        placeholder: "BYTES",
+        field: |c| Field::Number64(&mut c.files.max_room_bytes, 1..=MAX_ROOM_BYTES),
+    },
+    Knob {
+        key: "files.types",
+        help: "Content types that are taken, as the server recognises them, separated by commas; empty means all",
+        placeholder: "TYPES",
+        field: |c| Field::ContentTypes(&mut c.files.types),
+    },
+    Knob {
+        key: "webhooks.urls",
+        help: "Who is told what happens in rooms, separated by commas",
+        placeholder: "URLS",
+        field: |c| Field::Webhooks(&mut c.webhooks.urls),
+    },
+    Knob {
+        key: "webhooks.secret",
+        help: "What webhooks are signed with; better given by the environment than by a flag, which others can see",
+        placeholder: "SECRET",
+        field: |c| Field::SigningSecret(&mut c.webhooks.secret),
+    },
+    Knob {
+        key: "webhooks.include_text",
+        help: "Tell webhooks what was said",
+        placeholder: "true|false",
+        field: |c| Field::Switch(&mut c.webhooks.include_text),
     },
     Knob {
         key: "log.level",

@@ -9,6 +9,7 @@ mod files;
 mod path;
 mod people;
 mod rooms;
+mod tokens;
 mod wishes;
 
 pub(crate) use path::AtRoom;
@@ -43,6 +44,7 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
     Router::new()
         .merge(rooms::routes())
         .merge(people::routes())
+        .merge(tokens::routes())
         .merge(files::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
