@@ -92,6 +92,9 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     {
         apply_mongodb(&mut config.store, url)?;
     }
+    if !config.webhooks.urls.is_empty() && config.webhooks.secret.is_none() {
+        return Err(ConfigError::Missing { key: "webhooks.secret", because: "webhooks.urls is set" });
+    }
     Ok(config)
 }
 
