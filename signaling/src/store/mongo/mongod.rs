@@ -5,7 +5,6 @@
 //! the tests say that they are skipped, and with `REQUIRE_MONGO=1` they fail.
 
 use super::MongoStore;
-use crate::store::StoreError;
 use mongodb::bson::doc;
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Database};
