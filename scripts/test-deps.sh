@@ -52,13 +52,17 @@ install_npm_packages() {
     npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund --loglevel=error
 }
 
+# install_python_packages VENV REQUIREMENTS
 install_python_packages() {
-    python3 -m venv --clear target/interop-venv
-    target/interop-venv/bin/pip install --quiet --disable-pip-version-check -r tests/interop/requirements.txt
+    python3 -m venv --clear "$1"
+    "$1/bin/pip" install --quiet --disable-pip-version-check -r "$2"
 }
 
 install_system_packages
 unless_done tests/e2e/node_modules/.installed-lock tests/e2e/package-lock.json install_npm_packages
-unless_done target/interop-venv/.installed-requirements tests/interop/requirements.txt install_python_packages
+for venv in interop api; do
+    unless_done "target/$venv-venv/.installed-requirements" "tests/$venv/requirements.txt" \
+        install_python_packages "target/$venv-venv" "tests/$venv/requirements.txt"
+done
 # Without it the tests of MongoDB are skipped, and say so; with REQUIRE_MONGO=1 they fail.
 [ -n "${MONGODB_URI:-}" ] || scripts/mongod.sh path >/dev/null || [ "${REQUIRE_MONGO:-}" != 1 ]

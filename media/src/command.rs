@@ -61,8 +61,23 @@ pub enum Command {
         participant: ParticipantId,
         /// The track.
         track: TrackId,
-        /// The new state.
+        /// The new state. Unmuting ends a [`Command::Silence`].
         muted: bool,
+    },
+    /// Stops forwarding what a participant publishes, whatever its client sends, until it unmutes the track itself.
+    Silence {
+        /// The publisher.
+        participant: ParticipantId,
+        /// One track of its own; `None` for all.
+        track: Option<TrackId>,
+    },
+    /// Gives a participant other rights. What it publishes without a right ends, as [`Event::Unpublished`] tells; what it may
+    /// publish from now on follows from its next offer.
+    SetRights {
+        /// Whose.
+        participant: ParticipantId,
+        /// All of them.
+        rights: Rights,
     },
     /// Subscribes to a track; a no-op when subscribed.
     Subscribe {
@@ -107,6 +122,39 @@ pub struct ParticipantSettings {
     pub follows_bindings: bool,
     /// Subscribe to every track of the room, present and future.
     pub auto_subscribe: bool,
+    /// What it may publish.
+    pub rights: Rights,
+}
+
+/// What a participant may publish.
+///
+/// Audio and video are told apart by what is sent. That a video is a screen's is the client's word: who may share a screen
+/// but not a camera can show a camera as a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// Microphones.
+    pub audio: bool,
+    /// Cameras.
+    pub video: bool,
+    /// Screens and their sound.
+    pub screen: bool,
+}
+
+impl Rights {
+    /// Everything.
+    pub const ALL: Self = Self { audio: true, video: true, screen: true };
+    /// Nothing.
+    pub const NONE: Self = Self { audio: false, video: false, screen: false };
+
+    /// Whether a track may be published.
+    #[must_use]
+    pub const fn allow(self, kind: MediaKind, source: Source) -> bool {
+        match (kind, source) {
+            (MediaKind::Video, Source::Screen) | (MediaKind::Audio, Source::ScreenAudio) => self.screen,
+            (MediaKind::Audio, _) => self.audio,
+            (MediaKind::Video, _) => self.video,
+        }
+    }
 }
 
 /// A host candidate of this shard.
@@ -278,6 +326,15 @@ pub enum Event {
         participant: ParticipantId,
         /// The track.
         info: TrackInfo,
+    },
+    /// An m-line is not published: the participant has no right to. Its packets are dropped.
+    PublishRefused {
+        /// Whose.
+        participant: ParticipantId,
+        /// The m-line.
+        mid: String,
+        /// What it would show.
+        source: Source,
     },
     /// A track ended. Not sent for those of a participant who leaves.
     Unpublished {

@@ -14,7 +14,7 @@ use crate::shards::{Permits, least_loaded};
 use crate::stats::count;
 use crate::store::{RoomRecord, StoreError};
 use crate::switchboard::{Switchboard, entropy, expired};
-use parlor_media::command::{Command, ParticipantSettings};
+use parlor_media::command::{Command, ParticipantSettings, Rights};
 use parlor_media::ids::{ParticipantId, RoomId};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -141,6 +141,7 @@ impl Switchboard {
             candidates,
             follows_bindings: join.follows_bindings,
             auto_subscribe: join.auto_subscribe,
+            rights: Rights::ALL,
         };
         permits.send(Command::Join { room: room.key, participant, settings });
         shard.count_participant();

@@ -4,7 +4,6 @@
 use super::Room;
 use crate::command::{Channel, Event};
 use crate::context::Context;
-use crate::ids::TrackId;
 use crate::transport::TransportEvent;
 
 impl Room {
@@ -28,16 +27,6 @@ impl Room {
                 context.emit(Event::Data { participant: id, channel: Channel::Chat, text: data });
             }
             _ => {}
-        }
-    }
-
-    /// Notes that a participant muted a track of its own, or not any more.
-    pub(crate) fn set_muted(&mut self, index: usize, track: TrackId, muted: bool) {
-        let Some(key) = self.publication_of(track) else { return };
-        let Some(publication) = self.publications.get_mut(key).filter(|p| p.publisher == index) else { return };
-        publication.muted = muted;
-        if let Some(voice) = publication.voice {
-            self.speakers.set_muted(voice, muted);
         }
     }
 }

@@ -7,6 +7,7 @@
 mod channels;
 mod marks;
 mod media;
+mod moderation;
 mod negotiation;
 mod reports;
 mod subscriptions;

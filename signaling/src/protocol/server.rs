@@ -5,7 +5,7 @@ use super::error::{ErrorCode, Refusal};
 use super::ids::{MessageId, ParticipantRef, RoomCode, TrackRef};
 use super::text::MAX_NAME_BYTES;
 use super::time::Timestamp;
-use super::track::{Participant, Track};
+use super::track::{Participant, Source, Track};
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol that `hello` tells.
@@ -133,6 +133,13 @@ pub enum ServerMessage {
         participant_id: ParticipantRef,
         /// The track.
         track: Track,
+    },
+    /// An m-line that the client offered is not published: it has no right to.
+    PublishRefused {
+        /// The m-line.
+        mid: String,
+        /// What it would show.
+        source: Source,
     },
     /// A track ended. Its publisher is told too.
     TrackUnpublished {
