@@ -5,7 +5,7 @@
 
 use crate::access::{Identity, Role};
 use crate::protocol::server::{Departure, Membership, ServerMessage};
-use crate::protocol::{Participant, ParticipantRef, RoomCode, Timestamp, Track};
+use crate::protocol::{Participant, ParticipantRef, RoomCode, RoomView, Timestamp, Track};
 use crate::session::{Session, Token, lock};
 use crate::store::{RoomRecord, RoomUid};
 use axum::extract::ws::Utf8Bytes;
@@ -167,6 +167,32 @@ pub(crate) struct Surroundings {
     pub(crate) ice_servers: Vec<crate::protocol::server::IceServer>,
     pub(crate) resume_grace_seconds: u64,
     pub(crate) server_id: String,
+}
+
+impl RoomState {
+    /// The room as the wire shows it; its metadata is for those inside, hosts and administrators.
+    pub(crate) fn view(&self, with_metadata: bool) -> RoomView {
+        let RoomRecord { code, version, created_at, expires_at, settings, password, .. } = self.record.clone();
+        RoomView {
+            room_id: code,
+            name: settings.name,
+            created_at,
+            expires_at,
+            not_before: settings.not_before,
+            participant_count: self.members.len(),
+            max_participants: settings.max_participants,
+            history: settings.history,
+            locked: settings.locked,
+            lobby: settings.lobby,
+            password_required: password.is_some(),
+            join_as: settings.join_as,
+            publish: settings.publish,
+            chat: settings.chat,
+            empty_timeout_seconds: settings.empty_timeout_seconds,
+            metadata: with_metadata.then_some(settings.metadata),
+            version,
+        }
+    }
 }
 
 impl Room {

@@ -19,16 +19,22 @@ impl Timestamp {
         Self(0) + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
-    /// That many milliseconds since 1970, the end of the year 9999 at most.
+    /// The point so many milliseconds after the beginning of 1970; the year 9999 is the last.
     #[must_use]
-    pub fn from_millis(ms: u64) -> Self {
+    pub fn from_ms(ms: u64) -> Self {
         Self(ms.min(LAST))
     }
 
-    /// Milliseconds since 1970.
+    /// Milliseconds since the beginning of 1970.
     #[must_use]
-    pub fn millis(self) -> u64 {
+    pub const fn as_ms(self) -> u64 {
         self.0
+    }
+
+    /// Whole seconds since 1970.
+    #[must_use]
+    pub fn unix_seconds(self) -> u64 {
+        self.0 / 1000
     }
 
     /// The point that `text` writes.

@@ -80,7 +80,7 @@ pub(super) use store_contract;
 
 /// That many seconds after the point from which the cases count.
 fn at(seconds: u64) -> Timestamp {
-    Timestamp::from_millis(1_795_373_062_007 + seconds * 1000)
+    Timestamp::from_ms(1_795_373_062_007 + seconds * 1000)
 }
 
 fn code(text: &str) -> RoomCode {

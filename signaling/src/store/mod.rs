@@ -11,10 +11,14 @@
 
 #[cfg(test)]
 mod contract;
+mod journal;
 mod memory;
 mod mongo;
 mod records;
+mod sqlite;
 
+pub use journal::Health;
+pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
 pub(crate) use mongo::MongoStore;
 pub(crate) use records::{
@@ -40,7 +44,7 @@ impl Storage {
 }
 
 /// Why a store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// There is such a thing already, or it has changed meanwhile.
     #[error("it exists already, or has changed meanwhile")]
@@ -48,10 +52,10 @@ pub(crate) enum StoreError {
     /// There is no such thing.
     #[error("there is no such thing")]
     Missing,
-    /// The database cannot be reached or does not answer in time: try again.
+    /// The database cannot be reached, does not answer in time, or its disk is full: try again.
     #[error("the database is not available: {0}")]
     Unavailable(String),
-    /// The database answered with something that trying again will not mend: it is full, refuses, or holds what cannot be read.
+    /// The database answered with something that trying again will not mend: it refuses, or holds what cannot be read.
     #[error("the database failed: {0}")]
     Failed(String),
 }
@@ -62,6 +66,7 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::Unavailable(_) => {
                 Self::new(ErrorCode::StoreUnavailable, "the database cannot be reached now, try again in a moment")
+                    .with_retry_after(5)
             }
             _ => Self::new(ErrorCode::Internal, "the database failed"),
         }

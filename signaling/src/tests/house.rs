@@ -6,6 +6,7 @@ use crate::room_settings::{Allowed, History, PublishPolicy, RoomSettings};
 use crate::session::{Attachment, Outgoing, Session};
 use crate::store::{RoomRecord, RoomUid};
 use crate::switchboard::Switchboard;
+use crate::visitor::Whence;
 use crate::{Announce, Settings, ShardHandle, Signaling, Storage};
 use axum::Router;
 use axum::body::Body;
@@ -128,7 +129,7 @@ impl Client {
                 }
                 Err(refusal) => Err(refusal),
             },
-            Ok(frame) => self.board.handle(&self.session, false, frame).await,
+            Ok(frame) => self.board.handle(&self.session, Whence::default(), frame).await,
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = result {
@@ -196,6 +197,14 @@ impl std::ops::DerefMut for Member {
 /// Lets virtual time pass; whatever is due in it happens.
 pub(super) async fn pass(seconds: f64) {
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+}
+
+/// A switchboard with one shard that takes some commands, for tests of what is inside.
+pub(crate) fn board_with(files: crate::FileSettings) -> Arc<Switchboard> {
+    let House { signaling, commands } = House::with(Settings { files, ..Settings::default() }, 256);
+    // Kept open.
+    std::mem::forget(commands);
+    signaling.board
 }
 
 /// A time of day that goes with the test's virtual time.

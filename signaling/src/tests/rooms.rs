@@ -2,6 +2,7 @@
 
 use super::house::{House, pass};
 use crate::protocol::server::MediaFailure;
+use crate::visitor::Whence;
 use crate::{Announce, Settings, ShardHandle, Signaling, Storage};
 use parlor_media::command::{CloseReason, Command, Event};
 use parlor_media::path::Protocol;
@@ -47,7 +48,7 @@ async fn candidates_begin_with_loopback_for_clients_on_this_host() {
     for on_loopback in [true, false] {
         let frame = crate::protocol::ClientFrame::parse(r#"{"type":"join-room","roomId":"abc","autoSubscribe":false}"#);
         let session = if on_loopback { Arc::clone(&client.session) } else { house.client().session };
-        house.board().handle(&session, on_loopback, frame.unwrap()).await.unwrap();
+        house.board().handle(&session, Whence { address: None, on_loopback }, frame.unwrap()).await.unwrap();
     }
     let candidates: Vec<Vec<_>> = house
         .take_commands()
