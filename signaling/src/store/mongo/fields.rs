@@ -32,7 +32,7 @@ pub(super) fn count(field: &'static str, count: u64) -> Result<Bson, StoreError>
 
 pub(super) fn time(at: Timestamp) -> Bson {
     // Times end with the year 9999.
-    Bson::DateTime(DateTime::from_millis(at.millis().cast_signed()))
+    Bson::DateTime(DateTime::from_millis(at.as_ms().cast_signed()))
 }
 
 pub(super) fn optional_time(at: Option<Timestamp>) -> Bson {
@@ -95,8 +95,8 @@ impl Fields {
             Some(Bson::DateTime(at)) => u64::try_from(at.timestamp_millis()).map_err(|_| self.unreadable(field))?,
             Some(_) => return Err(self.unreadable(field)),
         };
-        let at = Timestamp::from_millis(ms);
-        if at.millis() == ms { Ok(Some(at)) } else { Err(self.unreadable(field)) }
+        let at = Timestamp::from_ms(ms);
+        if at.as_ms() == ms { Ok(Some(at)) } else { Err(self.unreadable(field)) }
     }
 
     pub(super) fn secret(&mut self, field: &'static str) -> Result<Secret, StoreError> {

@@ -38,7 +38,7 @@ async fn opened(kind: Kind) -> Option<(Arc<dyn Store>, Lent)> {
 const ROOM: RoomUid = RoomUid(1);
 
 fn now() -> Timestamp {
-    Timestamp::from_millis(1_795_373_062_007)
+    Timestamp::from_ms(1_795_373_062_007)
 }
 
 fn ann() -> Identity {
