@@ -4,9 +4,12 @@ use crate::access::Grant;
 use crate::directory::Directory;
 use crate::files::Files;
 use crate::gate::Gate;
+use crate::idempotency::Answers;
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::server::Limits;
+use crate::protocol::server::{Access, Limits};
 use crate::protocol::{RoomCode, ServerMessage, Timestamp};
+use crate::purge::Purges;
+use crate::rest::Created;
 use crate::room::{Room, Surroundings, encode};
 use crate::session::Session;
 use crate::settings::{Announce, Settings};
@@ -17,7 +20,7 @@ use crate::webhooks::Webhooks;
 use axum::extract::ws::Utf8Bytes;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// See the module.
 pub(crate) struct Switchboard {
@@ -28,6 +31,12 @@ pub(crate) struct Switchboard {
     pub(crate) store: Arc<dyn Store>,
     /// What is written to the store in the background.
     pub(crate) journal: Arc<Journal>,
+    /// Rooms that have ended, until nothing of them is left.
+    pub(crate) purges: Purges,
+    /// One for each room, from its creation until nothing of it is left.
+    pub(crate) places: Arc<Semaphore>,
+    /// Rooms that were created by requests which may come again.
+    pub(crate) created: Answers<Created>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Counters,
     pub(crate) files: Files,
@@ -43,7 +52,9 @@ impl Switchboard {
     pub(crate) fn new(settings: Settings, announce: Announce, storage: Storage, shards: Vec<ShardHandle>) -> Self {
         // Without entropy nobody can join either; an empty id is the least of it.
         let server_id = entropy::<10>().map(|bytes| RoomCode::from_entropy(bytes).to_string()).unwrap_or_default();
+        let files = Arc::new(Files::new(settings.files.clone()));
         Self {
+            places: Arc::new(Semaphore::new(settings.max_rooms.min(Semaphore::MAX_PERMITS))),
             gate: Gate::new(settings.max_sockets, settings.max_sockets_per_address, settings.rates),
             surroundings: Surroundings {
                 ice_servers: settings.ice_servers.clone(),
@@ -58,6 +69,8 @@ impl Switchboard {
             shards: shards.into_iter().map(Shard::new).collect(),
             directory: Directory::default(),
             store: storage.0,
+            purges: Purges::default(),
+            created: Answers::new(),
             counters: Counters::new(),
             next_room: AtomicU64::new(1),
             stopping: watch::Sender::new(false),
@@ -69,6 +82,7 @@ impl Switchboard {
         encode(&ServerMessage::Hello {
             protocol: crate::protocol::server::PROTOCOL_VERSION,
             server_id: self.surroundings.server_id.clone(),
+            access: if self.is_open() { Access::Open } else { Access::Keys },
             ice_servers: self.surroundings.ice_servers.clone(),
             limits: Limits::new(self.settings.max_text_bytes, self.settings.max_frame_bytes),
         })

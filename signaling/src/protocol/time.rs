@@ -31,10 +31,22 @@ impl Timestamp {
         self.0
     }
 
+    /// The time from `earlier` until here; none when it is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
     /// Whole seconds since 1970.
     #[must_use]
     pub fn unix_seconds(self) -> u64 {
         self.0 / 1000
+    }
+
+    /// The same without the milliseconds beyond its second, as tokens write it.
+    #[must_use]
+    pub(crate) const fn whole_seconds(self) -> Self {
+        Self(self.0 - self.0 % 1000)
     }
 
     /// The point that `text` writes.

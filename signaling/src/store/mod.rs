@@ -22,8 +22,8 @@ pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
 pub(crate) use mongo::MongoStore;
 pub(crate) use records::{
-    FileId, FileRecord, InviteRecord, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,
-    SessionRecord, Write,
+    FileId, FileRecord, InviteRecord, MAX_REACTIONS, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid,
+    Secret, SessionRecord, Write,
 };
 
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -45,7 +45,7 @@ impl Storage {
 
 /// Why a store did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum StoreError {
+pub enum StoreError {
     /// There is such a thing already, or it has changed meanwhile.
     #[error("it exists already, or has changed meanwhile")]
     Conflict,
