@@ -114,7 +114,7 @@ export class Server {
 
 /** Without what would configure the server from outside the test. */
 function inheritedEnvironment() {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'PORT' && !name.startsWith('PARLOR_')));
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !['PORT', 'MONGODB_URI'].includes(name) && !name.startsWith('PARLOR_')));
 }
 
 /** A TCP port that nobody listens on. */
