@@ -1,13 +1,16 @@
 //! What the signalling can be told.
 
 use crate::access::Keys;
+use crate::files::FileSettings;
 use crate::limits::Rates;
 use crate::protocol::Timestamp;
 use crate::protocol::server::IceServer;
 use crate::rate::Rate;
+use crate::webhooks::WebhookSettings;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Bounds and times. The defaults suit a small server that anybody may use.
@@ -19,6 +22,8 @@ pub struct Settings {
     pub default_max_participants: usize,
     /// The most participants that a room may ask for.
     pub max_participants: usize,
+    /// Participants at a time, of all rooms.
+    pub max_total_participants: usize,
     /// The longest life that a room may ask for.
     pub max_expiry: Duration,
     /// How long a room may be empty.
@@ -51,6 +56,12 @@ pub struct Settings {
     pub ping_interval: Duration,
     /// How long a socket may be silent; some pings long.
     pub idle_timeout: Duration,
+    /// `true` while the process uses as much memory as it may: nobody enters then.
+    pub memory_pressure: Option<Arc<AtomicBool>>,
+    /// What may be shared.
+    pub files: FileSettings,
+    /// Who is told what happens.
+    pub webhooks: WebhookSettings,
     /// The time of day; tests have their own.
     pub wall_clock: fn() -> Timestamp,
 }
@@ -61,6 +72,7 @@ impl Default for Settings {
             max_rooms: 10_000,
             default_max_participants: 50,
             max_participants: 500,
+            max_total_participants: 10_000,
             max_expiry: Duration::from_secs(30 * 24 * 3600),
             empty_timeout: Duration::from_secs(300),
             resume_grace: Duration::from_secs(30),
@@ -77,6 +89,9 @@ impl Default for Settings {
             join_deadline: Duration::from_secs(15),
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(45),
+            memory_pressure: None,
+            files: FileSettings::default(),
+            webhooks: WebhookSettings::default(),
             wall_clock: Timestamp::now,
         }
     }

@@ -2,20 +2,25 @@
 
 use crate::access::Grant;
 use crate::directory::Directory;
+use crate::files::Files;
 use crate::gate::Gate;
+use crate::idempotency::Answers;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::{Access, Limits};
 use crate::protocol::{RoomCode, ServerMessage, Timestamp};
+use crate::purge::Purges;
+use crate::rest::Created;
 use crate::room::{Room, Surroundings, encode};
 use crate::session::Session;
 use crate::settings::{Announce, Settings};
 use crate::shards::{Shard, ShardHandle};
 use crate::stats::{Counters, Stats};
 use crate::store::{Journal, Storage, Store};
+use crate::webhooks::Webhooks;
 use axum::extract::ws::Utf8Bytes;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// See the module.
 pub(crate) struct Switchboard {
@@ -26,8 +31,16 @@ pub(crate) struct Switchboard {
     pub(crate) store: Arc<dyn Store>,
     /// What is written to the store in the background.
     pub(crate) journal: Arc<Journal>,
+    /// Rooms that have ended, until nothing of them is left.
+    pub(crate) purges: Purges,
+    /// One for each room, from its creation until nothing of it is left.
+    pub(crate) places: Arc<Semaphore>,
+    /// Rooms that were created by requests which may come again.
+    pub(crate) created: Answers<Created>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Counters,
+    pub(crate) files: Files,
+    pub(crate) webhooks: Webhooks,
     pub(crate) surroundings: Surroundings,
     /// The number of the next room. Numbers are not reused.
     pub(crate) next_room: AtomicU64,
@@ -40,6 +53,7 @@ impl Switchboard {
         // Without entropy nobody can join either; an empty id is the least of it.
         let server_id = entropy::<10>().map(|bytes| RoomCode::from_entropy(bytes).to_string()).unwrap_or_default();
         Self {
+            places: Arc::new(Semaphore::new(settings.max_rooms.min(Semaphore::MAX_PERMITS))),
             gate: Gate::new(settings.max_sockets, settings.max_sockets_per_address, settings.rates),
             surroundings: Surroundings {
                 ice_servers: settings.ice_servers.clone(),
@@ -47,11 +61,15 @@ impl Switchboard {
                 server_id,
             },
             journal: Arc::new(Journal::new(Arc::clone(&storage.0), settings.wall_clock)),
+            files: Files::new(settings.files.clone()),
+            webhooks: Webhooks::new(&settings.webhooks, settings.wall_clock),
             settings,
             announce,
             shards: shards.into_iter().map(Shard::new).collect(),
             directory: Directory::default(),
             store: storage.0,
+            purges: Purges::default(),
+            created: Answers::new(),
             counters: Counters::new(),
             next_room: AtomicU64::new(1),
             stopping: watch::Sender::new(false),
@@ -129,6 +147,7 @@ impl Switchboard {
             store_available: journal.available,
             store_queue: journal.queued,
             store_writes_lost: journal.dropped,
+            webhooks: self.webhooks.stats(),
             ..self.counters.snapshot()
         }
     }
