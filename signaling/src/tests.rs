@@ -8,6 +8,7 @@ mod house;
 mod negotiation;
 mod rest;
 mod rooms;
+mod secrecy;
 mod sessions;
 mod sockets;
 
