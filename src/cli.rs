@@ -83,7 +83,7 @@ fn command() -> Command {
         .about("A WebRTC SFU in one binary: media, signalling, rooms and a web client")
         .disable_help_subcommand(true)
         .args_conflicts_with_subcommands(true)
-        .subcommand(token::command([config.clone()].into_iter().chain(knobs.clone().filter(|knob| is_of_tokens(knob)))))
+        .subcommand(token::command([config.clone()].into_iter().chain(knobs.clone().filter(is_of_tokens))))
         .arg(config)
         .args(knobs)
 }

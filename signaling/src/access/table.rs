@@ -13,6 +13,7 @@ macro_rules! actions {
 
         impl Action {
             /// Every action, in the order of the table.
+            #[cfg(test)]
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// For the table in the docs.

@@ -2,7 +2,7 @@
 
 use super::body::{self, Content};
 use super::{AtRoom, Board, Routes};
-use crate::access::{Action, Caller, Grant, Identity, PublishGrant, Role, TOKEN_LIFETIME};
+use crate::access::{Action, Caller, Grant, Identity, PublishGrant, Role};
 use crate::membership::parse_display_name;
 use crate::problem::Problem;
 use crate::protocol::error::Refusal;
