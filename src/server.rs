@@ -11,11 +11,13 @@ use crate::{addresses, assets, http};
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use parlor_config::{Config, GsoMode, StoreConfig};
+use parlor_config::{AuthKey, Config, GsoMode, StoreConfig};
 use parlor_media::command::Event;
 use parlor_media::transport::{Identity, IdentityError};
 use parlor_media::{Shard, ShardSettings};
-use parlor_signaling::{Announce, OpenError, Settings, ShardHandle, Signaling, Storage, StoreUrl};
+use parlor_signaling::{
+    Announce, KeyError, KeySources, Keys, OpenError, Rate, Rates, Settings, ShardHandle, Signaling, Storage, StoreUrl,
+};
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -74,6 +76,9 @@ pub enum StartError {
     /// The database cannot be used, or not be reached with `store.wait = false`.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// Keys that cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// No certificate.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -112,6 +117,7 @@ impl Server {
     /// # Errors
     /// See [`StartError`]; nothing is left behind.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let settings = settings(config)?;
         let http_error = |error| StartError::Http { address: config.http.listen, error };
         let listener = TcpListener::bind(config.http.listen).await.map_err(http_error)?;
         let address = listener.local_addr().map_err(http_error)?;
@@ -126,7 +132,7 @@ impl Server {
             let handle = ShardHandle::new(shard.commands(), shard.wake(), shard.port());
             if config.media.tcp { handle } else { handle.without_tcp() }
         });
-        let signaling = Signaling::new(settings(config), announce, storage, handles.collect());
+        let signaling = Signaling::new(settings, announce, storage, handles.collect());
         let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
         let app = app(&signaling, metrics, clock);
         let tasks = start_tasks(&signaling, ends.events, ends.lost);
@@ -270,9 +276,39 @@ fn announce(config: &Config, ipv6: bool) -> Announce {
     Announce { addresses: advertised.addresses, loopback }
 }
 
-fn settings(config: &Config) -> Settings {
+/// The keys of the configuration.
+///
+/// # Errors
+/// When they cannot be used.
+pub fn keys(config: &Config) -> Result<Keys, KeyError> {
+    let auth = &config.auth;
+    let pair = |key: &AuthKey| (key.name.clone(), key.secret.expose().to_owned());
+    Keys::read(KeySources {
+        secrets: auth.keys.iter().map(pair).collect(),
+        jwks: auth.jwks.clone(),
+        leeway: Duration::from_secs(auth.leeway_seconds.into()),
+        max_lifetime: Duration::from_secs(auth.max_token_seconds.into()),
+    })
+}
+
+fn settings(config: &Config) -> Result<Settings, KeyError> {
     let limits = &config.limits;
-    Settings {
+    let keys = keys(config)?;
+    if keys.is_open() {
+        tracing::warn!("rooms are open: whoever knows a room's id can join it; set auth.keys to require tokens");
+    }
+    let rates = Rates {
+        room_creations: Rate::per_minute(limits.room_creations_per_minute),
+        joins: Rate::per_minute(limits.joins_per_minute),
+        messages: Rate::per_minute(limits.messages_per_minute),
+        uploads: Rate::per_minute(limits.uploads_per_minute),
+        failed_passwords: Rate::per_minute(limits.failed_passwords_per_minute),
+    };
+    Ok(Settings {
+        rates,
+        keys: Arc::new(keys),
+        trusted_proxies: config.http.trusted_proxies.clone(),
+        allowed_origins: config.http.allowed_origins.clone(),
         max_rooms: limits.max_rooms as usize,
         default_max_participants: limits.max_participants_per_room as usize,
         max_participants: limits.max_participants_per_room as usize,
@@ -281,7 +317,7 @@ fn settings(config: &Config) -> Settings {
         max_sockets: limits.max_connections as usize,
         max_sockets_per_address: limits.max_connections_per_address as usize,
         ..Settings::default()
-    }
+    })
 }
 
 fn app(signaling: &Signaling, metrics: Metrics, clock: Clock) -> Router {

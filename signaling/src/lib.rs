@@ -213,6 +213,14 @@ impl Signaling {
         }
     }
 
+    /// Reads the key set of tokens again.
+    ///
+    /// # Errors
+    /// When it is not right; the keys stay as they were.
+    pub fn reload_keys(&self) -> Result<(), KeyError> {
+        self.board.settings.keys.reload()
+    }
+
     /// A snapshot for metrics.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -1,6 +1,7 @@
 //! Tests of the signalling as a whole: a fake shard, which is the receiving end of its command channel, and clients with or
 //! without real sockets.
 
+mod access;
 mod chat;
 mod files;
 mod flaky;
@@ -8,6 +9,7 @@ mod house;
 mod negotiation;
 mod rest;
 mod rooms;
+mod secrecy;
 mod sessions;
 mod sockets;
 

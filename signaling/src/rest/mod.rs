@@ -63,7 +63,7 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
 
 /// What all of it does, in OpenAPI.
 pub(crate) fn description() -> OpenApi {
-    openapi::describe([rooms::api(), list::api(), people::api()])
+    openapi::describe([rooms::api(), list::api(), people::api(), tokens::api()])
 }
 
 /// `GET /api/openapi.json`

@@ -7,6 +7,7 @@ use crate::protocol::ids::ROOM_CODE_RULE;
 use crate::room::Room;
 use crate::switchboard::Switchboard;
 use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use std::sync::Arc;
 
@@ -19,6 +20,10 @@ impl FromRequestParts<Arc<Switchboard>> for AtRoom {
     async fn from_request_parts(parts: &mut Parts, board: &Arc<Switchboard>) -> Result<Self, Problem> {
         let bad =
             || Refusal::new(ErrorCode::BadRoomId, format!("a room's id has {ROOM_CODE_RULE}")).with_field("roomId");
+        if !board.is_open() && !parts.headers.contains_key(AUTHORIZATION) {
+            // Whether there is such a room is nothing for strangers.
+            return Err(Refusal::new(ErrorCode::Unauthorized, "a token is needed").into());
+        }
         let params = RawPathParams::from_request_parts(parts, board).await.map_err(|_| bad())?;
         let (_, text) = params.iter().next().ok_or_else(bad)?;
         Ok(Self(board.room(&RoomCode::parse(text).ok_or_else(bad)?)?))
