@@ -10,6 +10,7 @@ mod rest;
 mod rooms;
 mod sessions;
 mod sockets;
+mod webhooks;
 
 pub(crate) use flaky::FlakyStore;
 pub(crate) use house::{board_with, record, wall_clock};
