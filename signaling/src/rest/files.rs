@@ -199,7 +199,9 @@ async fn get_file(
     if headers.get_all(IF_NONE_MATCH).iter().any(|value| matches(value, &etag)) {
         return Ok((StatusCode::NOT_MODIFIED, describe(&file, &etag, inline)).into_response());
     }
-    let (status, range) = match wanted(&headers, file.size, &etag) {
+    // Ranges are for GET (RFC 9110 section 14.2).
+    let wanted = if method == Method::HEAD { Wanted::Whole } else { wanted(&headers, file.size, &etag) };
+    let (status, range) = match wanted {
         Wanted::Whole => (StatusCode::OK, 0..file.size),
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Wanted::Nothing => {
