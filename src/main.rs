@@ -28,6 +28,7 @@ fn main() -> ExitCode {
 
 fn serve(config: &Config) -> anyhow::Result<()> {
     parlor::logging::start(&config.log);
+    parlor_signaling::install_cryptography();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("control")
         .enable_all()

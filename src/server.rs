@@ -11,12 +11,13 @@ use crate::{addresses, assets, http};
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use parlor_config::{AuthKey, Config, GsoMode, StoreConfig};
+use parlor_config::{AuthKey, Config, FilesUrl, GsoMode, StoreConfig};
 use parlor_media::command::Event;
 use parlor_media::transport::{Identity, IdentityError};
 use parlor_media::{Shard, ShardSettings};
 use parlor_signaling::{
-    Announce, KeyError, KeySources, Keys, OpenError, Rate, Rates, Settings, ShardHandle, Signaling, Storage, StoreUrl,
+    Announce, FileSettings, FileStorage, KeyError, KeySources, Keys, OpenError, Rate, Rates, Settings, ShardHandle,
+    Signaling, Storage, StoreUrl, WebhookSettings,
 };
 use std::future::Future;
 use std::io;
@@ -79,6 +80,17 @@ pub enum StartError {
     /// Keys that cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// `files.url` cannot be used.
+    #[error("cannot keep files in {place} (files.url): {error}")]
+    Files {
+        /// As configured, which is without secrets.
+        place: String,
+        /// The storage's words.
+        error: String,
+    },
+    /// `[webhooks]` cannot be used.
+    #[error("{0}")]
+    Webhooks(String),
     /// No certificate.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -121,6 +133,7 @@ impl Server {
         let http_error = |error| StartError::Http { address: config.http.listen, error };
         let listener = TcpListener::bind(config.http.listen).await.map_err(http_error)?;
         let address = listener.local_addr().map_err(http_error)?;
+        let settings = settings(config)?;
         let clock = Clock::start();
         let sockets = bind_shards(config)?;
         let ipv6 = sockets.iter().all(ShardSockets::has_ipv6);
@@ -291,7 +304,7 @@ pub fn keys(config: &Config) -> Result<Keys, KeyError> {
     })
 }
 
-fn settings(config: &Config) -> Result<Settings, KeyError> {
+fn settings(config: &Config) -> Result<Settings, StartError> {
     let limits = &config.limits;
     let keys = keys(config)?;
     if keys.is_open() {
@@ -316,8 +329,34 @@ fn settings(config: &Config) -> Result<Settings, KeyError> {
         resume_grace: Duration::from_secs(config.session.resume_grace_seconds.into()),
         max_sockets: limits.max_connections as usize,
         max_sockets_per_address: limits.max_connections_per_address as usize,
+        files: FileSettings {
+            storage: file_storage(&config.files.url)?,
+            max_bytes: config.files.max_bytes,
+            max_per_room: config.files.max_per_room as usize,
+            max_room_bytes: config.files.max_room_bytes,
+            types: config.files.types.clone(),
+        },
+        webhooks: webhooks(config)?,
         ..Settings::default()
     })
+}
+
+fn file_storage(url: &FilesUrl) -> Result<FileStorage, StartError> {
+    let (place, opened) = match url {
+        FilesUrl::Off => return Ok(FileStorage::off()),
+        FilesUrl::Memory => return Ok(FileStorage::memory()),
+        FilesUrl::Directory(path) => (path.display().to_string(), FileStorage::local(path)),
+        FilesUrl::S3(bucket) => (format!("s3://{}", bucket.name), FileStorage::s3(&bucket.name, &bucket.prefix)),
+        FilesUrl::Gcs(bucket) => (format!("gs://{}", bucket.name), FileStorage::gcs(&bucket.name, &bucket.prefix)),
+        FilesUrl::Azure(bucket) => (format!("az://{}", bucket.name), FileStorage::azure(&bucket.name, &bucket.prefix)),
+    };
+    opened.map_err(|error| StartError::Files { place, error })
+}
+
+fn webhooks(config: &Config) -> Result<WebhookSettings, StartError> {
+    let urls: Vec<_> = config.webhooks.urls.iter().map(|url| url.expose().to_owned()).collect();
+    let secret = config.webhooks.secret.as_ref().map_or("", parlor_config::Secret::expose);
+    WebhookSettings::new(&urls, secret, config.webhooks.include_text).map_err(StartError::Webhooks)
 }
 
 fn app(signaling: &Signaling, metrics: Metrics, clock: Clock) -> Router {
@@ -350,6 +389,10 @@ fn start_tasks(
     }
     let journal = signaling.clone();
     tasks.spawn(async move { journal.run_journal().await });
+    let webhooks = signaling.clone();
+    tasks.spawn(async move { webhooks.run_webhooks().await });
+    let files = signaling.clone();
+    tasks.spawn(async move { files.remove_orphaned_files().await });
     let timers = signaling.clone();
     tasks.spawn(async move { timers.run_timers().await });
     let signaling = signaling.clone();

@@ -71,10 +71,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use switchboard::Switchboard;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long a stop waits for clients to be told.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Before another attempt to remove files of rooms that are gone.
+const ORPHANS_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long a stop waits for the store.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(3);
@@ -159,15 +162,21 @@ impl Signaling {
         self.board.webhooks.run().await;
     }
 
-    /// Removes files of rooms that are not there any more. To be run once at the start, when rooms were loaded.
+    /// Removes files of rooms that are not there any more, as soon as store and storage answer. To be run once, at the start.
     pub async fn remove_orphaned_files(&self) {
         if !self.board.settings.files.storage.is_on() {
             return;
         }
-        match self.board.remove_orphans().await {
-            Ok(0) => {}
-            Ok(rooms) => tracing::info!(rooms, "files of rooms that are gone were removed"),
-            Err(refusal) => tracing::warn!(reason = refusal.message, "files of rooms that are gone may be left"),
+        loop {
+            match self.board.remove_orphans().await {
+                Ok(0) => return,
+                Ok(rooms) => {
+                    tracing::info!(rooms, "files of rooms that are gone were removed");
+                    return;
+                }
+                Err(refusal) => tracing::warn!(reason = refusal.message, "files of rooms that are gone may be left"),
+            }
+            sleep(ORPHANS_PAUSE).await;
         }
     }
 

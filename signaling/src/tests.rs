@@ -12,6 +12,7 @@ mod rooms;
 mod secrecy;
 mod sessions;
 mod sockets;
+mod webhooks;
 
 pub(crate) use flaky::FlakyStore;
 pub(crate) use house::{board_with, record, wall_clock};
