@@ -4,6 +4,7 @@
 mod chat;
 mod flaky;
 mod house;
+mod lives;
 mod negotiation;
 mod rest;
 mod rooms;
