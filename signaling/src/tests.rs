@@ -9,6 +9,7 @@ mod negotiation;
 mod rest;
 mod rooms;
 mod sessions;
+mod settings;
 mod sockets;
 
 pub(crate) use flaky::FlakyStore;
