@@ -7,9 +7,10 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::net::tcp::TcpLimits;
 use crate::shard_thread::{EVENTS, ShardSetup, ShardSockets, ShardThread};
-use crate::{addresses, assets, http};
+use crate::{addresses, assets, http, memory};
 use axum::Router;
-use axum::http::header;
+use axum::http::{StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse};
 use axum::routing::get;
 use parlor_config::{AuthKey, Config, FilesUrl, GsoMode, StoreConfig};
 use parlor_media::command::Event;
@@ -17,12 +18,13 @@ use parlor_media::transport::{Identity, IdentityError};
 use parlor_media::{Shard, ShardSettings};
 use parlor_signaling::{
     Announce, FileSettings, FileStorage, KeyError, KeySources, Keys, OpenError, Rate, Rates, Settings, ShardHandle,
-    Signaling, Storage, StoreUrl, WebhookSettings,
+    Signaling, Storage, StoreError, StoreUrl, WebhookSettings,
 };
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -94,6 +96,9 @@ pub enum StartError {
     /// No certificate.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The store does not say what rooms there are.
+    #[error("cannot load the rooms: {0}")]
+    Load(#[from] StoreError),
     /// No thread, or no poll for it.
     #[error("cannot start the thread of shard {shard}: {error}")]
     Thread {
@@ -133,7 +138,6 @@ impl Server {
         let http_error = |error| StartError::Http { address: config.http.listen, error };
         let listener = TcpListener::bind(config.http.listen).await.map_err(http_error)?;
         let address = listener.local_addr().map_err(http_error)?;
-        let settings = settings(config)?;
         let clock = Clock::start();
         let sockets = bind_shards(config)?;
         let ipv6 = sockets.iter().all(ShardSockets::has_ipv6);
@@ -145,10 +149,15 @@ impl Server {
             let handle = ShardHandle::new(shard.commands(), shard.wake(), shard.port());
             if config.media.tcp { handle } else { handle.without_tcp() }
         });
+        let pressure = Arc::new(AtomicBool::new(false));
+        let settings = Settings { memory_pressure: Some(Arc::clone(&pressure)), ..settings };
         let signaling = Signaling::new(settings, announce, storage, handles.collect());
         let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
         let app = app(&signaling, metrics, clock);
-        let tasks = start_tasks(&signaling, ends.events, ends.lost);
+        let mut tasks = start_tasks(&signaling, ends.events, ends.lost);
+        signaling.load().await?;
+        start_upkeep(&signaling, &mut tasks);
+        tasks.spawn(memory::watch(config.limits.max_memory_mib, pressure));
         let max_connections = config.limits.max_connections as usize;
         Ok(Self { listener, address, app, max_connections, signaling, shards: ends.shards, tasks })
     }
@@ -327,6 +336,7 @@ fn settings(config: &Config) -> Result<Settings, StartError> {
         max_participants: limits.max_participants_per_room as usize,
         empty_timeout: Duration::from_secs(config.room.empty_timeout_seconds.into()),
         resume_grace: Duration::from_secs(config.session.resume_grace_seconds.into()),
+        max_total_participants: limits.max_participants as usize,
         max_sockets: limits.max_connections as usize,
         max_sockets_per_address: limits.max_connections_per_address as usize,
         files: FileSettings {
@@ -359,8 +369,18 @@ fn webhooks(config: &Config) -> Result<WebhookSettings, StartError> {
     WebhookSettings::new(&urls, secret, config.webhooks.include_text).map_err(StartError::Webhooks)
 }
 
+/// 200 while the server can do all of its work, else 503 with the reasons why not.
+fn readiness(ailments: &[String]) -> impl IntoResponse + use<> {
+    let (status, retry) = match ailments {
+        [] => (StatusCode::OK, None),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, Some([(header::RETRY_AFTER, "5")])),
+    };
+    let body = serde_json::json!({ "ready": ailments.is_empty(), "reasons": ailments });
+    (status, retry.map(AppendHeaders), [(header::CACHE_CONTROL, "no-store")], axum::Json(body))
+}
+
 fn app(signaling: &Signaling, metrics: Metrics, clock: Clock) -> Router {
-    let control = signaling.clone();
+    let (control, ready) = (signaling.clone(), signaling.clone());
     let health = move || async move {
         let body = format!(
             "{{\"status\":\"ok\",\"version\":\"{}\",\"uptimeSeconds\":{}}}\n",
@@ -372,8 +392,17 @@ fn app(signaling: &Signaling, metrics: Metrics, clock: Clock) -> Router {
     signaling
         .router()
         .route("/healthz", get(health))
+        .route("/readyz", get(move || async move { readiness(&ready.ailments()) }))
         .route("/metrics", get(move || async move { metrics.response(&control.stats()) }))
         .merge(assets::router())
+}
+
+/// What looks after rooms that are there already.
+fn start_upkeep(signaling: &Signaling, tasks: &mut JoinSet<()>) {
+    let (purges, watch, files) = (signaling.clone(), signaling.clone(), signaling.clone());
+    tasks.spawn(async move { files.remove_orphaned_files().await });
+    tasks.spawn(async move { purges.run_purges().await });
+    tasks.spawn(async move { watch.watch_store().await });
 }
 
 /// The control plane's tasks. They end when the set is shut down.
@@ -391,8 +420,6 @@ fn start_tasks(
     tasks.spawn(async move { journal.run_journal().await });
     let webhooks = signaling.clone();
     tasks.spawn(async move { webhooks.run_webhooks().await });
-    let files = signaling.clone();
-    tasks.spawn(async move { files.remove_orphaned_files().await });
     let timers = signaling.clone();
     tasks.spawn(async move { timers.run_timers().await });
     let signaling = signaling.clone();

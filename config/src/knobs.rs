@@ -120,6 +120,18 @@ pub const KNOBS: &[Knob] = &[
         field: |c| Field::Number32(&mut c.limits.max_participants_per_room, 1..=10_000),
     },
     Knob {
+        key: "limits.max_participants",
+        help: "Participants at a time, of all rooms",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.limits.max_participants, 1..=1_000_000),
+    },
+    Knob {
+        key: "limits.max_memory_mib",
+        help: "Memory in MiB beyond which nobody new is let in; 0 means nine tenths of what there is",
+        placeholder: "MIB",
+        field: |c| Field::Number32(&mut c.limits.max_memory_mib, 0..=16_777_216),
+    },
+    Knob {
         key: "limits.max_connections",
         help: "WebSocket connections at a time",
         placeholder: "NUMBER",

@@ -127,6 +127,10 @@ pub struct LimitsConfig {
     pub max_rooms: u32,
     /// Participants of one room, where the room itself does not ask for fewer.
     pub max_participants_per_room: u32,
+    /// Participants at a time, of all rooms.
+    pub max_participants: u32,
+    /// Resident memory in MiB beyond which nobody new is let in; 0: nine tenths of what the container or the machine has.
+    pub max_memory_mib: u32,
     /// WebSocket connections at a time.
     pub max_connections: u32,
     /// WebSocket connections from one address at a time (IPv6: from one /64).
@@ -245,6 +249,8 @@ impl Default for LimitsConfig {
         Self {
             max_rooms: 10_000,
             max_participants_per_room: 100,
+            max_participants: 10_000,
+            max_memory_mib: 0,
             max_connections: 10_000,
             max_connections_per_address: 256,
             room_creations_per_minute: 60,

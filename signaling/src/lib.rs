@@ -31,6 +31,7 @@ pub mod protocol;
 mod proxies;
 mod purge;
 mod rate;
+mod readiness;
 mod requests;
 mod rest;
 mod room;
@@ -139,6 +140,17 @@ impl Signaling {
     /// Removes what is left of ended rooms, for as long as it is polled.
     pub async fn run_purges(&self) {
         self.board.run_purges().await;
+    }
+
+    /// Looks whether the store answers, for as long as it is polled.
+    pub async fn watch_store(&self) {
+        self.board.watch_store().await;
+    }
+
+    /// Why the server cannot do all of its work now, in a few words each; empty when it can.
+    #[must_use]
+    pub fn ailments(&self) -> Vec<String> {
+        self.board.ailments()
     }
 
     /// Ends what is due, for as long as it is polled.

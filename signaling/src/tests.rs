@@ -6,11 +6,13 @@ mod chat;
 mod files;
 mod flaky;
 mod house;
+mod lives;
 mod negotiation;
 mod rest;
 mod rooms;
 mod secrecy;
 mod sessions;
+mod settings;
 mod sockets;
 mod webhooks;
 

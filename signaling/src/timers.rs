@@ -55,10 +55,12 @@ impl Switchboard {
         if state.is_expired(self.wall_clock()) {
             return Some(Departure::RoomExpired);
         }
-        let opens_later = state.record.settings.not_before.is_some_and(|opens| self.wall_clock() < opens);
-        let empty_since = state.empty_since.filter(|_| !opens_later)?;
-        let too_long =
-            now.saturating_duration_since(empty_since).as_secs() >= state.record.settings.empty_timeout_seconds?;
+        let settings = &state.record.settings;
+        let most = Duration::from_secs(settings.empty_timeout_seconds?);
+        let empty = now.saturating_duration_since(state.empty_since?);
+        // Before it opens nobody can be blamed for not being there.
+        let open = settings.not_before.map_or(empty, |opens| self.wall_clock().since(opens));
+        let too_long = empty.min(open) >= most;
         too_long.then_some(Departure::RoomClosed)
     }
 }
