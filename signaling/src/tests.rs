@@ -2,6 +2,8 @@
 //! without real sockets.
 
 mod chat;
+mod chat_delivery;
+mod chat_messages;
 mod flaky;
 mod house;
 mod negotiation;
