@@ -4,6 +4,7 @@
 mod chat;
 mod chat_delivery;
 mod chat_messages;
+mod chat_store;
 mod flaky;
 mod house;
 mod negotiation;

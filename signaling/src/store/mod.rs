@@ -14,6 +14,8 @@ mod memory;
 mod records;
 
 pub use journal::Health;
+#[cfg(test)]
+pub(crate) use journal::MAX_WRITES;
 pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
 pub(crate) use records::{
