@@ -15,6 +15,7 @@ use parlor_media::command::Candidate;
 use parlor_media::ids::{ParticipantId, RoomId};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// The most offers of one participant that await their answer.
@@ -30,6 +31,8 @@ pub(crate) struct Room {
     pub(crate) code: RoomCode,
     /// The shard that it lives on, by index.
     pub(crate) shard: usize,
+    /// Held while its record is changed, in the store and then in memory; taken before its lock.
+    pub(crate) changing: tokio::sync::Mutex<()>,
     /// Taken for as long as messages that are not in memory are read or changed in the store. No other lock is held while it
     /// is awaited.
     pub(crate) old_messages: tokio::sync::RwLock<()>,
@@ -48,6 +51,8 @@ pub(crate) struct RoomState {
     pub(crate) empty_since: Option<Instant>,
     /// It has left the directory: nobody enters any more.
     pub(crate) ended: bool,
+    /// Its place among the rooms of the server.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
 }
 
 /// A participant.
@@ -82,9 +87,16 @@ impl std::fmt::Debug for Member {
 impl Room {
     pub(crate) fn new(key: RoomId, record: RoomRecord, shard: usize, now: Instant) -> Arc<Self> {
         let (uid, code) = (record.uid, record.code.clone());
-        let state =
-            RoomState { record, members: Vec::new(), chat: ChatState::default(), empty_since: Some(now), ended: false };
-        Arc::new(Self { key, uid, code, shard, old_messages: tokio::sync::RwLock::new(()), state: Mutex::new(state) })
+        let state = RoomState {
+            record,
+            members: Vec::new(),
+            chat: ChatState::default(),
+            empty_since: Some(now),
+            ended: false,
+            place: None,
+        };
+        let (changing, old_messages) = (tokio::sync::Mutex::default(), tokio::sync::RwLock::default());
+        Arc::new(Self { key, uid, code, shard, changing, old_messages, state: Mutex::new(state) })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, RoomState> {

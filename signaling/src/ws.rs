@@ -62,7 +62,7 @@ fn admit(board: &Switchboard, visitor: &Visitor) -> Result<Pass, Refusal> {
     if board.is_stopping() {
         return Err(Refusal::busy());
     }
-    board.gate.admit(visitor.address, Instant::now()).map_err(|closed| match closed {
+    board.gate.admit(visitor.address).map_err(|closed| match closed {
         Closed::Full => Refusal::busy(),
         Closed::TooManyHere => Refusal::new(ErrorCode::RateLimited, "too many connections from this address"),
     })

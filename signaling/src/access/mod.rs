@@ -4,9 +4,15 @@
 //! room, which a token, a host secret, an invite or the room's settings gave.
 
 mod caller;
+mod crypto;
+mod grant;
+mod keys;
 mod table;
+mod token;
 
 pub(crate) use caller::{ACCESS_PREFIX, Caller, HOST_PREFIX};
+pub(crate) use grant::{Grant, PublishGrant};
+pub use keys::{KeyError, KeySources, Keys, MIN_SECRET_BYTES};
 pub(crate) use table::{Action, may, require};
 
 use serde::de::Error as _;
@@ -72,6 +78,14 @@ pub enum Role {
 impl Role {
     /// Every role, the mightiest first.
     pub const ALL: &'static [Self] = &[Self::Host, Self::Speaker, Self::Listener];
+    /// The roles' names, for people.
+    pub(crate) const RULE: &'static str = "`host`, `speaker` or `listener`";
+
+    /// The role of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|role| role.as_str() == name)
+    }
 
     /// The role as it is written.
     #[must_use]

@@ -104,6 +104,7 @@ impl Switchboard {
             // It ended while the command was reserved: say what the directory says now.
             return Err(self.room(&room.code).err().unwrap_or_else(Refusal::busy));
         }
+        self.check_capacity()?;
         let most = state.record.settings.max_participants;
         if state.members.len() >= most {
             let message = format!("the room is full: at most {most} participants are allowed");

@@ -9,6 +9,7 @@ use super::text::MAX_NAME_BYTES;
 use super::time::Timestamp;
 use super::track::{Participant, Source, Track};
 use crate::access::Identity;
+use crate::store::FileId;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol that `hello` tells.
@@ -70,6 +71,11 @@ pub enum ServerMessage {
         room_id: RoomCode,
         /// Why.
         reason: Departure,
+    },
+    /// A shared file is gone.
+    FileRemoved {
+        /// The file.
+        file_id: FileId,
     },
     /// A chat message.
     MessageReceived(ChatMessage),
@@ -257,6 +263,9 @@ pub enum ServerMessage {
         /// The field to blame.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         field: Option<String>,
+        /// When to try again, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_seconds: Option<u32>,
         /// Of the request.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
@@ -429,6 +438,12 @@ pub enum SubscriptionFailure {
 
 impl std::convert::From<Refusal> for ServerMessage {
     fn from(refusal: Refusal) -> Self {
-        Self::Error { code: refusal.code, message: refusal.message, field: refusal.field, id: refusal.id }
+        Self::Error {
+            code: refusal.code,
+            message: refusal.message,
+            field: refusal.field,
+            retry_after_seconds: refusal.retry_after,
+            id: refusal.id,
+        }
     }
 }
