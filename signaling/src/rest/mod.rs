@@ -61,7 +61,7 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
 
 /// What all of it does, in OpenAPI.
 pub(crate) fn description() -> OpenApi {
-    openapi::describe([rooms::api(), list::api(), people::api()])
+    openapi::describe([rooms::api(), list::api(), messages::api(), people::api()])
 }
 
 /// `GET /api/openapi.json`
