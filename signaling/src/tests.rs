@@ -5,6 +5,7 @@ mod chat;
 mod chat_delivery;
 mod chat_messages;
 mod chat_store;
+mod files;
 mod flaky;
 mod house;
 mod negotiation;

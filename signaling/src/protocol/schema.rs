@@ -42,6 +42,7 @@ text_schema!(
     "^p[0-9a-f][0-9a-hjkmnp-tv-z]{12}$",
     "p7b3mq0x9d2kfa"
 );
+text_schema!(FileId, "FileId", "A shared file.", "^f[0-9a-f][0-9a-hjkmnp-tv-z]{12}$", "f2c5r8vkz41hyt");
 text_schema!(TrackRef, "TrackId", "A track.", "^t[0-9a-f][0-9a-hjkmnp-tv-z]{12}$", "t0q4n6x8s2b7mj");
 text_schema!(MessageId, "MessageId", "A chat message.", "^m[0-9a-f][0-9a-hjkmnp-tv-z]{12}$", "m5h2v9c0qk7xn3");
 text_schema!(
@@ -58,4 +59,3 @@ text_schema!(
     r"^[A-Za-z0-9._@:|+=-]{1,128}$",
     "guest-0q4n6x8s2b7mj"
 );
-text_schema!(FileId, "FileId", "A shared file.", "^f[0-9a-f][0-9a-hjkmnp-tv-z]{12}$", "f3g9wd5ze0k1rf");

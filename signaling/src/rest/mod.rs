@@ -12,6 +12,7 @@ mod path;
 mod people;
 pub(crate) mod query;
 mod rooms;
+mod tokens;
 mod wishes;
 
 pub(crate) use path::AtRoom;
@@ -51,6 +52,7 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
         .merge(list::routes())
         .merge(messages::routes())
         .merge(people::routes())
+        .merge(tokens::routes())
         .merge(files::routes())
         .route("/openapi.json", get(openapi_json))
         .fallback(not_found)
