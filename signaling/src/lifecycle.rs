@@ -75,6 +75,7 @@ impl Switchboard {
         for member in std::mem::take(&mut state.members) {
             self.part(room, &member, reason, None);
         }
+        self.empty_lobby(&mut state, &room.code, reason);
         drop(state);
         self.shard_of(room).uncount_room();
         tracing::info!(room = room.key.0, ?reason, "room ended");

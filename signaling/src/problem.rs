@@ -76,7 +76,7 @@ impl IntoResponse for Problem {
 
 fn status(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::RoomNotFound | ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::RoomNotFound | ErrorCode::UserNotFound | ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::RoomExists | ErrorCode::RoomFull | ErrorCode::NoKeys => StatusCode::CONFLICT,
         ErrorCode::RoomExpired => StatusCode::GONE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -90,7 +90,15 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::ServerFull => StatusCode::INSUFFICIENT_STORAGE,
         ErrorCode::VersionConflict => StatusCode::PRECONDITION_FAILED,
         ErrorCode::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
-        ErrorCode::OriginRefused | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCode::OriginRefused
+        | ErrorCode::Forbidden
+        | ErrorCode::Banned
+        | ErrorCode::RoomNotOpen
+        | ErrorCode::RoomLocked
+        | ErrorCode::PasswordRequired
+        | ErrorCode::PasswordWrong
+        | ErrorCode::InviteInvalid
+        | ErrorCode::LobbyDenied => StatusCode::FORBIDDEN,
         _ => StatusCode::BAD_REQUEST,
     }
 }

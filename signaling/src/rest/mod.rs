@@ -5,11 +5,14 @@
 //! and [`guard`] counts it. What a body may be bounds each subject by itself; [`MAX_BODY_BYTES`] holds unless it says otherwise.
 
 pub(crate) mod body;
+mod invites;
+mod lobby;
+mod moderation;
 mod path;
 mod people;
 mod rooms;
 
-pub(crate) use path::AtRoom;
+pub(crate) use path::{AtInvite, AtRoom, AtUser};
 
 use crate::access::Caller;
 use crate::problem::Problem;
@@ -39,6 +42,9 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
     Router::new()
         .merge(rooms::routes())
         .merge(people::routes())
+        .merge(moderation::routes())
+        .merge(lobby::routes())
+        .merge(invites::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

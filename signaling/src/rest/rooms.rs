@@ -60,7 +60,7 @@ fn body(room: &Room) -> RoomBody {
         name: state.record.settings.name.clone(),
         created_at: state.record.created_at,
         expires_at: state.record.expires_at,
-        participant_count: state.members.len(),
+        participant_count: state.count(),
         max_participants: state.record.settings.max_participants,
     };
     RoomBody { success: true, room: view }
