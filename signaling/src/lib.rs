@@ -13,10 +13,12 @@
 
 mod access;
 mod admission;
+mod change;
 mod chat;
 mod directory;
 mod events;
 mod gate;
+mod idempotency;
 mod invites;
 mod lifecycle;
 mod limits;
@@ -27,6 +29,7 @@ mod outbox;
 mod password;
 mod problem;
 pub mod protocol;
+mod purge;
 mod rate;
 mod requests;
 mod rest;
@@ -53,7 +56,7 @@ pub use rate::Rate;
 pub use settings::{Announce, Settings};
 pub use shards::ShardHandle;
 pub use stats::Stats;
-pub use store::{Health, Storage};
+pub use store::{Health, Storage, StoreError};
 
 use axum::Router;
 use axum::routing::get;
@@ -101,6 +104,19 @@ impl Signaling {
         tracing::debug!(shard, "the shard's events have ended");
     }
 
+    /// Enters all rooms of the store, empty, and returns how many there are. To be called once, before anything is served.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn load(&self) -> Result<usize, StoreError> {
+        self.board.load_rooms().await
+    }
+
+    /// Removes what is left of ended rooms, for as long as it is polled.
+    pub async fn run_purges(&self) {
+        self.board.run_purges().await;
+    }
+
     /// Ends what is due, for as long as it is polled.
     pub async fn run_timers(&self) {
         self.board.run_timers().await;
@@ -118,7 +134,7 @@ impl Signaling {
     }
 
     /// A shard was started anew: its rooms stay, its participants are told to join again. Rooms of a shard that takes no
-    /// commands end.
+    /// commands end until the next start of the server finds them in the store.
     pub async fn shard_lost(&self, shard: usize) {
         let mut listens = true;
         for room in self.board.directory.rooms().into_iter().filter(|room| room.shard == shard) {
@@ -128,7 +144,7 @@ impl Signaling {
             listens = permits.is_ok();
             match permits {
                 Ok(permits) => self.board.reopen(&room, permits),
-                Err(_) => self.board.end_room(&room, Departure::RoomClosed, None),
+                Err(_) => self.board.leave_to_store(&room, Departure::RoomClosed, None),
             }
         }
         if !listens {
@@ -140,9 +156,9 @@ impl Signaling {
     /// at most, until they were told and what is to be kept is stored.
     pub async fn shutdown(&self) {
         // Rooms first: their members' last message is queued before their sockets learn of the stop. Then those that came in between.
-        self.end_all_rooms();
+        self.leave_all_rooms();
         self.board.stopping.send_replace(true);
-        self.end_all_rooms();
+        self.leave_all_rooms();
         if timeout(SHUTDOWN_PATIENCE, self.board.gate.until_empty()).await.is_err() {
             tracing::warn!(sockets = self.board.gate.sockets(), "some sockets did not close in time");
         }
@@ -152,10 +168,10 @@ impl Signaling {
         }
     }
 
-    fn end_all_rooms(&self) {
+    fn leave_all_rooms(&self) {
         for room in self.board.directory.rooms() {
             let permits = self.board.shard_of(&room).try_reserve(1).ok();
-            self.board.end_room(&room, Departure::ServerShutdown, permits);
+            self.board.leave_to_store(&room, Departure::ServerShutdown, permits);
         }
     }
 

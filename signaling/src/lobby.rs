@@ -171,9 +171,10 @@ impl Switchboard {
             return Err(Refusal::user_not_found());
         }
         check_space(state, &waiting.arrival)?;
+        self.check_capacity()?;
         let Waiting { arrival, role, .. } = state.lobby.take(participant).ok_or_else(Refusal::user_not_found)?;
         state.tell_lobby_left(participant);
-        self.enter(room, state, arrival, role, permits)
+        self.take_in(room, state, arrival, role, permits)
     }
 
     /// A host does not let somebody in, who may not ask again for a minute. The room's lock is held.

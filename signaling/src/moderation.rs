@@ -11,7 +11,6 @@ use crate::rights::rights;
 use crate::room::{Room, RoomState};
 use crate::session::Place;
 use crate::shards::Permits;
-use crate::store::RoomRecord;
 use crate::switchboard::Switchboard;
 use parlor_media::command::Command;
 use parlor_media::ids::ParticipantId;
@@ -143,7 +142,7 @@ impl Switchboard {
             caller.require(self, room, &state, Action::Moderate)?;
             identity_of(&state, participant).ok_or_else(Refusal::user_not_found)?
         };
-        self.change_record(room, |record| {
+        self.change_room(room, None, |record| {
             if record.banned.contains(&identity) {
                 return Ok(());
             }
@@ -155,7 +154,6 @@ impl Switchboard {
             Ok(())
         })
         .await?;
-        self.policy_changed(room).await;
         Ok(identity)
     }
 
@@ -163,34 +161,15 @@ impl Switchboard {
     ///
     /// # Errors
     /// `user-not-found` when it is not banned.
-    pub(crate) async fn unban(&self, caller: &Caller, room: &Room, identity: &Identity) -> Result<(), Refusal> {
+    pub(crate) async fn unban(&self, caller: &Caller, room: &Arc<Room>, identity: &Identity) -> Result<(), Refusal> {
         caller.require(self, room, &room.lock(), Action::Moderate)?;
-        self.change_record(room, |record| {
+        self.change_room(room, None, |record| {
             let index = record.banned.iter().position(|banned| banned == identity);
             let index = index.ok_or_else(|| Refusal::new(ErrorCode::UserNotFound, "this identity is not banned"))?;
             record.banned.remove(index);
             Ok(())
         })
         .await
-    }
-
-    /// Changes a room's record: in the store first, then here.
-    async fn change_record(
-        &self,
-        room: &Room,
-        change: impl FnOnce(&mut RoomRecord) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
-        let _changing = room.changing.lock().await;
-        let mut record = room.lock().record.clone();
-        let before = record.clone();
-        change(&mut record)?;
-        if record == before {
-            return Ok(());
-        }
-        record.version += 1;
-        self.store.update_room(&record, before.version).await?;
-        room.lock().record = record;
-        Ok(())
     }
 }
 

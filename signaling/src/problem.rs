@@ -6,9 +6,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// Seconds after which a bucket has something again.
+/// Seconds after which a bucket has something again, where the refusal does not know.
 const RETRY_LIMITED: u32 = 1;
-/// Seconds after which a database or a shard may be back.
+/// Seconds after which a database or a shard may be back, where the refusal does not know.
 const RETRY_UNAVAILABLE: u32 = 5;
 
 /// A refusal as a response.
@@ -51,12 +51,12 @@ impl IntoResponse for Problem {
         };
         let mut response = (status, axum::Json(body)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        let unless_said = match status {
+        let default = match status {
             StatusCode::TOO_MANY_REQUESTS => Some(RETRY_LIMITED),
             StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_UNAVAILABLE),
             _ => None,
         };
-        if let Some(seconds) = refusal.retry_after.or(unless_said) {
+        if let Some(seconds) = refusal.retry_after.or(default) {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         // RFC 6750 section 3: a 401 says how to authenticate, and whether the token was to blame.

@@ -15,6 +15,7 @@ use parlor_media::command::Candidate;
 use parlor_media::ids::{ParticipantId, RoomId};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// The most offers of one participant that await their answer.
@@ -30,9 +31,9 @@ pub(crate) struct Room {
     pub(crate) code: RoomCode,
     /// The shard that it lives on, by index.
     pub(crate) shard: usize,
-    state: Mutex<RoomState>,
-    /// Held by who changes it in the store, over the waits that this takes.
+    /// Held while its record is changed, in the store and then in memory; taken before its lock.
     pub(crate) changing: tokio::sync::Mutex<()>,
+    state: Mutex<RoomState>,
 }
 
 /// What changes in a room.
@@ -50,6 +51,8 @@ pub(crate) struct RoomState {
     pub(crate) empty_since: Option<Instant>,
     /// It has left the directory: nobody enters any more.
     pub(crate) ended: bool,
+    /// Its place among the rooms of the server.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
 }
 
 /// A participant.
@@ -98,8 +101,9 @@ impl Room {
             seq: 0,
             empty_since: Some(now),
             ended: false,
+            place: None,
         };
-        Arc::new(Self { key, uid, code, shard, state: Mutex::new(state), changing: tokio::sync::Mutex::default() })
+        Arc::new(Self { key, uid, code, shard, changing: tokio::sync::Mutex::default(), state: Mutex::new(state) })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, RoomState> {

@@ -7,6 +7,7 @@ use crate::protocol::server::IceServer;
 use crate::rate::Rate;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Bounds and times. The defaults suit a small server that anybody may use.
@@ -18,6 +19,8 @@ pub struct Settings {
     pub default_max_participants: usize,
     /// The most participants that a room may ask for.
     pub max_participants: usize,
+    /// Participants at a time, of all rooms.
+    pub max_total_participants: usize,
     /// The longest life that a room may ask for.
     pub max_expiry: Duration,
     /// How long a room may be empty.
@@ -48,6 +51,8 @@ pub struct Settings {
     pub ping_interval: Duration,
     /// How long a socket may be silent; some pings long.
     pub idle_timeout: Duration,
+    /// `true` while the process uses as much memory as it may: nobody enters then.
+    pub memory_pressure: Option<Arc<AtomicBool>>,
     /// The time of day; tests have their own.
     pub wall_clock: fn() -> Timestamp,
 }
@@ -58,6 +63,7 @@ impl Default for Settings {
             max_rooms: 10_000,
             default_max_participants: 50,
             max_participants: 500,
+            max_total_participants: 10_000,
             max_expiry: Duration::from_secs(30 * 24 * 3600),
             empty_timeout: Duration::from_secs(300),
             resume_grace: Duration::from_secs(30),
@@ -73,6 +79,7 @@ impl Default for Settings {
             join_deadline: Duration::from_secs(15),
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(45),
+            memory_pressure: None,
             wall_clock: Timestamp::now,
         }
     }

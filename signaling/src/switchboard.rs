@@ -3,9 +3,12 @@
 use crate::access::Grant;
 use crate::directory::Directory;
 use crate::gate::Gate;
+use crate::idempotency::Answers;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::Limits;
 use crate::protocol::{RoomCode, ServerMessage, Timestamp};
+use crate::purge::{NoFiles, Purges, RoomFiles};
+use crate::rest::Created;
 use crate::room::{Room, Surroundings, encode};
 use crate::session::Session;
 use crate::settings::{Announce, Settings};
@@ -15,7 +18,7 @@ use crate::store::{Journal, Storage, Store};
 use axum::extract::ws::Utf8Bytes;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// See the module.
 pub(crate) struct Switchboard {
@@ -26,6 +29,13 @@ pub(crate) struct Switchboard {
     pub(crate) store: Arc<dyn Store>,
     /// What is written to the store in the background.
     pub(crate) journal: Arc<Journal>,
+    pub(crate) room_files: Box<dyn RoomFiles>,
+    /// Rooms that have ended, until nothing of them is left.
+    pub(crate) purges: Purges,
+    /// One for each room, from its creation until nothing of it is left.
+    pub(crate) places: Arc<Semaphore>,
+    /// Rooms that were created by requests which may come again.
+    pub(crate) created: Answers<Created>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Counters,
     pub(crate) surroundings: Surroundings,
@@ -40,6 +50,7 @@ impl Switchboard {
         // Without entropy nobody can join either; an empty id is the least of it.
         let server_id = entropy::<10>().map(|bytes| RoomCode::from_entropy(bytes).to_string()).unwrap_or_default();
         Self {
+            places: Arc::new(Semaphore::new(settings.max_rooms.min(Semaphore::MAX_PERMITS))),
             gate: Gate::new(settings.max_sockets, settings.max_sockets_per_address, settings.rates),
             surroundings: Surroundings {
                 ice_servers: settings.ice_servers.clone(),
@@ -52,6 +63,9 @@ impl Switchboard {
             shards: shards.into_iter().map(Shard::new).collect(),
             directory: Directory::default(),
             store: storage.0,
+            room_files: Box::new(NoFiles),
+            purges: Purges::default(),
+            created: Answers::new(),
             counters: Counters::new(),
             next_room: AtomicU64::new(1),
             stopping: watch::Sender::new(false),

@@ -64,6 +64,9 @@ impl Keys {
         rules.set_audience(&[AUDIENCE]);
         let decoded = decode(token, &found.key, &rules).map_err(|error| match error.kind() {
             ErrorKind::InvalidAudience => format!("its `aud` does not name `{AUDIENCE}`"),
+            ErrorKind::Json(_) => {
+                "one of the claims `iss`, `sub`, `aud`, `exp` and `nbf` is of the wrong type".to_owned()
+            }
             _ => "its signature is not that of its key".to_owned(),
         })?;
         Ok(decoded.claims)
@@ -101,3 +104,6 @@ impl Keys {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,7 @@ impl Switchboard {
                 self.check_life(room, &state)?;
                 match (judge(&state, &arrival, proof, self.wall_clock())?, permits.take()) {
                     (Verdict::Enter(role), Some(permits)) => {
-                        return self.enter(room, &mut state, arrival, role, permits);
+                        return self.take_in(room, &mut state, arrival, role, permits);
                     }
                     (Verdict::Wait(role), _) => return self.wait(room, &mut state, arrival, role),
                     (verdict, _) => verdict,
@@ -118,9 +118,9 @@ impl Switchboard {
         }
         if state.ended {
             // It ended meanwhile: say what the directory says now.
-            return Err(self.room(&room.code).err().unwrap_or_else(Refusal::busy));
+            return Err(self.gone(room));
         }
-        Ok(())
+        self.check_capacity()
     }
 
     async fn check_password(&self, room: &Room, arrival: &Arrival, hash: &str) -> Result<(), Refusal> {
@@ -155,7 +155,7 @@ impl Switchboard {
     }
 
     /// Makes a member of somebody who may come in. This is the only way to become one.
-    pub(crate) fn enter(
+    pub(crate) fn take_in(
         &self,
         room: &Arc<Room>,
         state: &mut RoomState,

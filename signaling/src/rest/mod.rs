@@ -11,8 +11,10 @@ mod moderation;
 mod path;
 mod people;
 mod rooms;
+mod wishes;
 
 pub(crate) use path::{AtInvite, AtRoom, AtUser};
+pub(crate) use rooms::Created;
 
 use crate::access::Caller;
 use crate::problem::Problem;
@@ -29,6 +31,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// The largest body, where a subject does not say otherwise: settings of a room take a few kilobytes at most.
 pub(crate) const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -52,8 +55,9 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
 }
 
 /// The answer to a request that has nothing more to tell.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Done {
+    /// Always `true`.
     success: bool,
 }
 

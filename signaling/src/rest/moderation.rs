@@ -3,6 +3,7 @@
 use super::body::{self, Content};
 use super::{AtRoom, AtUser, Board, Done, Routes};
 use crate::access::{Action, Caller, Identity, Role};
+use crate::lifecycle::to_the_end;
 use crate::problem::Problem;
 use crate::protocol::TrackRef;
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -77,7 +78,7 @@ async fn ban(
     AtRoom(room): AtRoom,
     AtUser(participant): AtUser,
 ) -> Result<Json<Banned>, Problem> {
-    let identity = board.ban(&caller, &room, participant).await?;
+    let identity = to_the_end(async move { board.ban(&caller, &room, participant).await }).await?;
     Ok(Json(Banned { success: true, identity }))
 }
 
@@ -109,6 +110,6 @@ async fn unban(
     let identity = path.get("identity").and_then(|text| Identity::parse(text)).ok_or_else(|| {
         Refusal::new(ErrorCode::UserNotFound, format!("an identity has {}", Identity::RULE)).with_field("identity")
     })?;
-    board.unban(&caller, &room, &identity).await?;
+    to_the_end(async move { board.unban(&caller, &room, &identity).await }).await?;
     Ok(Json(Done::YES))
 }

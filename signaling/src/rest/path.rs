@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 use parlor_media::ids::ParticipantId;
 use std::sync::Arc;
 
-/// The room of `{room}` in the path, whatever else the path names.
+/// The room that a path names, which is the first thing it names.
 pub(crate) struct AtRoom(pub(crate) Arc<Room>);
 
 impl FromRequestParts<Arc<Switchboard>> for AtRoom {
@@ -22,7 +22,7 @@ impl FromRequestParts<Arc<Switchboard>> for AtRoom {
         let bad =
             || Refusal::new(ErrorCode::BadRoomId, format!("a room's id has {ROOM_CODE_RULE}")).with_field("roomId");
         let params = RawPathParams::from_request_parts(parts, board).await.map_err(|_| bad())?;
-        let (_, text) = params.iter().find(|&(name, _)| name == "room").ok_or_else(bad)?;
+        let (_, text) = params.iter().next().ok_or_else(bad)?;
         Ok(Self(board.room(&RoomCode::parse(text).ok_or_else(bad)?)?))
     }
 }

@@ -1,4 +1,4 @@
-//! `/api/rooms/{room}/users`: who is in a room.
+//! `/api/rooms/{room_id}/users`: who is in a room.
 
 use super::{AtRoom, Board, Routes};
 use crate::access::{Action, Caller};
@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 pub(super) fn routes() -> Routes {
-    Router::new().route("/rooms/{room}/users", get(users))
+    Router::new().route("/rooms/{room_id}/users", get(users))
 }
 
 #[derive(Serialize)]

@@ -40,7 +40,7 @@ impl Storage {
 
 /// Why a store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StoreError {
+pub enum StoreError {
     /// There is such a thing already, or it has changed meanwhile.
     #[error("it exists already, or has changed meanwhile")]
     Conflict,

@@ -58,7 +58,21 @@ impl House {
         path: &str,
         body: Option<Value>,
     ) -> (StatusCode, HeaderMap, Value) {
-        let builder = Request::builder().method(method).uri(path).header("host", "localhost:8080");
+        self.request_with(method, path, &[], body).await
+    }
+
+    /// The same with headers.
+    pub(super) async fn request_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> (StatusCode, HeaderMap, Value) {
+        let mut builder = Request::builder().method(method).uri(path).header("host", "localhost:8080");
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
         let request = match body {
             Some(body) => builder.header("content-type", "application/json").body(Body::from(body.to_string())),
             None => builder.body(Body::empty()),
@@ -66,9 +80,23 @@ impl House {
         answer(self.signaling.router(), request.unwrap()).await
     }
 
-    pub(super) async fn create(&self, body: Value) {
+    /// Creates a room; returns the `Authorization` of its host.
+    pub(super) async fn create(&self, body: Value) -> String {
         let (status, _, body) = self.request("POST", "/api/rooms", Some(body)).await;
         assert_eq!(status, StatusCode::CREATED, "{body}");
+        format!("Bearer {}", body["hostSecret"].as_str().unwrap())
+    }
+
+    /// A request with an `Authorization`.
+    pub(super) async fn request_as(
+        &self,
+        authorization: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let (status, _, body) = self.request_with(method, path, &[("authorization", authorization)], body).await;
+        (status, body)
     }
 
     pub(super) fn client(&self) -> Client {

@@ -153,9 +153,9 @@ async fn an_expired_room_is_closed_before_the_timers_see_it() {
 #[tokio::test]
 async fn a_deleted_room_puts_everyone_out() {
     let mut house = House::new();
-    house.create(json!({"roomId": "abc"})).await;
+    let host = house.create(json!({"roomId": "abc"})).await;
     let mut ana = house.joined("abc", "Ana").await;
-    house.request("DELETE", "/api/rooms/abc", None).await;
+    house.request_as(&host, "DELETE", "/api/rooms/abc", None).await;
     assert_eq!(ana.next(), json!({"type": "room-closed", "roomId": "abc", "reason": "room-closed"}));
     assert_eq!(ana.next(), json!({"type": "room-left", "roomId": "abc", "reason": "room-closed"}));
     assert_eq!(ana.refused(json!({"type": "join-room", "roomId": "abc"})).await["code"], "room-not-found");
