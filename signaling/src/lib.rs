@@ -29,6 +29,7 @@ mod outbox;
 mod password;
 mod problem;
 pub mod protocol;
+mod proxies;
 mod purge;
 mod rate;
 mod requests;
@@ -50,7 +51,7 @@ mod ws;
 #[cfg(test)]
 mod tests;
 
-pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES};
+pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES, TokenRequest};
 pub use limits::Rates;
 pub use rate::Rate;
 pub use settings::{Announce, Settings};

@@ -5,6 +5,7 @@ use crate::limits::Rates;
 use crate::protocol::Timestamp;
 use crate::protocol::server::IceServer;
 use crate::rate::Rate;
+use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub max_sockets_per_address: usize,
     /// What tokens are verified and signed with; none: rooms are open to whoever knows their ids.
     pub keys: Arc<Keys>,
+    /// Networks of reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Origins, as `https://example.org`, whose pages may connect besides those that this server serves.
     pub allowed_origins: Vec<String>,
     /// How long a socket may be in no room.
@@ -75,6 +78,7 @@ impl Default for Settings {
             max_sockets: 10_000,
             max_sockets_per_address: 256,
             keys: Arc::default(),
+            trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
             join_deadline: Duration::from_secs(15),
             ping_interval: Duration::from_secs(15),

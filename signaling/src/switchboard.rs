@@ -5,7 +5,7 @@ use crate::directory::Directory;
 use crate::gate::Gate;
 use crate::idempotency::Answers;
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::server::Limits;
+use crate::protocol::server::{Access, Limits};
 use crate::protocol::{RoomCode, ServerMessage, Timestamp};
 use crate::purge::{NoFiles, Purges, RoomFiles};
 use crate::rest::Created;
@@ -77,6 +77,7 @@ impl Switchboard {
         encode(&ServerMessage::Hello {
             protocol: crate::protocol::server::PROTOCOL_VERSION,
             server_id: self.surroundings.server_id.clone(),
+            access: if self.is_open() { Access::Open } else { Access::Keys },
             ice_servers: self.surroundings.ice_servers.clone(),
             limits: Limits::new(self.settings.max_text_bytes, self.settings.max_frame_bytes),
         })

@@ -23,6 +23,8 @@ pub enum ServerMessage {
         protocol: u32,
         /// Drawn anew at each start of the server.
         server_id: String,
+        /// Whether tokens are needed.
+        access: Access,
         /// For `RTCPeerConnection`.
         ice_servers: Vec<IceServer>,
         /// The server's bounds.
@@ -273,6 +275,16 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
     },
+}
+
+/// What it takes to get into a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// To know its id.
+    Open,
+    /// A token, or an invite.
+    Keys,
 }
 
 /// A member's view of its room.

@@ -11,6 +11,7 @@ mod moderation;
 mod path;
 mod people;
 mod rooms;
+mod tokens;
 mod wishes;
 
 pub(crate) use path::{AtInvite, AtRoom, AtUser};
@@ -48,6 +49,7 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
         .merge(moderation::routes())
         .merge(lobby::routes())
         .merge(invites::routes())
+        .merge(tokens::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
