@@ -71,9 +71,9 @@ impl Switchboard {
         if member.identity != grant.identity {
             return Err(Refusal::new(ErrorCode::Forbidden, "the token is somebody else's").with_field("token"));
         }
-        member.grants = Grants { hidden: member.grants.hidden, ..Grants::from(&grant) };
-        let expires_at = member.grants.expires_at;
-        member.tell(&ServerMessage::TokenRenewed { expires_at, id });
+        let grants = Grants::of(&grant, self.settings.keys.leeway());
+        member.grants = Grants { hidden: member.grants.hidden, ..grants };
+        member.tell(&ServerMessage::TokenRenewed { expires_at: grant.expires_at, id });
         let rights = rights(member.role, &member.grants, &settings);
         if rights != member.rights {
             self.grant_rights(&mut state, participant, rights, permits);

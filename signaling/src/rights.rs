@@ -10,6 +10,7 @@ use crate::protocol::track::Source;
 use crate::room::Member;
 use crate::room_settings::{Allowed, RoomSettings};
 use parlor_media::command;
+use std::time::Duration;
 
 /// What a token lets its holder do besides its role. Who comes without a token may all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,25 +21,25 @@ pub(crate) struct Grants {
     pub(crate) chat: bool,
     /// The others are not shown that it is there; it neither publishes nor writes.
     pub(crate) hidden: bool,
-    /// When the token is over, and the stay with it.
-    pub(crate) expires_at: Option<Timestamp>,
+    /// When the token is over by every clock, and the stay with it.
+    pub(crate) ends_at: Option<Timestamp>,
 }
 
 impl Grants {
     /// Everything, for ever.
     pub(crate) const ALL: Self =
-        Self { audio: true, video: true, screen: true, chat: true, hidden: false, expires_at: None };
+        Self { audio: true, video: true, screen: true, chat: true, hidden: false, ends_at: None };
+
+    /// Those of a token, where clocks may differ by `leeway`.
+    pub(crate) fn of(grant: &Grant, leeway: Duration) -> Self {
+        let PublishGrant { audio, video, screen } = grant.publish;
+        let ends_at = Some(grant.expires_at + leeway);
+        Self { audio, video, screen, chat: grant.chat, hidden: grant.hidden, ends_at }
+    }
 
     /// Whether the token's time is over.
     pub(crate) fn are_over(&self, now: Timestamp) -> bool {
-        self.expires_at.is_some_and(|end| now >= end)
-    }
-}
-
-impl From<&Grant> for Grants {
-    fn from(grant: &Grant) -> Self {
-        let PublishGrant { audio, video, screen } = grant.publish;
-        Self { audio, video, screen, chat: grant.chat, hidden: grant.hidden, expires_at: Some(grant.expires_at) }
+        self.ends_at.is_some_and(|end| now >= end)
     }
 }
 

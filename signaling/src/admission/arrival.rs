@@ -12,6 +12,7 @@ use crate::switchboard::{Switchboard, entropy};
 use crate::visitor::Whence;
 use parlor_media::ids::ParticipantId;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The first letters of an invite.
 pub(crate) const INVITE_PREFIX: &str = "invite_";
@@ -83,15 +84,15 @@ impl Arrival {
             id,
         };
         Ok(match grant {
-            Some(grant) => arrival.with(grant),
+            Some(grant) => arrival.with(grant, board.settings.keys.leeway()),
             None => arrival,
         })
     }
 
     /// A token says who somebody is; what it says goes before what `join-room` says.
-    fn with(self, grant: Grant) -> Self {
+    fn with(self, grant: Grant, leeway: Duration) -> Self {
         Self {
-            grants: Grants::from(&grant),
+            grants: Grants::of(&grant, leeway),
             identity: grant.identity,
             display_name: grant.name.or(self.display_name),
             role: Some(grant.role),
@@ -111,6 +112,12 @@ pub(crate) fn grant_for(board: &Switchboard, room: &RoomCode, token: &str) -> Re
         return Err(Refusal::new(ErrorCode::Forbidden, "the token is not for this room").with_field("token"));
     }
     Ok(grant)
+}
+
+/// The identity of who shows that guest key.
+#[cfg(test)]
+pub(crate) fn guest_of_key(key: &str) -> Identity {
+    guest(ParticipantId(0), Some(key)).unwrap()
 }
 
 /// Who somebody without a token is: what its browser's secret comes to, or, without one, somebody for this stay only.

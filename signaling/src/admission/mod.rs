@@ -11,6 +11,9 @@ mod judgement;
 pub(crate) use arrival::{Arrival, INVITE_PREFIX, grant_for};
 pub(crate) use judgement::check_space;
 
+#[cfg(test)]
+pub(crate) use arrival::guest_of_key;
+
 use crate::access::Role;
 use crate::gate::Who;
 use crate::invites::MAX_INVITES;

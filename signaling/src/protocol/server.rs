@@ -72,8 +72,8 @@ pub enum ServerMessage {
     },
     /// The reply to `renew-token`.
     TokenRenewed {
-        /// When the new token is over; `null` for never.
-        expires_at: Option<Timestamp>,
+        /// When the new token is over.
+        expires_at: Timestamp,
         /// Of the request.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
