@@ -1,7 +1,11 @@
 //! Who gets in, who waits, and what hosts do.
 
 mod door;
+mod invites;
 mod lobby;
+mod moderation;
+mod people;
+mod tokens;
 
 use super::house::{Client, House, Member};
 use crate::access::{Grant, Identity, KeySources, Keys, PublishGrant, Role};
