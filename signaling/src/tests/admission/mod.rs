@@ -5,6 +5,7 @@ mod invites;
 mod lobby;
 mod moderation;
 mod people;
+mod races;
 mod tokens;
 
 use super::house::{Client, House, Member};
