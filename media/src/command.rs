@@ -102,12 +102,15 @@ pub enum Command {
         /// The wanted encoding's rid; `None` for the highest that is alive.
         rid: Option<Rid>,
     },
-    /// Sends one message on a participant's data channel. Answered by [`Event::DataRefused`] when it cannot be.
+    /// Sends one message on a participant's data channel. When it cannot be sent, [`Event::DataRefused`] says so, and nothing
+    /// more is sent on this opening: of what is handed to an opening the client gets a first part without gaps.
     SendData {
         /// The recipient.
         participant: ParticipantId,
         /// Which channel.
         channel: Channel,
+        /// Of [`Event::ChannelOpened`]. What is for an earlier opening is left out.
+        opening: u32,
         /// The message, UTF-8; shared between recipients.
         text: Bytes,
     },
@@ -394,6 +397,8 @@ pub enum Event {
         participant: ParticipantId,
         /// Which.
         channel: Channel,
+        /// How often this participant has opened it; the channel of an earlier opening is closed.
+        opening: u32,
     },
     /// A data channel closed.
     ChannelClosed {
@@ -411,14 +416,14 @@ pub enum Event {
         /// The message; not yet validated as UTF-8.
         text: Bytes,
     },
-    /// [`Command::SendData`] found no open channel, or one whose send buffer is full: use the fallback.
+    /// [`Command::SendData`] found no open channel, or one whose send buffer is full: use the fallback. Told once an opening.
     DataRefused {
         /// The recipient.
         participant: ParticipantId,
         /// Which channel.
         channel: Channel,
-        /// The message that was not sent.
-        text: Bytes,
+        /// The opening, which is of no use any more.
+        opening: u32,
     },
 }
 

@@ -243,9 +243,9 @@ impl Shard {
             Command::Subscribe { track, .. } => room.subscribe(context, index, track),
             Command::Unsubscribe { track, .. } => room.unsubscribe(context, index, track),
             Command::SetLayer { track, rid, .. } => room.set_layer(context, index, track, rid),
-            Command::SendData { channel, text, .. } => {
+            Command::SendData { channel, opening, text, .. } => {
                 if let Some(participant) = room.participants.get_mut(index) {
-                    participant.send_data(context, channel, text);
+                    participant.send_data(context, channel, opening, &text);
                 }
             }
             Command::OpenRoom { .. } | Command::CloseRoom { .. } | Command::Join { .. } | Command::Leave { .. } => {}

@@ -50,7 +50,7 @@ impl Switchboard {
                 // An earlier change that failed was made after all: it counts, and this one comes on top of it.
                 Err(StoreError::Conflict) => match self.store.room(&room.code, self.wall_clock()).await? {
                     Some(there) if there.uid == room.uid && there.version > before.version => {
-                        self.adopt(room, there)?
+                        self.adopt(room, there)?;
                     }
                     _ => return Err(Refusal::new(ErrorCode::Internal, "the room in the store is another one")),
                 },

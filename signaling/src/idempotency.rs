@@ -51,7 +51,7 @@ impl Repeatable {
     /// When the key is empty, too long, or not of visible ASCII.
     pub(crate) fn new(caller: &[u8], key: &[u8], body: &[u8]) -> Result<Self, Refusal> {
         let is_visible = |&byte: &u8| (0x21..=0x7e).contains(&byte);
-        if !(1..=MAX_KEY_BYTES).contains(&key.len()) || !key.iter().all(|byte| is_visible(byte)) {
+        if !(1..=MAX_KEY_BYTES).contains(&key.len()) || !key.iter().all(is_visible) {
             let message = format!("`Idempotency-Key` must be 1 to {MAX_KEY_BYTES} visible ASCII characters");
             return Err(Refusal::field("Idempotency-Key", message));
         }

@@ -17,6 +17,7 @@ mod change;
 mod chat;
 mod directory;
 mod events;
+mod files;
 mod gate;
 mod idempotency;
 mod invites;
@@ -25,6 +26,7 @@ mod limits;
 mod lobby;
 mod membership;
 mod moderation;
+mod openapi;
 mod outbox;
 mod password;
 mod problem;
@@ -38,6 +40,7 @@ mod rights;
 mod room;
 mod room_settings;
 mod session;
+mod session_log;
 mod settings;
 mod settle;
 mod shards;
@@ -46,20 +49,24 @@ mod store;
 mod switchboard;
 mod timers;
 mod visitor;
+mod webhooks;
 mod ws;
 
 #[cfg(test)]
 mod tests;
 
 pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES, TokenRequest};
+pub use files::{FileSettings, FileStorage};
 pub use limits::Rates;
 pub use rate::Rate;
 pub use settings::{Announce, Settings};
 pub use shards::ShardHandle;
 pub use stats::Stats;
 pub use store::{Health, Storage, StoreError};
+pub use webhooks::{SigningKey, WebhookSettings, WebhookStats};
 
 use axum::Router;
+use axum::http::Method;
 use axum::routing::get;
 use parlor_media::command::Event;
 use protocol::server::Departure;
@@ -74,6 +81,22 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long a stop waits for the store.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Gives TLS connections of this process, to webhooks and clouds, their cryptography. Repeating it is harmless; what the process
+/// has chosen otherwise stays.
+pub fn install_cryptography() {
+    // An error says that there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Whether a request of this method and path sets its own pace: an upload takes as long as bytes flow, and bounds itself.
+#[must_use]
+pub fn sets_its_own_pace(method: &Method, path: &str) -> bool {
+    let mut parts = path.split('/').skip(1);
+    let mut next = || parts.next().unwrap_or_default();
+    let is_files = (next(), next(), !next().is_empty(), next()) == ("api", "rooms", true, "files");
+    *method == Method::POST && is_files && parts.next().is_none()
+}
 
 /// The signalling; clones are the same one.
 #[derive(Clone)]
@@ -132,6 +155,23 @@ impl Signaling {
     #[must_use]
     pub fn store_health(&self) -> Health {
         self.board.journal.health()
+    }
+
+    /// Delivers webhooks, for as long as it is polled.
+    pub async fn run_webhooks(&self) {
+        self.board.webhooks.run().await;
+    }
+
+    /// Removes files of rooms that are not there any more. To be run once at the start, when rooms were loaded.
+    pub async fn remove_orphaned_files(&self) {
+        if !self.board.settings.files.storage.is_on() {
+            return;
+        }
+        match self.board.remove_orphans().await {
+            Ok(0) => {}
+            Ok(rooms) => tracing::info!(rooms, "files of rooms that are gone were removed"),
+            Err(refusal) => tracing::warn!(reason = refusal.message, "files of rooms that are gone may be left"),
+        }
     }
 
     /// A shard was started anew: its rooms stay, its participants are told to join again. Rooms of a shard that takes no

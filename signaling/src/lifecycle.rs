@@ -12,6 +12,7 @@ use crate::shards::{Permits, least_loaded};
 use crate::stats::count;
 use crate::store::{RoomRecord, StoreError};
 use crate::switchboard::Switchboard;
+use crate::webhooks::Event;
 use futures_util::stream::{self, StreamExt};
 use parlor_media::command::Command;
 use parlor_media::ids::RoomId;
@@ -66,7 +67,15 @@ impl Switchboard {
             self.purges.push(uid, Some(place));
             return Err(Refusal::busy());
         };
-        let room = self.enter(record, index, 0, permits, Some(place)).ok_or_else(|| {
+        let started = |state: &RoomState| {
+            self.webhooks.emit(&Event::RoomStarted {
+                room_id: &code,
+                name: state.record.settings.name.as_deref(),
+                created_at: state.record.created_at,
+                expires_at: state.record.expires_at,
+            });
+        };
+        let room = self.enter(record, index, 0, permits, Some(place), started).ok_or_else(|| {
             self.purges.push(uid, None);
             exists()
         })?;
@@ -75,7 +84,7 @@ impl Switchboard {
         Ok(room)
     }
 
-    /// Enters a room that the store has; `None` when there is one of its id.
+    /// Enters a room that the store has, with what is `told` of it before anybody comes; `None` when there is one of its id.
     fn enter(
         &self,
         record: RoomRecord,
@@ -83,12 +92,13 @@ impl Switchboard {
         seq: u64,
         mut permits: Permits<'_>,
         place: Option<OwnedSemaphorePermit>,
+        told: impl FnOnce(&RoomState),
     ) -> Option<Arc<Room>> {
         let key = RoomId(self.next_room.fetch_add(1, Ordering::Relaxed));
         let room = Room::new(key, record, shard, Instant::now());
         // Locked while it is entered: nobody joins before the shard was told of it.
         let mut state = room.lock();
-        state.seq = seq;
+        state.chat.resume_from(seq);
         state.place = place;
         if !self.directory.insert(&room) {
             drop(state);
@@ -96,6 +106,7 @@ impl Switchboard {
         }
         permits.send(Command::OpenRoom { room: key });
         self.shards[shard].count_room();
+        told(&state);
         drop(state);
         Some(room)
     }
@@ -128,7 +139,7 @@ impl Switchboard {
                 tracing::error!(shard = index, "the shard takes no commands: a room of the store stays closed");
                 continue;
             };
-            loaded += usize::from(self.enter(record, index, seq?, permits, place).is_some());
+            loaded += usize::from(self.enter(record, index, seq?, permits, place, |_| {}).is_some());
         }
         tracing::info!(rooms = loaded, sessions_lost = lost, "rooms loaded");
         Ok(loaded)
@@ -183,6 +194,8 @@ impl Switchboard {
         let reason = if state.ended { None } else { due(&state) };
         if let Some(reason) = reason {
             self.close(room, &mut state, reason, permits);
+            let name = state.record.settings.name.as_deref();
+            self.webhooks.emit(&Event::RoomEnded { room_id: &room.code, name, reason });
             self.purges.push(room.uid, state.place.take());
         }
     }

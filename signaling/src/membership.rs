@@ -14,6 +14,7 @@ use crate::session::{Attachment, Place, Session, Token};
 use crate::shards::Permits;
 use crate::stats::count;
 use crate::switchboard::{Switchboard, entropy};
+use crate::webhooks::Event;
 use parlor_media::command::Command;
 use parlor_media::ids::ParticipantId;
 use std::sync::Arc;
@@ -36,11 +37,14 @@ impl Switchboard {
         let Place { room, participant } = session.place().ok_or_else(failed)?;
         let fresh = Token::from_entropy(entropy()?);
 
-        let state = room.lock();
-        let member = state.members.iter().find(|member| member.participant == participant).ok_or_else(failed)?;
+        let mut state = room.lock();
+        let member = state.member(participant).ok_or_else(failed)?;
         let (attachment, void) = session.resume(presented, resume.received, fresh).map_err(|_| failed())?;
+        // A client that lost its socket may have lost its data channel too, and not know it yet.
+        member.chat.line.repeat_all(&session);
         self.directory.void_tokens([void]);
         self.directory.add_token(fresh, &session);
+        let member = state.members.iter().find(|member| member.participant == participant).ok_or_else(failed)?;
         let view = room.membership(&state, member, &self.surroundings, fresh.to_text(), id);
         drop(state);
         count(&self.counters.resumes);
@@ -135,9 +139,19 @@ impl Switchboard {
     /// The bookkeeping for a member that was taken out of its room, and its own last message.
     pub(crate) fn part(&self, room: &Room, member: &Member, reason: Departure, id: Option<String>) {
         self.directory.leave(member.participant);
+        member.chat.line.give_up(&member.session);
+        self.log_left(room, member, reason);
         self.directory.void_tokens(member.session.leave());
         self.directory.remove_access(member.access);
         self.shard_of(room).uncount_participant();
+        self.webhooks.emit(&Event::ParticipantLeft {
+            room_id: &room.code,
+            participant_id: ParticipantRef(member.participant),
+            identity: &member.identity,
+            display_name: member.display_name.as_deref(),
+            joined_at: member.joined_at,
+            reason,
+        });
         member.tell(&ServerMessage::RoomLeft { room_id: room.code.clone(), reason, id });
         if reason == Departure::ServerShutdown {
             member.session.close(CLOSE_RESTART, "the server stops");

@@ -82,9 +82,9 @@ impl Member {
         Standing::Member(self.role)
     }
 
-    /// Whether it may write in the chat, react, and show as writing.
-    pub(crate) fn may_chat(&self) -> bool {
-        self.rights.chat
+    /// Whether it may write in the chat, react, and show as writing, by these settings of its room.
+    pub(crate) fn may_chat(&self, settings: &RoomSettings) -> bool {
+        rights(self.role, &self.grants, settings).chat
     }
 }
 

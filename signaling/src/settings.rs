@@ -1,10 +1,12 @@
 //! What the signalling can be told.
 
 use crate::access::Keys;
+use crate::files::FileSettings;
 use crate::limits::Rates;
 use crate::protocol::Timestamp;
 use crate::protocol::server::IceServer;
 use crate::rate::Rate;
+use crate::webhooks::WebhookSettings;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -56,6 +58,10 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// `true` while the process uses as much memory as it may: nobody enters then.
     pub memory_pressure: Option<Arc<AtomicBool>>,
+    /// What may be shared.
+    pub files: FileSettings,
+    /// Who is told what happens.
+    pub webhooks: WebhookSettings,
     /// The time of day; tests have their own.
     pub wall_clock: fn() -> Timestamp,
 }
@@ -84,6 +90,8 @@ impl Default for Settings {
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(45),
             memory_pressure: None,
+            files: FileSettings::default(),
+            webhooks: WebhookSettings::default(),
             wall_clock: Timestamp::now,
         }
     }

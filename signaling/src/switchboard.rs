@@ -2,12 +2,13 @@
 
 use crate::access::Grant;
 use crate::directory::Directory;
+use crate::files::Files;
 use crate::gate::Gate;
 use crate::idempotency::Answers;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::{Access, Limits};
 use crate::protocol::{RoomCode, ServerMessage, Timestamp};
-use crate::purge::{NoFiles, Purges, RoomFiles};
+use crate::purge::Purges;
 use crate::rest::Created;
 use crate::room::{Room, Surroundings, encode};
 use crate::session::Session;
@@ -15,6 +16,7 @@ use crate::settings::{Announce, Settings};
 use crate::shards::{Shard, ShardHandle};
 use crate::stats::{Counters, Stats};
 use crate::store::{Journal, Storage, Store};
+use crate::webhooks::Webhooks;
 use axum::extract::ws::Utf8Bytes;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -29,7 +31,6 @@ pub(crate) struct Switchboard {
     pub(crate) store: Arc<dyn Store>,
     /// What is written to the store in the background.
     pub(crate) journal: Arc<Journal>,
-    pub(crate) room_files: Box<dyn RoomFiles>,
     /// Rooms that have ended, until nothing of them is left.
     pub(crate) purges: Purges,
     /// One for each room, from its creation until nothing of it is left.
@@ -38,6 +39,8 @@ pub(crate) struct Switchboard {
     pub(crate) created: Answers<Created>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Counters,
+    pub(crate) files: Files,
+    pub(crate) webhooks: Webhooks,
     pub(crate) surroundings: Surroundings,
     /// The number of the next room. Numbers are not reused.
     pub(crate) next_room: AtomicU64,
@@ -58,12 +61,13 @@ impl Switchboard {
                 server_id,
             },
             journal: Arc::new(Journal::new(Arc::clone(&storage.0), settings.wall_clock)),
+            files: Files::new(settings.files.clone()),
+            webhooks: Webhooks::new(&settings.webhooks, settings.wall_clock),
             settings,
             announce,
             shards: shards.into_iter().map(Shard::new).collect(),
             directory: Directory::default(),
             store: storage.0,
-            room_files: Box::new(NoFiles),
             purges: Purges::default(),
             created: Answers::new(),
             counters: Counters::new(),
@@ -143,6 +147,7 @@ impl Switchboard {
             store_available: journal.available,
             store_queue: journal.queued,
             store_writes_lost: journal.dropped,
+            webhooks: self.webhooks.stats(),
             ..self.counters.snapshot()
         }
     }

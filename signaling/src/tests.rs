@@ -12,4 +12,4 @@ mod sessions;
 mod sockets;
 
 pub(crate) use flaky::FlakyStore;
-pub(crate) use house::{record, wall_clock};
+pub(crate) use house::{board_with, record, wall_clock};

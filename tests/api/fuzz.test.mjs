@@ -4,14 +4,13 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { ROOT } from '../e2e/harness/paths.mjs';
 import { Server } from '../e2e/harness/server.mjs';
+import { Client, createRoom } from './client.mjs';
 
-const { WebSocket } = createRequire(join(ROOT, 'tests', 'e2e', 'package.json'))('ws');
 const SCHEMATHESIS = join(ROOT, 'target', 'api-venv', 'bin', 'schemathesis');
 const CHECKS = 'not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance';
 /** Requests of one operation and phase. More find more: FUZZ_EXAMPLES=1000 make api-test */
@@ -26,15 +25,15 @@ test('an open server, as anybody', { timeout: 600_000 }, () => served(ENVIRONMEN
 }));
 
 test('an open server, as the host of a room with people in it', { timeout: 600_000 }, () => served(ENVIRONMENT, async (server) => {
-  const { room, hostSecret } = await create(server);
-  const guest = await join_(server, room.roomId);
-  await fuzz(server, { room: room.roomId, participant: guest.participantId, bearer: hostSecret });
-  guest.socket.close();
+  const { room, hostSecret } = await createRoom(server.url);
+  const guest = await Client.join(server.url, { roomId: room.roomId });
+  await fuzz(server, { room: room.roomId, participant: guest.joined.participantId, bearer: hostSecret });
+  guest.close();
 }));
 
 test('a server with keys, as an administrator', { timeout: 600_000 }, () => served({ ...ENVIRONMENT, PARLOR_AUTH__KEYS: KEY }, async (server) => {
   const bearer = await token(server, ['--admin', '--identity', 'root']);
-  const { room } = await create(server, bearer);
+  const { room } = await createRoom(server.url, {}, bearer);
   await fuzz(server, { room: room.roomId, bearer });
 }));
 
@@ -87,28 +86,6 @@ function run(cwd, arguments_) {
       console.log(output.slice(-1_500));
       if (code === 0) resolve();
       else reject(new Error(`schemathesis ended with ${code}:\n${output.slice(0, 20_000)}`));
-    });
-  });
-}
-
-/** @param {Server} server @param {string} [bearer] @returns {Promise<{ room: { roomId: string }, hostSecret: string }>} */
-async function create(server, bearer) {
-  const headers = { 'content-type': 'application/json', ...(bearer ? { authorization: `Bearer ${bearer}` } : {}) };
-  const response = await fetch(`${server.url}/api/rooms`, { method: 'POST', headers, body: '{}' });
-  if (response.status !== 201) throw new Error(`POST /api/rooms: ${response.status} ${await response.text()}`);
-  return /** @type {any} */ (response.json());
-}
-
-/** Somebody in a room. @param {Server} server @param {string} roomId @returns {Promise<{ participantId: string, socket: any }>} */
-function join_(server, roomId) {
-  return new Promise((resolve, reject) => {
-    const socket = new WebSocket(`${server.url.replace('http', 'ws')}/ws`);
-    socket.on('error', reject);
-    socket.on('message', (/** @type {Buffer} */ data) => {
-      const message = JSON.parse(data.toString());
-      if (message.type === 'hello') socket.send(JSON.stringify({ type: 'join-room', roomId }));
-      if (message.type === 'room-joined') resolve({ participantId: message.participantId, socket });
-      if (message.type === 'error') reject(new Error(message.message));
     });
   });
 }

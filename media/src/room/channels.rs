@@ -4,6 +4,7 @@
 use super::Room;
 use crate::command::{Channel, Event};
 use crate::context::Context;
+use crate::participant::ChatChannel;
 use crate::transport::TransportEvent;
 
 impl Room {
@@ -14,15 +15,16 @@ impl Room {
         match event {
             TransportEvent::ChannelOpened { id: stream, label } => {
                 if let Some(channel) = Channel::from_label(&label) {
-                    participant.chat = Some(stream);
-                    context.emit(Event::ChannelOpened { participant: id, channel });
+                    let opening = participant.chat.opening + 1;
+                    participant.chat = ChatChannel { stream: Some(stream), opening, refuses: false };
+                    context.emit(Event::ChannelOpened { participant: id, channel, opening });
                 }
             }
-            TransportEvent::ChannelClosed { id: stream } if participant.chat == Some(stream) => {
-                participant.chat = None;
+            TransportEvent::ChannelClosed { id: stream } if participant.chat.stream == Some(stream) => {
+                participant.chat.stream = None;
                 context.emit(Event::ChannelClosed { participant: id, channel: Channel::Chat });
             }
-            TransportEvent::Message { id: stream, data, .. } if participant.chat == Some(stream) => {
+            TransportEvent::Message { id: stream, data, .. } if participant.chat.stream == Some(stream) => {
                 context.core.stats.data_in_messages += 1;
                 context.emit(Event::Data { participant: id, channel: Channel::Chat, text: data });
             }

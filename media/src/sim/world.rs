@@ -392,6 +392,7 @@ impl World {
 
     pub(crate) fn send_data(&mut self, client: usize, text: &[u8]) {
         let participant = self.clients[client].id;
-        self.command(Command::SendData { participant, channel: Channel::Chat, text: text.to_vec().into() });
+        let text = text.to_vec().into();
+        self.command(Command::SendData { participant, channel: Channel::Chat, opening: 1, text });
     }
 }

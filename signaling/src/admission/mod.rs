@@ -15,10 +15,12 @@ pub(crate) use judgement::check_space;
 pub(crate) use arrival::guest_of_key;
 
 use crate::access::Role;
+use crate::chat::MemberChat;
 use crate::gate::Who;
 use crate::invites::MAX_INVITES;
 use crate::limits::Kind;
 use crate::password;
+use crate::protocol::ParticipantRef;
 use crate::protocol::client::JoinRoom;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::ServerMessage;
@@ -30,6 +32,7 @@ use crate::stats::count;
 use crate::store::{InviteRecord, Secret, StoreError};
 use crate::switchboard::{Switchboard, entropy, expired};
 use crate::visitor::Whence;
+use crate::webhooks::Event;
 use arrival::invite_invalid;
 use judgement::{Proof, Verdict, judge};
 use parlor_media::command::{Command, ParticipantSettings};
@@ -200,16 +203,30 @@ impl Switchboard {
             tracks: Vec::new(),
             candidates,
             trickled: false,
-            chat_open: false,
-            typing_until: None,
+            chat: MemberChat::default(),
             offers: VecDeque::new(),
             next_offer: 0,
             answer_id: None,
         });
         state.note_presence(Instant::now());
+        self.announce_member(room, state);
         self.welcome(room, state, token, arrival.id);
         count(&self.counters.joins);
         Ok(())
+    }
+
+    /// Tells the session log and the application of the latest member.
+    fn announce_member(&self, room: &Room, state: &RoomState) {
+        let Some(member) = state.members.last() else { return };
+        self.webhooks.emit(&Event::ParticipantJoined {
+            room_id: &room.code,
+            participant_id: ParticipantRef(member.participant),
+            identity: &member.identity,
+            display_name: member.display_name.as_deref(),
+            role: member.role,
+            joined_at: member.joined_at,
+        });
+        self.log_joined(room, member);
     }
 
     /// Tells the latest member where it is, and the others who it is.

@@ -115,10 +115,20 @@ codes! {
     InviteInvalid = "invite-invalid";
     /// A host has just refused to let this person in.
     LobbyDenied = "lobby-denied";
-    /// There is no such participant in the room.
-    UserNotFound = "user-not-found";
     /// The database cannot be reached.
     StoreUnavailable = "store-unavailable";
+    /// The room has no such file.
+    FileNotFound = "file-not-found";
+    /// A file is too large.
+    FileTooLarge = "file-too-large";
+    /// Files of that type are not taken.
+    FileTypeRefused = "file-type-refused";
+    /// The room's files are as many, or as large together, as they may be.
+    FilesFull = "files-full";
+    /// There is no such participant in the room.
+    UserNotFound = "user-not-found";
+    /// There is no such message, or not for these eyes, or it is deleted.
+    MessageNotFound = "message-not-found";
     /// The request comes from a page of another origin.
     OriginRefused = "origin-refused";
 }

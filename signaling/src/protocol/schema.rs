@@ -3,6 +3,7 @@
 use super::ids::{MessageId, ParticipantRef, RoomCode, TrackRef};
 use super::time::Timestamp;
 use crate::access::Identity;
+use crate::store::FileId;
 
 /// Describes a type that is a string on the wire.
 macro_rules! text_schema {
@@ -57,3 +58,4 @@ text_schema!(
     r"^[A-Za-z0-9._@:|+=-]{1,128}$",
     "guest-0q4n6x8s2b7mj"
 );
+text_schema!(FileId, "FileId", "A shared file.", "^f[0-9a-f][0-9a-hjkmnp-tv-z]{12}$", "f3g9wd5ze0k1rf");

@@ -37,6 +37,18 @@ impl Timestamp {
         Self(self.0 - self.0 % 1000)
     }
 
+    /// The time from `earlier` until here; none when it is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Whole seconds since 1970.
+    #[must_use]
+    pub fn unix_seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
     /// The point that `text` writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

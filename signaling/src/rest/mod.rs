@@ -2,14 +2,18 @@
 //!
 //! A handler takes what it needs by extractors ([`AtRoom`], [`Caller`], [`Visitor`]) and [`body::json`], asks
 //! [`crate::access::require`], and returns `Result<_, Problem>`: a [`crate::protocol::Refusal`] becomes a [`Problem`] by `?`,
-//! and [`guard`] counts it. What a body may be bounds each subject by itself; [`MAX_BODY_BYTES`] holds unless it says otherwise.
+//! and [`guard`] counts it. A subject describes itself by its `api`. What a body may be bounds each subject by itself; [`MAX_BODY_BYTES`] holds unless it says otherwise.
 
 pub(crate) mod body;
+mod files;
 mod invites;
+mod list;
 mod lobby;
+mod messages;
 mod moderation;
 mod path;
 mod people;
+pub(crate) mod query;
 mod rooms;
 mod tokens;
 mod wishes;
@@ -18,6 +22,7 @@ pub(crate) use path::{AtInvite, AtRoom, AtUser};
 pub(crate) use rooms::Created;
 
 use crate::access::Caller;
+use crate::openapi;
 use crate::problem::Problem;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::ids::clip;
@@ -25,14 +30,16 @@ use crate::switchboard::Switchboard;
 use crate::visitor::Visitor;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
-use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use serde::Serialize;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
 
 /// The largest body, where a subject does not say otherwise: settings of a room take a few kilobytes at most.
 pub(crate) const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -45,15 +52,30 @@ pub(crate) type Routes = Router<Arc<Switchboard>>;
 pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
     Router::new()
         .merge(rooms::routes())
+        .merge(list::routes())
+        .merge(messages::routes())
         .merge(people::routes())
         .merge(moderation::routes())
         .merge(lobby::routes())
         .merge(invites::routes())
         .merge(tokens::routes())
+        .merge(files::routes())
+        .route("/openapi.json", get(openapi_json))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(Arc::clone(board), guard))
+}
+
+/// What all of it does, in OpenAPI.
+pub(crate) fn description() -> OpenApi {
+    openapi::describe([rooms::api(), list::api(), people::api()])
+}
+
+/// `GET /api/openapi.json`
+async fn openapi_json() -> Response {
+    static TEXT: LazyLock<String> = LazyLock::new(|| description().to_json().unwrap_or_default());
+    ([(CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
 }
 
 /// The answer to a request that has nothing more to tell.
@@ -71,7 +93,7 @@ impl Done {
 async fn guard(State(board): Board, visitor: Visitor, request: Request, next: Next) -> Response {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let mut response = if changes && !visitor.is_welcome(&board.settings.allowed_origins) {
-        axum::response::IntoResponse::into_response(Problem(origin_refused()))
+        Problem(origin_refused()).into_response()
     } else {
         next.run(request).await
     };

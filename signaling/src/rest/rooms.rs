@@ -28,13 +28,21 @@ use serde::Serialize;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::time::Instant;
-use utoipa::ToSchema;
+use utoipa::{OpenApi, ToSchema};
 
 pub(super) fn routes() -> Routes {
     Router::new()
         .route("/rooms", post(create_room))
         .route("/rooms/{room_id}", get(get_room).patch(change_room).delete(delete_room))
         .route("/rooms/{room_id}/end", post(end_room))
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(create_room, get_room, change_room, delete_room, end_room))]
+struct Api;
+
+pub(super) fn api() -> utoipa::openapi::OpenApi {
+    Api::openapi()
 }
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -205,7 +213,7 @@ async fn change_room(
     let change = wishes.check(&board.settings, now).await?;
     let room = to_the_end(async move {
         let expected = expected(&headers, &room)?;
-        let has_spoken = room.lock().seq > 0;
+        let has_spoken = room.lock().chat.last_seq() > 0;
         board.change_room(&room, expected, |record| change.clone().apply(record, now, has_spoken)).await?;
         let room = room.lock().view(true);
         Ok(room)

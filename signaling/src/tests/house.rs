@@ -227,6 +227,14 @@ pub(super) async fn pass(seconds: f64) {
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
 }
 
+/// A switchboard with one shard that takes some commands, for tests of what is inside.
+pub(crate) fn board_with(files: crate::FileSettings) -> Arc<Switchboard> {
+    let House { signaling, commands } = House::with(Settings { files, ..Settings::default() }, 256);
+    // Kept open.
+    std::mem::forget(commands);
+    signaling.board
+}
+
 /// A time of day that goes with the test's virtual time.
 pub(crate) fn wall_clock() -> Timestamp {
     thread_local!(static START: Instant = Instant::now());
