@@ -2,7 +2,11 @@
 //! without real sockets.
 
 mod access;
+mod admission;
 mod chat;
+mod chat_delivery;
+mod chat_messages;
+mod chat_store;
 mod files;
 mod flaky;
 mod house;

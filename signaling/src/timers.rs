@@ -1,4 +1,4 @@
-//! What happens by itself: rooms expire, empty rooms end, lost sessions end, typing ends.
+//! What happens by itself: rooms expire, empty rooms end, lost sessions and tokens end, typing ends.
 //!
 //! A sweep looks at everything twice a second; with ten thousand rooms that is a few milliseconds. It never waits: what a shard
 //! does not take now is done in the next sweep.
@@ -43,6 +43,7 @@ impl Switchboard {
             return;
         }
         self.expire_typing(room, now);
+        self.settle(room);
         let is_lost = |member: &&Member| member.session.is_lost(self.settings.resume_grace, now);
         let lost: Vec<_> = room.lock().members.iter().filter(is_lost).map(|member| member.participant).collect();
         for participant in lost {

@@ -20,6 +20,8 @@ mod sqlite;
 mod url;
 
 pub use journal::Health;
+#[cfg(test)]
+pub(crate) use journal::MAX_WRITES;
 pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
 pub(crate) use mongo::MongoStore;
