@@ -1,6 +1,7 @@
 //! Tests of the signalling as a whole: a fake shard, which is the receiving end of its command channel, and clients with or
 //! without real sockets.
 
+mod access_table;
 mod admission;
 mod chat;
 mod flaky;
