@@ -2,6 +2,7 @@
 //! without real sockets.
 
 mod access;
+mod access_table;
 mod admission;
 mod chat;
 mod chat_delivery;
