@@ -41,7 +41,7 @@ const HANDLERS = {
   'track-unpublished': (room, { participantId, trackId }) => room.roster.unpublish(participantId, trackId),
   'track-state': (room, message) => room.onTrackState(message),
   'role-changed': (room, { participantId, role }) => room.onRoleChanged(participantId, role),
-  'publish-refused': (room, { mid, source, reason }) => room.emit('publish-refused', { mid, source, reason }),
+  'publish-refused': (room, { mid, source }) => room.emit('publish-refused', { mid, source }),
   'subscription-bound': (room, message) => room.media?.subscriptions.bind(/** @type {any} */ (message)),
   'subscription-unbound': (room, message) => room.media?.subscriptions.unbind(/** @type {any} */ (message)),
   'subscription-failed': (room, { trackId, reason }) => room.emit('subscription-failed', { trackId, reason }),
@@ -121,6 +121,11 @@ export class Room extends Emitter {
   /** All chat messages so far, in the room's order. */
   get messages() {
     return this.chat.log.messages;
+  }
+
+  /** Whether `history` can load messages older than those of `messages`. */
+  get hasEarlier() {
+    return this.chat.hasEarlier;
   }
 
   /** What this client has written and the room does not have yet, in the order of writing. */

@@ -124,7 +124,7 @@
  * @property {{ participantId: string, role: Role }} role-changed also one's own
  * @property {{ rights: Rights }} rights-changed one's own
  * @property {{ room: import('./rest.js').RoomInfo }} room-updated
- * @property {{ mid: string, source: Source, reason: string }} publish-refused
+ * @property {{ mid: string, source: Source }} publish-refused
  * @property {{ publication: import('./publications.js').Publication }} muted-by-host
  * @property {{ message: ChatMessage }} message
  * @property {{ messages: ChatMessage[] }} history older messages, the oldest first
