@@ -17,7 +17,7 @@ import { homePage } from './home.js';
 import { LocalMedia, openDevices } from './local-media.js';
 import { prejoinPage } from './prejoin.js';
 import { recall } from './prefs.js';
-import { forgetSecrets, takeSecrets } from './secrets.js';
+import { forgetInvite, takeSecrets } from './secrets.js';
 import { explain, explainCode } from './texts.js';
 
 /** @typedef {{ element: HTMLElement, stop: () => void }} Page */
@@ -110,6 +110,7 @@ async function joinRoom({ roomId, displayName, local, query, credentials }) {
     await room.leave(); // the page was left while joining
     return;
   }
+  forgetInvite(roomId); // used
   handle.room = room;
   local.attach(room);
   if (room.name) document.title = `${room.name} · Parlor`;
@@ -139,7 +140,7 @@ function showGate(roomId, error) {
   media?.stop();
   media = null;
   const withoutInvite = () => {
-    forgetSecrets(roomId);
+    forgetInvite(roomId);
     route();
   };
   show(gatePage({ code: error.code, text: explain(error), retry: route, home: () => go('/'), withoutInvite }));

@@ -38,10 +38,12 @@ export function takeSecrets(roomId) {
   return fresh;
 }
 
-/** @param {string} roomId */
-export function forgetSecrets(roomId) {
+/** An invitation is good once: when it has been used, or turns out to be, the link is like any other. @param {string} roomId */
+export function forgetInvite(roomId) {
+  const { token } = recallSecrets(roomId);
   try {
-    sessionStorage.removeItem(KEY + roomId);
+    if (token) sessionStorage.setItem(KEY + roomId, JSON.stringify({ token }));
+    else sessionStorage.removeItem(KEY + roomId);
   } catch {
     // there was nothing
   }

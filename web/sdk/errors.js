@@ -32,8 +32,8 @@ export class ParlorError extends Error {
   }
 
   /** The refusal that an `error` of the wire tells of. @param {import('./messages.js').Message} wire */
-  static ofWire({ code, message, field, retryAfter }) {
-    return new ParlorError(String(code), message, { field, retryAfter });
+  static ofWire({ code, message, field, retryAfterSeconds }) {
+    return new ParlorError(String(code), message, { field, retryAfter: retryAfterSeconds });
   }
 }
 

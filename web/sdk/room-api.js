@@ -76,8 +76,7 @@ export class RoomApi {
 
   /** @returns {Promise<WaitingPerson[]>} who waits to be let in */
   async lobby() {
-    const body = await this.#call('GET', '/lobby');
-    return body.waiting ?? body.lobby ?? [];
+    return (await this.#call('GET', '/lobby')).waiting;
   }
 
   /** @param {string} participantId */

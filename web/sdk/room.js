@@ -280,7 +280,6 @@ export class Room extends Emitter {
       return;
     }
     this.standing.setRole(role);
-    this.#fetchLobby();
     this.emit('role-changed', { participantId, role });
   }
 
@@ -315,19 +314,12 @@ export class Room extends Emitter {
     const { lastSeq, room } = welcome;
     this.chat.onJoined({ resumed, restarted, lastSeq, remembers: room?.history !== undefined && room.history !== 'none' });
     this.#setState('connected');
-    this.#fetchLobby();
   }
 
   /** @param {{ participantId: string }} detail */
   #onWaiting(detail) {
     this.#setState('waiting');
     this.emit('lobby-waiting', detail);
-  }
-
-  /** Who waits already; from then on hosts are told. */
-  #fetchLobby() {
-    if (this.role !== 'host' || !this.settings?.lobby) return;
-    this.api.lobby().then((waiting) => waiting.forEach((person) => this.standing.waits(person)), () => {}); // newcomers are told in any case
   }
 
   #onReplayed() {
@@ -408,7 +400,6 @@ export class Room extends Emitter {
   #learnSettings(room) {
     this.name = room.name;
     this.expiresAt = room.expiresAt ? new Date(room.expiresAt) : null;
-    this.#fetchLobby();
   }
 
   /** @param {string} text */

@@ -36,7 +36,7 @@ const START_ATTEMPTS = 3;
 const LEAVE_TIMEOUT_MS = 500;
 
 /** The message types this module consumes itself (replies are consumed by `SignalingSocket`). */
-export const SESSION_MESSAGE_TYPES = ['hello', 'lobby-waiting', 'room-joined', 'resumed', 'room-left', 'room-closed', 'pong'];
+export const SESSION_MESSAGE_TYPES = ['hello', 'lobby-waiting', 'room-joined', 'resumed', 'room-left', 'room-closed', 'token-renewed', 'pong'];
 
 /** @extends {Emitter<SessionEvents>} */
 export class Session extends Emitter {
