@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the browser and interop tests need: browsers, Node.js, Python and iptables from the system's packages (as root on Debian and
-# Ubuntu; otherwise it says what is missing), and then the pinned packages of npm and PyPI into this repository.
+# Installs what the tests need: browsers, Node.js, Python and iptables from the system's packages (as root on Debian and Ubuntu; otherwise it
+# says what is missing), and then the pinned packages of npm and PyPI, and a mongod, into this repository.
 # Quick when everything is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,6 +14,13 @@ missing_packages() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     # Only root can use it; without it the tests of a firewall are skipped.
     [ "$(id -u)" -ne 0 ] || command -v iptables >/dev/null || echo iptables
+    # The mongod that is fetched links it.
+    command -v mongod >/dev/null || [ "$(uname -s)" != Linux ] || has_library libcurl.so.4 || echo libcurl4
+}
+
+# Whether the dynamic linker finds a library.
+has_library() {
+    { ldconfig -p 2>/dev/null || /sbin/ldconfig -p 2>/dev/null; } | grep "$1" >/dev/null
 }
 
 install_system_packages() {
@@ -45,11 +52,17 @@ install_npm_packages() {
     npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund --loglevel=error
 }
 
+# install_python_packages VENV REQUIREMENTS
 install_python_packages() {
-    python3 -m venv --clear target/interop-venv
-    target/interop-venv/bin/pip install --quiet --disable-pip-version-check -r tests/interop/requirements.txt
+    python3 -m venv --clear "$1"
+    "$1/bin/pip" install --quiet --disable-pip-version-check -r "$2"
 }
 
 install_system_packages
 unless_done tests/e2e/node_modules/.installed-lock tests/e2e/package-lock.json install_npm_packages
-unless_done target/interop-venv/.installed-requirements tests/interop/requirements.txt install_python_packages
+for venv in interop api; do
+    unless_done "target/$venv-venv/.installed-requirements" "tests/$venv/requirements.txt" \
+        install_python_packages "target/$venv-venv" "tests/$venv/requirements.txt"
+done
+# Without it the tests of MongoDB are skipped, and say so; with REQUIRE_MONGO=1 they fail.
+[ -n "${MONGODB_URI:-}" ] || scripts/mongod.sh path >/dev/null || [ "${REQUIRE_MONGO:-}" != 1 ]

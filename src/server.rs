@@ -26,8 +26,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// How long clients may take to be told that the server stops.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the signalling may take to stop: it allows clients and the store three seconds each.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(7);
 
 /// How long running HTTP requests may take after that.
 const REQUEST_PATIENCE: Duration = Duration::from_millis(500);
@@ -154,7 +154,7 @@ impl Server {
         }
         tracing::info!("stopping");
         if timeout(SHUTDOWN_PATIENCE, self.signaling.shutdown()).await.is_err() {
-            tracing::warn!("some clients could not be told in time");
+            tracing::warn!("the signalling did not stop in time");
         }
         drop(close);
         if timeout(REQUEST_PATIENCE, &mut serving).await.is_err() {
@@ -284,6 +284,8 @@ fn start_tasks(
         let signaling = signaling.clone();
         tasks.spawn(async move { signaling.run_events(shard, events).await });
     }
+    let journal = signaling.clone();
+    tasks.spawn(async move { journal.run_journal().await });
     let timers = signaling.clone();
     tasks.spawn(async move { timers.run_timers().await });
     let signaling = signaling.clone();

@@ -1,14 +1,21 @@
 //! One knob's place in a [`Config`](crate::Config): reading it from text or TOML, within its bounds.
 
+use crate::auth::{AuthKey, MAX_KEYS, MIN_SECRET_BYTES};
 use crate::{GsoMode, LogFormat, LogLevel};
+use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use toml::Value;
 
 /// A borrowed field with its type and bounds.
 pub(crate) enum Field<'a> {
     Address(&'a mut SocketAddr),
     Addresses(&'a mut Vec<IpAddr>),
+    Networks(&'a mut Vec<IpNet>),
+    Origins(&'a mut Vec<String>),
+    Keys(&'a mut Vec<AuthKey>),
+    Path(&'a mut Option<PathBuf>),
     Switch(&'a mut bool),
     Number16(&'a mut u16, RangeInclusive<u16>),
     Number32(&'a mut u32, RangeInclusive<u32>),
@@ -30,13 +37,26 @@ const LOG_FORMATS: &[(&str, LogFormat)] =
 
 /// Addresses that may be advertised: a candidate list of more is of no use to any client.
 const MAX_ANNOUNCED: usize = 16;
+/// Networks of proxies and origins of pages; each request may be held against all of them.
+const MAX_LISTED: usize = 256;
 
 impl Field<'_> {
+    /// Whether its value must not be shown.
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(self, Self::Keys(_))
+    }
+
     /// What the field takes, for an error's text.
     pub(crate) fn allowed(&self) -> String {
         match self {
             Self::Address(_) => "an IP address and a port, such as 0.0.0.0:8080 or [::1]:8080".to_owned(),
             Self::Addresses(_) => format!("up to {MAX_ANNOUNCED} IP addresses that clients can reach"),
+            Self::Networks(_) => format!("up to {MAX_LISTED} IP addresses or networks, such as 10.0.0.0/8"),
+            Self::Origins(_) => format!("up to {MAX_LISTED} origins, such as https://example.org"),
+            Self::Keys(_) => format!(
+                "up to {MAX_KEYS} keys as name:secret, each name once, each secret of {MIN_SECRET_BYTES} bytes or more"
+            ),
+            Self::Path(_) => "the path of a file".to_owned(),
             Self::Switch(_) => "true or false".to_owned(),
             Self::Number16(_, range) => format!("a whole number from {} to {}", range.start(), range.end()),
             Self::Number32(_, range) => format!("a whole number from {} to {}", range.start(), range.end()),
@@ -52,11 +72,13 @@ impl Field<'_> {
         let value = match self {
             Self::Switch(_) => Value::Boolean(text.parse().ok()?),
             Self::Number16(..) | Self::Number32(..) => Value::Integer(text.parse().ok()?),
-            Self::Addresses(_) => {
+            Self::Addresses(_) | Self::Networks(_) | Self::Origins(_) | Self::Keys(_) => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
             }
-            Self::Address(_) | Self::Gso(_) | Self::Level(_) | Self::Format(_) => Value::String(text.to_owned()),
+            Self::Address(_) | Self::Path(_) | Self::Gso(_) | Self::Level(_) | Self::Format(_) => {
+                Value::String(text.to_owned())
+            }
         };
         self.set(&value)
     }
@@ -66,6 +88,10 @@ impl Field<'_> {
         match self {
             Self::Address(field) => **field = value.as_str()?.parse().ok()?,
             Self::Addresses(field) => **field = addresses(value)?,
+            Self::Networks(field) => **field = list(value, MAX_LISTED, network)?,
+            Self::Origins(field) => **field = list(value, MAX_LISTED, origin)?,
+            Self::Keys(field) => **field = keys(value)?,
+            Self::Path(field) => **field = Some(value.as_str()?).filter(|path| !path.is_empty()).map(PathBuf::from),
             Self::Switch(field) => **field = value.as_bool()?,
             Self::Number16(field, range) => **field = number(value, range)?,
             Self::Number32(field, range) => **field = number(value, range)?,
@@ -93,8 +119,31 @@ fn names<T>(choices: &[(&str, T)]) -> String {
 }
 
 fn addresses(value: &Value) -> Option<Vec<IpAddr>> {
-    let list = value.as_array().filter(|list| list.len() <= MAX_ANNOUNCED)?;
-    list.iter().map(|item| item.as_str()?.parse().ok().filter(reachable)).collect()
+    list(value, MAX_ANNOUNCED, |text| text.parse().ok().filter(reachable))
+}
+
+fn list<T>(value: &Value, most: usize, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    let list = value.as_array().filter(|list| list.len() <= most)?;
+    list.iter().map(|item| parse(item.as_str()?)).collect()
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse().ok().map(|address: IpAddr| address.into()))
+}
+
+/// The origin of a page (RFC 6454 section 6.2) as browsers write it.
+fn origin(text: &str) -> Option<String> {
+    let text = text.trim_end_matches('/').to_ascii_lowercase();
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    let is_origin = !host.is_empty() && host.len() <= 255 && host.chars().all(is_host);
+    is_origin.then_some(text)
+}
+
+fn keys(value: &Value) -> Option<Vec<AuthKey>> {
+    let keys = list(value, MAX_KEYS, AuthKey::parse)?;
+    let is_twice = |(index, key): (usize, &AuthKey)| keys[..index].iter().any(|other| other.name == key.name);
+    (!keys.iter().enumerate().any(is_twice)).then_some(keys)
 }
 
 fn reachable(address: &IpAddr) -> bool {

@@ -8,23 +8,29 @@
 //! What always holds: a key that is not in the table, or a value out of its bounds, is an error of one line that names
 //! the key, the value, what is allowed and where it came from.
 
+mod auth;
 mod error;
 mod field;
 mod knobs;
 mod load;
 mod nearest;
 
+pub use auth::{AuthKey, Secret};
 pub use error::{ConfigError, Source};
 pub use knobs::{KNOBS, Knob, unknown_flag};
 pub use load::{ConfigFile, Sources, load};
 
+use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// The web server: pages, REST, signalling.
     pub http: HttpConfig,
+    /// Who may do what, by tokens.
+    pub auth: AuthConfig,
     /// The media ports and threads.
     pub media: MediaConfig,
     /// How much one server takes on.
@@ -42,6 +48,23 @@ pub struct Config {
 pub struct HttpConfig {
     /// Address and port to listen on.
     pub listen: SocketAddr,
+    /// Reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Origins of pages, besides the server's own, that may use it.
+    pub allowed_origins: Vec<String>,
+}
+
+/// `[auth]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthConfig {
+    /// Shared keys for HS256; without keys and key set rooms are open.
+    pub keys: Vec<AuthKey>,
+    /// A file with a JSON Web Key Set, for RS256 and ES256.
+    pub jwks: Option<PathBuf>,
+    /// How far clocks may differ.
+    pub leeway_seconds: u32,
+    /// The longest time for which a token may be good.
+    pub max_token_seconds: u32,
 }
 
 /// `[media]`
@@ -74,6 +97,16 @@ pub struct LimitsConfig {
     pub max_connections: u32,
     /// WebSocket connections from one address at a time (IPv6: from one /64).
     pub max_connections_per_address: u32,
+    /// Rooms created in a minute, by an address and by an identity.
+    pub room_creations_per_minute: u32,
+    /// Joins in a minute, of an address and of an identity.
+    pub joins_per_minute: u32,
+    /// Chat messages in a minute, of an identity.
+    pub messages_per_minute: u32,
+    /// Uploads in a minute, of an address and of an identity.
+    pub uploads_per_minute: u32,
+    /// Wrong passwords in a minute, of an address; of all addresses for one room ten times as many.
+    pub failed_passwords_per_minute: u32,
 }
 
 /// `[room]`
@@ -136,7 +169,17 @@ pub enum LogFormat {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)) }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            trusted_proxies: Vec::new(),
+            allowed_origins: Vec::new(),
+        }
+    }
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self { keys: Vec::new(), jwks: None, leeway_seconds: 30, max_token_seconds: 30 * 24 * 3600 }
     }
 }
 
@@ -161,6 +204,11 @@ impl Default for LimitsConfig {
             max_participants_per_room: 100,
             max_connections: 10_000,
             max_connections_per_address: 256,
+            room_creations_per_minute: 60,
+            joins_per_minute: 240,
+            messages_per_minute: 3000,
+            uploads_per_minute: 60,
+            failed_passwords_per_minute: 10,
         }
     }
 }

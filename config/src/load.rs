@@ -123,7 +123,7 @@ fn apply_value(config: &mut Config, knob: &Knob, value: &Value, file: &ConfigFil
     let mut field = (knob.field)(config);
     field.set(value).ok_or_else(|| ConfigError::BadValue {
         key: knob.key.to_owned(),
-        value: shown(&value.to_string()),
+        value: if field.is_secret() { HIDDEN.to_owned() } else { shown(&value.to_string()) },
         allowed: field.allowed(),
         source_of_value: Source::File(file.path.clone()),
     })
@@ -138,7 +138,7 @@ fn apply_text(
     let mut field = (knob.field)(config);
     field.set_text(text).ok_or_else(|| ConfigError::BadValue {
         key: knob.key.to_owned(),
-        value: shown(&format!("{text:?}")),
+        value: if field.is_secret() { HIDDEN.to_owned() } else { shown(&format!("{text:?}")) },
         allowed: field.allowed(),
         source_of_value: source(),
     })
@@ -154,6 +154,9 @@ fn apply_port(http: &mut HttpConfig, text: &str) -> Result<(), ConfigError> {
     http.listen.set_port(port);
     Ok(())
 }
+
+/// A secret as an error shows it.
+const HIDDEN: &str = "…";
 
 /// A value as an error shows it: one line of bearable length.
 fn shown(value: &str) -> String {

@@ -61,8 +61,23 @@ pub enum Command {
         participant: ParticipantId,
         /// The track.
         track: TrackId,
-        /// The new state.
+        /// The new state. Unmuting ends a [`Command::Silence`].
         muted: bool,
+    },
+    /// Stops forwarding what a participant publishes, whatever its client sends, until it unmutes the track itself.
+    Silence {
+        /// The publisher.
+        participant: ParticipantId,
+        /// One track of its own; `None` for all.
+        track: Option<TrackId>,
+    },
+    /// Gives a participant other rights. What it publishes without a right ends, as [`Event::Unpublished`] tells; what it may
+    /// publish from now on follows from its next offer.
+    SetRights {
+        /// Whose.
+        participant: ParticipantId,
+        /// All of them.
+        rights: Rights,
     },
     /// Subscribes to a track; a no-op when subscribed.
     Subscribe {
@@ -87,12 +102,15 @@ pub enum Command {
         /// The wanted encoding's rid; `None` for the highest that is alive.
         rid: Option<Rid>,
     },
-    /// Sends one message on a participant's data channel. Answered by [`Event::DataRefused`] when it cannot be.
+    /// Sends one message on a participant's data channel. When it cannot be sent, [`Event::DataRefused`] says so, and nothing
+    /// more is sent on this opening: of what is handed to an opening the client gets a first part without gaps.
     SendData {
         /// The recipient.
         participant: ParticipantId,
         /// Which channel.
         channel: Channel,
+        /// Of [`Event::ChannelOpened`]. What is for an earlier opening is left out.
+        opening: u32,
         /// The message, UTF-8; shared between recipients.
         text: Bytes,
     },
@@ -107,6 +125,39 @@ pub struct ParticipantSettings {
     pub follows_bindings: bool,
     /// Subscribe to every track of the room, present and future.
     pub auto_subscribe: bool,
+    /// What it may publish.
+    pub rights: Rights,
+}
+
+/// What a participant may publish.
+///
+/// Audio and video are told apart by what is sent. That a video is a screen's is the client's word: who may share a screen
+/// but not a camera can show a camera as a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// Microphones.
+    pub audio: bool,
+    /// Cameras.
+    pub video: bool,
+    /// Screens and their sound.
+    pub screen: bool,
+}
+
+impl Rights {
+    /// Everything.
+    pub const ALL: Self = Self { audio: true, video: true, screen: true };
+    /// Nothing.
+    pub const NONE: Self = Self { audio: false, video: false, screen: false };
+
+    /// Whether a track may be published.
+    #[must_use]
+    pub const fn allow(self, kind: MediaKind, source: Source) -> bool {
+        match (kind, source) {
+            (MediaKind::Video, Source::Screen) | (MediaKind::Audio, Source::ScreenAudio) => self.screen,
+            (MediaKind::Audio, _) => self.audio,
+            (MediaKind::Video, _) => self.video,
+        }
+    }
 }
 
 /// A host candidate of this shard.
@@ -279,6 +330,15 @@ pub enum Event {
         /// The track.
         info: TrackInfo,
     },
+    /// An m-line is not published: the participant has no right to. Its packets are dropped.
+    PublishRefused {
+        /// Whose.
+        participant: ParticipantId,
+        /// The m-line.
+        mid: String,
+        /// What it would show.
+        source: Source,
+    },
     /// A track ended. Not sent for those of a participant who leaves.
     Unpublished {
         /// The publisher.
@@ -337,6 +397,8 @@ pub enum Event {
         participant: ParticipantId,
         /// Which.
         channel: Channel,
+        /// How often this participant has opened it; the channel of an earlier opening is closed.
+        opening: u32,
     },
     /// A data channel closed.
     ChannelClosed {
@@ -354,14 +416,14 @@ pub enum Event {
         /// The message; not yet validated as UTF-8.
         text: Bytes,
     },
-    /// [`Command::SendData`] found no open channel, or one whose send buffer is full: use the fallback.
+    /// [`Command::SendData`] found no open channel, or one whose send buffer is full: use the fallback. Told once an opening.
     DataRefused {
         /// The recipient.
         participant: ParticipantId,
         /// Which channel.
         channel: Channel,
-        /// The message that was not sent.
-        text: Bytes,
+        /// The opening, which is of no use any more.
+        opening: u32,
     },
 }
 

@@ -70,7 +70,7 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// Queues an event for the control plane.
     pub(crate) fn emit(&mut self, event: Event) {
-        let droppable = matches!(event, Event::Speakers { .. } | Event::Data { .. } | Event::DataRefused { .. });
+        let droppable = matches!(event, Event::Speakers { .. } | Event::Data { .. });
         if droppable && self.core.events.len() >= MAX_EVENTS {
             self.core.stats.events_dropped += 1;
             return;

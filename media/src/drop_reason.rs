@@ -67,6 +67,8 @@ drop_reasons! {
     UnsupportedCodec => "unsupported_codec",
     /// The m-line is not published: the negotiated direction does not send.
     NotPublished => "not_published",
+    /// A host has silenced its publisher.
+    Silenced => "silenced",
     /// Media that was received before, by another packet or by a retransmission.
     DuplicateRtp => "duplicate_rtp",
     /// Older than anything the rings still hold.

@@ -52,8 +52,18 @@ pub(crate) struct Participant {
     /// Its clock against the server's.
     pub(crate) clock: PublisherClock,
     pub(crate) next_report: Option<Instant>,
-    /// The stream id of its chat channel, once open.
-    pub(crate) chat: Option<u16>,
+    pub(crate) chat: ChatChannel,
+}
+
+/// A participant's data channel `chat`.
+#[derive(Debug, Default)]
+pub(crate) struct ChatChannel {
+    /// Its stream id, while it is open.
+    pub(crate) stream: Option<u16>,
+    /// How often it was opened.
+    pub(crate) opening: u32,
+    /// This opening refused a message: it takes no more, so that what was sent has no gaps.
+    pub(crate) refuses: bool,
 }
 
 impl Participant {
@@ -118,15 +128,19 @@ impl Participant {
         }
     }
 
-    /// Sends a text on a data channel, or gives it back to the control plane.
-    pub(crate) fn send_data(&mut self, context: &mut Context<'_>, channel: Channel, text: Bytes) {
-        let sent = self.chat.is_some_and(|stream| {
-            self.transport.send_text(context.now, stream, &text, &mut context.core.outbox).is_ok()
+    /// Sends a text on an opening of a data channel, or says that this opening takes no more.
+    pub(crate) fn send_data(&mut self, context: &mut Context<'_>, channel: Channel, opening: u32, text: &Bytes) {
+        if self.chat.opening != opening || self.chat.refuses {
+            return;
+        }
+        let sent = self.chat.stream.is_some_and(|stream| {
+            self.transport.send_text(context.now, stream, text, &mut context.core.outbox).is_ok()
         });
         if sent {
             context.core.stats.data_out_messages += 1;
         } else {
-            context.emit(Event::DataRefused { participant: self.id, channel, text });
+            self.chat.refuses = true;
+            context.emit(Event::DataRefused { participant: self.id, channel, opening });
         }
     }
 

@@ -219,6 +219,8 @@ impl Shard {
             Command::Offer { participant, .. }
             | Command::Answer { participant, .. }
             | Command::SetMuted { participant, .. }
+            | Command::Silence { participant, .. }
+            | Command::SetRights { participant, .. }
             | Command::Subscribe { participant, .. }
             | Command::Unsubscribe { participant, .. }
             | Command::SetLayer { participant, .. }
@@ -235,13 +237,15 @@ impl Shard {
                 room.handle_offer(context, index, request, &offer, &tracks);
             }
             Command::Answer { negotiation, answer, .. } => room.handle_answer(context, index, negotiation, &answer),
-            Command::SetMuted { track, muted, .. } => room.set_muted(index, track, muted),
+            Command::SetMuted { track, muted, .. } => room.set_muted(context, index, track, muted),
+            Command::Silence { track, .. } => room.silence(index, track),
+            Command::SetRights { rights, .. } => room.set_rights(context, index, rights),
             Command::Subscribe { track, .. } => room.subscribe(context, index, track),
             Command::Unsubscribe { track, .. } => room.unsubscribe(context, index, track),
             Command::SetLayer { track, rid, .. } => room.set_layer(context, index, track, rid),
-            Command::SendData { channel, text, .. } => {
+            Command::SendData { channel, opening, text, .. } => {
                 if let Some(participant) = room.participants.get_mut(index) {
-                    participant.send_data(context, channel, text);
+                    participant.send_data(context, channel, opening, &text);
                 }
             }
             Command::OpenRoom { .. } | Command::CloseRoom { .. } | Command::Join { .. } | Command::Leave { .. } => {}

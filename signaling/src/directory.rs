@@ -6,6 +6,7 @@
 use crate::protocol::RoomCode;
 use crate::room::Room;
 use crate::session::{Place, Session, Token, lock};
+use crate::store::RoomUid;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use parlor_media::ids::{ParticipantId, RoomId};
@@ -24,6 +25,7 @@ const MAX_EXPIRED: usize = 4096;
 pub(crate) struct Directory {
     by_code: DashMap<RoomCode, Arc<Room>>,
     by_key: DashMap<RoomId, Arc<Room>>,
+    by_uid: DashMap<RoomUid, Arc<Room>>,
     by_participant: DashMap<ParticipantId, Arc<Room>>,
     by_token: DashMap<Token, Arc<Session>>,
     by_access: DashMap<Token, Place>,
@@ -38,6 +40,7 @@ impl Directory {
             Entry::Vacant(entry) => entry.insert(Arc::clone(room)),
         };
         self.by_key.insert(room.key, Arc::clone(room));
+        self.by_uid.insert(room.uid, Arc::clone(room));
         lock(&self.expired).retain(|(code, _)| *code != room.code);
         true
     }
@@ -45,6 +48,7 @@ impl Directory {
     pub(crate) fn remove(&self, room: &Room) {
         self.by_code.remove_if(&room.code, |_, there| there.key == room.key);
         self.by_key.remove(&room.key);
+        self.by_uid.remove_if(&room.uid, |_, there| there.key == room.key);
     }
 
     /// Remembers that a room expired.
@@ -70,6 +74,10 @@ impl Directory {
 
     pub(crate) fn room_by_key(&self, key: RoomId) -> Option<Arc<Room>> {
         self.by_key.get(&key).map(|room| Arc::clone(&room))
+    }
+
+    pub(crate) fn room_by_uid(&self, uid: RoomUid) -> Option<Arc<Room>> {
+        self.by_uid.get(&uid).map(|room| Arc::clone(&room))
     }
 
     pub(crate) fn rooms(&self) -> Vec<Arc<Room>> {

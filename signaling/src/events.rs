@@ -44,6 +44,9 @@ impl Switchboard {
             }
             Event::Closed { participant, reason } => self.on_closed(participant, &reason),
             Event::Published { participant, info } => self.on_published(participant, info),
+            Event::PublishRefused { participant, mid, source } => {
+                self.tell(participant, &ServerMessage::PublishRefused { mid, source: source.into() });
+            }
             Event::Unpublished { participant, track } => self.on_unpublished(participant, track),
             Event::Bound { participant, mid, track, publisher } => self.tell(
                 participant,

@@ -1,33 +1,42 @@
-//! Who may come in: sockets in all, sockets per address, rooms created per address.
+//! Who may come in, and how often: sockets in all and per address, and the limits of [`crate::limits`].
 //!
-//! Addresses are those of the connections; headers that a client could forge are not looked at. Loopback is exempt, since it
-//! is either this host's owner or a proxy, which then limits its own clients. The table of addresses is bounded.
+//! Addresses are those that [`crate::visitor`] found; of IPv6 the /64 network counts, which one customer has whole. Loopback
+//! is exempt from the limits of addresses, since that is this host's owner. A trusted proxy's client never counts as loopback.
 
-use crate::rate::{Rate, TokenBucket};
+use crate::access::Identity;
+use crate::limits::{Exceeded, Kind, Rates, Scope, Table};
+use crate::protocol::error::Refusal;
 use crate::session::lock;
+use parlor_media::ids::RoomId;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// The most addresses remembered; beyond, newcomers wait until others are forgotten.
-const MAX_ADDRESSES: usize = 65_536;
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Gate {
     max_sockets: usize,
     max_sockets_per_address: usize,
-    room_creation: Rate,
+    rates: Rates,
     sockets: watch::Sender<usize>,
-    addresses: Mutex<HashMap<IpAddr, Address>>,
+    /// Of addresses that have any: as many as there are sockets at most.
+    sockets_of: Mutex<HashMap<IpAddr, usize>>,
+    addresses: Mutex<Table<IpAddr>>,
+    identities: Mutex<Table<Identity>>,
+    rooms: Mutex<Table<RoomId>>,
 }
 
-#[derive(Debug)]
-struct Address {
-    sockets: usize,
-    rooms: TokenBucket,
+/// Whose limits something counts for; each that is there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Who<'a> {
+    /// Of the visitor.
+    pub(crate) address: Option<IpAddr>,
+    /// Of who does it, once that is known.
+    pub(crate) identity: Option<&'a Identity>,
+    /// The room that it is done to.
+    pub(crate) room: Option<RoomId>,
 }
 
 /// Why a socket was not let in.
@@ -47,19 +56,21 @@ pub(crate) struct Pass {
 }
 
 impl Gate {
-    pub(crate) fn new(max_sockets: usize, max_sockets_per_address: usize, room_creation: Rate) -> Arc<Self> {
+    pub(crate) fn new(max_sockets: usize, max_sockets_per_address: usize, rates: Rates) -> Arc<Self> {
         Arc::new(Self {
             max_sockets,
             max_sockets_per_address,
-            room_creation,
+            rates,
             sockets: watch::Sender::new(0),
-            addresses: Mutex::new(HashMap::new()),
+            sockets_of: Mutex::default(),
+            addresses: Mutex::new(Table::new(Scope::Address)),
+            identities: Mutex::new(Table::new(Scope::Identity)),
+            rooms: Mutex::new(Table::new(Scope::Room)),
         })
     }
 
     /// Lets a socket in.
-    pub(crate) fn admit(self: &Arc<Self>, address: Option<IpAddr>, now: Instant) -> Result<Pass, Closed> {
-        let address = address.and_then(limited);
+    pub(crate) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Pass, Closed> {
         let free = self.sockets.send_if_modified(|sockets| {
             let free = *sockets < self.max_sockets;
             *sockets += usize::from(free);
@@ -70,29 +81,60 @@ impl Gate {
         }
         // From here on the count is given back by dropping this.
         let mut pass = Pass { gate: Arc::clone(self), address: None };
-        if let Some(address) = address {
-            let mut addresses = lock(&self.addresses);
-            let entry = self.entry(&mut addresses, address, now).ok_or(Closed::Full)?;
-            if entry.sockets >= self.max_sockets_per_address {
-                drop(addresses);
+        if let Some(address) = address.and_then(limited) {
+            let mut sockets_of = lock(&self.sockets_of);
+            let sockets = sockets_of.entry(address).or_default();
+            if *sockets >= self.max_sockets_per_address {
+                drop(sockets_of);
                 return Err(Closed::TooManyHere);
             }
-            entry.sockets += 1;
+            *sockets += 1;
             pass.address = Some(address);
         }
         Ok(pass)
     }
 
-    /// Whether this address may create a room now.
-    pub(crate) fn may_create_room(&self, address: Option<IpAddr>, now: Instant) -> bool {
-        let Some(address) = address.and_then(limited) else { return true };
-        let mut addresses = lock(&self.addresses);
-        self.entry(&mut addresses, address, now).is_some_and(|entry| entry.rooms.take(now))
+    /// Counts something for all of `who`, or, when a limit is reached, for none.
+    ///
+    /// # Errors
+    /// `rate-limited`, with the limit's name and when to try again.
+    pub(crate) fn take(&self, kind: Kind, who: Who<'_>, now: Instant) -> Result<(), Refusal> {
+        if let Some(address) = who.address.and_then(limited) {
+            lock(&self.addresses).take(address, kind, &self.rates, now)?;
+        }
+        let of_room = |room| {
+            lock(&self.rooms).take(room, kind, &self.rates, now).inspect_err(|_| {
+                self.give_back(kind, Who { room: None, identity: None, ..who });
+            })
+        };
+        who.room.map_or(Ok(()), of_room)?;
+        let of_identity = |identity: &Identity| -> Result<(), Exceeded> {
+            lock(&self.identities).take(identity.clone(), kind, &self.rates, now).inspect_err(|_| {
+                self.give_back(kind, Who { identity: None, ..who });
+            })
+        };
+        who.identity.map_or(Ok(()), of_identity)?;
+        Ok(())
     }
 
-    /// Forgets addresses of which nothing is to be remembered.
+    /// Undoes a [`take`](Self::take): it turned out to be nothing to count, as a password that was right.
+    pub(crate) fn give_back(&self, kind: Kind, who: Who<'_>) {
+        if let Some(address) = who.address.and_then(limited) {
+            lock(&self.addresses).give_back(&address, kind);
+        }
+        if let Some(room) = who.room {
+            lock(&self.rooms).give_back(&room, kind);
+        }
+        if let Some(identity) = who.identity {
+            lock(&self.identities).give_back(identity, kind);
+        }
+    }
+
+    /// Forgets those of whom nothing is to be remembered.
     pub(crate) fn prune(&self, now: Instant) {
-        lock(&self.addresses).retain(|_, entry| entry.sockets > 0 || !entry.rooms.is_full(now));
+        lock(&self.addresses).prune(now);
+        lock(&self.identities).prune(now);
+        lock(&self.rooms).prune(now);
     }
 
     /// Sockets now.
@@ -105,27 +147,18 @@ impl Gate {
         // The sender lives as long as the gate: there is no other end than zero.
         let _ = self.sockets.subscribe().wait_for(|&sockets| sockets == 0).await;
     }
-
-    fn entry<'a>(
-        &self,
-        addresses: &'a mut HashMap<IpAddr, Address>,
-        address: IpAddr,
-        now: Instant,
-    ) -> Option<&'a mut Address> {
-        if addresses.len() >= MAX_ADDRESSES && !addresses.contains_key(&address) {
-            return None;
-        }
-        let fresh = || Address { sockets: 0, rooms: TokenBucket::new(self.room_creation, now) };
-        Some(addresses.entry(address).or_insert_with(fresh))
-    }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        if let Some(address) = self.address
-            && let Some(entry) = lock(&self.gate.addresses).get_mut(&address)
-        {
-            entry.sockets -= 1;
+        if let Some(address) = self.address {
+            let mut sockets_of = lock(&self.gate.sockets_of);
+            if let Some(sockets) = sockets_of.get_mut(&address) {
+                *sockets -= 1;
+                if *sockets == 0 {
+                    sockets_of.remove(&address);
+                }
+            }
         }
         self.gate.sockets.send_modify(|sockets| *sockets -= 1);
     }
@@ -143,53 +176,83 @@ fn limited(address: IpAddr) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use crate::rate::Rate;
 
-    const RATE: Rate = Rate { per_second: 1.0, burst: 2.0 };
+    fn gate() -> Arc<Gate> {
+        let rate = Rate { per_second: 1.0, burst: 2.0 };
+        let rates = Rates { room_creations: rate, joins: rate, messages: rate, uploads: rate, failed_passwords: rate };
+        Gate::new(4, 2, rates)
+    }
 
     fn ip(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
     }
 
+    fn from(text: &str) -> Who<'static> {
+        Who { address: ip(text), ..Who::default() }
+    }
+
     #[test]
     fn sockets_are_bounded_in_all_and_per_address() {
-        let (gate, now) = (Gate::new(4, 2, RATE), Instant::now());
-        let first = gate.admit(ip("192.0.2.1"), now).unwrap();
-        let second = gate.admit(ip("::ffff:192.0.2.1"), now).unwrap();
-        assert_eq!(gate.admit(ip("192.0.2.1"), now).unwrap_err(), Closed::TooManyHere);
+        let gate = gate();
+        let first = gate.admit(ip("192.0.2.1")).unwrap();
+        let second = gate.admit(ip("::ffff:192.0.2.1")).unwrap();
+        assert_eq!(gate.admit(ip("192.0.2.1")).unwrap_err(), Closed::TooManyHere);
         drop(first);
-        let third = gate.admit(ip("192.0.2.1"), now).unwrap();
-        let others = (gate.admit(ip("127.0.0.1"), now).unwrap(), gate.admit(None, now).unwrap());
-        assert_eq!(gate.admit(ip("127.0.0.1"), now).unwrap_err(), Closed::Full);
+        let third = gate.admit(ip("192.0.2.1")).unwrap();
+        let others = (gate.admit(ip("127.0.0.1")).unwrap(), gate.admit(None).unwrap());
+        assert_eq!(gate.admit(ip("127.0.0.1")).unwrap_err(), Closed::Full);
         assert_eq!(gate.sockets(), 4);
         drop((second, third, others));
         assert_eq!(gate.sockets(), 0);
+        assert!(lock(&gate.sockets_of).is_empty());
     }
 
     #[test]
-    fn a_network_creates_rooms_at_its_rate() {
-        let (gate, now) = (Gate::new(4, 2, RATE), Instant::now());
-        assert!(gate.may_create_room(ip("2001:db8::1"), now));
-        assert!(gate.may_create_room(ip("2001:db8::2"), now));
-        assert!(!gate.may_create_room(ip("2001:db8::3"), now));
-        assert!(gate.may_create_room(ip("2001:db8:0:1::3"), now));
-        assert!((0..9).all(|_| gate.may_create_room(ip("::1"), now)));
-        assert!(gate.may_create_room(ip("2001:db8::3"), now + Duration::from_secs(1)));
+    fn a_network_has_one_limit_and_loopback_none() {
+        let (gate, now) = (gate(), Instant::now());
+        let mut take = |address| gate.take(Kind::RoomCreation, from(address), now).is_ok();
+        assert!(take("2001:db8::1") && take("2001:db8::2"));
+        assert!(!take("2001:db8::3"));
+        assert!(take("2001:db8:0:1::3"));
+        assert!((0..9).all(|_| take("::1") && take("127.0.0.1") && take("::ffff:127.0.0.1")));
     }
 
     #[test]
-    fn the_table_of_addresses_is_bounded_and_forgets() {
-        let (gate, now) = (Gate::new(4, 2, RATE), Instant::now());
-        let address = |number: usize| Some(IpAddr::from((number as u32).to_be_bytes()));
-        let first = 0x0a00_0000;
-        for number in 0..MAX_ADDRESSES {
-            assert!(gate.may_create_room(address(first + number), now));
-        }
-        assert!(!gate.may_create_room(address(first + MAX_ADDRESSES), now));
-        assert_eq!(gate.admit(address(first + MAX_ADDRESSES), now).unwrap_err(), Closed::Full);
-        gate.prune(now + Duration::from_secs(2));
-        assert!(lock(&gate.addresses).is_empty());
-        assert!(gate.may_create_room(address(first + MAX_ADDRESSES), now));
-        assert_eq!(gate.sockets(), 0);
+    fn what_one_limit_refuses_does_not_count_for_the_others() {
+        let (gate, now) = (gate(), Instant::now());
+        let ana = Identity::parse("ana").unwrap();
+        let take = |address, identity| gate.take(Kind::Join, Who { identity, ..from(address) }, now).is_ok();
+        assert!(take("192.0.2.1", Some(&ana)) && take("192.0.2.2", Some(&ana)));
+        // Ana has had hers, which is nothing to others at that address.
+        assert!(!take("192.0.2.2", Some(&ana)));
+        assert!(take("192.0.2.2", None));
+        assert!(!take("192.0.2.2", None));
+    }
+
+    #[test]
+    fn a_room_is_guessed_at_by_all_together() {
+        let (gate, now) = (gate(), Instant::now());
+        let room = Some(RoomId(7));
+        let guess = |number: u32| {
+            let address = Some(IpAddr::from((0x0a00_0000 + number).to_be_bytes()));
+            gate.take(Kind::FailedPassword, Who { address, room, identity: None }, now).is_ok()
+        };
+        assert_eq!((0..100).filter(|&number| guess(number)).count(), 20);
+        gate.give_back(Kind::FailedPassword, Who { room, ..Who::default() });
+        assert!(guess(200));
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten() {
+        let (gate, now) = (gate(), Instant::now());
+        let ana = Identity::parse("ana").unwrap();
+        let who = Who { identity: Some(&ana), room: Some(RoomId(1)), ..from("192.0.2.1") };
+        gate.take(Kind::Upload, who, now).unwrap();
+        gate.prune(now);
+        let entries = || [lock(&gate.addresses).len(), lock(&gate.identities).len(), lock(&gate.rooms).len()];
+        assert_eq!(entries(), [1, 1, 1]);
+        gate.prune(now + std::time::Duration::from_secs(2));
+        assert_eq!(entries(), [0, 0, 0]);
     }
 }

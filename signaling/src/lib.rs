@@ -12,14 +12,24 @@
 //! - Everything that a client can make grow has a bound: frames, texts, outboxes, sockets, rooms, members, offers, tables.
 
 mod access;
+mod admission;
+mod change;
 mod chat;
 mod directory;
 mod events;
+mod files;
 mod gate;
+mod idempotency;
+mod lifecycle;
+mod limits;
 mod membership;
+mod openapi;
 mod outbox;
+mod password;
 mod problem;
 pub mod protocol;
+mod proxies;
+mod purge;
 mod rate;
 mod requests;
 mod rest;
@@ -33,18 +43,24 @@ mod store;
 mod switchboard;
 mod timers;
 mod visitor;
+mod webhooks;
 mod ws;
 
 #[cfg(test)]
 mod tests;
 
+pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES};
+pub use files::{FileSettings, FileStorage};
+pub use limits::Rates;
 pub use rate::Rate;
 pub use settings::{Announce, Settings};
 pub use shards::ShardHandle;
 pub use stats::Stats;
-pub use store::Storage;
+pub use store::{Health, Storage, StoreError};
+pub use webhooks::{SigningKey, WebhookSettings, WebhookStats};
 
 use axum::Router;
+use axum::http::Method;
 use axum::routing::get;
 use parlor_media::command::Event;
 use protocol::server::Departure;
@@ -56,6 +72,25 @@ use tokio::time::timeout;
 
 /// How long a stop waits for clients to be told.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a stop waits for the store.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Gives TLS connections of this process, to webhooks and clouds, their cryptography. Repeating it is harmless; what the process
+/// has chosen otherwise stays.
+pub fn install_cryptography() {
+    // An error says that there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Whether a request of this method and path sets its own pace: an upload takes as long as bytes flow, and bounds itself.
+#[must_use]
+pub fn sets_its_own_pace(method: &Method, path: &str) -> bool {
+    let mut parts = path.split('/').skip(1);
+    let mut next = || parts.next().unwrap_or_default();
+    let is_files = (next(), next(), !next().is_empty(), next()) == ("api", "rooms", true, "files");
+    *method == Method::POST && is_files && parts.next().is_none()
+}
 
 /// The signalling; clones are the same one.
 #[derive(Clone)]
@@ -87,13 +122,54 @@ impl Signaling {
         tracing::debug!(shard, "the shard's events have ended");
     }
 
+    /// Enters all rooms of the store, empty, and returns how many there are. To be called once, before anything is served.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn load(&self) -> Result<usize, StoreError> {
+        self.board.load_rooms().await
+    }
+
+    /// Removes what is left of ended rooms, for as long as it is polled.
+    pub async fn run_purges(&self) {
+        self.board.run_purges().await;
+    }
+
     /// Ends what is due, for as long as it is polled.
     pub async fn run_timers(&self) {
         self.board.run_timers().await;
     }
 
+    /// Writes what is to be kept to the store, for as long as it is polled.
+    pub async fn run_journal(&self) {
+        self.board.journal.run(|notice| self.board.on_notice(notice)).await;
+    }
+
+    /// How the store does.
+    #[must_use]
+    pub fn store_health(&self) -> Health {
+        self.board.journal.health()
+    }
+
+    /// Delivers webhooks, for as long as it is polled.
+    pub async fn run_webhooks(&self) {
+        self.board.webhooks.run().await;
+    }
+
+    /// Removes files of rooms that are not there any more. To be run once at the start, when rooms were loaded.
+    pub async fn remove_orphaned_files(&self) {
+        if !self.board.settings.files.storage.is_on() {
+            return;
+        }
+        match self.board.remove_orphans().await {
+            Ok(0) => {}
+            Ok(rooms) => tracing::info!(rooms, "files of rooms that are gone were removed"),
+            Err(refusal) => tracing::warn!(reason = refusal.message, "files of rooms that are gone may be left"),
+        }
+    }
+
     /// A shard was started anew: its rooms stay, its participants are told to join again. Rooms of a shard that takes no
-    /// commands end.
+    /// commands end until the next start of the server finds them in the store.
     pub async fn shard_lost(&self, shard: usize) {
         let mut listens = true;
         for room in self.board.directory.rooms().into_iter().filter(|room| room.shard == shard) {
@@ -103,7 +179,7 @@ impl Signaling {
             listens = permits.is_ok();
             match permits {
                 Ok(permits) => self.board.reopen(&room, permits),
-                Err(_) => self.board.end_room(&room, Departure::RoomClosed, None),
+                Err(_) => self.board.leave_to_store(&room, Departure::RoomClosed, None),
             }
         }
         if !listens {
@@ -111,21 +187,26 @@ impl Signaling {
         }
     }
 
-    /// Refuses newcomers, tells every client that the server stops, and waits, for a few seconds at most, until they were told.
+    /// Refuses newcomers, tells every client that the server stops, and waits, for a few seconds
+    /// at most, until they were told and what is to be kept is stored.
     pub async fn shutdown(&self) {
         // Rooms first: their members' last message is queued before their sockets learn of the stop. Then those that came in between.
-        self.end_all_rooms();
+        self.leave_all_rooms();
         self.board.stopping.send_replace(true);
-        self.end_all_rooms();
+        self.leave_all_rooms();
         if timeout(SHUTDOWN_PATIENCE, self.board.gate.until_empty()).await.is_err() {
             tracing::warn!(sockets = self.board.gate.sockets(), "some sockets did not close in time");
         }
+        let cut = self.board.journal.drain(FLUSH_PATIENCE).await;
+        if cut > 0 {
+            tracing::error!(writes = cut, "the store did not take everything in time: chat and session logs are cut");
+        }
     }
 
-    fn end_all_rooms(&self) {
+    fn leave_all_rooms(&self) {
         for room in self.board.directory.rooms() {
             let permits = self.board.shard_of(&room).try_reserve(1).ok();
-            self.board.end_room(&room, Departure::ServerShutdown, permits);
+            self.board.leave_to_store(&room, Departure::ServerShutdown, permits);
         }
     }
 

@@ -12,6 +12,14 @@ pub struct Rate {
     pub burst: f64,
 }
 
+impl Rate {
+    /// So many a minute, that many at once.
+    #[must_use]
+    pub fn per_minute(count: u32) -> Self {
+        Self { per_second: f64::from(count) / 60.0, burst: f64::from(count) }
+    }
+}
+
 /// A bucket that starts full.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenBucket {
@@ -33,6 +41,16 @@ impl TokenBucket {
             self.tokens -= 1.0;
         }
         enough
+    }
+
+    /// How long until there is a token; of the time of the latest [`take`](Self::take).
+    pub(crate) fn wait(&self) -> Duration {
+        Duration::try_from_secs_f64((1.0 - self.tokens).max(0.0) / self.rate.per_second).unwrap_or(Duration::MAX)
+    }
+
+    /// Puts a token back.
+    pub(crate) fn give_back(&mut self) {
+        self.tokens = (self.tokens + 1.0).min(self.rate.burst);
     }
 
     /// Whether it is as good as a new one.

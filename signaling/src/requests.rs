@@ -10,6 +10,7 @@ use crate::protocol::server::{Departure, ServerMessage};
 use crate::room::{MAX_OFFERS, Member, RoomState};
 use crate::session::{Place, Session};
 use crate::switchboard::Switchboard;
+use crate::visitor::Whence;
 use parlor_media::command::{Command, Rid, TrackDescription};
 use parlor_media::ids::ParticipantId;
 use parlor_media::sdp::RemoteDescription;
@@ -25,12 +26,12 @@ impl Switchboard {
     pub(crate) async fn handle(
         &self,
         session: &Arc<Session>,
-        on_loopback: bool,
+        whence: Whence,
         frame: ClientFrame,
     ) -> Result<(), Refusal> {
         let ClientFrame { id, message } = frame;
         let result = match message {
-            ClientMessage::JoinRoom(join) => self.join(session, on_loopback, id.clone(), join).await,
+            ClientMessage::JoinRoom(join) => self.join(session, whence, id.clone(), join).await,
             ClientMessage::LeaveRoom(leave) => {
                 let place = place_in(session, &leave.room_id)?;
                 self.leave(&place, id.clone()).await

@@ -5,7 +5,7 @@
 
 use crate::access::{Identity, Role};
 use crate::protocol::server::{Departure, Membership, ServerMessage};
-use crate::protocol::{Participant, ParticipantRef, RoomCode, Timestamp, Track};
+use crate::protocol::{Participant, ParticipantRef, RoomCode, RoomView, Timestamp, Track};
 use crate::session::{Session, Token, lock};
 use crate::store::{RoomRecord, RoomUid};
 use axum::extract::ws::Utf8Bytes;
@@ -13,6 +13,7 @@ use parlor_media::command::Candidate;
 use parlor_media::ids::{ParticipantId, RoomId};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// The most offers of one participant that await their answer.
@@ -28,6 +29,8 @@ pub(crate) struct Room {
     pub(crate) code: RoomCode,
     /// The shard that it lives on, by index.
     pub(crate) shard: usize,
+    /// Held while its record is changed, in the store and then in memory; taken before its lock.
+    pub(crate) changing: tokio::sync::Mutex<()>,
     state: Mutex<RoomState>,
 }
 
@@ -44,6 +47,8 @@ pub(crate) struct RoomState {
     pub(crate) empty_since: Option<Instant>,
     /// It has left the directory: nobody enters any more.
     pub(crate) ended: bool,
+    /// Its place among the rooms of the server.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
 }
 
 /// A participant.
@@ -81,8 +86,9 @@ impl std::fmt::Debug for Member {
 impl Room {
     pub(crate) fn new(key: RoomId, record: RoomRecord, shard: usize, now: Instant) -> Arc<Self> {
         let (uid, code) = (record.uid, record.code.clone());
-        let state = RoomState { record, members: Vec::new(), seq: 0, empty_since: Some(now), ended: false };
-        Arc::new(Self { key, uid, code, shard, state: Mutex::new(state) })
+        let state =
+            RoomState { record, members: Vec::new(), seq: 0, empty_since: Some(now), ended: false, place: None };
+        Arc::new(Self { key, uid, code, shard, changing: tokio::sync::Mutex::default(), state: Mutex::new(state) })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, RoomState> {
@@ -167,6 +173,32 @@ pub(crate) struct Surroundings {
     pub(crate) ice_servers: Vec<crate::protocol::server::IceServer>,
     pub(crate) resume_grace_seconds: u64,
     pub(crate) server_id: String,
+}
+
+impl RoomState {
+    /// The room as the wire shows it; its metadata is for those inside, hosts and administrators.
+    pub(crate) fn view(&self, with_metadata: bool) -> RoomView {
+        let RoomRecord { code, version, created_at, expires_at, settings, password, .. } = self.record.clone();
+        RoomView {
+            room_id: code,
+            name: settings.name,
+            created_at,
+            expires_at,
+            not_before: settings.not_before,
+            participant_count: self.members.len(),
+            max_participants: settings.max_participants,
+            history: settings.history,
+            locked: settings.locked,
+            lobby: settings.lobby,
+            password_required: password.is_some(),
+            join_as: settings.join_as,
+            publish: settings.publish,
+            chat: settings.chat,
+            empty_timeout_seconds: settings.empty_timeout_seconds,
+            metadata: with_metadata.then_some(settings.metadata),
+            version,
+        }
+    }
 }
 
 impl Room {

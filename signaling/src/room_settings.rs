@@ -1,8 +1,10 @@
 //! What a room's host can set.
 
 use crate::access::Role;
+use crate::protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// A room's settings; the password, whose hash is kept apart, and the room's end are not among them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,8 +14,8 @@ pub(crate) struct RoomSettings {
     pub(crate) name: Option<String>,
     /// At a time.
     pub(crate) max_participants: usize,
-    /// Nobody but hosts enters before, in milliseconds since 1970.
-    pub(crate) not_before: Option<crate::protocol::Timestamp>,
+    /// Nobody but hosts enters before.
+    pub(crate) not_before: Option<Timestamp>,
     /// How long the room may be empty before it ends; `None`: for ever.
     pub(crate) empty_timeout_seconds: Option<u64>,
     /// What becomes of what is said.
@@ -33,7 +35,7 @@ pub(crate) struct RoomSettings {
 }
 
 /// What becomes of what is said in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum History {
     /// Nothing is stored: who comes later sees nothing of it.
@@ -45,18 +47,21 @@ pub enum History {
 }
 
 /// Who may publish each kind of media.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(crate) struct PublishPolicy {
-    pub(crate) audio: Allowed,
-    pub(crate) video: Allowed,
-    pub(crate) screen: Allowed,
+pub struct PublishPolicy {
+    /// Microphones.
+    pub audio: Allowed,
+    /// Cameras.
+    pub video: Allowed,
+    /// Screens, and their sound.
+    pub screen: Allowed,
 }
 
 /// Who may.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Allowed {
+pub enum Allowed {
     /// Everyone whose role has it at all: hosts and speakers publish, listeners chat besides.
     #[default]
     Everyone,

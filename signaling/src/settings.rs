@@ -1,9 +1,16 @@
 //! What the signalling can be told.
 
+use crate::access::Keys;
+use crate::files::FileSettings;
+use crate::limits::Rates;
 use crate::protocol::Timestamp;
 use crate::protocol::server::IceServer;
 use crate::rate::Rate;
+use crate::webhooks::WebhookSettings;
+use ipnet::IpNet;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Bounds and times. The defaults suit a small server that anybody may use.
@@ -15,6 +22,8 @@ pub struct Settings {
     pub default_max_participants: usize,
     /// The most participants that a room may ask for.
     pub max_participants: usize,
+    /// Participants at a time, of all rooms.
+    pub max_total_participants: usize,
     /// The longest life that a room may ask for.
     pub max_expiry: Duration,
     /// How long a room may be empty.
@@ -29,12 +38,16 @@ pub struct Settings {
     pub ice_servers: Vec<IceServer>,
     /// Messages of one session. Ten times the burst beyond it closes the socket.
     pub messages: Rate,
-    /// Rooms that one address may create.
-    pub room_creation: Rate,
+    /// How often addresses and identities may do things.
+    pub rates: Rates,
     /// Sockets at a time.
     pub max_sockets: usize,
     /// Sockets of one address at a time (IPv6: of one /64 network). Loopback is exempt: it may be a proxy.
     pub max_sockets_per_address: usize,
+    /// What tokens are verified and signed with; none: rooms are open to whoever knows their ids.
+    pub keys: Arc<Keys>,
+    /// Networks of reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Origins, as `https://example.org`, whose pages may connect besides those that this server serves.
     pub allowed_origins: Vec<String>,
     /// How long a socket may be in no room.
@@ -43,6 +56,12 @@ pub struct Settings {
     pub ping_interval: Duration,
     /// How long a socket may be silent; some pings long.
     pub idle_timeout: Duration,
+    /// `true` while the process uses as much memory as it may: nobody enters then.
+    pub memory_pressure: Option<Arc<AtomicBool>>,
+    /// What may be shared.
+    pub files: FileSettings,
+    /// Who is told what happens.
+    pub webhooks: WebhookSettings,
     /// The time of day; tests have their own.
     pub wall_clock: fn() -> Timestamp,
 }
@@ -53,6 +72,7 @@ impl Default for Settings {
             max_rooms: 10_000,
             default_max_participants: 50,
             max_participants: 500,
+            max_total_participants: 10_000,
             max_expiry: Duration::from_secs(30 * 24 * 3600),
             empty_timeout: Duration::from_secs(300),
             resume_grace: Duration::from_secs(30),
@@ -60,13 +80,18 @@ impl Default for Settings {
             max_frame_bytes: 512 * 1024,
             ice_servers: Vec::new(),
             messages: Rate { per_second: 50.0, burst: 100.0 },
-            room_creation: Rate { per_second: 1.0, burst: 60.0 },
+            rates: Rates::default(),
             max_sockets: 10_000,
             max_sockets_per_address: 256,
+            keys: Arc::default(),
+            trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
             join_deadline: Duration::from_secs(15),
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(45),
+            memory_pressure: None,
+            files: FileSettings::default(),
+            webhooks: WebhookSettings::default(),
             wall_clock: Timestamp::now,
         }
     }

@@ -1,6 +1,7 @@
 //! Counters for the metrics endpoint.
 
 use crate::protocol::ErrorCode;
+use crate::webhooks::WebhookStats;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A snapshot of what the signalling does and did.
@@ -14,6 +15,12 @@ pub struct Stats {
     pub detached: usize,
     /// Sockets now.
     pub sockets: usize,
+    /// Whether the store takes writes.
+    pub store_available: bool,
+    /// Writes that wait for the store.
+    pub store_queue: usize,
+    /// Writes that never reached the store so far.
+    pub store_writes_lost: u64,
     /// Rooms created so far.
     pub rooms_created: u64,
     /// Joins so far.
@@ -24,10 +31,14 @@ pub struct Stats {
     pub messages: u64,
     /// Chat messages relayed so far.
     pub chat_messages: u64,
+    /// Files shared so far.
+    pub files_shared: u64,
     /// Messages dropped for their rate so far.
     pub messages_dropped: u64,
     /// Sockets refused so far, for their number or origin.
     pub sockets_refused: u64,
+    /// Webhooks now and so far.
+    pub webhooks: WebhookStats,
     /// Errors told to clients so far, by code; codes that did not occur are left out.
     pub errors: Vec<(ErrorCode, u64)>,
 }
@@ -40,6 +51,7 @@ pub(crate) struct Counters {
     pub(crate) resumes: AtomicU64,
     pub(crate) messages: AtomicU64,
     pub(crate) chat_messages: AtomicU64,
+    pub(crate) files_shared: AtomicU64,
     pub(crate) messages_dropped: AtomicU64,
     pub(crate) sockets_refused: AtomicU64,
     errors: [AtomicU64; ErrorCode::ALL.len()],
@@ -59,6 +71,7 @@ impl Counters {
             resumes: zero(),
             messages: zero(),
             chat_messages: zero(),
+            files_shared: zero(),
             messages_dropped: zero(),
             sockets_refused: zero(),
             errors: std::array::from_fn(|_| zero()),
@@ -82,6 +95,7 @@ impl Counters {
             resumes: read(&self.resumes),
             messages: read(&self.messages),
             chat_messages: read(&self.chat_messages),
+            files_shared: read(&self.files_shared),
             messages_dropped: read(&self.messages_dropped),
             sockets_refused: read(&self.sockets_refused),
             errors: errors.filter(|&(_, count)| count > 0).collect(),

@@ -1,20 +1,26 @@
 //! What everything here shares: settings, shards, the directory and the counters.
 
+use crate::access::Grant;
 use crate::directory::Directory;
+use crate::files::Files;
 use crate::gate::Gate;
+use crate::idempotency::Answers;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::Limits;
 use crate::protocol::{RoomCode, ServerMessage, Timestamp};
+use crate::purge::{NoFiles, Purges, RoomFiles};
+use crate::rest::Created;
 use crate::room::{Room, Surroundings, encode};
 use crate::session::Session;
 use crate::settings::{Announce, Settings};
 use crate::shards::{Shard, ShardHandle};
 use crate::stats::{Counters, Stats};
-use crate::store::{Storage, Store};
+use crate::store::{Journal, Storage, Store};
+use crate::webhooks::Webhooks;
 use axum::extract::ws::Utf8Bytes;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// See the module.
 pub(crate) struct Switchboard {
@@ -23,8 +29,19 @@ pub(crate) struct Switchboard {
     pub(crate) shards: Vec<Shard>,
     pub(crate) directory: Directory,
     pub(crate) store: Arc<dyn Store>,
+    /// What is written to the store in the background.
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) room_files: Box<dyn RoomFiles>,
+    /// Rooms that have ended, until nothing of them is left.
+    pub(crate) purges: Purges,
+    /// One for each room, from its creation until nothing of it is left.
+    pub(crate) places: Arc<Semaphore>,
+    /// Rooms that were created by requests which may come again.
+    pub(crate) created: Answers<Created>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Counters,
+    pub(crate) files: Files,
+    pub(crate) webhooks: Webhooks,
     pub(crate) surroundings: Surroundings,
     /// The number of the next room. Numbers are not reused.
     pub(crate) next_room: AtomicU64,
@@ -37,17 +54,24 @@ impl Switchboard {
         // Without entropy nobody can join either; an empty id is the least of it.
         let server_id = entropy::<10>().map(|bytes| RoomCode::from_entropy(bytes).to_string()).unwrap_or_default();
         Self {
-            gate: Gate::new(settings.max_sockets, settings.max_sockets_per_address, settings.room_creation),
+            places: Arc::new(Semaphore::new(settings.max_rooms.min(Semaphore::MAX_PERMITS))),
+            gate: Gate::new(settings.max_sockets, settings.max_sockets_per_address, settings.rates),
             surroundings: Surroundings {
                 ice_servers: settings.ice_servers.clone(),
                 resume_grace_seconds: settings.resume_grace.as_secs(),
                 server_id,
             },
+            journal: Arc::new(Journal::new(Arc::clone(&storage.0), settings.wall_clock)),
+            files: Files::new(settings.files.clone()),
+            webhooks: Webhooks::new(&settings.webhooks, settings.wall_clock),
             settings,
             announce,
             shards: shards.into_iter().map(Shard::new).collect(),
             directory: Directory::default(),
             store: storage.0,
+            room_files: Box::new(NoFiles),
+            purges: Purges::default(),
+            created: Answers::new(),
             counters: Counters::new(),
             next_room: AtomicU64::new(1),
             stopping: watch::Sender::new(false),
@@ -67,6 +91,19 @@ impl Switchboard {
     /// The time of day, as people and stores know it. What is measured in seconds goes by [`tokio::time::Instant`].
     pub(crate) fn wall_clock(&self) -> Timestamp {
         (self.settings.wall_clock)()
+    }
+
+    /// Whether rooms are open to whoever knows their ids. Otherwise tokens are needed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.settings.keys.is_open()
+    }
+
+    /// What a token grants now.
+    ///
+    /// # Errors
+    /// `token-invalid`
+    pub(crate) fn verify(&self, token: &str) -> Result<Grant, Refusal> {
+        self.settings.keys.verify(token, self.wall_clock())
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -102,11 +139,16 @@ impl Switchboard {
     pub(crate) fn stats(&self) -> Stats {
         let rooms = self.directory.rooms();
         let detached = |room: &Arc<Room>| room.lock().members.iter().filter(|m| !m.session.is_attached()).count();
+        let journal = self.journal.health();
         Stats {
             rooms: rooms.len(),
             participants: self.directory.participant_count(),
             detached: rooms.iter().map(detached).sum(),
             sockets: self.gate.sockets(),
+            store_available: journal.available,
+            store_queue: journal.queued,
+            store_writes_lost: journal.dropped,
+            webhooks: self.webhooks.stats(),
             ..self.counters.snapshot()
         }
     }

@@ -2,6 +2,7 @@
 //! without real sockets.
 
 mod chat;
+mod flaky;
 mod house;
 mod negotiation;
 mod rest;
@@ -9,4 +10,5 @@ mod rooms;
 mod sessions;
 mod sockets;
 
-pub(crate) use house::record;
+pub(crate) use flaky::FlakyStore;
+pub(crate) use house::{board_with, record, wall_clock};

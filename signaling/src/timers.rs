@@ -55,7 +55,8 @@ impl Switchboard {
         if state.is_expired(self.wall_clock()) {
             return Some(Departure::RoomExpired);
         }
-        let empty_since = state.empty_since?;
+        let opens_later = state.record.settings.not_before.is_some_and(|opens| self.wall_clock() < opens);
+        let empty_since = state.empty_since.filter(|_| !opens_later)?;
         let too_long =
             now.saturating_duration_since(empty_since).as_secs() >= state.record.settings.empty_timeout_seconds?;
         too_long.then_some(Departure::RoomClosed)

@@ -1,16 +1,19 @@
 //! Who asks: the address a request came from, and where its client believes the server to be.
 
+use crate::proxies::client_address;
+use crate::switchboard::Switchboard;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// A request's origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Visitor {
-    /// The connection's; unknown when the server does not tell.
+    /// The client's, as limits count it: see [`client_address`]. Unknown when the server does not tell.
     pub(crate) address: Option<IpAddr>,
     /// The server was asked by a name of loopback, so that the client runs on this host.
     pub(crate) on_loopback: bool,
@@ -18,7 +21,21 @@ pub(crate) struct Visitor {
     origin: Option<String>,
 }
 
+/// The part of a [`Visitor`] that a socket remembers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Whence {
+    /// The client's; unknown when the server does not tell.
+    pub(crate) address: Option<IpAddr>,
+    /// See [`Visitor::on_loopback`].
+    pub(crate) on_loopback: bool,
+}
+
 impl Visitor {
+    /// What is to be remembered of it.
+    pub(crate) fn whence(&self) -> Whence {
+        Whence { address: self.address, on_loopback: self.on_loopback }
+    }
+
     fn new(headers: &HeaderMap, address: Option<IpAddr>) -> Self {
         // A value that is no text is as good as a foreign one.
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("invalid").to_ascii_lowercase());
@@ -43,11 +60,12 @@ impl Visitor {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+impl FromRequestParts<Arc<Switchboard>> for Visitor {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    async fn from_request_parts(parts: &mut Parts, board: &Arc<Switchboard>) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let address = peer.map(|peer| client_address(peer, &parts.headers, &board.settings.trusted_proxies));
         Ok(Self::new(&parts.headers, address))
     }
 }

@@ -6,15 +6,16 @@
 use crate::chat::rate_limited;
 use crate::gate::{Closed, Pass};
 use crate::membership::CLOSE_RESTART;
+use crate::problem::Problem;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::{ClientFrame, ClientMessage};
 use crate::rate::Verdict;
-use crate::rest::{origin_refused, refuse};
+use crate::rest::origin_refused;
 use crate::room::encode;
 use crate::session::{Attachment, Outgoing, Session};
 use crate::stats::count;
 use crate::switchboard::Switchboard;
-use crate::visitor::Visitor;
+use crate::visitor::{Visitor, Whence};
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseCode, CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
@@ -43,14 +44,15 @@ pub(crate) async fn upgrade(
         Ok(pass) => pass,
         Err(refusal) => {
             count(&board.counters.sockets_refused);
-            return refuse(&board, refusal);
+            board.counters.count_error(refusal.code);
+            return Problem(refusal).into_response();
         }
     };
     let limit = board.settings.max_frame_bytes;
     upgrade
         .max_frame_size(limit)
         .max_message_size(limit)
-        .on_upgrade(move |socket| Connection::new(board, socket, visitor.on_loopback, pass).run())
+        .on_upgrade(move |socket| Connection::new(board, socket, visitor.whence(), pass).run())
 }
 
 fn admit(board: &Switchboard, visitor: &Visitor) -> Result<Pass, Refusal> {
@@ -60,7 +62,7 @@ fn admit(board: &Switchboard, visitor: &Visitor) -> Result<Pass, Refusal> {
     if board.is_stopping() {
         return Err(Refusal::busy());
     }
-    board.gate.admit(visitor.address, Instant::now()).map_err(|closed| match closed {
+    board.gate.admit(visitor.address).map_err(|closed| match closed {
         Closed::Full => Refusal::busy(),
         Closed::TooManyHere => Refusal::new(ErrorCode::RateLimited, "too many connections from this address"),
     })
@@ -81,7 +83,7 @@ struct Connection {
     socket: WebSocket,
     session: Arc<Session>,
     attachment: Attachment,
-    on_loopback: bool,
+    whence: Whence,
     heard_at: Instant,
     /// Since when the session is in no room.
     idle_since: Option<Instant>,
@@ -92,7 +94,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(board: Arc<Switchboard>, socket: WebSocket, on_loopback: bool, pass: Pass) -> Self {
+    fn new(board: Arc<Switchboard>, socket: WebSocket, whence: Whence, pass: Pass) -> Self {
         let now = Instant::now();
         let session = Session::new(board.settings.messages, now);
         let attachment = session.attach();
@@ -101,7 +103,7 @@ impl Connection {
             socket,
             session,
             attachment,
-            on_loopback,
+            whence,
             heard_at: now,
             idle_since: Some(now),
             pinged: 0,
@@ -288,7 +290,7 @@ impl Connection {
                     Err(refusal) => Err(refusal.with_id(id)),
                 }
             }
-            Ok(frame) => Box::pin(self.board.handle(&self.session, self.on_loopback, frame)).await,
+            Ok(frame) => Box::pin(self.board.handle(&self.session, self.whence, frame)).await,
         };
         if let Err(refusal) = result {
             self.board.refuse(&self.session, refusal);

@@ -29,6 +29,9 @@ metrics! {
     CHAT_MESSAGES = Counter "parlor_chat_messages_total", "Chat messages relayed.";
     MESSAGES_DROPPED = Counter "parlor_messages_dropped_total", "Signalling messages dropped for their rate.";
     WEBSOCKETS_REFUSED = Counter "parlor_websockets_refused_total", "WebSocket connections refused, for their number or origin.";
+    STORE_AVAILABLE = Gauge "parlor_store_available", "1 while the store takes writes.";
+    STORE_QUEUE = Gauge "parlor_store_queue", "Writes that wait for the store.";
+    STORE_WRITES_LOST = Counter "parlor_store_writes_lost_total", "Writes that never reached the store: the queue was full, or they were refused.";
     ERRORS_TOLD = Counter "parlor_errors_total" ["code"], "Errors told to clients, by code.";
     SHARD_ROOMS = Gauge "parlor_shard_rooms", "Rooms of a shard.";
     SHARD_PARTICIPANTS = Gauge "parlor_shard_participants", "Participants of a shard.";
@@ -76,6 +79,9 @@ pub(crate) fn read_signaling(readings: &mut Readings, stats: &Stats) {
     readings.add(&CHAT_MESSAGES, stats.chat_messages);
     readings.add(&MESSAGES_DROPPED, stats.messages_dropped);
     readings.add(&WEBSOCKETS_REFUSED, stats.sockets_refused);
+    readings.add(&STORE_AVAILABLE, stats.store_available.into());
+    readings.add(&STORE_QUEUE, stats.store_queue as u64);
+    readings.add(&STORE_WRITES_LOST, stats.store_writes_lost);
     for (code, count) in &stats.errors {
         readings.add_labelled(&ERRORS_TOLD, code.as_str(), *count);
     }

@@ -38,6 +38,9 @@ pub(crate) struct Encoding {
     /// Counts the times its sender started over with other numbers: a new SSRC. Modulo 256.
     pub(crate) generation: u8,
     pub(crate) last_heard: Option<Instant>,
+    /// While it is silenced, the extended sequence number of the first packet that is not forwarded: what was sent before is
+    /// still repaired, so that subscribers are left without gaps.
+    pub(crate) silent_from: Option<u64>,
     pub(crate) nack: NackGenerator,
     pub(crate) keyframes: KeyframeRequests,
     pub(crate) reception: Option<ReceptionStats>,
@@ -57,6 +60,7 @@ impl Encoding {
             ssrc: None,
             generation: 0,
             last_heard: None,
+            silent_from: None,
             nack: NackGenerator::default(),
             keyframes: KeyframeRequests::default(),
             reception: None,
@@ -132,6 +136,12 @@ impl Encoding {
         self.nack = NackGenerator::default();
         self.reception = Some(ReceptionStats::new(format.format().clock_rate));
         self.mapping = None;
+        self.silent_from = self.silent_from.map(|_| 0);
+    }
+
+    /// Forwards nothing that is sent from now on.
+    pub(super) fn silence(&mut self) {
+        self.silent_from.get_or_insert(self.sequences.highest().map_or(0, |highest| highest + 1));
     }
 
     /// A packet of the present generation by the low half of its extended sequence number.

@@ -62,6 +62,23 @@ impl Publication {
         }
     }
 
+    /// Muted by somebody else: nothing new is forwarded until its publisher unmutes it.
+    pub(crate) fn silence(&mut self) {
+        self.muted = true;
+        self.encodings.iter_mut().for_each(Encoding::silence);
+    }
+
+    /// Ends that; whether it was so.
+    pub(crate) fn end_silence(&mut self) -> bool {
+        let silenced = self.is_silenced();
+        self.encodings.iter_mut().for_each(|encoding| encoding.silent_from = None);
+        silenced
+    }
+
+    pub(crate) fn is_silenced(&self) -> bool {
+        self.encodings.iter().any(|encoding| encoding.silent_from.is_some())
+    }
+
     /// When each encoding was last heard; entries beyond the number of encodings are empty.
     pub(crate) fn last_heard(&self) -> [Option<Instant>; MAX_ENCODINGS] {
         let mut heard = [None; MAX_ENCODINGS];

@@ -4,7 +4,7 @@
 use super::Room;
 use crate::command::{Channel, Event};
 use crate::context::Context;
-use crate::ids::TrackId;
+use crate::participant::ChatChannel;
 use crate::transport::TransportEvent;
 
 impl Room {
@@ -15,29 +15,20 @@ impl Room {
         match event {
             TransportEvent::ChannelOpened { id: stream, label } => {
                 if let Some(channel) = Channel::from_label(&label) {
-                    participant.chat = Some(stream);
-                    context.emit(Event::ChannelOpened { participant: id, channel });
+                    let opening = participant.chat.opening + 1;
+                    participant.chat = ChatChannel { stream: Some(stream), opening, refuses: false };
+                    context.emit(Event::ChannelOpened { participant: id, channel, opening });
                 }
             }
-            TransportEvent::ChannelClosed { id: stream } if participant.chat == Some(stream) => {
-                participant.chat = None;
+            TransportEvent::ChannelClosed { id: stream } if participant.chat.stream == Some(stream) => {
+                participant.chat.stream = None;
                 context.emit(Event::ChannelClosed { participant: id, channel: Channel::Chat });
             }
-            TransportEvent::Message { id: stream, data, .. } if participant.chat == Some(stream) => {
+            TransportEvent::Message { id: stream, data, .. } if participant.chat.stream == Some(stream) => {
                 context.core.stats.data_in_messages += 1;
                 context.emit(Event::Data { participant: id, channel: Channel::Chat, text: data });
             }
             _ => {}
-        }
-    }
-
-    /// Notes that a participant muted a track of its own, or not any more.
-    pub(crate) fn set_muted(&mut self, index: usize, track: TrackId, muted: bool) {
-        let Some(key) = self.publication_of(track) else { return };
-        let Some(publication) = self.publications.get_mut(key).filter(|p| p.publisher == index) else { return };
-        publication.muted = muted;
-        if let Some(voice) = publication.voice {
-            self.speakers.set_muted(voice, muted);
         }
     }
 }

@@ -98,6 +98,9 @@ impl Room {
         let descriptor = marks.descriptor.and_then(|range| packet.get(range));
         let begins = is_keyframe_start(format.format().codec, header.payload(packet), descriptor);
         let received = encoding.receive(context.now, &header, packet, format, begins, recovered)?;
+        if encoding.silent_from.is_some_and(|from| received.sequence >= from) {
+            return Err(DropReason::Silenced);
+        }
         let incoming = Incoming {
             packet,
             header,

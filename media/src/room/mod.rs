@@ -7,6 +7,7 @@
 mod channels;
 mod marks;
 mod media;
+mod moderation;
 mod negotiation;
 mod reports;
 mod subscriptions;
@@ -18,7 +19,7 @@ use crate::feedback::sending::{PublisherClock, RoundTripTime};
 use crate::feedback::twcc::TwccRecorder;
 use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::negotiation::{LocalParameters, Negotiator};
-use crate::participant::Participant;
+use crate::participant::{ChatChannel, Participant};
 use crate::publication::Publication;
 use crate::speakers::Speakers;
 use crate::transport::{IceCredentials, Transport};
@@ -96,7 +97,7 @@ impl Room {
             rtt: RoundTripTime::default(),
             clock: PublisherClock::default(),
             next_report: None,
-            chat: None,
+            chat: ChatChannel::default(),
             paths: Vec::new(),
         })
     }

@@ -128,11 +128,16 @@ impl Room {
         if known.any(|publication| publication.mid == line.mid) {
             return;
         }
+        let source = description.map_or(default_source(line), |description| description.source);
+        if !participant.settings.rights.allow(line.kind, source) {
+            let mid = line.mid.as_str().to_owned();
+            return context.emit(Event::PublishRefused { participant: participant.id, mid, source });
+        }
         let mut publication = Publication::new(
             context.next_track(),
             index,
             line,
-            description.map_or(default_source(line), |description| description.source),
+            source,
             description.is_some_and(|description| description.muted),
         );
         if publication.source == Source::Microphone {

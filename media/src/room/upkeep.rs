@@ -61,7 +61,7 @@ impl Room {
 
     /// Follows encodings that came or went, and repeats requests for key frames that are still awaited.
     fn choose_layers(&mut self, context: &mut Context<'_>) {
-        for (_, publication) in &mut self.publications {
+        for (_, publication) in self.publications.iter_mut().filter(|(_, publication)| !publication.is_silenced()) {
             let heard = publication.last_heard();
             let Publication { subscribers, encodings, .. } = publication;
             // Before a client is up a key frame would come too early, and delay the one that it needs.

@@ -6,7 +6,7 @@
 use super::client::SimClient;
 use super::description::parse;
 use super::network::{Link, Quality};
-use crate::command::{Candidate, Channel, Command, Event, NegotiationError, ParticipantSettings};
+use crate::command::{Candidate, Channel, Command, Event, NegotiationError, ParticipantSettings, Rights};
 use crate::drop_reason::DropReason;
 use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::path::{Path, Protocol};
@@ -111,7 +111,7 @@ impl World {
         self.down.push(Link::new(self.quality, self.seed << 16 | id << 1 | 1));
         let address = "127.0.0.1:7900".parse().expect("an address");
         let candidates = Arc::new([Candidate { protocol: Protocol::Udp, address }]);
-        let settings = ParticipantSettings { candidates, follows_bindings, auto_subscribe };
+        let settings = ParticipantSettings { candidates, follows_bindings, auto_subscribe, rights: Rights::ALL };
         self.command(Command::Join { room: ROOM, participant: ParticipantId(id), settings });
         index
     }
@@ -392,6 +392,7 @@ impl World {
 
     pub(crate) fn send_data(&mut self, client: usize, text: &[u8]) {
         let participant = self.clients[client].id;
-        self.command(Command::SendData { participant, channel: Channel::Chat, text: text.to_vec().into() });
+        let text = text.to_vec().into();
+        self.command(Command::SendData { participant, channel: Channel::Chat, opening: 1, text });
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use bytes::Bytes;
-use parlor_media::command::{Candidate, Channel, Command, Event, ParticipantSettings};
+use parlor_media::command::{Candidate, Channel, Command, Event, ParticipantSettings, Rights};
 use parlor_media::ids::{ParticipantId, RoomId};
 use parlor_media::path::{Path, Protocol};
 use parlor_media::sdp::RemoteDescription;
@@ -81,6 +81,7 @@ impl House {
             candidates: [Candidate { protocol: Protocol::Udp, address: Self::server() }].into(),
             follows_bindings: false,
             auto_subscribe: true,
+            rights: Rights::ALL,
         };
         let participant = Self::participant(number);
         self.shard.handle_command(self.now, Command::Join { room: ROOM, participant, settings });

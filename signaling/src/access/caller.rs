@@ -1,6 +1,6 @@
 //! Who makes a REST request: the bearer token of its `Authorization` header (RFC 6750), understood.
 
-use super::{Identity, Standing};
+use super::{Action, Grant, Identity, Role, Standing, require};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::room::{Room, RoomState};
 use crate::session::{Place, Token};
@@ -23,6 +23,8 @@ pub(crate) enum Caller {
     HostSecret(Secret),
     /// A participant's access token.
     Participant(Place),
+    /// A token that is verified.
+    Token(Box<Grant>),
 }
 
 impl Caller {
@@ -31,33 +33,43 @@ impl Caller {
     /// # Errors
     /// When there is a credential that is not understood or no longer good: it is never taken for none.
     pub(crate) fn of(board: &Switchboard, headers: &HeaderMap) -> Result<Self, Refusal> {
-        let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Self::Nobody) };
-        let bad = || Refusal::new(ErrorCode::TokenInvalid, "`Authorization` must be `Bearer` and a good token");
-        let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(bad)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(bad());
-        }
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let Some(value) = values.next() else { return Ok(Self::Nobody) };
+        let bad = |message: &str| Refusal::new(ErrorCode::TokenInvalid, message);
+        let text = value.to_str().ok().filter(|_| values.next().is_none());
+        let bearer =
+            text.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let (_, token) = bearer.ok_or_else(|| bad("`Authorization` must be there once, as `Bearer` and a token"))?;
         let token = token.trim();
         if let Some(secret) = token.strip_prefix(HOST_PREFIX) {
-            return Token::parse(secret).map(|secret| Self::HostSecret(secret.digest())).ok_or_else(bad);
+            return Self::by_host_secret(board, secret);
         }
-        let access = token.strip_prefix(ACCESS_PREFIX).and_then(Token::parse).ok_or_else(bad)?;
-        board.directory.place(access).map(Self::Participant).ok_or_else(bad)
+        if let Some(access) = token.strip_prefix(ACCESS_PREFIX) {
+            let place = Token::parse(access).and_then(|access| board.directory.place(access));
+            return place.map(Self::Participant).ok_or_else(|| bad("the access token is not that of a participant"));
+        }
+        board.verify(token).map(|grant| Self::Token(Box::new(grant)))
+    }
+
+    fn by_host_secret(board: &Switchboard, secret: &str) -> Result<Self, Refusal> {
+        let bad = |message: &str| Refusal::new(ErrorCode::TokenInvalid, message);
+        if !board.is_open() {
+            return Err(bad("this server takes no host secrets: it has keys, show a token"));
+        }
+        let secret = Token::parse(secret).ok_or_else(|| bad("a host secret has 64 hexadecimal digits"))?;
+        Ok(Self::HostSecret(secret.digest()))
     }
 
     /// What the caller stands for in a room, whose lock is held.
     pub(crate) fn standing(&self, room: &Room, state: &RoomState) -> Standing {
         match self {
-            Self::Nobody => Standing::Stranger,
-            Self::HostSecret(secret) if state.record.host_secret == Some(*secret) => {
-                Standing::Member(super::Role::Host)
-            }
-            Self::HostSecret(_) => Standing::Stranger,
+            Self::HostSecret(secret) if state.record.host_secret == Some(*secret) => Standing::Member(Role::Host),
             Self::Participant(place) if place.room.key == room.key => {
                 let member = state.members.iter().find(|member| member.participant == place.participant);
                 member.map_or(Standing::Stranger, |member| Standing::Member(member.role))
             }
-            Self::Participant(_) => Standing::Stranger,
+            Self::Token(grant) => grant.standing(room, state),
+            Self::Nobody | Self::HostSecret(_) | Self::Participant(_) => Standing::Stranger,
         }
     }
 
@@ -68,7 +80,74 @@ impl Caller {
                 let member = state.members.iter().find(|member| member.participant == place.participant);
                 member.map(|member| member.identity.clone())
             }
+            Self::Token(grant) if grant.admin || grant.opens(room) => Some(grant.identity.clone()),
             _ => None,
         }
+    }
+
+    /// Whether the caller administers the server.
+    pub(crate) fn is_admin(&self) -> bool {
+        matches!(self, Self::Token(grant) if grant.admin)
+    }
+
+    /// Whether the caller may create rooms: on an open server everybody, within its limits; else whose token says so.
+    ///
+    /// # Errors
+    /// `unauthorized` without a token, `forbidden` with another credential.
+    pub(crate) fn may_create_rooms(&self, board: &Switchboard) -> Result<(), Refusal> {
+        match self {
+            _ if board.is_open() => Ok(()),
+            Self::Token(grant) if grant.admin || grant.create_rooms => Ok(()),
+            Self::Nobody => Err(Refusal::new(ErrorCode::Unauthorized, "to create rooms a token is needed")),
+            _ => Err(Refusal::new(ErrorCode::Forbidden, "your credential does not allow to create rooms")),
+        }
+    }
+
+    /// What the caller stands for in a room, whose lock is held, if that allows the action.
+    ///
+    /// # Errors
+    /// As [`require`]. A server with keys shows strangers nothing at all.
+    pub(crate) fn require(
+        &self,
+        board: &Switchboard,
+        room: &Room,
+        state: &RoomState,
+        action: Action,
+    ) -> Result<Standing, Refusal> {
+        let standing = self.standing(room, state);
+        if standing == Standing::Stranger && !board.is_open() {
+            return Err(Refusal::new(ErrorCode::Unauthorized, format!("to {} a token is needed", action.name())));
+        }
+        require(standing, action).map(|()| standing)
+    }
+}
+
+impl Grant {
+    /// Whether this is the room that the token is for.
+    pub(crate) fn opens(&self, room: &Room) -> bool {
+        self.room.as_ref() == Some(&room.code)
+    }
+
+    /// What the token alone makes of who shows it, in a room whose lock is held.
+    ///
+    /// Where a room has a door (a lobby, a lock, a password, an opening time) the token of who is no host does not pass it:
+    /// until that identity is in, it stands for no more than someone who waits.
+    fn standing(&self, room: &Room, state: &RoomState) -> Standing {
+        if self.admin {
+            return Standing::Admin;
+        }
+        if !self.opens(room) || state.record.banned.contains(&self.identity) {
+            return Standing::Stranger;
+        }
+        if self.role == Role::Host {
+            return Standing::Member(Role::Host);
+        }
+        if let Some(member) = state.members.iter().find(|member| member.identity == self.identity) {
+            return Standing::Member(member.role);
+        }
+        let settings = &state.record.settings;
+        let has_door =
+            settings.lobby || settings.locked || state.record.password.is_some() || settings.not_before.is_some();
+        if has_door { Standing::Lobby } else { Standing::Member(self.role) }
     }
 }

@@ -4,33 +4,42 @@
 //! room, which a token, a host secret, an invite or the room's settings gave.
 
 mod caller;
+mod crypto;
+mod grant;
+mod keys;
 mod table;
+mod token;
 
 pub(crate) use caller::{ACCESS_PREFIX, Caller, HOST_PREFIX};
+pub(crate) use grant::{Grant, PublishGrant};
+pub use keys::{KeyError, KeySources, Keys, MIN_SECRET_BYTES};
 pub(crate) use table::{Action, may, require};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Who somebody is, over joins and devices: a token's `sub`, or `guest-` and what only the holder of a secret of the
 /// browser's own comes to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Identity(Arc<str>);
+pub struct Identity(Arc<str>);
 
 impl Identity {
     /// What an identity must look like, for people.
-    pub(crate) const RULE: &'static str =
-        "1 to 128 of `a`-`z`, `A`-`Z`, `0`-`9`, `.`, `_`, `-`, `@`, `:`, `|`, `+` or `=`";
+    pub const RULE: &'static str = "1 to 128 of `a`-`z`, `A`-`Z`, `0`-`9`, `.`, `_`, `-`, `@`, `:`, `|`, `+` or `=`";
 
     /// The identity that `text` writes.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-@:|+=".contains(&b);
         ((1..=128).contains(&text.len()) && text.bytes().all(is_allowed)).then(|| Self(text.into()))
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -55,7 +64,7 @@ impl<'de> Deserialize<'de> for Identity {
 }
 
 /// What a participant is in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Moderates.
@@ -69,6 +78,14 @@ pub enum Role {
 impl Role {
     /// Every role, the mightiest first.
     pub const ALL: &'static [Self] = &[Self::Host, Self::Speaker, Self::Listener];
+    /// The roles' names, for people.
+    pub(crate) const RULE: &'static str = "`host`, `speaker` or `listener`";
+
+    /// The role of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|role| role.as_str() == name)
+    }
 
     /// The role as it is written.
     #[must_use]

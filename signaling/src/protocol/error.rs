@@ -93,8 +93,24 @@ codes! {
     TokenInvalid = "token-invalid";
     /// What one is does not allow this.
     Forbidden = "forbidden";
+    /// The server has no key to sign tokens with.
+    NoKeys = "no-keys";
+    /// The server has as many rooms or participants as it takes, or no memory for more.
+    ServerFull = "server-full";
+    /// REST: the room is no longer of the version that `If-Match` names.
+    VersionConflict = "version-conflict";
+    /// REST: the same `Idempotency-Key` came with another body.
+    IdempotencyMismatch = "idempotency-mismatch";
     /// The database cannot be reached.
     StoreUnavailable = "store-unavailable";
+    /// The room has no such file.
+    FileNotFound = "file-not-found";
+    /// A file is too large.
+    FileTooLarge = "file-too-large";
+    /// Files of that type are not taken.
+    FileTypeRefused = "file-type-refused";
+    /// The room's files are as many, or as large together, as they may be.
+    FilesFull = "files-full";
     /// The request comes from a page of another origin.
     OriginRefused = "origin-refused";
 }
@@ -110,12 +126,14 @@ pub struct Refusal {
     pub field: Option<String>,
     /// The request's id.
     pub id: Option<String>,
+    /// When to try again, in seconds, where that is known.
+    pub retry_after: Option<u32>,
 }
 
 impl Refusal {
     /// A refusal of no field in particular.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: None, id: None }
+        Self { code, message: message.into(), field: None, id: None, retry_after: None }
     }
 
     /// A refusal of a message for one of its fields.
@@ -127,6 +145,12 @@ impl Refusal {
     #[must_use]
     pub fn with_field(self, field: &str) -> Self {
         Self { field: Some(field.to_owned()), ..self }
+    }
+
+    /// The same, with the seconds after which to try again.
+    #[must_use]
+    pub fn with_retry_after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// The same, for the request of that id.

@@ -6,7 +6,10 @@
 pub mod client;
 pub mod error;
 pub mod fields;
+pub(crate) mod file;
 pub mod ids;
+pub mod room;
+pub(crate) mod schema;
 pub mod server;
 pub mod text;
 pub mod time;
@@ -18,6 +21,7 @@ mod goldens;
 pub use client::{ClientFrame, ClientMessage};
 pub use error::{ErrorCode, Refusal};
 pub use ids::{MessageId, ParticipantRef, RoomCode, TrackRef};
+pub use room::RoomView;
 pub use server::ServerMessage;
 pub use time::Timestamp;
 pub use track::{Participant, Track};

@@ -3,9 +3,11 @@
 use super::client::{AnswerDescription, CandidateInit, OfferDescription};
 use super::error::{ErrorCode, Refusal};
 use super::ids::{MessageId, ParticipantRef, RoomCode, TrackRef};
+use super::room::RoomView;
 use super::text::MAX_NAME_BYTES;
 use super::time::Timestamp;
-use super::track::{Participant, Track};
+use super::track::{Participant, Source, Track};
+use crate::store::FileId;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol that `hello` tells.
@@ -56,12 +58,22 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
     },
+    /// The room's settings have changed.
+    RoomUpdated {
+        /// The room as it is now.
+        room: RoomView,
+    },
     /// The room ended; `room-left` follows.
     RoomClosed {
         /// The room.
         room_id: RoomCode,
         /// Why.
         reason: Departure,
+    },
+    /// A shared file is gone.
+    FileRemoved {
+        /// The file.
+        file_id: FileId,
     },
     /// A chat message.
     MessageReceived {
@@ -134,6 +146,13 @@ pub enum ServerMessage {
         /// The track.
         track: Track,
     },
+    /// An m-line that the client offered is not published: it has no right to.
+    PublishRefused {
+        /// The m-line.
+        mid: String,
+        /// What it would show.
+        source: Source,
+    },
     /// A track ended. Its publisher is told too.
     TrackUnpublished {
         /// The publisher.
@@ -205,6 +224,9 @@ pub enum ServerMessage {
         /// The field to blame.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         field: Option<String>,
+        /// When to try again, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_seconds: Option<u32>,
         /// Of the request.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
@@ -319,6 +341,8 @@ pub enum Departure {
     RoomExpired,
     /// The server stops.
     ServerShutdown,
+    /// A host ended the call.
+    Ended,
 }
 
 /// Of a media connection.
@@ -375,6 +399,12 @@ pub enum SubscriptionFailure {
 
 impl std::convert::From<Refusal> for ServerMessage {
     fn from(refusal: Refusal) -> Self {
-        Self::Error { code: refusal.code, message: refusal.message, field: refusal.field, id: refusal.id }
+        Self::Error {
+            code: refusal.code,
+            message: refusal.message,
+            field: refusal.field,
+            retry_after_seconds: refusal.retry_after,
+            id: refusal.id,
+        }
     }
 }

@@ -17,7 +17,7 @@ pub fn parse_name(text: &str) -> Result<String, String> {
     if name.len() > MAX_NAME_BYTES || name.chars().count() > MAX_NAME_CHARS {
         return Err(format!("a name has at most {MAX_NAME_CHARS} characters and {MAX_NAME_BYTES} bytes"));
     }
-    if let Some(c) = name.chars().find(|&c| c.is_control() || is_disguise(c)) {
+    if let Some(c) = name.chars().find(|&c| is_hidden(c)) {
         return Err(format!("a name must not contain the invisible character U+{:04X}", u32::from(c)));
     }
     Ok(name.to_owned())
@@ -59,6 +59,11 @@ pub enum TextError {
     /// A control character.
     #[error("`text` must not contain the control character U+{:04X}; line feed and tab are allowed", u32::from(*.0))]
     Control(char),
+}
+
+/// Whether a character shows nothing, or changes how its neighbours are shown.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control() || is_disguise(c)
 }
 
 /// Characters that change how their neighbours are shown, or show nothing: UAX 9 overrides, embeddings, isolates and marks,

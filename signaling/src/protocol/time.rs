@@ -19,6 +19,30 @@ impl Timestamp {
         Self(0) + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
+    /// The point so many milliseconds after the beginning of 1970; the year 9999 is the last.
+    #[must_use]
+    pub fn from_ms(ms: u64) -> Self {
+        Self(ms.min(LAST))
+    }
+
+    /// Milliseconds since the beginning of 1970.
+    #[must_use]
+    pub const fn as_ms(self) -> u64 {
+        self.0
+    }
+
+    /// The time from `earlier` until here; none when it is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Whole seconds since 1970.
+    #[must_use]
+    pub fn unix_seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
     /// The point that `text` writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -4,9 +4,10 @@ use super::ids::{ParticipantRef, TrackRef};
 use super::time::Timestamp;
 use parlor_media::command::{self, MediaKind, TrackInfo};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Audio or video.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// `audio`
@@ -25,7 +26,7 @@ impl From<MediaKind> for Kind {
 }
 
 /// What a track shows or plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// `microphone`
@@ -61,7 +62,7 @@ impl From<Source> for command::Source {
 }
 
 /// A published track.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Track {
     /// The track.
@@ -101,7 +102,7 @@ impl From<TrackInfo> for Track {
 }
 
 /// A member of a room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Participant {
     /// Who.

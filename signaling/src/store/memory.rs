@@ -60,8 +60,16 @@ impl Store for MemoryStore {
 
     async fn create_room(&self, room: &RoomRecord, now: Timestamp) -> Result<(), StoreError> {
         let mut rooms = self.lock();
-        if rooms.values().any(|shelf| shelf.record.code == room.code && shelf.is_open(now)) {
-            return Err(StoreError::Conflict);
+        // Repeated.
+        if rooms.contains_key(&room.uid) {
+            return Ok(());
+        }
+        for shelf in rooms.values_mut().filter(|shelf| shelf.record.code == room.code) {
+            if shelf.is_open(now) {
+                return Err(StoreError::Conflict);
+            }
+            // Its code is given again: no later change may bring it back.
+            shelf.ending = true;
         }
         let (messages, sessions, invites, files) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
         let shelf = Shelf { record: room.clone(), ending: false, messages, sessions, invites, files };
@@ -115,7 +123,7 @@ impl Store for MemoryStore {
     async fn write(&self, batch: &[Write]) -> Result<(), StoreError> {
         let mut rooms = self.lock();
         for write in batch {
-            if let Some(shelf) = rooms.get_mut(&write.room()) {
+            if let Some(shelf) = rooms.get_mut(&write.room()).filter(|shelf| !shelf.ending) {
                 apply(shelf, write);
             }
         }
@@ -176,7 +184,7 @@ impl Store for MemoryStore {
     async fn add_invites(&self, invites: &[InviteRecord]) -> Result<(), StoreError> {
         let mut rooms = self.lock();
         for invite in invites {
-            let shelf = rooms.get_mut(&invite.room).ok_or(StoreError::Missing)?;
+            let shelf = rooms.get_mut(&invite.room).filter(|shelf| !shelf.ending).ok_or(StoreError::Missing)?;
             if !shelf.invites.contains(invite) {
                 shelf.invites.push(invite.clone());
             }
@@ -275,4 +283,17 @@ fn apply(shelf: &mut Shelf, write: &Write) {
             }
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::store_contract;
+    use std::sync::Arc;
+
+    async fn fresh() -> Option<(Arc<dyn Store>, ())> {
+        Some((Arc::new(MemoryStore::default()), ()))
+    }
+
+    store_contract!(fresh);
 }

@@ -9,10 +9,18 @@
 //! - Reads take `now` and show nothing of a room whose time is over, whatever a sweep has or has not removed.
 //! - Nothing of a room is left once [`Store::purge`] returned, in no file of the database.
 
+#[cfg(test)]
+mod contract;
+mod journal;
 mod memory;
+mod mongo;
 mod records;
+mod sqlite;
 
+pub use journal::Health;
+pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
+pub(crate) use mongo::MongoStore;
 pub(crate) use records::{
     FileId, FileRecord, InviteRecord, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,
     SessionRecord, Write,
@@ -36,18 +44,18 @@ impl Storage {
 }
 
 /// Why a store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StoreError {
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
     /// There is such a thing already, or it has changed meanwhile.
     #[error("it exists already, or has changed meanwhile")]
     Conflict,
     /// There is no such thing.
     #[error("there is no such thing")]
     Missing,
-    /// The database cannot be reached or does not answer in time: try again.
+    /// The database cannot be reached, does not answer in time, or its disk is full: try again.
     #[error("the database is not available: {0}")]
     Unavailable(String),
-    /// The database answered with something that trying again will not mend: it is full, refuses, or holds what cannot be read.
+    /// The database answered with something that trying again will not mend: it refuses, or holds what cannot be read.
     #[error("the database failed: {0}")]
     Failed(String),
 }
@@ -58,6 +66,7 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::Unavailable(_) => {
                 Self::new(ErrorCode::StoreUnavailable, "the database cannot be reached now, try again in a moment")
+                    .with_retry_after(5)
             }
             _ => Self::new(ErrorCode::Internal, "the database failed"),
         }
@@ -73,7 +82,8 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug {
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Enters a room. A room of that code whose time is over, or that is marked as ending, does not stand in the way.
+    /// Enters a room. A room of that code whose time is over, or that is marked as ending, does not stand in the way, and is
+    /// ending from then on. A room of that uid stays as it is.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when there is a room of that code.
@@ -101,7 +111,8 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug {
     /// an interrupted purge is found again by [`Self::due`]. A room that is not there is fine.
     async fn purge(&self, room: RoomUid) -> Result<(), StoreError>;
 
-    /// Writes a batch, in its order. What is there already stays as it is; what refers to something that is gone is left out.
+    /// Writes a batch, in its order. What is there already stays as it is; what refers to something that is gone, or to a room
+    /// that is ending, is left out.
     /// Batches hold 512 writes and 2 MiB at most.
     async fn write(&self, batch: &[Write]) -> Result<(), StoreError>;
 
@@ -133,7 +144,10 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug {
     /// Closes sessions that an earlier process left open. Returns how many there were.
     async fn close_sessions(&self, left_at: Timestamp, reason: &str) -> Result<u64, StoreError>;
 
-    /// Enters one-time invites.
+    /// Enters one-time invites of one room.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when the room is gone or ending.
     async fn add_invites(&self, invites: &[InviteRecord]) -> Result<(), StoreError>;
 
     /// A room's invites that are neither used nor over, `limit` at most, in the order of their creation.

@@ -6,6 +6,7 @@ use crate::room_settings::{Allowed, History, PublishPolicy, RoomSettings};
 use crate::session::{Attachment, Outgoing, Session};
 use crate::store::{RoomRecord, RoomUid};
 use crate::switchboard::Switchboard;
+use crate::visitor::Whence;
 use crate::{Announce, Settings, ShardHandle, Signaling, Storage};
 use axum::Router;
 use axum::body::Body;
@@ -57,7 +58,21 @@ impl House {
         path: &str,
         body: Option<Value>,
     ) -> (StatusCode, HeaderMap, Value) {
-        let builder = Request::builder().method(method).uri(path).header("host", "localhost:8080");
+        self.request_with(method, path, &[], body).await
+    }
+
+    /// The same with headers.
+    pub(super) async fn request_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> (StatusCode, HeaderMap, Value) {
+        let mut builder = Request::builder().method(method).uri(path).header("host", "localhost:8080");
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
         let request = match body {
             Some(body) => builder.header("content-type", "application/json").body(Body::from(body.to_string())),
             None => builder.body(Body::empty()),
@@ -65,9 +80,23 @@ impl House {
         answer(self.signaling.router(), request.unwrap()).await
     }
 
-    pub(super) async fn create(&self, body: Value) {
+    /// Creates a room; returns the `Authorization` of its host.
+    pub(super) async fn create(&self, body: Value) -> String {
         let (status, _, body) = self.request("POST", "/api/rooms", Some(body)).await;
         assert_eq!(status, StatusCode::CREATED, "{body}");
+        format!("Bearer {}", body["hostSecret"].as_str().unwrap())
+    }
+
+    /// A request with an `Authorization`.
+    pub(super) async fn request_as(
+        &self,
+        authorization: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let (status, _, body) = self.request_with(method, path, &[("authorization", authorization)], body).await;
+        (status, body)
     }
 
     pub(super) fn client(&self) -> Client {
@@ -128,7 +157,7 @@ impl Client {
                 }
                 Err(refusal) => Err(refusal),
             },
-            Ok(frame) => self.board.handle(&self.session, false, frame).await,
+            Ok(frame) => self.board.handle(&self.session, Whence::default(), frame).await,
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = result {
@@ -196,6 +225,14 @@ impl std::ops::DerefMut for Member {
 /// Lets virtual time pass; whatever is due in it happens.
 pub(super) async fn pass(seconds: f64) {
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+}
+
+/// A switchboard with one shard that takes some commands, for tests of what is inside.
+pub(crate) fn board_with(files: crate::FileSettings) -> Arc<Switchboard> {
+    let House { signaling, commands } = House::with(Settings { files, ..Settings::default() }, 256);
+    // Kept open.
+    std::mem::forget(commands);
+    signaling.board
 }
 
 /// A time of day that goes with the test's virtual time.

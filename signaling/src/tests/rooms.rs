@@ -2,6 +2,7 @@
 
 use super::house::{House, pass};
 use crate::protocol::server::MediaFailure;
+use crate::visitor::Whence;
 use crate::{Announce, Settings, ShardHandle, Signaling, Storage};
 use parlor_media::command::{CloseReason, Command, Event};
 use parlor_media::path::Protocol;
@@ -47,7 +48,7 @@ async fn candidates_begin_with_loopback_for_clients_on_this_host() {
     for on_loopback in [true, false] {
         let frame = crate::protocol::ClientFrame::parse(r#"{"type":"join-room","roomId":"abc","autoSubscribe":false}"#);
         let session = if on_loopback { Arc::clone(&client.session) } else { house.client().session };
-        house.board().handle(&session, on_loopback, frame.unwrap()).await.unwrap();
+        house.board().handle(&session, Whence { address: None, on_loopback }, frame.unwrap()).await.unwrap();
     }
     let candidates: Vec<Vec<_>> = house
         .take_commands()
@@ -152,9 +153,9 @@ async fn an_expired_room_is_closed_before_the_timers_see_it() {
 #[tokio::test]
 async fn a_deleted_room_puts_everyone_out() {
     let mut house = House::new();
-    house.create(json!({"roomId": "abc"})).await;
+    let host = house.create(json!({"roomId": "abc"})).await;
     let mut ana = house.joined("abc", "Ana").await;
-    house.request("DELETE", "/api/rooms/abc", None).await;
+    house.request_as(&host, "DELETE", "/api/rooms/abc", None).await;
     assert_eq!(ana.next(), json!({"type": "room-closed", "roomId": "abc", "reason": "room-closed"}));
     assert_eq!(ana.next(), json!({"type": "room-left", "roomId": "abc", "reason": "room-closed"}));
     assert_eq!(ana.refused(json!({"type": "join-room", "roomId": "abc"})).await["code"], "room-not-found");

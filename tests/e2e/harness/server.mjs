@@ -26,6 +26,7 @@ export class Server {
 
   /** @param {{ httpPort: number, udpPort: number, env: Record<string, string> }} options */
   constructor({ httpPort, udpPort, env }) {
+    this.binary = BINARY;
     this.httpPort = httpPort;
     this.udpPort = udpPort;
     this.env = env;

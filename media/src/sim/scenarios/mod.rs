@@ -7,6 +7,7 @@ mod churning;
 mod connecting;
 mod joining;
 mod loss;
+mod moderating;
 mod moving;
 mod negotiating;
 mod resending;

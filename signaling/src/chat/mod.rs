@@ -15,7 +15,9 @@ use crate::room::{Member, Room, encode};
 use crate::session::{Place, Session};
 use crate::shards::Shard;
 use crate::stats::count;
+use crate::store::Notice;
 use crate::switchboard::{Switchboard, entropy};
+use crate::webhooks::Event;
 use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
 use parlor_media::command::{Channel, Command};
@@ -46,7 +48,17 @@ impl Switchboard {
         let member = state.member(place.participant).ok_or_else(Refusal::not_joined)?;
         let was_typing = member.typing_until.take().is_some();
         let display_name = member.display_name.clone().or(name);
+        let identity = member.identity.clone();
         state.seq += 1;
+        self.webhooks.emit(&Event::MessageSent {
+            room_id: &place.room.code,
+            message_id: id,
+            seq: state.seq,
+            participant_id: ParticipantRef(place.participant),
+            identity: &identity,
+            to: None,
+            text: self.webhooks.text(text),
+        });
         let message = |nonce| {
             encode(&ServerMessage::MessageReceived {
                 id,
@@ -152,6 +164,13 @@ impl Switchboard {
             }
         };
         result.map_err(|refusal| refusal.with_id(id))
+    }
+}
+
+impl Switchboard {
+    /// Tells a room what became of the writes of its messages.
+    pub(crate) fn on_notice(&self, notice: Notice) {
+        tracing::trace!(?notice);
     }
 }
 

@@ -1,0 +1,286 @@
+//! Rooms begin and end.
+//!
+//! The store comes first: a room that somebody was told of is there after a crash, and one that somebody was told is gone does
+//! not come back. What happens by the clock ends in memory first and is purged from the store in the background
+//! ([`crate::purge`]). Commands are reserved before the room is locked (see [`crate::shards`]).
+
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::server::{Departure, MediaFailure, ServerMessage};
+use crate::room::{Room, RoomState};
+use crate::room_settings::History;
+use crate::shards::{Permits, least_loaded};
+use crate::stats::count;
+use crate::store::{RoomRecord, StoreError};
+use crate::switchboard::Switchboard;
+use crate::webhooks::Event;
+use futures_util::stream::{self, StreamExt};
+use parlor_media::command::Command;
+use parlor_media::ids::RoomId;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+/// Rooms whose last `seq` is asked for at a time, when they are loaded.
+const LOADED_AT_A_TIME: usize = 16;
+
+/// Finishes what was begun, also when nobody waits for it any more: memory and store must not differ because a client hung up.
+///
+/// # Errors
+/// Those of `work`, and `internal` when it panicked.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    let failed = || Refusal::new(ErrorCode::Internal, "the server failed");
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(failed()))
+}
+
+impl Switchboard {
+    /// Creates a room on the least loaded shard. To be run [`to_the_end`].
+    pub(crate) async fn create_room(&self, record: RoomRecord) -> Result<Arc<Room>, Refusal> {
+        self.check_memory()?;
+        if self.is_stopping() {
+            return Err(Refusal::busy());
+        }
+        let code = record.code.clone();
+        let exists = || Refusal::new(ErrorCode::RoomExists, format!("there is a room \"{code}\" already"));
+        if self.directory.room(&code).is_some() {
+            return Err(exists());
+        }
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| server_full("rooms"))?;
+        let index = least_loaded(&self.shards).ok_or_else(Refusal::busy)?;
+        // Whether the shard listens at all: its channel is not held while the store works.
+        drop(self.shards[index].reserve(1).await.map_err(|_| Refusal::busy())?);
+        let uid = record.uid;
+        match self.store.create_room(&record, self.wall_clock()).await {
+            Ok(()) => {}
+            // One that has just ended and is not yet purged is in the store only.
+            Err(StoreError::Conflict) if self.directory.room(&code).is_none() => return Err(Refusal::busy()),
+            Err(StoreError::Conflict) => return Err(exists()),
+            Err(error) => {
+                // Nobody knows whether it was entered: if it was, it goes again.
+                self.purges.push(uid, Some(place));
+                return Err(error.into());
+            }
+        }
+        let Ok(permits) = self.shards[index].reserve(1).await else {
+            self.purges.push(uid, Some(place));
+            return Err(Refusal::busy());
+        };
+        let started = |state: &RoomState| {
+            self.webhooks.emit(&Event::RoomStarted {
+                room_id: &code,
+                name: state.record.settings.name.as_deref(),
+                created_at: state.record.created_at,
+                expires_at: state.record.expires_at,
+            });
+        };
+        let room = self.enter(record, index, 0, permits, Some(place), started).ok_or_else(|| {
+            self.purges.push(uid, None);
+            exists()
+        })?;
+        count(&self.counters.rooms_created);
+        tracing::info!(room = room.key.0, shard = index, "room created");
+        Ok(room)
+    }
+
+    /// Enters a room that the store has, with what is `told` of it before anybody comes; `None` when there is one of its id.
+    fn enter(
+        &self,
+        record: RoomRecord,
+        shard: usize,
+        seq: u64,
+        mut permits: Permits<'_>,
+        place: Option<OwnedSemaphorePermit>,
+        told: impl FnOnce(&RoomState),
+    ) -> Option<Arc<Room>> {
+        let key = RoomId(self.next_room.fetch_add(1, Ordering::Relaxed));
+        let room = Room::new(key, record, shard, Instant::now());
+        // Locked while it is entered: nobody joins before the shard was told of it.
+        let mut state = room.lock();
+        state.seq = seq;
+        state.place = place;
+        if !self.directory.insert(&room) {
+            drop(state);
+            return None;
+        }
+        permits.send(Command::OpenRoom { room: key });
+        self.shards[shard].count_room();
+        told(&state);
+        drop(state);
+        Some(room)
+    }
+
+    /// Enters all rooms of the store, empty, and closes the sessions that an earlier process left open. Returns how many rooms
+    /// there are. To be called once, before anything is served.
+    ///
+    /// # Errors
+    /// When the store does not answer; nothing that was entered is taken back.
+    pub(crate) async fn load_rooms(&self) -> Result<usize, StoreError> {
+        let now = self.wall_clock();
+        let lost = self.store.close_sessions(now, "server-lost").await?;
+        let mut records = self.store.rooms(now, self.settings.max_rooms.saturating_add(1)).await?;
+        if records.len() > self.settings.max_rooms {
+            tracing::error!(max_rooms = self.settings.max_rooms, "the store has more rooms: the latest stay closed");
+            records.truncate(self.settings.max_rooms);
+        }
+        let seqs = stream::iter(&records).map(|record| async {
+            match record.settings.history {
+                History::None => Ok(0),
+                _ => self.store.last_seq(record.uid).await,
+            }
+        });
+        let seqs: Vec<_> = seqs.buffered(LOADED_AT_A_TIME).collect().await;
+        let mut loaded = 0;
+        for (record, seq) in records.into_iter().zip(seqs) {
+            let Some(index) = least_loaded(&self.shards) else { break };
+            let place = Arc::clone(&self.places).try_acquire_owned().ok();
+            let Ok(permits) = self.shards[index].reserve(1).await else {
+                tracing::error!(shard = index, "the shard takes no commands: a room of the store stays closed");
+                continue;
+            };
+            loaded += usize::from(self.enter(record, index, seq?, permits, place, |_| {}).is_some());
+        }
+        tracing::info!(rooms = loaded, sessions_lost = lost, "rooms loaded");
+        Ok(loaded)
+    }
+
+    /// Deletes a room: everyone in it is told, and nothing of it stays. To be run [`to_the_end`].
+    pub(crate) async fn delete_room(&self, room: &Room, reason: Departure) -> Result<(), Refusal> {
+        let _turn = room.changing.lock().await;
+        if room.lock().ended {
+            return Err(self.gone(room));
+        }
+        drop(self.shard_of(room).reserve(1).await.map_err(|_| Refusal::busy())?);
+        self.store.end_room(room.uid).await?;
+        // The store knows: should the shard not listen now, the next sweep ends the room.
+        let permits = self.shard_of(room).reserve(1).await.map_err(|_| Refusal::busy())?;
+        self.end_room(room, reason, Some(permits));
+        Ok(())
+    }
+
+    /// Ends the call: everyone is put out. A room that keeps its history stays; another one is deleted.
+    pub(crate) async fn end_call(&self, room: &Room) -> Result<(), Refusal> {
+        if room.lock().record.settings.history != History::Keep {
+            return self.delete_room(room, Departure::Ended).await;
+        }
+        let mut permits = self.shard_of(room).reserve(2).await.map_err(|_| Refusal::busy())?;
+        let mut state = room.lock();
+        if state.ended {
+            drop(state);
+            return Err(self.gone(room));
+        }
+        permits.send(Command::CloseRoom { room: room.key });
+        permits.send(Command::OpenRoom { room: room.key });
+        self.put_out(room, &mut state, Departure::Ended);
+        state.empty_since = Some(Instant::now());
+        tracing::info!(room = room.key.0, "call ended");
+        Ok(())
+    }
+
+    /// Ends a room: everyone in it is told, and the shard, and nothing of it stays. Does nothing when it has ended already.
+    pub(crate) fn end_room(&self, room: &Room, reason: Departure, permits: Option<Permits<'_>>) {
+        self.end_room_if(room, permits, |_| Some(reason));
+    }
+
+    /// The same for the reason that `due` sees under the room's lock; without one the room goes on.
+    pub(crate) fn end_room_if(
+        &self,
+        room: &Room,
+        permits: Option<Permits<'_>>,
+        due: impl FnOnce(&RoomState) -> Option<Departure>,
+    ) {
+        let mut state = room.lock();
+        let reason = if state.ended { None } else { due(&state) };
+        if let Some(reason) = reason {
+            self.close(room, &mut state, reason, permits);
+            let name = state.record.settings.name.as_deref();
+            self.webhooks.emit(&Event::RoomEnded { room_id: &room.code, name, reason });
+            self.purges.push(room.uid, state.place.take());
+        }
+    }
+
+    /// Ends a room for this process: the store keeps it, for the next one.
+    pub(crate) fn leave_to_store(&self, room: &Room, reason: Departure, permits: Option<Permits<'_>>) {
+        let mut state = room.lock();
+        if !state.ended {
+            self.close(room, &mut state, reason, permits);
+        }
+    }
+
+    fn close(&self, room: &Room, state: &mut RoomState, reason: Departure, permits: Option<Permits<'_>>) {
+        state.ended = true;
+        if let Some(mut permits) = permits {
+            permits.send(Command::CloseRoom { room: room.key });
+        }
+        self.directory.remove(room);
+        if reason == Departure::RoomExpired {
+            self.directory.remember_expired(&room.code, Instant::now());
+        }
+        if reason != Departure::ServerShutdown {
+            state.tell_all(&ServerMessage::RoomClosed { room_id: room.code.clone(), reason });
+        }
+        self.put_out(room, state, reason);
+        self.shard_of(room).uncount_room();
+        tracing::info!(room = room.key.0, ?reason, "room ended");
+    }
+
+    fn put_out(&self, room: &Room, state: &mut RoomState, reason: Departure) {
+        for member in std::mem::take(&mut state.members) {
+            self.part(room, &member, reason, None);
+        }
+    }
+
+    /// Empties a room whose shard was started anew, and opens it there again.
+    pub(crate) fn reopen(&self, room: &Room, mut permits: Permits<'_>) {
+        let mut state = room.lock();
+        if state.ended {
+            return;
+        }
+        // What was still queued may have reached the new shard: begin from nothing.
+        permits.send(Command::CloseRoom { room: room.key });
+        permits.send(Command::OpenRoom { room: room.key });
+        for member in std::mem::take(&mut state.members) {
+            let message = "the part of the server that held the room was started anew".to_owned();
+            self.tell_failure(room, &member, MediaFailure::ServerRestarted, message);
+        }
+        state.empty_since = Some(Instant::now());
+    }
+
+    /// What to say of a room that has ended since it was found.
+    pub(crate) fn gone(&self, room: &Room) -> Refusal {
+        self.room(&room.code).err().unwrap_or_else(Refusal::busy)
+    }
+
+    /// Whether there is memory for another room or participant.
+    ///
+    /// # Errors
+    /// `server-full`
+    pub(crate) fn check_memory(&self) -> Result<(), Refusal> {
+        if self.lacks_memory() {
+            let message = "the server has no memory for more now, try again later";
+            return Err(Refusal::new(ErrorCode::ServerFull, message));
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for another participant on this server.
+    ///
+    /// # Errors
+    /// `server-full`
+    pub(crate) fn check_capacity(&self) -> Result<(), Refusal> {
+        if self.directory.participant_count() >= self.settings.max_total_participants {
+            return Err(server_full("participants"));
+        }
+        self.check_memory()
+    }
+
+    /// Whether the process uses as much memory as it may.
+    pub(crate) fn lacks_memory(&self) -> bool {
+        self.settings.memory_pressure.as_ref().is_some_and(|pressure| pressure.load(Ordering::Relaxed))
+    }
+}
+
+fn server_full(what: &str) -> Refusal {
+    Refusal::new(ErrorCode::ServerFull, format!("the server has as many {what} as it takes, try again later"))
+}

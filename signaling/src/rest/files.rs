@@ -1,0 +1,207 @@
+//! `/api/rooms/{room}/files`: shared files.
+//!
+//! Whatever a file is, its answer cannot do anything in the page's origin: it is saved, not shown, unless it is an image, sound
+//! or video and is asked for in place; its type is the server's finding and not to be guessed at; and a sandbox is around it.
+
+use super::{AtRoom, Board, Done, Routes};
+use crate::access::{Action, Caller, Identity, require};
+use crate::files::{Upload, Wanted, disposition, may_be_shown_inline, not_found, parse_file_name, wanted};
+use crate::problem::Problem;
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::file::SharedFile;
+use crate::room::Room;
+use crate::store::{FileId, FileRecord};
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, RawPathParams, State};
+use axum::http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// Files of a page of the list.
+const PAGE: usize = 50;
+const MAX_PAGE: usize = 200;
+
+static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+pub(super) fn routes() -> Routes {
+    Router::new()
+        .route("/rooms/{room}/files", get(list).post(upload))
+        .route("/rooms/{room}/files/{file}", get(download).delete(remove))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UploadQuery {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    #[serde(default)]
+    skip: u64,
+    #[serde(default = "page")]
+    limit: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DownloadQuery {
+    inline: Option<String>,
+}
+
+fn page() -> usize {
+    PAGE
+}
+
+#[derive(Serialize)]
+struct FileBody {
+    success: bool,
+    file: SharedFile,
+}
+
+#[derive(Serialize)]
+struct FilesBody {
+    success: bool,
+    files: Vec<SharedFile>,
+}
+
+/// A query's fields.
+fn fields<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Refusal> {
+    let bad = |rejection: QueryRejection| Refusal::new(ErrorCode::BadMessage, rejection.body_text());
+    query.map(|Query(fields)| fields).map_err(bad)
+}
+
+async fn upload(
+    State(board): Board,
+    AtRoom(room): AtRoom,
+    caller: Caller,
+    query: Result<Query<UploadQuery>, QueryRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<FileBody>), Problem> {
+    let uploader = {
+        let state = room.lock();
+        require(caller.standing(&room, &state), Action::UploadFile)?;
+        // Whoever has a room's host secret without being in the room.
+        caller.identity(&room, &state).or_else(|| Identity::parse("host")).ok_or_else(Refusal::busy)?
+    };
+    let name = parse_file_name(&fields(query)?.name)
+        .map_err(|message| Refusal::new(ErrorCode::NameInvalid, message).with_field("name"))?;
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let file = board.take_file(Upload { room, uploader, name, declared }, body).await?;
+    Ok((StatusCode::CREATED, Json(FileBody { success: true, file })))
+}
+
+async fn list(
+    State(board): Board,
+    AtRoom(room): AtRoom,
+    caller: Caller,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<FilesBody>, Problem> {
+    require(caller.standing(&room, &room.lock()), Action::DownloadFile)?;
+    let ListQuery { skip, limit } = fields(query)?;
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(Refusal::field("limit", format!("`limit` is {limit}, 1 to {MAX_PAGE} is allowed")).into());
+    }
+    let files = board.store.files(room.uid, skip, limit, board.wall_clock()).await.map_err(Refusal::from)?;
+    Ok(Json(FilesBody { success: true, files: files.into_iter().map(SharedFile::from).collect() }))
+}
+
+async fn download(
+    State(board): Board,
+    AtRoom(room): AtRoom,
+    caller: Caller,
+    params: RawPathParams,
+    query: Result<Query<DownloadQuery>, QueryRejection>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    require(caller.standing(&room, &room.lock()), Action::DownloadFile)?;
+    let file = board.file(&room, file_id(&params)?).await?;
+    let inline = fields(query)?.inline.is_some_and(|inline| inline == "1") && may_be_shown_inline(&file.content_type);
+    // A file never changes.
+    let etag = format!("\"{}\"", file.id);
+    if headers.get_all(IF_NONE_MATCH).iter().any(|value| matches(value, &etag)) {
+        return Ok((StatusCode::NOT_MODIFIED, describe(&file, &etag, inline)).into_response());
+    }
+    let (status, range) = match wanted(&headers, file.size, &etag) {
+        Wanted::Whole => (StatusCode::OK, 0..file.size),
+        Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
+        Wanted::Nothing => {
+            let range = [(CONTENT_RANGE, format!("bytes */{}", file.size))];
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, range).into_response());
+        }
+    };
+    let mut answer_headers = describe(&file, &etag, inline);
+    answer_headers.insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
+    if status == StatusCode::PARTIAL_CONTENT {
+        answer_headers.insert(CONTENT_RANGE, content_range(&range, file.size)?);
+    }
+    let partial = (status == StatusCode::PARTIAL_CONTENT).then(|| range.clone());
+    let body = if method == Method::HEAD {
+        Body::empty()
+    } else {
+        Body::from_stream(board.files.read(&file, partial).await?.into_stream())
+    };
+    Ok((status, answer_headers, body).into_response())
+}
+
+/// The headers that every answer about a file has.
+fn describe(file: &FileRecord, etag: &str, inline: bool) -> HeaderMap {
+    let text = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    HeaderMap::from_iter([
+        (CONTENT_TYPE, text(&file.content_type)),
+        (CONTENT_DISPOSITION, disposition(&file.name, inline)),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'")),
+        (RESOURCE_POLICY.clone(), HeaderValue::from_static("same-origin")),
+        (ACCEPT_RANGES, HeaderValue::from_static("bytes")),
+        (ETAG, text(etag)),
+    ])
+}
+
+fn content_range(range: &Range<u64>, size: u64) -> Result<HeaderValue, Refusal> {
+    let text = format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1));
+    HeaderValue::from_str(&text).map_err(|_| Refusal::busy())
+}
+
+/// Whether an `If-None-Match` has that tag (RFC 9110 section 13.1.2).
+fn matches(value: &HeaderValue, etag: &str) -> bool {
+    let tags = value.to_str().unwrap_or_default().split(',').map(str::trim);
+    tags.into_iter().any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+async fn remove(
+    State(board): Board,
+    AtRoom(room): AtRoom,
+    caller: Caller,
+    params: RawPathParams,
+) -> Result<Json<Done>, Problem> {
+    let (standing, identity) = of(&caller, &room);
+    require(standing, Action::DownloadFile)?;
+    let file = board.file(&room, file_id(&params)?).await?;
+    if identity.as_ref() != Some(&file.uploader) {
+        require(standing, Action::DeleteFile)?;
+    }
+    board.remove_file(&room, file.id).await?;
+    Ok(Json(Done::YES))
+}
+
+fn of(caller: &Caller, room: &Room) -> (crate::access::Standing, Option<Identity>) {
+    let state = room.lock();
+    (caller.standing(room, &state), caller.identity(room, &state))
+}
+
+/// The file that the path names; what is no file's id names none.
+fn file_id(params: &RawPathParams) -> Result<FileId, Refusal> {
+    let text = params.iter().find(|&(name, _)| name == "file").map(|(_, text)| text);
+    text.and_then(FileId::parse).ok_or_else(not_found)
+}

@@ -1,0 +1,118 @@
+//! `GET /api/rooms`: all rooms, a page at a time, for administrators.
+
+use super::query::{Asked, limit};
+use super::{Board, Routes};
+use crate::access::Caller;
+use crate::problem::Problem;
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::{RoomView, Timestamp};
+use crate::store::RoomUid;
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, OpenApi, ToSchema};
+
+/// The longest text that is searched for.
+const MAX_SEARCH_BYTES: usize = 256;
+
+pub(super) fn routes() -> Routes {
+    Router::new().route("/rooms", get(list_rooms))
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(list_rooms))]
+struct Api;
+
+pub(super) fn api() -> utoipa::openapi::OpenApi {
+    Api::openapi()
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Search {
+    /// How many rooms at most; 50 when it is left out.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u64>,
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+    /// Only rooms of which the id or the name contains this, in any case. 256 bytes at most.
+    #[param(max_length = 64)]
+    q: Option<String>,
+}
+
+/// A page of rooms, the oldest first.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct RoomsBody {
+    /// Always `true`.
+    success: bool,
+    rooms: Vec<RoomView>,
+    /// For the next page; `null` on the last one.
+    next_cursor: Option<String>,
+}
+
+/// A room's place in the list: by its creation.
+type Place = (Timestamp, RoomUid);
+
+/// List all rooms.
+#[utoipa::path(
+    get, path = "/api/rooms", operation_id = "list_rooms", tag = "rooms",
+    params(Search),
+    responses((status = 200, description = "A page of rooms, the oldest first. For administrators.", body = RoomsBody))
+)]
+async fn list_rooms(
+    State(board): Board,
+    caller: Caller,
+    Asked(search): Asked<Search>,
+) -> Result<Json<RoomsBody>, Problem> {
+    require_admin(&caller)?;
+    let limit = limit(search.limit)?;
+    let after = search.cursor.as_deref().map(parse_cursor).transpose()?;
+    let wanted = search.q.unwrap_or_default().to_lowercase();
+    if wanted.len() > MAX_SEARCH_BYTES {
+        return Err(Refusal::field("q", format!("`q` may have {MAX_SEARCH_BYTES} bytes at most")).into());
+    }
+    let mut rooms: Vec<(Place, RoomView)> = Vec::new();
+    for room in board.directory.rooms() {
+        let state = room.lock();
+        let place = (state.record.created_at, room.uid);
+        let name = state.record.settings.name.as_deref().unwrap_or_default();
+        let is_wanted = room.code.as_str().contains(&wanted) || name.to_lowercase().contains(&wanted);
+        if is_wanted && after.is_none_or(|after| place > after) {
+            rooms.push((place, state.view(true)));
+        }
+    }
+    rooms.sort_by_key(|&(place, _)| place);
+    let more = rooms.len() > limit;
+    rooms.truncate(limit);
+    let next_cursor = rooms.last().filter(|_| more).map(|&(place, _)| cursor(place));
+    let rooms = rooms.into_iter().map(|(_, view)| view).collect();
+    Ok(Json(RoomsBody { success: true, rooms, next_cursor }))
+}
+
+fn require_admin(caller: &Caller) -> Result<(), Refusal> {
+    match caller {
+        caller if caller.is_admin() => Ok(()),
+        Caller::Nobody => {
+            Err(Refusal::new(ErrorCode::Unauthorized, "to list all rooms an administrator's token is needed"))
+        }
+        _ => Err(Refusal::new(ErrorCode::Forbidden, "only administrators may list all rooms")),
+    }
+}
+
+fn cursor((created_at, uid): Place) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(format!("{created_at} {:x}", uid.0))
+}
+
+fn parse_cursor(text: &str) -> Result<Place, Refusal> {
+    let parse = || {
+        let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let (created_at, uid) = text.split_once(' ')?;
+        Some((Timestamp::parse(created_at)?, RoomUid(u64::from_str_radix(uid, 16).ok()?)))
+    };
+    parse().ok_or_else(|| Refusal::field("cursor", "`cursor` must be a `nextCursor` that was given"))
+}

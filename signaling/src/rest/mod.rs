@@ -1,0 +1,119 @@
+//! The REST interface under `/api`: one file for each subject, each with its `routes`.
+//!
+//! A handler takes what it needs by extractors ([`AtRoom`], [`Caller`], [`Visitor`]) and [`body::json`], asks
+//! [`crate::access::require`], and returns `Result<_, Problem>`: a [`crate::protocol::Refusal`] becomes a [`Problem`] by `?`,
+//! and [`guard`] counts it. A subject describes itself by its `api`. What a body may be bounds each subject by itself; [`MAX_BODY_BYTES`] holds unless it says otherwise.
+
+pub(crate) mod body;
+mod files;
+mod list;
+mod path;
+mod people;
+pub(crate) mod query;
+mod rooms;
+mod wishes;
+
+pub(crate) use path::AtRoom;
+pub(crate) use rooms::Created;
+
+use crate::access::Caller;
+use crate::openapi;
+use crate::problem::Problem;
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::ids::clip;
+use crate::switchboard::Switchboard;
+use crate::visitor::Visitor;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+use std::sync::{Arc, LazyLock};
+use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
+
+/// The largest body, where a subject does not say otherwise: settings of a room take a few kilobytes at most.
+pub(crate) const MAX_BODY_BYTES: usize = 16 * 1024;
+
+pub(crate) type Board = State<Arc<Switchboard>>;
+/// Some subject's routes, with paths below `/api`.
+pub(crate) type Routes = Router<Arc<Switchboard>>;
+
+/// The routes, to be nested under `/api`.
+pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
+    Router::new()
+        .merge(rooms::routes())
+        .merge(list::routes())
+        .merge(people::routes())
+        .merge(files::routes())
+        .route("/openapi.json", get(openapi_json))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(Arc::clone(board), guard))
+}
+
+/// What all of it does, in OpenAPI.
+pub(crate) fn description() -> OpenApi {
+    openapi::describe([rooms::api(), list::api(), people::api()])
+}
+
+/// `GET /api/openapi.json`
+async fn openapi_json() -> Response {
+    static TEXT: LazyLock<String> = LazyLock::new(|| description().to_json().unwrap_or_default());
+    ([(CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
+}
+
+/// The answer to a request that has nothing more to tell.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Done {
+    /// Always `true`.
+    success: bool,
+}
+
+impl Done {
+    pub(crate) const YES: Self = Self { success: true };
+}
+
+/// Refuses changes from foreign pages, counts refusals, and sets the headers that every answer has.
+async fn guard(State(board): Board, visitor: Visitor, request: Request, next: Next) -> Response {
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let mut response = if changes && !visitor.is_welcome(&board.settings.allowed_origins) {
+        Problem(origin_refused()).into_response()
+    } else {
+        next.run(request).await
+    };
+    if let Some(&code) = response.extensions().get::<ErrorCode>() {
+        board.counters.count_error(code);
+    }
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+pub(crate) fn origin_refused() -> Refusal {
+    Refusal::new(ErrorCode::OriginRefused, "pages of this origin may not use this server")
+}
+
+impl FromRequestParts<Arc<Switchboard>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, board: &Arc<Switchboard>) -> Result<Self, Problem> {
+        Ok(Self::of(board, &parts.headers)?)
+    }
+}
+
+async fn not_found() -> Problem {
+    Problem(Refusal::new(ErrorCode::NotFound, "there is nothing at this path"))
+}
+
+async fn method_not_allowed(method: Method) -> Problem {
+    let message =
+        format!("the method {} is not allowed here, the header `Allow` names those that are", clip(method.as_str()));
+    Problem(Refusal::new(ErrorCode::MethodNotAllowed, message))
+}

@@ -1,0 +1,102 @@
+/**
+ * The REST interface against its own description: requests made up from `/api/openapi.json`, good and bad, must never fail inside
+ * the server, nor be answered in a way that the description does not know.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { ROOT } from '../e2e/harness/paths.mjs';
+import { Server } from '../e2e/harness/server.mjs';
+import { Client, createRoom } from './client.mjs';
+
+const SCHEMATHESIS = join(ROOT, 'target', 'api-venv', 'bin', 'schemathesis');
+const CHECKS = 'not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance';
+/** Requests of one operation and phase. More find more: FUZZ_EXAMPLES=1000 make api-test */
+const EXAMPLES = process.env.FUZZ_EXAMPLES ?? '30';
+const KEY = 'fuzz:a-secret-of-at-least-thirty-two-bytes';
+
+/** Without limits that would answer everything by 429. */
+const ENVIRONMENT = { PARLOR_STORE__URL: 'memory:', PARLOR_FILES__URL: 'memory:' };
+
+test('an open server, as anybody', { timeout: 600_000 }, () => served(ENVIRONMENT, async (server) => {
+  await fuzz(server, { room: await server.createRoom() });
+}));
+
+test('an open server, as the host of a room with people in it', { timeout: 600_000 }, () => served(ENVIRONMENT, async (server) => {
+  const { room, hostSecret } = await createRoom(server.url);
+  const guest = await Client.join(server.url, { roomId: room.roomId });
+  await fuzz(server, { room: room.roomId, participant: guest.joined.participantId, bearer: hostSecret });
+  guest.close();
+}));
+
+test('a server with keys, as an administrator', { timeout: 600_000 }, () => served({ ...ENVIRONMENT, PARLOR_AUTH__KEYS: KEY }, async (server) => {
+  const bearer = await token(server, ['--admin', '--identity', 'root']);
+  const { room } = await createRoom(server.url, {}, bearer);
+  await fuzz(server, { room: room.roomId, bearer });
+}));
+
+/** @param {Record<string, string>} env @param {(server: Server) => Promise<void>} body */
+async function served(env, body) {
+  const server = await Server.start(env);
+  try {
+    await body(server);
+    const health = await fetch(`${server.url}/healthz`);
+    if (!health.ok) throw new Error(`/healthz answers ${health.status} afterwards`);
+  } catch (error) {
+    console.log(server.logTail(50));
+    throw error;
+  } finally {
+    await server.stop();
+  }
+}
+
+/** @param {Server} server @param {{ room: string, participant?: string, bearer?: string }} known what paths are filled with, and the credential */
+async function fuzz(server, { room, participant, bearer }) {
+  const folder = await mkdtemp(join(tmpdir(), 'parlor-fuzz-'));
+  const config = join(folder, 'schemathesis.toml');
+  const known = { room_id: room, ...(participant ? { participant_id: participant } : {}) };
+  const lines = Object.entries(known).map(([name, value]) => `"path.${name}" = ${JSON.stringify(value)}`);
+  await writeFile(config, `[parameters]\n${lines.join('\n')}\n`);
+  const credential = bearer ? ['-H', `Authorization: Bearer ${bearer}`] : [];
+  const common = [
+    `${server.url}/api/openapi.json`, '--checks', CHECKS, '--max-examples', EXAMPLES, '--seed', '1', '--no-shrink', '--warnings', 'off',
+    '--continue-on-failure', '--suppress-health-check', 'all', ...credential,
+  ];
+  try {
+    // The room of the paths would be gone with the first DELETE: what ends it is tried on made-up rooms only.
+    const ends = ['--exclude-path-regex', '^/api/rooms/\\{[^}]+\\}/end$', '--exclude-operation-id', 'delete_room'];
+    await run(folder, ['--config-file', config, 'run', ...common, ...ends, '--phases', 'examples,coverage,fuzzing']);
+    await run(folder, ['run', ...common, '--phases', 'coverage,fuzzing,stateful']);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** @param {string} cwd @param {string[]} arguments_ @returns {Promise<void>} */
+function run(cwd, arguments_) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(SCHEMATHESIS, arguments_, { cwd, env: { ...process.env, NO_COLOR: '1' } });
+    let output = '';
+    child.stdout.on('data', (chunk) => { output += chunk; });
+    child.stderr.on('data', (chunk) => { output += chunk; });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      console.log(output.slice(-1_500));
+      if (code === 0) resolve();
+      else reject(new Error(`schemathesis ended with ${code}:\n${output.slice(0, 20_000)}`));
+    });
+  });
+}
+
+/** @param {Server} server @param {string[]} grants @returns {Promise<string>} */
+function token(server, grants) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(server.binary, ['token', 'create', ...grants], { env: { ...process.env, PARLOR_AUTH__KEYS: KEY } });
+    let output = '';
+    child.stdout.on('data', (chunk) => { output += chunk; });
+    child.on('error', reject);
+    child.on('close', (code) => (code === 0 ? resolve(output.trim()) : reject(new Error(`parlor token create ended with ${code}`))));
+  });
+}
