@@ -12,6 +12,10 @@ pub(crate) const MAX_KEYS: usize = 16;
 pub struct Secret(String);
 
 impl Secret {
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The text, for whoever needs it.
     #[must_use]
     pub fn expose(&self) -> &str {

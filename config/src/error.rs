@@ -54,6 +54,14 @@ pub enum ConfigError {
         /// The most similar key.
         nearest: Option<String>,
     },
+    /// A key that another one needs.
+    #[error("{key} must be set, since {because}")]
+    Missing {
+        /// What is not set.
+        key: &'static str,
+        /// What is.
+        because: &'static str,
+    },
     /// A `PARLOR_…` variable that no knob has.
     #[error("unknown environment variable {name}{}", did_you_mean(nearest))]
     UnknownVariable {

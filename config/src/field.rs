@@ -1,6 +1,7 @@
 //! One knob's place in a [`Config`](crate::Config): reading it from text or TOML, within its bounds.
 
-use crate::auth::{AuthKey, MAX_KEYS, MIN_SECRET_BYTES};
+use crate::auth::{AuthKey, MAX_KEYS, MIN_SECRET_BYTES, Secret};
+use crate::files::{FilesUrl, MAX_TYPES, MAX_URLS, WebhookUrl, content_type, signing_secret};
 use crate::{GsoMode, LogFormat, LogLevel};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -16,9 +17,14 @@ pub(crate) enum Field<'a> {
     Origins(&'a mut Vec<String>),
     Keys(&'a mut Vec<AuthKey>),
     Path(&'a mut Option<PathBuf>),
+    Files(&'a mut FilesUrl),
+    ContentTypes(&'a mut Vec<String>),
+    Webhooks(&'a mut Vec<WebhookUrl>),
+    SigningSecret(&'a mut Option<Secret>),
     Switch(&'a mut bool),
     Number16(&'a mut u16, RangeInclusive<u16>),
     Number32(&'a mut u32, RangeInclusive<u32>),
+    Number64(&'a mut u64, RangeInclusive<u64>),
     Gso(&'a mut GsoMode),
     Level(&'a mut LogLevel),
     Format(&'a mut LogFormat),
@@ -43,7 +49,8 @@ const MAX_LISTED: usize = 256;
 impl Field<'_> {
     /// Whether its value must not be shown.
     pub(crate) fn is_secret(&self) -> bool {
-        matches!(self, Self::Keys(_))
+        // A place may have been written with credentials, which is why it is refused.
+        matches!(self, Self::Keys(_) | Self::Files(_) | Self::Webhooks(_) | Self::SigningSecret(_))
     }
 
     /// What the field takes, for an error's text.
@@ -57,9 +64,14 @@ impl Field<'_> {
                 "up to {MAX_KEYS} keys as name:secret, each name once, each secret of {MIN_SECRET_BYTES} bytes or more"
             ),
             Self::Path(_) => "the path of a file".to_owned(),
+            Self::Files(_) => FilesUrl::RULE.to_owned(),
+            Self::ContentTypes(_) => format!("up to {MAX_TYPES} content types, such as image/png or image/*"),
+            Self::Webhooks(_) => format!("up to {MAX_URLS} URLs that begin with https:// or http://"),
+            Self::SigningSecret(_) => format!("{MIN_SECRET_BYTES} bytes or more, or nothing"),
             Self::Switch(_) => "true or false".to_owned(),
             Self::Number16(_, range) => format!("a whole number from {} to {}", range.start(), range.end()),
             Self::Number32(_, range) => format!("a whole number from {} to {}", range.start(), range.end()),
+            Self::Number64(_, range) => format!("a whole number from {} to {}", range.start(), range.end()),
             Self::Gso(_) => names(GSO_MODES),
             Self::Level(_) => names(LOG_LEVELS),
             Self::Format(_) => names(LOG_FORMATS),
@@ -71,14 +83,23 @@ impl Field<'_> {
         let text = text.trim();
         let value = match self {
             Self::Switch(_) => Value::Boolean(text.parse().ok()?),
-            Self::Number16(..) | Self::Number32(..) => Value::Integer(text.parse().ok()?),
-            Self::Addresses(_) | Self::Networks(_) | Self::Origins(_) | Self::Keys(_) => {
+            Self::Number16(..) | Self::Number32(..) | Self::Number64(..) => Value::Integer(text.parse().ok()?),
+            Self::Addresses(_)
+            | Self::Networks(_)
+            | Self::Origins(_)
+            | Self::Keys(_)
+            | Self::ContentTypes(_)
+            | Self::Webhooks(_) => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
             }
-            Self::Address(_) | Self::Path(_) | Self::Gso(_) | Self::Level(_) | Self::Format(_) => {
-                Value::String(text.to_owned())
-            }
+            Self::Files(_)
+            | Self::SigningSecret(_)
+            | Self::Address(_)
+            | Self::Path(_)
+            | Self::Gso(_)
+            | Self::Level(_)
+            | Self::Format(_) => Value::String(text.to_owned()),
         };
         self.set(&value)
     }
@@ -92,9 +113,14 @@ impl Field<'_> {
             Self::Origins(field) => **field = list(value, MAX_LISTED, origin)?,
             Self::Keys(field) => **field = keys(value)?,
             Self::Path(field) => **field = Some(value.as_str()?).filter(|path| !path.is_empty()).map(PathBuf::from),
+            Self::Files(field) => **field = FilesUrl::parse(value.as_str()?)?,
+            Self::ContentTypes(field) => **field = list(value, MAX_TYPES, content_type)?,
+            Self::Webhooks(field) => **field = list(value, MAX_URLS, WebhookUrl::parse)?,
+            Self::SigningSecret(field) => **field = signing_secret(value.as_str()?)?,
             Self::Switch(field) => **field = value.as_bool()?,
             Self::Number16(field, range) => **field = number(value, range)?,
             Self::Number32(field, range) => **field = number(value, range)?,
+            Self::Number64(field, range) => **field = number(value, range)?,
             Self::Gso(field) => **field = choice(value, GSO_MODES)?,
             Self::Level(field) => **field = choice(value, LOG_LEVELS)?,
             Self::Format(field) => **field = choice(value, LOG_FORMATS)?,

@@ -16,6 +16,11 @@ pub struct Knob {
     pub(crate) field: fn(&mut Config) -> Field<'_>,
 }
 
+/// A part of an upload has 5 MiB, and clouds take 10,000 of them.
+const MAX_FILE_BYTES: u64 = 32 << 30;
+/// A terabyte.
+const MAX_ROOM_BYTES: u64 = 1 << 40;
+
 /// Every knob, in the order of the sample file.
 pub const KNOBS: &[Knob] = &[
     Knob {
@@ -167,6 +172,54 @@ pub const KNOBS: &[Knob] = &[
         help: "Seconds for which a lost connection may resume its session",
         placeholder: "SECONDS",
         field: |c| Field::Number32(&mut c.session.resume_grace_seconds, 1..=3_600),
+    },
+    Knob {
+        key: "files.url",
+        help: "Where shared files are kept; credentials of clouds come from the environment",
+        placeholder: "off|memory:|file:DIRECTORY|s3://…|gs://…|az://…",
+        field: |c| Field::Files(&mut c.files.url),
+    },
+    Knob {
+        key: "files.max_bytes",
+        help: "Bytes of one shared file",
+        placeholder: "BYTES",
+        field: |c| Field::Number64(&mut c.files.max_bytes, 1..=MAX_FILE_BYTES),
+    },
+    Knob {
+        key: "files.max_per_room",
+        help: "Shared files of one room",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.files.max_per_room, 1..=10_000),
+    },
+    Knob {
+        key: "files.max_room_bytes",
+        help: "Bytes of a room's shared files together",
+        placeholder: "BYTES",
+        field: |c| Field::Number64(&mut c.files.max_room_bytes, 1..=MAX_ROOM_BYTES),
+    },
+    Knob {
+        key: "files.types",
+        help: "Content types that are taken, as the server recognises them, separated by commas; empty means all",
+        placeholder: "TYPES",
+        field: |c| Field::ContentTypes(&mut c.files.types),
+    },
+    Knob {
+        key: "webhooks.urls",
+        help: "Who is told what happens in rooms, separated by commas",
+        placeholder: "URLS",
+        field: |c| Field::Webhooks(&mut c.webhooks.urls),
+    },
+    Knob {
+        key: "webhooks.secret",
+        help: "What webhooks are signed with; better given by the environment than by a flag, which others can see",
+        placeholder: "SECRET",
+        field: |c| Field::SigningSecret(&mut c.webhooks.secret),
+    },
+    Knob {
+        key: "webhooks.include_text",
+        help: "Tell webhooks what was said",
+        placeholder: "true|false",
+        field: |c| Field::Switch(&mut c.webhooks.include_text),
     },
     Knob {
         key: "log.level",

@@ -11,12 +11,14 @@
 mod auth;
 mod error;
 mod field;
+mod files;
 mod knobs;
 mod load;
 mod nearest;
 
 pub use auth::{AuthKey, Secret};
 pub use error::{ConfigError, Source};
+pub use files::{Bucket, FilesUrl, WebhookUrl};
 pub use knobs::{KNOBS, Knob, unknown_flag};
 pub use load::{ConfigFile, Sources, load};
 
@@ -39,8 +41,38 @@ pub struct Config {
     pub room: RoomConfig,
     /// The life of signalling sessions.
     pub session: SessionConfig,
+    /// Shared files.
+    pub files: FilesConfig,
+    /// What applications are told.
+    pub webhooks: WebhooksConfig,
     /// Logging.
     pub log: LogConfig,
+}
+
+/// `[files]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilesConfig {
+    /// Where they are kept.
+    pub url: FilesUrl,
+    /// Bytes of one file.
+    pub max_bytes: u64,
+    /// Files of one room.
+    pub max_per_room: u32,
+    /// Bytes of a room's files together.
+    pub max_room_bytes: u64,
+    /// Content types that are taken, as `image/png` or `image/*`; empty: all.
+    pub types: Vec<String>,
+}
+
+/// `[webhooks]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WebhooksConfig {
+    /// Who is told.
+    pub urls: Vec<WebhookUrl>,
+    /// What it is signed with; there when there are URLs.
+    pub secret: Option<Secret>,
+    /// Whether it is told what was said.
+    pub include_text: bool,
 }
 
 /// `[http]`
@@ -222,6 +254,18 @@ impl Default for RoomConfig {
 impl Default for SessionConfig {
     fn default() -> Self {
         Self { resume_grace_seconds: 30 }
+    }
+}
+
+impl Default for FilesConfig {
+    fn default() -> Self {
+        Self {
+            url: FilesUrl::default(),
+            max_bytes: 25 << 20,
+            max_per_room: 200,
+            max_room_bytes: 500 << 20,
+            types: Vec::new(),
+        }
     }
 }
 

@@ -80,6 +80,9 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     if !listen_set && let Some((_, port)) = sources.environment.iter().find(|(name, _)| name == "PORT") {
         apply_port(&mut config.http, port)?;
     }
+    if !config.webhooks.urls.is_empty() && config.webhooks.secret.is_none() {
+        return Err(ConfigError::Missing { key: "webhooks.secret", because: "webhooks.urls is set" });
+    }
     Ok(config)
 }
 

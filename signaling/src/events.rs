@@ -12,7 +12,6 @@ use crate::protocol::{ParticipantRef, TrackRef};
 use crate::room::{Member, Room, encode};
 use crate::session::Place;
 use crate::switchboard::Switchboard;
-use axum::extract::ws::Utf8Bytes;
 use parlor_media::command::{Candidate, Channel, CloseReason, Event, NegotiationError, SubscriptionError, TrackInfo};
 use parlor_media::ids::{ParticipantId, TrackId};
 use parlor_media::path::Protocol;
@@ -73,22 +72,19 @@ impl Switchboard {
                 self.tell(participant, &ServerMessage::LayerChanged { track_id: TrackRef(track), rid });
             }
             Event::Speakers { room, speakers } => self.on_speakers(room, speakers),
-            Event::ChannelOpened { participant, channel: Channel::Chat } => {
-                self.with_member(participant, |member| member.chat_open = true);
+            Event::ChannelOpened { participant, channel: Channel::Chat, opening } => {
+                self.with_member(participant, |member| member.chat.line.open(opening, &member.session));
             }
             Event::ChannelClosed { participant, channel: Channel::Chat } => {
-                self.with_member(participant, |member| member.chat_open = false);
+                self.with_member(participant, |member| member.chat.line.close(&member.session));
             }
             Event::Data { participant, channel: Channel::Chat, text } => {
                 if let Some(room) = self.directory.room_of(participant) {
                     self.handle_data(&Place { room, participant }, &text);
                 }
             }
-            Event::DataRefused { participant, channel: Channel::Chat, text } => {
-                // What was sent was made here, as text.
-                if let Ok(text) = Utf8Bytes::try_from(text) {
-                    self.with_member(participant, |member| member.session.post(text));
-                }
+            Event::DataRefused { participant, channel: Channel::Chat, opening } => {
+                self.with_member(participant, |member| member.chat.line.refuse(opening, &member.session));
             }
         }
     }

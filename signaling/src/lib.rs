@@ -36,6 +36,7 @@ mod rest;
 mod room;
 mod room_settings;
 mod session;
+mod session_log;
 mod settings;
 mod shards;
 mod stats;
@@ -49,7 +50,7 @@ mod ws;
 #[cfg(test)]
 mod tests;
 
-pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES};
+pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES, TokenRequest};
 pub use files::{FileSettings, FileStorage};
 pub use limits::Rates;
 pub use rate::Rate;

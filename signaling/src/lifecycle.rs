@@ -98,7 +98,7 @@ impl Switchboard {
         let room = Room::new(key, record, shard, Instant::now());
         // Locked while it is entered: nobody joins before the shard was told of it.
         let mut state = room.lock();
-        state.seq = seq;
+        state.chat.resume_from(seq);
         state.place = place;
         if !self.directory.insert(&room) {
             drop(state);

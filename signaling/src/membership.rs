@@ -35,11 +35,11 @@ impl Switchboard {
         let Place { room, participant } = session.place().ok_or_else(failed)?;
         let fresh = Token::from_entropy(entropy()?);
 
-        let state = room.lock();
-        if !state.members.iter().any(|member| member.participant == participant) {
-            return Err(failed());
-        }
+        let mut state = room.lock();
+        let member = state.member(participant).ok_or_else(failed)?;
         let (attachment, void) = session.resume(presented, resume.received, fresh).map_err(|_| failed())?;
+        // A client that lost its socket may have lost its data channel too, and not know it yet.
+        member.chat.line.repeat_all(&session);
         self.directory.void_tokens([void]);
         self.directory.add_token(fresh, &session);
         let view = room.membership(&state, participant, &self.surroundings, fresh.to_text(), id);
@@ -106,6 +106,8 @@ impl Switchboard {
     /// The bookkeeping for a member that was taken out of its room, and its own last message.
     pub(crate) fn part(&self, room: &Room, member: &Member, reason: Departure, id: Option<String>) {
         self.directory.leave(member.participant);
+        member.chat.line.give_up(&member.session);
+        self.log_left(room, member, reason);
         self.directory.void_tokens(member.session.leave());
         self.directory.remove_access(member.access);
         self.shard_of(room).uncount_participant();

@@ -87,7 +87,11 @@ impl IntoResponse for Problem {
 
 fn status(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::RoomNotFound | ErrorCode::NotFound | ErrorCode::FileNotFound => StatusCode::NOT_FOUND,
+        ErrorCode::RoomNotFound
+        | ErrorCode::MessageNotFound
+        | ErrorCode::UserNotFound
+        | ErrorCode::FileNotFound
+        | ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::RoomExists | ErrorCode::RoomFull | ErrorCode::NoKeys => StatusCode::CONFLICT,
         ErrorCode::RoomExpired => StatusCode::GONE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,

@@ -6,12 +6,12 @@
 //! What always holds: a room that was created by this process keeps its place among [`crate::Settings::max_rooms`] until
 //! nothing of it is left. So the queue is bounded, and a database that does not forget is not filled without end.
 
+use crate::protocol::error::Refusal;
 use crate::protocol::server::Departure;
 use crate::room::Room;
 use crate::session::lock;
-use crate::store::{RoomUid, StoreError};
+use crate::store::RoomUid;
 use crate::switchboard::Switchboard;
-use async_trait::async_trait;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,23 +26,6 @@ const SWEEP_LIMIT: usize = 256;
 const FIRST_BACK_OFF: Duration = Duration::from_millis(500);
 /// Short enough that a database which is back is rid of everything within a minute.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(10);
-
-/// Where the files of rooms are.
-#[async_trait]
-pub(crate) trait RoomFiles: Send + Sync {
-    /// Removes all files of a room, also those that no record speaks of. Repeating it is harmless.
-    async fn remove_files(&self, room: RoomUid) -> Result<(), StoreError>;
-}
-
-/// A server without files.
-pub(crate) struct NoFiles;
-
-#[async_trait]
-impl RoomFiles for NoFiles {
-    async fn remove_files(&self, _: RoomUid) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
 
 /// Rooms that have ended, in the order of their ends.
 #[derive(Debug, Default)]
@@ -108,8 +91,8 @@ impl Switchboard {
             };
             match self.purge(ended.room).await {
                 Ok(()) => back_off = FIRST_BACK_OFF,
-                Err(error) => {
-                    tracing::warn!(%error, "an ended room could not be purged yet");
+                Err(refusal) => {
+                    tracing::warn!(reason = refusal.message, "an ended room could not be purged yet");
                     self.purges.push(ended.room, ended.place);
                     tokio::time::sleep(back_off).await;
                     back_off = (back_off * 2).min(LONGEST_BACK_OFF);
@@ -118,11 +101,11 @@ impl Switchboard {
         }
     }
 
-    async fn purge(&self, room: RoomUid) -> Result<(), StoreError> {
+    async fn purge(&self, room: RoomUid) -> Result<(), Refusal> {
         // Hidden first: whatever is interrupted is found again by its mark.
         self.store.end_room(room).await?;
-        self.room_files.remove_files(room).await?;
-        self.store.purge(room).await
+        self.files.remove_room(room).await?;
+        Ok(self.store.purge(room).await?)
     }
 
     /// Queues what the store says is over; `true` when there may be more of it.

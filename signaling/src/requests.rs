@@ -36,7 +36,24 @@ impl Switchboard {
                 let place = place_in(session, &leave.room_id)?;
                 self.leave(&place, id.clone()).await
             }
-            ClientMessage::SendMessage(message) => self.say(&place_in(session, &message.room_id)?, message),
+            ClientMessage::SendMessage(message) => {
+                let place = place_in(session, &message.room_id)?;
+                self.send_message(&place, message).await
+            }
+            ClientMessage::EditMessage(edit) => self.edit_message(&place_in(session, &edit.room_id)?, edit).await,
+            ClientMessage::DeleteMessage(delete) => {
+                let place = place_in(session, &delete.room_id)?;
+                self.delete_message(&place, delete.message_id).await
+            }
+            ClientMessage::React(react) => self.react(&place_in(session, &react.room_id)?, react).await,
+            ClientMessage::GetMessages(get) => {
+                let place = place_in(session, &get.room_id)?;
+                self.get_messages(&place, id.clone(), get).await
+            }
+            ClientMessage::ChatReceived(_) => {
+                let message = "`chat-received` is taken on the data channel only: it counts what came there";
+                Err(Refusal::new(ErrorCode::NotAllowedHere, message).with_field("type"))
+            }
             ClientMessage::Typing(typing) => self.typing(&place_in(session, &typing.room_id)?, typing.typing),
             ClientMessage::Offer(offer) => self.offer(session, id.clone(), offer).await,
             ClientMessage::Answer(answer) => self.answer(session, id.clone(), answer).await,

@@ -4,6 +4,8 @@
 //! awaited while it is held.
 
 use crate::access::{Identity, Role};
+use crate::chat::{ChatState, MemberChat};
+use crate::protocol::error::Refusal;
 use crate::protocol::server::{Departure, Membership, ServerMessage};
 use crate::protocol::{Participant, ParticipantRef, RoomCode, RoomView, Timestamp, Track};
 use crate::session::{Session, Token, lock};
@@ -31,6 +33,9 @@ pub(crate) struct Room {
     pub(crate) shard: usize,
     /// Held while its record is changed, in the store and then in memory; taken before its lock.
     pub(crate) changing: tokio::sync::Mutex<()>,
+    /// Taken for as long as messages that are not in memory are read or changed in the store. No other lock is held while it
+    /// is awaited.
+    pub(crate) old_messages: tokio::sync::RwLock<()>,
     state: Mutex<RoomState>,
 }
 
@@ -41,8 +46,7 @@ pub(crate) struct RoomState {
     pub(crate) record: RoomRecord,
     /// In the order of joining.
     pub(crate) members: Vec<Member>,
-    /// The `seq` of the latest chat message.
-    pub(crate) seq: u64,
+    pub(crate) chat: ChatState,
     /// Since when nobody is here.
     pub(crate) empty_since: Option<Instant>,
     /// It has left the directory: nobody enters any more.
@@ -66,10 +70,7 @@ pub(crate) struct Member {
     pub(crate) candidates: Arc<[Candidate]>,
     /// The candidates were told.
     pub(crate) trickled: bool,
-    /// The data channel `chat` is open.
-    pub(crate) chat_open: bool,
-    /// Shown as writing until then.
-    pub(crate) typing_until: Option<Instant>,
+    pub(crate) chat: MemberChat,
     /// Offers that await their answer: the number that the shard echoes, and the request's id.
     pub(crate) offers: VecDeque<(u64, Option<String>)>,
     pub(crate) next_offer: u64,
@@ -86,9 +87,16 @@ impl std::fmt::Debug for Member {
 impl Room {
     pub(crate) fn new(key: RoomId, record: RoomRecord, shard: usize, now: Instant) -> Arc<Self> {
         let (uid, code) = (record.uid, record.code.clone());
-        let state =
-            RoomState { record, members: Vec::new(), seq: 0, empty_since: Some(now), ended: false, place: None };
-        Arc::new(Self { key, uid, code, shard, changing: tokio::sync::Mutex::default(), state: Mutex::new(state) })
+        let state = RoomState {
+            record,
+            members: Vec::new(),
+            chat: ChatState::default(),
+            empty_since: Some(now),
+            ended: false,
+            place: None,
+        };
+        let (changing, old_messages) = (tokio::sync::Mutex::default(), tokio::sync::RwLock::default());
+        Arc::new(Self { key, uid, code, shard, changing, old_messages, state: Mutex::new(state) })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, RoomState> {
@@ -103,6 +111,12 @@ impl RoomState {
 
     pub(crate) fn member(&mut self, participant: ParticipantId) -> Option<&mut Member> {
         self.members.iter_mut().find(|member| member.participant == participant)
+    }
+
+    /// A member, if it is still here.
+    pub(crate) fn member_ref(&self, participant: ParticipantId) -> Result<&Member, Refusal> {
+        let member = self.members.iter().find(|member| member.participant == participant);
+        member.ok_or_else(Refusal::not_joined)
     }
 
     /// Takes a member out; its departure is told by [`Self::tell_departure`].

@@ -6,9 +6,9 @@ use crate::files::Files;
 use crate::gate::Gate;
 use crate::idempotency::Answers;
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::server::Limits;
+use crate::protocol::server::{Access, Limits};
 use crate::protocol::{RoomCode, ServerMessage, Timestamp};
-use crate::purge::{NoFiles, Purges, RoomFiles};
+use crate::purge::Purges;
 use crate::rest::Created;
 use crate::room::{Room, Surroundings, encode};
 use crate::session::Session;
@@ -31,7 +31,6 @@ pub(crate) struct Switchboard {
     pub(crate) store: Arc<dyn Store>,
     /// What is written to the store in the background.
     pub(crate) journal: Arc<Journal>,
-    pub(crate) room_files: Box<dyn RoomFiles>,
     /// Rooms that have ended, until nothing of them is left.
     pub(crate) purges: Purges,
     /// One for each room, from its creation until nothing of it is left.
@@ -53,6 +52,7 @@ impl Switchboard {
     pub(crate) fn new(settings: Settings, announce: Announce, storage: Storage, shards: Vec<ShardHandle>) -> Self {
         // Without entropy nobody can join either; an empty id is the least of it.
         let server_id = entropy::<10>().map(|bytes| RoomCode::from_entropy(bytes).to_string()).unwrap_or_default();
+        let files = Arc::new(Files::new(settings.files.clone()));
         Self {
             places: Arc::new(Semaphore::new(settings.max_rooms.min(Semaphore::MAX_PERMITS))),
             gate: Gate::new(settings.max_sockets, settings.max_sockets_per_address, settings.rates),
@@ -69,7 +69,6 @@ impl Switchboard {
             shards: shards.into_iter().map(Shard::new).collect(),
             directory: Directory::default(),
             store: storage.0,
-            room_files: Box::new(NoFiles),
             purges: Purges::default(),
             created: Answers::new(),
             counters: Counters::new(),
@@ -83,6 +82,7 @@ impl Switchboard {
         encode(&ServerMessage::Hello {
             protocol: crate::protocol::server::PROTOCOL_VERSION,
             server_id: self.surroundings.server_id.clone(),
+            access: if self.is_open() { Access::Open } else { Access::Keys },
             ice_servers: self.surroundings.ice_servers.clone(),
             limits: Limits::new(self.settings.max_text_bytes, self.settings.max_frame_bytes),
         })

@@ -2,6 +2,7 @@
 //! without real sockets.
 
 mod chat;
+mod files;
 mod flaky;
 mod house;
 mod negotiation;

@@ -262,12 +262,12 @@ impl Connection {
             (Verdict::Pass, Some(text)) => self.handle(&text).await,
             (Verdict::Pass, None) | (Verdict::Drop, _) => Ok(()),
             (Verdict::DropAndWarn, _) => {
-                self.board.refuse(&self.session, rate_limited());
+                self.board.refuse(&self.session, rate_limited(self.board.settings.messages));
                 Ok(())
             }
             (Verdict::Close, _) => {
                 // By the outbox: the client counts this error as it counts every message.
-                self.board.refuse(&self.session, rate_limited());
+                self.board.refuse(&self.session, rate_limited(self.board.settings.messages));
                 self.drain().await?;
                 Err(End::Close(close_code::POLICY, "too many messages"))
             }

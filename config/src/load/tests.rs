@@ -244,3 +244,28 @@ fn the_uncommented_sample_sets_every_key_to_its_default() {
         assert!(table.get(section).and_then(|section| section.get(name)).is_some(), "{} is missing", knob.key);
     }
 }
+
+#[test]
+fn webhooks_need_a_secret_and_show_none() {
+    let urls = ("PARLOR_WEBHOOKS__URLS", "https://app.example/token-1, http://127.0.0.1:9/");
+    let error_of = |secret: &str| error(&environment(&[urls, ("PARLOR_WEBHOOKS__SECRET", secret)]));
+    assert_eq!(error(&environment(&[urls])), "webhooks.secret must be set, since webhooks.urls is set");
+    assert_eq!(error_of(""), "webhooks.secret must be set, since webhooks.urls is set");
+    assert!(!error_of("short-secret").contains("short-secret"));
+    let secret = "0123456789abcdef0123456789abcdef";
+    let config = load(&environment(&[urls, ("PARLOR_WEBHOOKS__SECRET", secret)])).unwrap();
+    assert_eq!(config.webhooks.urls.len(), 2);
+    assert_eq!(config.webhooks.secret.as_ref().unwrap().expose(), secret);
+    let shown = format!("{config:?}");
+    assert!(!shown.contains(secret) && !shown.contains("token-1"), "{shown}");
+}
+
+#[test]
+fn a_place_with_credentials_is_refused_without_showing_them() {
+    let message = error(&environment(&[("PARLOR_FILES__URL", "s3://key:secret-1@bucket")]));
+    assert!(message.contains("files.url") && !message.contains("secret-1"), "{message}");
+    let config =
+        load(&file("[files]\nurl = \"gs://bucket/a\"\nmax_bytes = 5000000000\ntypes = [\"image/*\"]\n")).unwrap();
+    assert_eq!(config.files.max_bytes, 5_000_000_000);
+    assert_eq!(config.files.types, ["image/*"]);
+}

@@ -137,7 +137,8 @@ impl House {
     /// Sends a text to a client on its chat channel.
     pub(crate) fn tell(&mut self, number: usize, text: &str) {
         let (participant, text) = (Self::participant(number), Bytes::copy_from_slice(text.as_bytes()));
-        self.shard.handle_command(self.now, Command::SendData { participant, channel: Channel::Chat, text });
+        self.shard
+            .handle_command(self.now, Command::SendData { participant, channel: Channel::Chat, opening: 1, text });
     }
 
     /// Lets time pass until something is so, for at most ten seconds.

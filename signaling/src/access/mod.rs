@@ -7,13 +7,16 @@ mod caller;
 mod crypto;
 mod grant;
 mod keys;
+mod request;
 mod table;
 mod token;
 
 pub(crate) use caller::{ACCESS_PREFIX, Caller, HOST_PREFIX};
 pub(crate) use grant::{Grant, PublishGrant};
 pub use keys::{KeyError, KeySources, Keys, MIN_SECRET_BYTES};
+pub use request::TokenRequest;
 pub(crate) use table::{Action, may, require};
+pub(crate) use token::TOKEN_LIFETIME;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

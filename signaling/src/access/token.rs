@@ -12,11 +12,14 @@ use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// The longest token.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// How long a token is good of which nobody says how long.
+pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(6 * 3600);
 /// What a token's `aud`, if it has one, must name.
-pub(crate) const AUDIENCE: &str = "parlor";
+const AUDIENCE: &str = "parlor";
 
 impl Keys {
     /// What a token grants at this time.
@@ -89,13 +92,33 @@ impl Keys {
         Ok(expires_at)
     }
 
+    /// How long a token made now may be good: as long as was asked for, or else [`TOKEN_LIFETIME`].
+    ///
+    /// # Errors
+    /// When that is longer than tokens may be good.
+    pub(crate) fn lifetime(&self, asked: Option<Duration>) -> Result<Duration, Refusal> {
+        let Some(asked) = asked else { return Ok(TOKEN_LIFETIME.min(self.max_lifetime)) };
+        if asked.is_zero() || asked > self.max_lifetime {
+            let (asked, most) = (asked.as_secs(), self.max_lifetime.as_secs());
+            let message = format!("a token may be good for 1 to {most} seconds, not for {asked}");
+            return Err(Refusal::field("expiresInSeconds", message));
+        }
+        Ok(asked)
+    }
+
+    /// Whether tokens can be made here.
+    ///
+    /// # Errors
+    /// `no-keys`
+    pub(crate) fn require_signer(&self) -> Result<(), Refusal> {
+        self.signer().map(drop).ok_or_else(no_keys)
+    }
+
     /// A token of this grant, signed with the first shared secret.
     ///
     /// # Errors
     /// `no-keys` when there is none.
     pub(crate) fn sign(&self, grant: &Grant, now: Timestamp) -> Result<String, Refusal> {
-        let no_keys =
-            || Refusal::new(ErrorCode::NoKeys, "tokens cannot be made here: no secret is configured (auth.keys)");
         let (name, key) = self.signer().ok_or_else(no_keys)?;
         let header = Header { kid: Some(name.to_owned()), ..Header::new(Algorithm::HS256) };
         encode(&header, &grant.to_claims(name, now), key).map_err(|error| {
@@ -103,6 +126,10 @@ impl Keys {
             Refusal::new(ErrorCode::Internal, "the token could not be signed")
         })
     }
+}
+
+fn no_keys() -> Refusal {
+    Refusal::new(ErrorCode::NoKeys, "tokens cannot be made here: no secret is configured (auth.keys)")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Who gets into a room.
 
 use crate::access::{Identity, Role};
+use crate::chat::MemberChat;
 use crate::membership::parse_display_name;
 use crate::protocol::ParticipantRef;
 use crate::protocol::client::JoinRoom;
@@ -11,6 +12,7 @@ use crate::session::{Place, Session, Token};
 use crate::stats::count;
 use crate::switchboard::{Switchboard, entropy, expired};
 use crate::visitor::Whence;
+use crate::webhooks::Event;
 use parlor_media::command::{Command, ParticipantSettings, Rights};
 use parlor_media::ids::ParticipantId;
 use std::collections::VecDeque;
@@ -54,8 +56,7 @@ impl Switchboard {
             tracks: Vec::new(),
             candidates: Arc::clone(&candidates),
             trickled: false,
-            chat_open: false,
-            typing_until: None,
+            chat: MemberChat::default(),
             offers: VecDeque::new(),
             next_offer: 0,
             answer_id: None,
@@ -71,6 +72,15 @@ impl Switchboard {
         self.directory.enter(participant, &room);
         self.directory.add_token(token, session);
         self.directory.add_access(access, Place { room: Arc::clone(&room), participant });
+        self.webhooks.emit(&Event::ParticipantJoined {
+            room_id: &room.code,
+            participant_id: ParticipantRef(participant),
+            identity: &member.identity,
+            display_name: member.display_name.as_deref(),
+            role: member.role,
+            joined_at: member.joined_at,
+        });
+        self.log_joined(&room, &member);
         let participant_view = member.seen_by(None);
         state.members.push(member);
         state.empty_since = None;

@@ -1,207 +1,280 @@
 //! Chat: one order per room, whatever carries it.
 //!
-//! Messages come by socket or data channel and go out by data channel where one is open, else by socket. Their place in the
-//! order is given under the room's lock; a client sorts by `seq`, since the two ways may overtake each other.
+//! Messages come by socket or data channel and go out by data channel where one is open, else by socket; what is said about
+//! them (changes, reactions) goes by socket. Their place in the order is given under the room's lock; a client sorts messages by
+//! `seq`, since the two ways may overtake each other, and drops an id that it has seen.
+//!
+//! What always holds:
+//! - A change of a message reaches nobody by socket before the message itself has been sent there or was counted on the channel.
+//! - What is stored follows the order of the room's lock ([`crate::store::Journal`]).
+//! - A message for one person's eyes is shown, told of and found by that person and its sender only.
 
+mod change;
+mod channel;
+mod history;
+mod line;
+mod member;
+mod state;
+mod typing;
+
+pub(crate) use history::asked_page;
+pub(crate) use member::MemberChat;
+pub(crate) use state::{Change, ChatState, History};
+
+use crate::access::{Action, Identity, Role, Standing, require};
 use crate::membership::parse_display_name;
-use crate::protocol::client::SendMessage;
+use crate::protocol::chat::{ChatMessage, SendMessage};
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::file::SharedFile;
 use crate::protocol::ids::{MessageId, ParticipantRef};
 use crate::protocol::server::ServerMessage;
 use crate::protocol::text::{TextError, parse_text};
-use crate::protocol::{ClientFrame, ClientMessage, RoomCode};
-use crate::rate::Verdict;
-use crate::room::{Member, Room, encode};
-use crate::session::{Place, Session};
+use crate::rate::Rate;
+use crate::room::{Member, Room, RoomState, encode};
+use crate::room_settings::{Allowed, History as Policy};
+use crate::session::Place;
 use crate::shards::Shard;
 use crate::stats::count;
-use crate::store::Notice;
+use crate::store::{FileId, MessageRecord, Notice, Reader, Write};
 use crate::switchboard::{Switchboard, entropy};
 use crate::webhooks::Event;
 use axum::extract::ws::Utf8Bytes;
-use bytes::Bytes;
 use parlor_media::command::{Channel, Command};
-use parlor_media::ids::ParticipantId;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::Instant;
-
-/// Who was said to write is shown as writing for no longer than this without another word.
-const TYPING_TIMEOUT: Duration = Duration::from_secs(6);
 
 impl Switchboard {
-    /// Relays a chat message to everyone in the room, its sender included.
-    pub(crate) fn say(&self, place: &Place, request: SendMessage) -> Result<(), Refusal> {
-        let text = parse_text(&request.text, self.settings.max_text_bytes).map_err(|error| {
+    /// Says something on a member's socket; a file that comes along is looked up first.
+    pub(crate) async fn send_message(&self, place: &Place, request: SendMessage) -> Result<(), Refusal> {
+        let file = match request.file_id {
+            Some(id) => Some(self.shared_file(&place.room, id).await?),
+            None => None,
+        };
+        self.say(place, request, file)
+    }
+
+    async fn shared_file(&self, room: &Room, id: FileId) -> Result<SharedFile, Refusal> {
+        let file = self.store.file(room.uid, id, self.wall_clock()).await?;
+        let missing = || Refusal::new(ErrorCode::FileNotFound, format!("there is no file {id} in this room"));
+        Ok(file.ok_or_else(|| missing().with_field("fileId"))?.into())
+    }
+
+    /// Relays a chat message to everyone it is for, its sender included.
+    pub(crate) fn say(&self, place: &Place, request: SendMessage, file: Option<SharedFile>) -> Result<(), Refusal> {
+        // A file may go without words.
+        let text = if file.is_some() && request.text.trim().is_empty() { "" } else { self.parse_text(&request.text)? };
+        let name = parse_display_name(request.display_name.as_deref())?;
+        let id = MessageId(u64::from_le_bytes(entropy()?));
+
+        let mut state = place.room.lock();
+        let member = state.member_ref(place.participant)?;
+        require_chat(member, &state)?;
+        if let Some(nonce) = &request.nonce
+            && let Some(message) = said_before(&place.room, &state, member, nonce, text)
+        {
+            member.tell(&ServerMessage::MessageReceived(message));
+            return Ok(());
+        }
+        let identity = member.identity.clone();
+        let to = request.to.map(|to| recipient(&state, to)).transpose()?;
+        check_reply(&state, &identity, request.reply_to, to.as_ref())?;
+        let record = MessageRecord {
+            room: place.room.uid,
+            id,
+            seq: state.chat.last_seq() + 1,
+            sender: ParticipantRef(place.participant),
+            display_name: member.display_name.clone().or(name),
+            identity,
+            sent_at: self.wall_clock(),
+            text: text.to_owned(),
+            reply_to: request.reply_to,
+            to,
+            file: request.file_id,
+            edited_at: None,
+            deleted_at: None,
+            reactions: Vec::new(),
+        };
+        self.place_message(place, &mut state, record, file, request.nonce);
+        drop(state);
+        count(&self.counters.chat_messages);
+        Ok(())
+    }
+
+    /// Gives a message its place in the order.
+    fn place_message(
+        &self,
+        place: &Place,
+        state: &mut RoomState,
+        record: MessageRecord,
+        file: Option<SharedFile>,
+        nonce: Option<String>,
+    ) {
+        let message = state::show(&record, file.clone(), &place.room.code);
+        let to_others = encode(&ServerMessage::MessageReceived(message.clone()));
+        let to_sender = match &nonce {
+            Some(_) => encode(&ServerMessage::MessageReceived(ChatMessage { nonce: nonce.clone(), ..message })),
+            None => to_others.clone(),
+        };
+        let kept = state.record.settings.history != Policy::None;
+        if kept {
+            self.journal.push(Write::Message(Box::new(record.clone())));
+        }
+        if let Some(sender) = state.member(place.participant) {
+            if let Some(nonce) = nonce {
+                sender.chat.remember(nonce, record.id, record.seq, record.sent_at);
+            }
+            if kept {
+                sender.chat.wrote(record.seq);
+            }
+        }
+        self.end_typing(state, place.participant);
+        self.webhooks.emit(&Event::MessageSent {
+            room_id: &place.room.code,
+            message_id: record.id,
+            seq: record.seq,
+            participant_id: record.sender,
+            identity: &record.identity,
+            to: record.to.as_ref(),
+            text: self.webhooks.text(&record.text),
+        });
+        let text = |member: &Member| if member.participant == place.participant { &to_sender } else { &to_others };
+        relay(self.shard_of(&place.room), &mut state.members, &record, text);
+        state.chat.add(record, file, kept);
+    }
+
+    /// A chat text, or why not.
+    pub(crate) fn parse_text<'a>(&self, text: &'a str) -> Result<&'a str, Refusal> {
+        parse_text(text, self.settings.max_text_bytes).map_err(|error| {
             let code = match error {
                 TextError::Empty => ErrorCode::TextEmpty,
                 TextError::TooLarge { .. } => ErrorCode::TextTooLarge,
                 TextError::Control(_) => ErrorCode::BadMessage,
             };
             Refusal::new(code, error.to_string()).with_field("text")
-        })?;
-        let name = parse_display_name(request.display_name.as_deref())?;
-        let id = MessageId(u64::from_le_bytes(entropy()?));
-        let shard = self.shard_of(&place.room);
-
-        let mut state = place.room.lock();
-        let member = state.member(place.participant).ok_or_else(Refusal::not_joined)?;
-        let was_typing = member.typing_until.take().is_some();
-        let display_name = member.display_name.clone().or(name);
-        let identity = member.identity.clone();
-        state.seq += 1;
-        self.webhooks.emit(&Event::MessageSent {
-            room_id: &place.room.code,
-            message_id: id,
-            seq: state.seq,
-            participant_id: ParticipantRef(place.participant),
-            identity: &identity,
-            to: None,
-            text: self.webhooks.text(text),
-        });
-        let message = |nonce| {
-            encode(&ServerMessage::MessageReceived {
-                id,
-                seq: state.seq,
-                text: text.to_owned(),
-                sender: ParticipantRef(place.participant),
-                timestamp: self.wall_clock(),
-                room_id: place.room.code.clone(),
-                reply_to: request.reply_to,
-                display_name: display_name.clone(),
-                nonce,
-            })
-        };
-        if was_typing {
-            tell_typing(shard, &state.members, place.participant, false);
-        }
-        let (to_others, to_sender) = (message(None), message(request.nonce));
-        relay(
-            shard,
-            state
-                .members
-                .iter()
-                .map(|member| (member, if member.participant == place.participant { &to_sender } else { &to_others })),
-            Session::post,
-        );
-        drop(state);
-        count(&self.counters.chat_messages);
-        Ok(())
+        })
     }
 
-    /// Shows or hides that a participant writes.
-    pub(crate) fn typing(&self, place: &Place, typing: bool) -> Result<(), Refusal> {
-        let mut state = place.room.lock();
-        let member = state.member(place.participant).ok_or_else(Refusal::not_joined)?;
-        let until = typing.then(|| Instant::now() + TYPING_TIMEOUT);
-        let was_typing = std::mem::replace(&mut member.typing_until, until).is_some();
-        if was_typing != typing {
-            tell_typing(self.shard_of(&place.room), &state.members, place.participant, typing);
-        }
-        Ok(())
-    }
-
-    /// Hides those that were shown as writing for too long.
-    pub(crate) fn expire_typing(&self, room: &Room, now: Instant) {
+    /// Tells a room what became of the writes of its messages.
+    pub(crate) fn on_notice(&self, notice: Notice) {
+        let (Notice::Saved { room, .. } | Notice::Lost { room, .. }) = notice;
+        let Some(room) = self.directory.room_by_uid(room) else { return };
         let mut state = room.lock();
-        let is_over = |member: &&mut Member| member.typing_until.is_some_and(|until| now >= until);
-        let over: Vec<_> = state
-            .members
-            .iter_mut()
-            .filter(is_over)
-            .map(|member| {
-                member.typing_until = None;
-                member.participant
-            })
-            .collect();
-        over.into_iter().for_each(|participant| tell_typing(self.shard_of(room), &state.members, participant, false));
-    }
-
-    /// Handles a message of the data channel `chat`.
-    pub(crate) fn handle_data(&self, place: &Place, text: &Bytes) {
-        let session = {
-            let mut state = place.room.lock();
-            let Some(member) = state.member(place.participant) else { return };
-            Arc::clone(&member.session)
-        };
-        count(&self.counters.messages);
-        let verdict = session.judge(Instant::now());
-        if verdict != Verdict::Pass {
-            count(&self.counters.messages_dropped);
-        }
-        let refusal = match verdict {
-            Verdict::Pass => self.handle_chat_frame(place, text).err(),
-            Verdict::DropAndWarn => Some(rate_limited()),
-            Verdict::Drop | Verdict::Close => None,
-        };
-        if let Some(refusal) = refusal {
-            let error = self.error(refusal);
-            let mut state = place.room.lock();
-            if let Some(member) = state.member(place.participant) {
-                relay(self.shard_of(&place.room), [(&*member, &error)].into_iter(), Session::post);
+        match notice {
+            Notice::Saved { up_to, .. } => {
+                let message = encode(&ServerMessage::MessagesSaved { up_to });
+                let wrote = state.members.iter_mut().filter_map(|member| member.chat.saved(up_to).then_some(member));
+                wrote.for_each(|member| member.session.post(message.clone()));
+            }
+            Notice::Lost { loss, .. } => {
+                let (count, from_seq, to_seq) = (loss.count, loss.from_seq, loss.to_seq);
+                state.tell_all(&ServerMessage::MessagesLost { count, from_seq, to_seq });
             }
         }
-    }
-
-    fn handle_chat_frame(&self, place: &Place, text: &Bytes) -> Result<(), Refusal> {
-        if text.len() > self.settings.max_frame_bytes {
-            let message = format!("at most {} bytes are allowed", self.settings.max_frame_bytes);
-            return Err(Refusal::new(ErrorCode::FrameTooLarge, message));
-        }
-        let text = std::str::from_utf8(text)
-            .map_err(|error| Refusal::new(ErrorCode::BadFrame, format!("the message is not UTF-8: {error}")))?;
-        let ClientFrame { id, message } = ClientFrame::parse(text)?;
-        let in_room = |room: &RoomCode| {
-            if place.room.code == *room { Ok(()) } else { Err(Refusal::wrong_room(room, &place.room.code)) }
-        };
-        let result = match message {
-            ClientMessage::SendMessage(message) => in_room(&message.room_id).and_then(|()| self.say(place, message)),
-            ClientMessage::Typing(typing) => in_room(&typing.room_id).and_then(|()| self.typing(place, typing.typing)),
-            other => {
-                let name = other.type_name();
-                let message = format!("`{name}` is not taken on the data channel: send-message and typing are allowed");
-                Err(Refusal::new(ErrorCode::NotAllowedHere, message).with_field("type"))
-            }
-        };
-        result.map_err(|refusal| refusal.with_id(id))
     }
 }
 
-impl Switchboard {
-    /// Tells a room what became of the writes of its messages.
-    pub(crate) fn on_notice(&self, notice: Notice) {
-        tracing::trace!(?notice);
+/// Whether a member may write now.
+///
+/// # Errors
+/// `forbidden`, by its role or by the room's settings.
+pub(crate) fn require_chat(member: &Member, state: &RoomState) -> Result<(), Refusal> {
+    require(Standing::Member(member.role), Action::Chat)?;
+    match state.record.settings.chat {
+        Allowed::Everyone => Ok(()),
+        Allowed::Hosts if member.role == Role::Host => Ok(()),
+        Allowed::Hosts => Err(Refusal::new(ErrorCode::Forbidden, "in this room only hosts may write")),
+        Allowed::Nobody => Err(Refusal::new(ErrorCode::Forbidden, "in this room nobody may write")),
     }
+}
+
+/// The message that a member said under a nonce before, as it was or is now.
+fn said_before(room: &Room, state: &RoomState, member: &Member, nonce: &str, text: &str) -> Option<ChatMessage> {
+    let said = member.chat.said(nonce)?;
+    let nonce = Some(nonce.to_owned());
+    if let Some(recent) = state.chat.find(said.id) {
+        let mut message = ChatMessage { nonce, ..state::show(&recent.record, recent.file.clone(), &room.code) };
+        if !recent.kept && recent.record.deleted_at.is_none() {
+            text.clone_into(&mut message.text);
+        }
+        return Some(message);
+    }
+    // Long ago: its words are those of the repetition.
+    Some(ChatMessage {
+        id: said.id,
+        seq: said.seq,
+        text: text.to_owned(),
+        sender: ParticipantRef(member.participant),
+        identity: member.identity.clone(),
+        timestamp: said.sent_at,
+        room_id: room.code.clone(),
+        reply_to: None,
+        display_name: member.display_name.clone(),
+        to: None,
+        file: None,
+        edited_at: None,
+        deleted_at: None,
+        reactions: Vec::new(),
+        nonce,
+    })
+}
+
+/// The person behind a participant.
+fn recipient(state: &RoomState, to: ParticipantRef) -> Result<Identity, Refusal> {
+    let member = state.members.iter().find(|member| member.participant == to.0);
+    let missing = || Refusal::new(ErrorCode::UserNotFound, format!("there is no participant {to} in this room"));
+    Ok(member.ok_or_else(|| missing().with_field("to"))?.identity.clone())
+}
+
+/// Whether the message replied to is one that the sender may see; what was said to one person stays between the two.
+/// Messages that are not in memory are not looked for: their ids tell nothing.
+fn check_reply(
+    state: &RoomState,
+    sender: &Identity,
+    reply_to: Option<MessageId>,
+    to: Option<&Identity>,
+) -> Result<(), Refusal> {
+    let Some(recent) = reply_to.and_then(|id| state.chat.find(id)) else { return Ok(()) };
+    let record = &recent.record;
+    if !Reader::Person(sender.clone()).sees(record) {
+        return Err(not_found(record.id).with_field("replyTo"));
+    }
+    let within = |recipient: &Identity| Some(recipient) == record.to.as_ref() || *recipient == record.identity;
+    if record.to.is_some() && !to.is_some_and(within) {
+        let message = "a reply to a direct message must go `to` the other of the two";
+        return Err(Refusal::field("replyTo", message));
+    }
+    Ok(())
+}
+
+pub(crate) fn not_found(id: MessageId) -> Refusal {
+    Refusal::new(ErrorCode::MessageNotFound, format!("there is no message {id}, or it is deleted"))
 }
 
 /// What a client is told whose messages come too fast.
-pub(crate) fn rate_limited() -> Refusal {
-    Refusal::new(ErrorCode::RateLimited, "too many messages: some were dropped, send fewer per second")
+pub(crate) fn rate_limited(rate: Rate) -> Refusal {
+    let Rate { per_second, burst } = rate;
+    let message = format!("{per_second} messages a second are allowed, {burst} at once: some were dropped");
+    Refusal::new(ErrorCode::RateLimited, message)
 }
 
-fn tell_typing(shard: &Shard, members: &[Member], participant: ParticipantId, typing: bool) {
-    let text = encode(&ServerMessage::Typing { participant_id: ParticipantRef(participant), typing });
-    let others = members.iter().filter(|member| member.participant != participant);
-    relay(shard, others.map(|member| (member, &text)), Session::post_ephemeral);
-}
-
-/// Sends to each by its data channel, or by `fallback` where none is open. The shard is not waited for: when its channel
-/// cannot take all, everyone gets the fallback.
-fn relay<'a>(
-    shard: &Shard,
-    recipients: impl Iterator<Item = (&'a Member, &'a Utf8Bytes)> + Clone,
-    fallback: fn(&Session, Utf8Bytes),
-) {
-    let channels = recipients.clone().filter(|(member, _)| member.chat_open).count();
+/// Sends a message to each that it is for: by the data channel where that takes it, else by the socket. The shard is not
+/// waited for: when its channel cannot take all, everyone gets it by the socket.
+fn relay<'a>(shard: &Shard, members: &mut [Member], record: &MessageRecord, text: impl Fn(&Member) -> &'a Utf8Bytes) {
+    let is_for = |member: &Member| Reader::Person(member.identity.clone()).sees(record);
+    let takes = |member: &Member| member.chat.line.takes(text(member).len());
+    let channels = members.iter().filter(|member| is_for(member) && takes(member).is_some()).count();
     let mut permits = if channels > 0 { shard.try_reserve(channels).ok() } else { None };
-    for (member, text) in recipients {
-        match &mut permits {
-            Some(permits) if member.chat_open => permits.send(Command::SendData {
-                participant: member.participant,
-                channel: Channel::Chat,
-                text: text.clone().into(),
-            }),
-            _ => fallback(&member.session, text.clone()),
+    for member in members.iter_mut().filter(|member| is_for(member)) {
+        let text = text(member).clone();
+        match (&mut permits, takes_now(member, &text)) {
+            (Some(permits), Some(opening)) => {
+                member.chat.line.hold(record.id, text.clone());
+                let (participant, channel) = (member.participant, Channel::Chat);
+                permits.send(Command::SendData { participant, channel, opening, text: text.into() });
+            }
+            _ => member.session.post(text),
         }
     }
+}
+
+fn takes_now(member: &Member, text: &Utf8Bytes) -> Option<u32> {
+    member.chat.line.takes(text.len())
 }

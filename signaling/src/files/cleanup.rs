@@ -10,15 +10,10 @@ use object_store::path::Path;
 use object_store::{Error, ObjectStore};
 use std::collections::{BTreeSet, HashSet};
 use std::io;
-use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// Files listed, and removed (the storage bounds how many at a time), before the next are listed.
 const PAGE: usize = 1000;
-
-/// Attempts to empty a room, and what is waited between them; whoever asked may ask again.
-const ATTEMPTS: u32 = 3;
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// The most rooms that a search for orphans knows of: more than any server has.
 const MAX_ROOMS: usize = 1_000_000;
@@ -30,14 +25,7 @@ impl Files {
     /// When some may be left: to be tried again.
     pub(crate) async fn remove_room(&self, room: RoomUid) -> Result<(), Refusal> {
         let Some(store) = self.settings.storage.store() else { return Ok(()) };
-        let mut attempt = 1;
-        while let Err(error) = self.empty(store, room).await {
-            if attempt == ATTEMPTS {
-                return Err(unavailable(error));
-            }
-            sleep(PAUSE * attempt).await;
-            attempt += 1;
-        }
+        self.empty(store, room).await.map_err(unavailable)?;
         self.quotas.forget_room(room);
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::kind::{self, HEAD_BYTES};
 use super::quota::Claim;
 use super::{Files, unavailable, within};
 use crate::access::Identity;
+use crate::lifecycle::to_the_end;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::file::SharedFile;
 use crate::room::Room;
@@ -61,12 +62,12 @@ impl Switchboard {
         // Dropped with the request: the task learns that its client is gone.
         let (_here, gone) = oneshot::channel::<()>();
         let board = Arc::clone(self);
-        let task = tokio::spawn(async move {
+        to_the_end(async move {
             let taken = board.receive(upload, body, claim, gone).await;
             drop(place);
             taken
-        });
-        task.await.map_err(|_| Refusal::new(ErrorCode::Internal, "the upload failed"))?
+        })
+        .await
     }
 
     /// Learns what a room holds, once.
@@ -117,7 +118,7 @@ impl Switchboard {
         if let Err(error) = self.store.add_file(&record).await {
             self.forget_upload(&record).await;
             return Err(match error {
-                StoreError::Missing => self.room(&room.code).err().unwrap_or_else(Refusal::busy),
+                StoreError::Missing => self.gone(&room),
                 error => error.into(),
             });
         }

@@ -1,8 +1,9 @@
 //! What a client says.
 
+use super::chat::{ChatReceived, DeleteMessage, EditMessage, GetMessages, React, SendMessage};
 use super::error::{ErrorCode, Refusal};
 use super::fields;
-use super::ids::{MessageId, RoomCode, TrackRef, clip};
+use super::ids::{RoomCode, TrackRef, clip};
 use super::track::Source;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -64,6 +65,16 @@ client_messages! {
     LeaveRoom(LeaveRoom) = "leave-room";
     /// Says something in the room's chat.
     SendMessage(SendMessage) = "send-message";
+    /// Changes a message of one's own.
+    EditMessage(EditMessage) = "edit-message";
+    /// Deletes a message.
+    DeleteMessage(DeleteMessage) = "delete-message";
+    /// Reacts to a message, or takes that back.
+    React(React) = "react";
+    /// Asks for what was said.
+    GetMessages(GetMessages) = "get-messages";
+    /// Acknowledges what came on the data channel.
+    ChatReceived(ChatReceived) = "chat-received";
     /// Tells that the participant writes, or no longer does.
     Typing(Typing) = "typing";
     /// Offers what the client publishes.
@@ -177,25 +188,6 @@ impl std::fmt::Debug for Resume {
 pub struct LeaveRoom {
     /// The room.
     pub room_id: RoomCode,
-}
-
-/// Body of `send-message`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SendMessage {
-    /// The room.
-    pub room_id: RoomCode,
-    /// What is said.
-    pub text: String,
-    /// A name for this message, used when the participant joined without one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    /// The message that this one replies to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reply_to: Option<MessageId>,
-    /// Given back to the sender alone, so that it knows its own message.
-    #[serde(default, deserialize_with = "tag", skip_serializing_if = "Option::is_none")]
-    pub nonce: Option<String>,
 }
 
 /// Body of `typing`.
@@ -350,7 +342,7 @@ pub struct SetLayer {
 #[serde(deny_unknown_fields)]
 pub struct Ping {}
 
-fn tag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(super) fn tag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let tag = Option::<String>::deserialize(deserializer)?;
     match tag {
         Some(tag) if tag.len() > MAX_TAG_BYTES => {

@@ -111,6 +111,10 @@ codes! {
     FileTypeRefused = "file-type-refused";
     /// The room's files are as many, or as large together, as they may be.
     FilesFull = "files-full";
+    /// There is no such participant in the room.
+    UserNotFound = "user-not-found";
+    /// There is no such message, or not for these eyes, or it is deleted.
+    MessageNotFound = "message-not-found";
     /// The request comes from a page of another origin.
     OriginRefused = "origin-refused";
 }

@@ -3,7 +3,9 @@
 //! `docs/protocol.md` explains it for whoever writes a client; the files in `signaling/protocol/` hold one example of each
 //! message, which these types, that document and the web client's tests are held against.
 
+pub mod chat;
 pub mod client;
+pub mod emoji;
 pub mod error;
 pub mod fields;
 pub(crate) mod file;

@@ -3,6 +3,7 @@
 use super::ids::{MessageId, ParticipantRef, RoomCode, TrackRef};
 use super::time::Timestamp;
 use crate::access::Identity;
+use crate::store::FileId;
 
 /// Describes a type that is a string on the wire.
 macro_rules! text_schema {
@@ -41,6 +42,7 @@ text_schema!(
     "^p[0-9a-f][0-9a-hjkmnp-tv-z]{12}$",
     "p7b3mq0x9d2kfa"
 );
+text_schema!(FileId, "FileId", "A shared file.", "^f[0-9a-f][0-9a-hjkmnp-tv-z]{12}$", "f2c5r8vkz41hyt");
 text_schema!(TrackRef, "TrackId", "A track.", "^t[0-9a-f][0-9a-hjkmnp-tv-z]{12}$", "t0q4n6x8s2b7mj");
 text_schema!(MessageId, "MessageId", "A chat message.", "^m[0-9a-f][0-9a-hjkmnp-tv-z]{12}$", "m5h2v9c0qk7xn3");
 text_schema!(

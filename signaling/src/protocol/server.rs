@@ -1,5 +1,6 @@
 //! What the server says.
 
+use super::chat::ChatMessage;
 use super::client::{AnswerDescription, CandidateInit, OfferDescription};
 use super::error::{ErrorCode, Refusal};
 use super::ids::{MessageId, ParticipantRef, RoomCode, TrackRef};
@@ -7,6 +8,7 @@ use super::room::RoomView;
 use super::text::MAX_NAME_BYTES;
 use super::time::Timestamp;
 use super::track::{Participant, Source, Track};
+use crate::access::Identity;
 use crate::store::FileId;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,8 @@ pub enum ServerMessage {
         protocol: u32,
         /// Drawn anew at each start of the server.
         server_id: String,
+        /// Whether tokens are needed.
+        access: Access,
         /// For `RTCPeerConnection`.
         ice_servers: Vec<IceServer>,
         /// The server's bounds.
@@ -76,26 +80,63 @@ pub enum ServerMessage {
         file_id: FileId,
     },
     /// A chat message.
-    MessageReceived {
+    MessageReceived(ChatMessage),
+    /// A chat message says something else from now on.
+    MessageEdited {
         /// The message.
         id: MessageId,
-        /// Its place in the room's one order, counted from 1.
+        /// Its place.
         seq: u64,
-        /// What was said.
+        /// What it says.
         text: String,
-        /// By whom.
-        sender: ParticipantRef,
-        /// When.
-        timestamp: Timestamp,
-        /// Where.
-        room_id: RoomCode,
-        /// The message that it replies to.
-        reply_to: Option<MessageId>,
-        /// The sender's name.
-        display_name: Option<String>,
-        /// Of `send-message`; only its sender is told.
+        /// When it was changed.
+        edited_at: Timestamp,
+    },
+    /// A chat message is deleted; its place stays.
+    MessageDeleted {
+        /// The message.
+        id: MessageId,
+        /// Its place.
+        seq: u64,
+        /// When it was deleted.
+        deleted_at: Timestamp,
+    },
+    /// Someone reacts to a chat message, or took that back.
+    MessageReacted {
+        /// The message.
+        id: MessageId,
+        /// Its place.
+        seq: u64,
+        /// How.
+        emoji: String,
+        /// Who.
+        identity: Identity,
+        /// Whether the reaction comes or goes.
+        on: bool,
+    },
+    /// The reply to `get-messages`.
+    Messages {
+        /// In the order of `seq`, in their latest form.
+        messages: Vec<ChatMessage>,
+        /// There are more in the direction that was asked for.
+        more: bool,
+        /// Of `get-messages`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        nonce: Option<String>,
+        id: Option<String>,
+    },
+    /// What one said is stored for good.
+    MessagesSaved {
+        /// All up to that `seq`.
+        up_to: u64,
+    },
+    /// Messages, or changes of them, could not be stored: later comers will not see them.
+    MessagesLost {
+        /// How many.
+        count: u64,
+        /// The first message concerned.
+        from_seq: u64,
+        /// The last one.
+        to_seq: u64,
     },
     /// Someone else writes, or no longer does.
     Typing {
@@ -231,6 +272,16 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
     },
+}
+
+/// What it takes to get into a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// To know its id.
+    Open,
+    /// A token, or an invite.
+    Keys,
 }
 
 /// A member's view of its room.

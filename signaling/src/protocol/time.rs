@@ -43,6 +43,12 @@ impl Timestamp {
         self.0 / 1000
     }
 
+    /// The same without the milliseconds beyond its second, as tokens write it.
+    #[must_use]
+    pub(crate) const fn whole_seconds(self) -> Self {
+        Self(self.0 - self.0 % 1000)
+    }
+
     /// The point that `text` writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -1,16 +1,20 @@
-//! `/api/rooms/{room}/files`: shared files.
+//! `/api/rooms/{room_id}/files`: shared files.
 //!
 //! Whatever a file is, its answer cannot do anything in the page's origin: it is saved, not shown, unless it is an image, sound
 //! or video and is asked for in place; its type is the server's finding and not to be guessed at; and a sandbox is around it.
 
 use super::{AtRoom, Board, Done, Routes};
-use crate::access::{Action, Caller, Identity, require};
+use crate::access::{Action, Caller, Identity};
 use crate::files::{Upload, Wanted, disposition, may_be_shown_inline, not_found, parse_file_name, wanted};
+use crate::gate::Who;
+use crate::lifecycle::to_the_end;
+use crate::limits::Kind;
 use crate::problem::Problem;
+use crate::protocol::RoomCode;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::file::SharedFile;
-use crate::room::Room;
 use crate::store::{FileId, FileRecord};
+use crate::visitor::Visitor;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, RawPathParams, State};
@@ -24,6 +28,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use tokio::time::Instant;
+use utoipa::ToSchema;
 
 /// Files of a page of the list.
 const PAGE: usize = 50;
@@ -33,8 +39,8 @@ static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resou
 
 pub(super) fn routes() -> Routes {
     Router::new()
-        .route("/rooms/{room}/files", get(list).post(upload))
-        .route("/rooms/{room}/files/{file}", get(download).delete(remove))
+        .route("/rooms/{room_id}/files", get(list_files).post(upload_file))
+        .route("/rooms/{room_id}/files/{file_id}", get(get_file).delete(delete_file))
 }
 
 #[derive(Deserialize)]
@@ -62,14 +68,16 @@ fn page() -> usize {
     PAGE
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct FileBody {
+    /// Always `true`.
     success: bool,
     file: SharedFile,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct FilesBody {
+    /// Always `true`.
     success: bool,
     files: Vec<SharedFile>,
 }
@@ -80,20 +88,40 @@ fn fields<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Refusal> {
     query.map(|Query(fields)| fields).map_err(bad)
 }
 
-async fn upload(
+/// Share a file
+///
+/// The body is the file's bytes as they are.
+#[utoipa::path(
+    post, path = "/api/rooms/{room_id}/files", operation_id = "upload_file", tag = "files",
+    params(
+        ("room_id" = RoomCode, Path),
+        ("name" = String, Query, description = "What people call it: 1 to 255 bytes, no path", min_length = 1, max_length = 255),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses(
+        (status = 201, description = "The file is there for everybody in the room.", body = FileBody),
+        (status = 413, description = "The file is larger than the server takes."),
+        (status = 415, description = "Files of that type are not taken; the type is that of the content."),
+        (status = 507, description = "The room's files are as many, or as large together, as they may be."),
+    )
+)]
+async fn upload_file(
     State(board): Board,
     AtRoom(room): AtRoom,
     caller: Caller,
+    visitor: Visitor,
     query: Result<Query<UploadQuery>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<FileBody>), Problem> {
     let uploader = {
         let state = room.lock();
-        require(caller.standing(&room, &state), Action::UploadFile)?;
+        caller.require(&board, &room, &state, Action::UploadFile)?;
         // Whoever has a room's host secret without being in the room.
         caller.identity(&room, &state).or_else(|| Identity::parse("host")).ok_or_else(Refusal::busy)?
     };
+    let who = Who { address: visitor.address, identity: Some(&uploader), room: None };
+    board.gate.take(Kind::Upload, who, Instant::now())?;
     let name = parse_file_name(&fields(query)?.name)
         .map_err(|message| Refusal::new(ErrorCode::NameInvalid, message).with_field("name"))?;
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -101,13 +129,25 @@ async fn upload(
     Ok((StatusCode::CREATED, Json(FileBody { success: true, file })))
 }
 
-async fn list(
+/// List shared files
+///
+/// The earliest first.
+#[utoipa::path(
+    get, path = "/api/rooms/{room_id}/files", operation_id = "list_files", tag = "files",
+    params(
+        ("room_id" = RoomCode, Path),
+        ("skip" = Option<u64>, Query, description = "Files to leave out"),
+        ("limit" = Option<u64>, Query, description = "Files at most, 50 without it", minimum = 1, maximum = 200),
+    ),
+    responses((status = 200, description = "A page of the room's files.", body = FilesBody))
+)]
+async fn list_files(
     State(board): Board,
     AtRoom(room): AtRoom,
     caller: Caller,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<FilesBody>, Problem> {
-    require(caller.standing(&room, &room.lock()), Action::DownloadFile)?;
+    caller.require(&board, &room, &room.lock(), Action::DownloadFile)?;
     let ListQuery { skip, limit } = fields(query)?;
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Refusal::field("limit", format!("`limit` is {limit}, 1 to {MAX_PAGE} is allowed")).into());
@@ -116,7 +156,25 @@ async fn list(
     Ok(Json(FilesBody { success: true, files: files.into_iter().map(SharedFile::from).collect() }))
 }
 
-async fn download(
+/// Fetch a shared file
+#[utoipa::path(
+    get, path = "/api/rooms/{room_id}/files/{file_id}", operation_id = "get_file", tag = "files",
+    params(
+        ("room_id" = RoomCode, Path),
+        ("file_id" = FileId, Path),
+        ("inline" = Option<String>, Query, description = "1: images, sound and video are to be shown in place"),
+        ("Range" = Option<String>, Header, description = "One range of bytes (RFC 9110)"),
+        ("If-Range" = Option<String>, Header, description = "The content that the range continues"),
+        ("If-None-Match" = Option<String>, Header, description = "Content that is known already"),
+    ),
+    responses(
+        (status = 200, description = "All of it.", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 206, description = "The range.", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 304, description = "The content is known."),
+        (status = 416, description = "Nothing of the range is there."),
+    )
+)]
+async fn get_file(
     State(board): Board,
     AtRoom(room): AtRoom,
     caller: Caller,
@@ -125,7 +183,7 @@ async fn download(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    require(caller.standing(&room, &room.lock()), Action::DownloadFile)?;
+    caller.require(&board, &room, &room.lock(), Action::DownloadFile)?;
     let file = board.file(&room, file_id(&params)?).await?;
     let inline = fields(query)?.inline.is_some_and(|inline| inline == "1") && may_be_shown_inline(&file.content_type);
     // A file never changes.
@@ -179,29 +237,35 @@ fn matches(value: &HeaderValue, etag: &str) -> bool {
     tags.into_iter().any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-async fn remove(
+/// Remove a shared file
+///
+/// One's own, or as a host or administrator anybody's.
+#[utoipa::path(
+    delete, path = "/api/rooms/{room_id}/files/{file_id}", operation_id = "delete_file", tag = "files",
+    params(("room_id" = RoomCode, Path), ("file_id" = FileId, Path)),
+    responses((status = 200, description = "Its bytes are gone; everybody in the room was told.", body = Done))
+)]
+async fn delete_file(
     State(board): Board,
     AtRoom(room): AtRoom,
     caller: Caller,
     params: RawPathParams,
 ) -> Result<Json<Done>, Problem> {
-    let (standing, identity) = of(&caller, &room);
-    require(standing, Action::DownloadFile)?;
+    let identity = {
+        let state = room.lock();
+        caller.require(&board, &room, &state, Action::DownloadFile)?;
+        caller.identity(&room, &state)
+    };
     let file = board.file(&room, file_id(&params)?).await?;
     if identity.as_ref() != Some(&file.uploader) {
-        require(standing, Action::DeleteFile)?;
+        caller.require(&board, &room, &room.lock(), Action::DeleteFile)?;
     }
-    board.remove_file(&room, file.id).await?;
+    to_the_end(async move { board.remove_file(&room, file.id).await }).await?;
     Ok(Json(Done::YES))
-}
-
-fn of(caller: &Caller, room: &Room) -> (crate::access::Standing, Option<Identity>) {
-    let state = room.lock();
-    (caller.standing(room, &state), caller.identity(room, &state))
 }
 
 /// The file that the path names; what is no file's id names none.
 fn file_id(params: &RawPathParams) -> Result<FileId, Refusal> {
-    let text = params.iter().find(|&(name, _)| name == "file").map(|(_, text)| text);
+    let text = params.iter().find(|&(name, _)| name == "file_id").map(|(_, text)| text);
     text.and_then(FileId::parse).ok_or_else(not_found)
 }

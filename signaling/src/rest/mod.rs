@@ -7,10 +7,12 @@
 pub(crate) mod body;
 mod files;
 mod list;
+mod messages;
 mod path;
 mod people;
 pub(crate) mod query;
 mod rooms;
+mod tokens;
 mod wishes;
 
 pub(crate) use path::AtRoom;
@@ -48,7 +50,9 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
     Router::new()
         .merge(rooms::routes())
         .merge(list::routes())
+        .merge(messages::routes())
         .merge(people::routes())
+        .merge(tokens::routes())
         .merge(files::routes())
         .route("/openapi.json", get(openapi_json))
         .fallback(not_found)

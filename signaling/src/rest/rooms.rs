@@ -213,7 +213,7 @@ async fn change_room(
     let change = wishes.check(&board.settings, now).await?;
     let room = to_the_end(async move {
         let expected = expected(&headers, &room)?;
-        let has_spoken = room.lock().seq > 0;
+        let has_spoken = room.lock().chat.last_seq() > 0;
         board.change_room(&room, expected, |record| change.clone().apply(record, now, has_spoken)).await?;
         let room = room.lock().view(true);
         Ok(room)

@@ -22,8 +22,8 @@ pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
 pub(crate) use mongo::MongoStore;
 pub(crate) use records::{
-    FileId, FileRecord, InviteRecord, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,
-    SessionRecord, Write,
+    FileId, FileRecord, InviteRecord, MAX_REACTIONS, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid,
+    Secret, SessionRecord, Write,
 };
 
 use crate::protocol::error::{ErrorCode, Refusal};

@@ -31,7 +31,7 @@ fn data_bytes(member: &Member, text: Bytes) -> Event {
 /// What went to data channels since the last call.
 fn sent(house: &mut House) -> Vec<(ParticipantId, Value)> {
     let sent = |command| match command {
-        Command::SendData { participant, channel: Channel::Chat, text } => {
+        Command::SendData { participant, channel: Channel::Chat, text, .. } => {
             (participant, serde_json::from_slice(&text).unwrap())
         }
         other => panic!("{other:?}"),
@@ -88,7 +88,7 @@ async fn wrong_texts_are_refused() {
 async fn one_order_holds_over_channels_and_sockets() {
     let mut house = House::new();
     let (mut ana, mut bo) = pair(&mut house).await;
-    house.event(Event::ChannelOpened { participant: ana.participant(), channel: Channel::Chat });
+    house.event(Event::ChannelOpened { participant: ana.participant(), channel: Channel::Chat, opening: 1 });
     for round in 0..10 {
         house.event(data(&ana, &say(&format!("channel {round}"))));
         bo.send(say(&format!("socket {round}"))).await;
@@ -105,7 +105,10 @@ async fn one_order_holds_over_channels_and_sockets() {
     assert_eq!(by_channel.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=20).collect::<Vec<_>>());
     assert!(ana.next().is_null(), "nothing came twice");
 
+    // What the client has not counted comes again by the socket.
+    house.event(data(&ana, &json!({"type": "chat-received", "count": 18})));
     house.event(Event::ChannelClosed { participant: ana.participant(), channel: Channel::Chat });
+    assert_eq!(ana.all().iter().map(|message| message["seq"].clone()).collect::<Vec<_>>(), [19, 20]);
     bo.send(say("x")).await;
     assert_eq!(ana.next()["seq"], 21);
 }
@@ -114,18 +117,27 @@ async fn one_order_holds_over_channels_and_sockets() {
 async fn what_a_channel_refuses_goes_by_socket() {
     let mut house = House::new();
     let (mut ana, mut bo) = pair(&mut house).await;
-    house.event(Event::ChannelOpened { participant: ana.participant(), channel: Channel::Chat });
+    house.event(Event::ChannelOpened { participant: ana.participant(), channel: Channel::Chat, opening: 1 });
     bo.send(say("x")).await;
-    let Some(Command::SendData { participant, channel, text }) = house.take_commands().pop() else { panic!() };
-    house.event(Event::DataRefused { participant, channel, text });
-    assert_eq!(ana.next()["text"], "x");
+    bo.send(say("y")).await;
+    assert_eq!(sent(&mut house).len(), 2);
+    house.event(Event::DataRefused { participant: ana.participant(), channel: Channel::Chat, opening: 1 });
+    assert_eq!(ana.all().iter().map(|message| message["text"].clone()).collect::<Vec<_>>(), ["x", "y"]);
+    // This opening is of no use any more; one that is gone says nothing of the next.
+    bo.send(say("z")).await;
+    assert_eq!(ana.next()["text"], "z");
+    house.event(Event::ChannelOpened { participant: ana.participant(), channel: Channel::Chat, opening: 2 });
+    house.event(Event::DataRefused { participant: ana.participant(), channel: Channel::Chat, opening: 1 });
+    bo.send(say("a")).await;
+    assert_eq!(sent(&mut house).len(), 1);
+    assert!(ana.next().is_null());
 }
 
 #[tokio::test]
 async fn a_shard_that_does_not_keep_up_is_not_waited_for() {
     let mut house = House::with(Settings::default(), 3);
     let (mut ana, mut bo) = pair(&mut house).await;
-    house.event(Event::ChannelOpened { participant: ana.participant(), channel: Channel::Chat });
+    house.event(Event::ChannelOpened { participant: ana.participant(), channel: Channel::Chat, opening: 1 });
     for _ in 0..5 {
         house.event(data(&bo, &say("x")));
     }
@@ -135,27 +147,29 @@ async fn a_shard_that_does_not_keep_up_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn the_channel_takes_chat_only() {
+async fn the_channel_takes_chat_only_and_refusals_come_by_socket() {
     let mut house = House::new();
-    let (ana, mut bo) = pair(&mut house).await;
-    house.event(Event::ChannelOpened { participant: ana.participant(), channel: Channel::Chat });
-    let event = |value: Value| data(&ana, &value);
-    for (event, code) in [
-        (event(json!({"type": "leave-room", "roomId": "abc", "id": "1"})), "not-allowed-here"),
-        (event(json!({"type": "resume", "resumeToken": "x"})), "not-allowed-here"),
-        (event(json!({"type": "send-message", "roomId": "other", "text": "x"})), "wrong-room"),
-        (event(say("")), "text-empty"),
-        (event(json!({"type": "dance"})), "unknown-type"),
-        (data_bytes(&ana, Bytes::from_static(b"\xff\xfe")), "bad-frame"),
-        (data_bytes(&ana, Bytes::from_static(b"hello")), "bad-frame"),
-        (data_bytes(&ana, vec![b'x'; Settings::default().max_frame_bytes + 1].into()), "frame-too-large"),
+    let (mut ana, mut bo) = pair(&mut house).await;
+    house.event(Event::ChannelOpened { participant: ana.participant(), channel: Channel::Chat, opening: 1 });
+    let with_file = json!({"type": "send-message", "roomId": "abc", "text": "x", "fileId": "f3g9wd5ze0k1rf"});
+    for (text, code) in [
+        (json!({"type": "leave-room", "roomId": "abc", "id": "1"}).to_string().into_bytes(), "not-allowed-here"),
+        (json!({"type": "resume", "resumeToken": "x"}).to_string().into_bytes(), "not-allowed-here"),
+        (json!({"type": "send-message", "roomId": "other", "text": "x"}).to_string().into_bytes(), "wrong-room"),
+        (with_file.to_string().into_bytes(), "not-allowed-here"),
+        (json!({"type": "chat-received", "count": 1}).to_string().into_bytes(), "bad-message"),
+        (say("").to_string().into_bytes(), "text-empty"),
+        (json!({"type": "dance"}).to_string().into_bytes(), "unknown-type"),
+        (b"\xff\xfe".to_vec(), "bad-frame"),
+        (b"hello".to_vec(), "bad-frame"),
+        (vec![b'x'; Settings::default().max_frame_bytes + 1], "frame-too-large"),
     ] {
-        house.event(event);
-        let answers = sent(&mut house);
-        assert_eq!(answers.len(), 1, "{code}");
-        assert_eq!((&answers[0].1["type"], &answers[0].1["code"]), (&json!("error"), &json!(code)));
+        house.event(data_bytes(&ana, text.into()));
+        let answer = ana.next();
+        assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!(code)));
     }
-    assert!(bo.next().is_null());
+    assert_eq!(ana.refused(json!({"type": "chat-received", "count": 0})).await["code"], "not-allowed-here");
+    assert!(bo.next().is_null() && sent(&mut house).is_empty());
 }
 
 #[tokio::test]
