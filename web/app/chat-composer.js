@@ -51,7 +51,11 @@ export class Composer {
   reply(message) {
     this.#setContext({ kind: 'reply', message });
     // The answer to what was said in private is private.
-    if (message.to !== null && !message.own) this.writeTo(message.sender);
+    if (message.to === null) return;
+    const people = [...this.room.participants.values()];
+    const other = people.find(({ participantId, identity }) => (message.own ? identity === message.to || participantId === message.to : participantId === message.sender))
+      ?? people.find(({ identity }) => !message.own && identity === message.identity);
+    if (other) this.writeTo(other.participantId);
   }
 
   /** @param {ChatMessage} message one's own */

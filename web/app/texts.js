@@ -51,6 +51,7 @@ const TEXTS = {
   'message-not-found': 'This message is gone.',
   'file-not-found': 'This file is gone.',
   'file-too-large': 'This file is too large.',
+  'files-full': 'This room holds as many files as it may. Delete some first.',
   'file-type-refused': 'Files of this type are not accepted here.',
   'frame-too-large': 'This message is too long.',
 };

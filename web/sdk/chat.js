@@ -74,7 +74,9 @@ export class Chat extends Emitter {
     this.request = request;
     this.ownId = ownId;
     this.ownIdentity = ownIdentity;
-    this.outbox = new Outbox({ transmit: (message) => sendOnChannel(message) || sendOnSocket(message), isUp });
+    // A message with a file waits for the store, which the channel does not.
+    const byChannel = (/** @type {Message} */ message) => message.fileId === undefined && sendOnChannel(message);
+    this.outbox = new Outbox({ transmit: (message) => byChannel(message) || sendOnSocket(message), isUp });
     this.outbox.on('changed', (detail) => this.emit('outgoing', detail));
   }
 
@@ -96,16 +98,21 @@ export class Chat extends Emitter {
   }
 
   /** @param {string} messageId */
-  delete(messageId) {
+  async delete(messageId) {
+    if (this.log.get(messageId)?.deletedAt) return;
     const wire = messages.deleteMessage({ roomId: this.roomId, messageId, id: nextRequestId() });
-    return this.#change(wire, (news) => news.type === 'message-deleted' && news.id === messageId);
+    await this.#change(wire, (news) => news.type === 'message-deleted' && news.id === messageId);
   }
 
   /** @param {string} messageId @param {string} emoji @param {boolean} on */
-  react(messageId, emoji, on) {
+  async react(messageId, emoji, on) {
+    const identity = this.ownIdentity();
+    const reactions = this.log.get(messageId)?.reactions ?? [];
+    // What changes nothing is not told to anybody.
+    if (reactions.some((other) => other.emoji === emoji && other.identity === identity) === on) return;
     const wire = messages.react({ roomId: this.roomId, messageId, emoji, on, id: nextRequestId() });
-    return this.#change(wire, (news) =>
-      news.type === 'message-reacted' && news.id === messageId && news.emoji === emoji && news.on === on && news.identity === this.ownIdentity());
+    await this.#change(wire, (news) =>
+      news.type === 'message-reacted' && news.id === messageId && news.emoji === emoji && news.on === on && news.identity === identity);
   }
 
   /**
@@ -195,23 +202,21 @@ export class Chat extends Emitter {
     this.emit('file-removed', { fileId, messages: this.log.removeFile(fileId) });
   }
 
-  /** Fetches from the newest back to what is known. */
+  /** Fetches from the newest back to what is known. Each page is taken in as it comes: what is said of its messages next applies to it. */
   async #catchUp() {
     const known = this.log.lastSeq;
-    /** @type {ChatMessage[]} */ let missed = [];
     /** @type {number | undefined} */ let before;
     let more = true;
     for (let pages = 0; more && pages < (known === 0 ? 1 : MAX_CATCH_UP_PAGES); pages += 1) {
       const page = await this.#page({ before, limit: PAGE });
-      missed = [...page.messages, ...missed];
+      if (known === 0) this.hasEarlier = page.more;
+      const fresh = page.messages.filter((message) => this.#learn(message));
+      for (const message of fresh) this.#settleByContent(message);
+      if (known !== 0) fresh.forEach((message) => this.emit('message', { message }));
+      else if (fresh.length > 0) this.emit('history', { messages: fresh });
       before = page.messages[0]?.seq;
       more = page.more && before !== undefined && before > known + 1;
-      if (known === 0) this.hasEarlier = page.more;
     }
-    const fresh = missed.filter((message) => this.#learn(message));
-    for (const message of fresh) this.#settleByContent(message);
-    if (known === 0 && fresh.length > 0) this.emit('history', { messages: fresh });
-    else for (const message of fresh) this.emit('message', { message });
   }
 
   /** @param {{ before?: number, limit: number }} range */

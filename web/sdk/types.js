@@ -55,7 +55,7 @@
  * @property {string} timestamp ISO-8601
  * @property {string | null} replyTo message id
  * @property {string | null} identity of the sender: who it is, whatever the name says
- * @property {string | null} to the one participant (or identity) it is for; `null`: everyone
+ * @property {string | null} to identity of the one it is for; `null`: everyone
  * @property {FileInfo | null} file
  * @property {string | null} editedAt ISO-8601
  * @property {string | null} deletedAt ISO-8601; the text is empty then

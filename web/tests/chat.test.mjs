@@ -222,6 +222,7 @@ test('a change is done when the room has it, refused when the server says so, an
   await edited;
   chat.handle({ type: 'error', code: 'message-not-found', message: '', id: wire.socket[1].id });
   await assert.rejects(deleted, { code: 'message-not-found' });
+  await chat.react('m1', '🎉', false); // changes nothing: nobody is asked
   const reacted = chat.react('m1', '🎉', true);
   chat.handle({ type: 'message-reacted', id: 'm1', seq: 1, emoji: '🎉', identity: 'guest-ben', on: true });
   assert.equal(await Promise.race([reacted.then(() => 'done'), tick().then(() => 'waiting')]), 'waiting');
