@@ -50,9 +50,9 @@ export function gatePage({ code, text, retry, home, withoutInvite }) {
   ]);
 }
 
-/** In the lobby. @param {{ name: string | null, cancel: () => void }} options */
-export function waitingPage({ name, cancel }) {
-  return wordPage({ 'data-waiting': true }, name ?? 'Almost there', '', [
+/** In the lobby. @param {{ cancel: () => void }} options */
+export function waitingPage({ cancel }) {
+  return wordPage({ 'data-waiting': true }, 'Almost there', '', [
     h('button', { type: 'button', onclick: cancel, 'data-cancel-waiting': true }, 'Cancel'),
   ], h('p', { class: 'lead waiting', role: 'status' }, h('span', { class: 'spinner' }), 'Waiting for a host to let you in.'));
 }

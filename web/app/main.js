@@ -103,7 +103,7 @@ async function joinRoom({ roomId, displayName, local, query, credentials }) {
     iceTransportPolicy: query.get('relay') === '1' ? 'relay' : undefined,
     onRoom: (entering) => entering.on('lobby-waiting', () => {
       if (media !== local) entering.leave(); // the page was left while joining
-      else if (handle.room !== entering) show(waitingPage({ name: document.title.replace(/ · Parlor$/, ''), cancel: () => cancelWaiting(entering) }));
+      else if (handle.room !== entering) show(waitingPage({ cancel: () => cancelWaiting(entering) }));
     }),
   });
   if (media !== local) {

@@ -55,7 +55,7 @@ function openMenu(button, label, items, head) {
 function place(menu, anchor) {
   const { width, height } = menu.getBoundingClientRect();
   const below = anchor.bottom + GAP + height <= innerHeight;
-  const top = below ? anchor.bottom + GAP : Math.max(GAP, anchor.top - GAP - height);
+  const top = Math.max(GAP, below ? anchor.bottom + GAP : anchor.top - GAP - height);
   const left = Math.min(Math.max(GAP, anchor.right - width), innerWidth - width - GAP);
   menu.style.setProperty('top', `${top}px`);
   menu.style.setProperty('left', `${left}px`);

@@ -28,6 +28,8 @@ const EVENTS = /** @type {const} */ ([
 export class PeoplePanel {
   /** @type {(() => void)[]} */ #stops = [];
   #drawn = 0;
+  /** Takes the last word about the lobby away, which is not to cover the lobby itself. */
+  #hideNews = () => {};
 
   /** @param {Room} room @param {PanelActions} actions */
   constructor(room, actions) {
@@ -45,7 +47,7 @@ export class PeoplePanel {
     this.#stops.push(
       room.on('lobby-joined', ({ person }) => {
         announce(`${nameOrGuest(person.displayName)} is waiting to be let in.`);
-        toast(`${nameOrGuest(person.displayName)} is waiting to be let in.`);
+        if (!this.open) this.#sayWaiting();
         this.#redraw();
       }),
       room.on('lobby-left', () => this.#redraw()),
@@ -61,6 +63,7 @@ export class PeoplePanel {
   setOpen(open) {
     this.element.hidden = !open;
     if (!open) return;
+    this.#hideNews();
     this.#draw();
     /** @type {HTMLElement | null} */ (this.element.querySelector('.lobby:not([hidden]) button, .side-head button'))?.focus();
   }
@@ -68,6 +71,12 @@ export class PeoplePanel {
   stop() {
     cancelAnimationFrame(this.#drawn);
     this.#stops.forEach((stop) => stop());
+  }
+
+  #sayWaiting() {
+    this.#hideNews();
+    const names = [...this.room.lobby.values()].map(({ displayName }) => nameOrGuest(displayName));
+    this.#hideNews = toast(names.length === 1 ? `${names[0]} is waiting to be let in.` : `${names.length} people are waiting to be let in.`);
   }
 
   /** Many changes at once are one picture. */
