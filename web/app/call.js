@@ -123,7 +123,10 @@ export class CallPage {
       media.on('lost', ({ device }) => toast(`Your ${device} has gone away.`, 'error')),
     );
     const onEscape = (/** @type {KeyboardEvent} */ event) => {
-      if (event.key === 'Escape' && !this.dialog.open) this.#setOpen(null);
+      if (event.key !== 'Escape' || this.dialog.open) return;
+      const inside = /** @type {const} */ (['chat', 'people']).find((panel) => this[panel].element.contains(/** @type {Node} */ (event.target)));
+      if (inside) this.#close(inside);
+      else this.#setOpen(null);
     };
     this.element.addEventListener('keydown', onEscape);
   }

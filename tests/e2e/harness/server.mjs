@@ -54,6 +54,7 @@ export class Server {
         PARLOR_MEDIA__UDP_PORT: String(this.udpPort),
         PARLOR_MEDIA__SHARDS: String(SHARDS),
         PARLOR_MEDIA__ANNOUNCE: '127.0.0.1',
+        PARLOR_FILES__URL: 'memory:',
         ...this.env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
