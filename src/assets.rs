@@ -16,6 +16,8 @@ use std::fmt::Write;
 struct Web;
 
 const INDEX: &str = "index.html";
+/// The page that shows the REST API.
+const API_DOCS: &str = "api-docs.html";
 
 /// Scripts and styles from here only, and pages of others cannot frame this one. Media and pictures may also be made by
 /// the page itself (`blob:`), and the signalling is reached by WebSocket.
@@ -32,11 +34,19 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 /// The client's pages and files; everything unknown is 404.
 pub(crate) fn router() -> Router {
-    Router::new().route("/", get(index)).route("/r/{room}", get(index)).fallback_service(get(file))
+    Router::new()
+        .route("/", get(index))
+        .route("/r/{room}", get(index))
+        .route("/api/docs", get(api_docs))
+        .fallback_service(get(file))
 }
 
 async fn index(headers: HeaderMap) -> Response {
     serve(INDEX, &headers)
+}
+
+async fn api_docs(headers: HeaderMap) -> Response {
+    serve(API_DOCS, &headers)
 }
 
 async fn file(uri: Uri, headers: HeaderMap) -> Response {
@@ -113,7 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_is_served_for_the_root_and_for_rooms() {
-        for path in ["/", "/r/some-room", "/index.html"] {
+        for path in ["/", "/r/some-room", "/index.html", "/api/docs"] {
             let response = get_with(path, None).await;
             assert_eq!(response.status(), StatusCode::OK, "{path}");
             assert_eq!(value(&response, header::CONTENT_TYPE), "text/html; charset=utf-8");

@@ -1,11 +1,13 @@
-/** The call itself: stage, controls, chat, and what happens to the connection. */
+/** The call itself: stage, controls, chat, people, and what happens to the connection. */
 import { roomLink } from '../parlor-client.js';
 import { ChatPanel } from './chat-panel.js';
+import { copyText } from './clipboard.js';
 import { Controls } from './controls.js';
 import { deviceSelects } from './device-select.js';
 import { announce, h, icon } from './dom.js';
+import { PeoplePanel } from './people-panel.js';
 import { Stage } from './stage.js';
-import { explain, explainCode, explainDevice, nameOrGuest } from './texts.js';
+import { explain, explainCode, explainDevice, explainRight, nameOrGuest } from './texts.js';
 import { toast } from './toasts.js';
 
 /** @typedef {import('../parlor-client.js').Room} Room */
@@ -13,6 +15,13 @@ import { toast } from './toasts.js';
 
 /** Media that is not up by then deserves a word. */
 const MEDIA_PATIENCE_MS = 4000;
+
+/** Said when one's own role has changed. @type {Record<import('../sdk/types.js').Role, string>} */
+const ROLE_NEWS = {
+  host: 'You are a host now.',
+  speaker: 'You may speak now, as far as the room allows it.',
+  listener: 'You are a listener now.',
+};
 
 export class CallPage {
   /** @type {(() => void)[]} */ #stops = [];
@@ -31,32 +40,43 @@ export class CallPage {
       h('button', { type: 'button', onclick: () => media.stopScreen() }, 'Stop'));
     this.unblock = h('button', { class: 'unblock primary', type: 'button', hidden: true, 'data-unblock': true, onclick: () => this.#unblock() }, icon('sound'), 'Tap to hear the others');
     this.count = h('span', {});
+    this.title = h('span', { class: 'room-title' }, room.name ?? room.roomId);
     const copy = () => this.#copyLink();
     const invite = h('div', { class: 'invite' }, h('p', {}, 'You are the only one here.'), h('button', { type: 'button', onclick: copy }, icon('link'), 'Copy the invitation link'));
     this.stage = new Stage(room, media, { onBlocked: () => { this.unblock.hidden = false; }, invite });
     this.controls = new Controls(media, {
       screen: () => this.#toggleScreen(),
-      chat: () => this.#setChatOpen(!this.chat.open),
+      chat: () => this.#setOpen(this.chat.open ? null : 'chat'),
+      people: () => this.#setOpen(this.people.open ? null : 'people'),
       settings: () => this.dialog.showModal(),
       copyLink: copy,
       leave: () => room.leave(),
+    }, () => room.rights);
+    this.chat = new ChatPanel(room, { onClose: () => this.#close('chat') });
+    this.people = new PeoplePanel(room, {
+      onClose: () => this.#close('people'),
+      onDirect: (participantId) => {
+        this.#setOpen('chat');
+        this.chat.writeTo(participantId);
+      },
+      onWaiting: (count) => this.controls.setWaiting(count),
     });
-    this.chat = new ChatPanel(room, { onClose: () => { this.#setChatOpen(false); this.controls.chat.focus(); } });
     const selects = deviceSelects(media, { onSpeaker: (deviceId) => this.stage.setSpeaker(deviceId) });
     this.dialog = h('dialog', { class: 'dialog', 'aria-label': 'Devices' },
       h('h2', {}, 'Devices'), selects.element,
-      h('p', { class: 'hint' }, 'Keys: M microphone, V camera, C chat.'),
+      h('p', { class: 'hint' }, 'Keys: M microphone, V camera, C chat, P people.'),
       h('form', { method: 'dialog' }, h('button', { class: 'primary' }, 'Done')));
     this.element = h(
       'main',
       { class: 'call' },
-      h('header', { class: 'call-head' }, h('span', { class: 'room-title' }, room.name ?? room.roomId), h('span', { class: 'people' }, icon('people'), this.count)),
+      h('header', { class: 'call-head' }, this.title, h('span', { class: 'people' }, icon('people'), this.count)),
       this.banner, this.sharing,
-      h('div', { class: 'call-body' }, this.stage.element, this.chat.element),
+      h('div', { class: 'call-body' }, this.stage.element, this.chat.element, this.people.element),
       this.unblock, this.controls.element, this.dialog,
     );
-    this.#stops.push(selects.stop, this.controls.stop, () => this.stage.stop());
+    this.#stops.push(selects.stop, this.controls.stop, () => this.stage.stop(), () => this.chat.stop(), () => this.people.stop());
     this.#follow();
+    this.#applyRights();
     this.#showCount();
     this.#watchMedia();
   }
@@ -78,7 +98,6 @@ export class CallPage {
         this.#onCrowd(`${nameOrGuest(participant.displayName)} has left`);
       }),
       room.on('message', ({ message }) => {
-        this.chat.add(message);
         if (!this.chat.open && !message.own) this.controls.countUnread();
       }),
       room.on('typing', ({ participantId, typing }) => {
@@ -90,11 +109,24 @@ export class CallPage {
         if (reason !== 'no-track') toast(explainCode(`subscription-${reason}`), 'error');
       }),
       room.on('error', ({ error }) => toast(explain(error), 'error')),
+      room.on('rights-changed', () => this.#applyRights()),
+      room.on('role-changed', ({ participantId, role }) => {
+        if (participantId === room.localParticipant.participantId) toast(ROLE_NEWS[role]);
+      }),
+      room.on('room-updated', () => { this.title.textContent = room.name ?? room.roomId; }),
+      room.on('publish-refused', ({ source }) => this.#switchOff(source)),
+      room.on('muted-by-host', ({ publication }) => {
+        toast(publication.source === 'microphone' ? 'A host has muted your microphone. You can turn it on again.' : 'A host has switched off what you were showing.');
+        this.#switchOff(publication.source);
+      }),
       media.on('changed', () => this.#onDevices()),
       media.on('lost', ({ device }) => toast(`Your ${device} has gone away.`, 'error')),
     );
     const onEscape = (/** @type {KeyboardEvent} */ event) => {
-      if (event.key === 'Escape' && this.chat.open && !this.dialog.open) this.#setChatOpen(false);
+      if (event.key !== 'Escape' || this.dialog.open) return;
+      const inside = /** @type {const} */ (['chat', 'people']).find((panel) => this[panel].element.contains(/** @type {Node} */ (event.target)));
+      if (inside) this.#close(inside);
+      else this.#setOpen(null);
     };
     this.element.addEventListener('keydown', onEscape);
   }
@@ -104,6 +136,7 @@ export class CallPage {
     announce(state === 'reconnecting' ? 'Connection lost. Reconnecting.' : state === 'connected' ? 'Connected.' : '');
     this.#watchMedia();
     this.#showCount();
+    this.#applyRights();
   }
 
   /** Shows the banner while signalling or media is missing. */
@@ -119,7 +152,7 @@ export class CallPage {
 
   #showBanner() {
     const { state, mediaConnected } = this.room;
-    const text = state === 'reconnecting' ? 'Reconnecting…' : this.#mediaLate && !mediaConnected ? 'Connecting audio and video…' : '';
+    const text = state === 'reconnecting' ? 'Reconnecting…' : state === 'waiting' ? 'Waiting for a host to let you in again…' : this.#mediaLate && !mediaConnected ? 'Connecting audio and video…' : '';
     this.banner.hidden = text === '';
     this.banner.dataset.connection = state;
     /** @type {Element} */ (this.banner.querySelector('.banner-text')).textContent = text;
@@ -157,11 +190,38 @@ export class CallPage {
     }
   }
 
-  /** @param {boolean} open */
-  #setChatOpen(open) {
-    this.chat.setOpen(open);
-    this.controls.setChatOpen(open);
-    this.element.classList.toggle('chat-open', open);
+  /** One panel at a time: beside the stage there is room for one, on a phone it covers the call. @param {'chat' | 'people' | null} panel */
+  #setOpen(panel) {
+    this.people.setOpen(panel === 'people');
+    this.chat.setOpen(panel === 'chat');
+    this.controls.setPeopleOpen(panel === 'people');
+    this.controls.setChatOpen(panel === 'chat');
+    this.element.classList.toggle('panel-open', panel !== null);
+  }
+
+  /** @param {'chat' | 'people'} panel */
+  #close(panel) {
+    this.#setOpen(null);
+    this.controls[panel].focus();
+  }
+
+  /** Gives back the devices whose pictures and sound nobody may get. */
+  #applyRights() {
+    const { rights } = this.room;
+    /** @type {('audio' | 'video' | 'screen')[]} */ const lost = [];
+    for (const [right, source] of /** @type {const} */ ([['audio', 'microphone'], ['video', 'camera'], ['screen', 'screen']])) {
+      if (rights[right] || !(source === 'screen' ? this.media.screen : this.media[source].on)) continue;
+      this.#switchOff(source);
+      lost.push(right);
+    }
+    if (lost.length > 0) toast(explainRight(lost[0]));
+    this.controls.update();
+  }
+
+  /** @param {import('../sdk/types.js').Source} source */
+  #switchOff(source) {
+    if (source === 'microphone' || source === 'camera') this.media.setOn(source, false, { wish: false });
+    else this.media.stopScreen();
   }
 
   #unblock() {
@@ -169,13 +229,7 @@ export class CallPage {
     this.stage.play();
   }
 
-  async #copyLink() {
-    const link = roomLink(this.room.roomId, location.origin);
-    try {
-      await navigator.clipboard.writeText(link);
-      toast('The link is copied. Send it to the people you want to meet.');
-    } catch {
-      toast(`The link to this room: ${link}`); // no permission, or an insecure page
-    }
+  #copyLink() {
+    return copyText(roomLink(this.room.roomId, location.origin), 'The link is copied. Send it to the people you want to meet.');
   }
 }

@@ -1,6 +1,7 @@
-/**
- * The chat beside (or, on a phone, over) the call. Texts and names of others are only ever text nodes; links are not made clickable.
- */
+/** The chat beside (or, on a phone, over) the call: the messages of the room, those that are not there yet, and the composer. */
+import { Composer } from './chat-composer.js';
+import { MessageView, outgoingView } from './chat-message.js';
+import { ask } from './confirm.js';
 import { h, icon } from './dom.js';
 import { explain, nameOrGuest } from './texts.js';
 import { toast } from './toasts.js';
@@ -8,45 +9,51 @@ import { toast } from './toasts.js';
 /** @typedef {import('../parlor-client.js').Room} Room */
 /** @typedef {import('../sdk/types.js').ChatMessage} ChatMessage */
 
-const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 /** Distance from the end (pixels) within which new messages keep the list scrolled down. */
 const NEAR_END = 80;
+/** Distance from the beginning within which earlier messages are loaded. */
+const NEAR_START = 40;
+/** Messages of one person within this time (ms) are one group. */
+const GROUP_MS = 120000;
 
 export class ChatPanel {
-  /** @type {ChatMessage | null} */ #replyTo = null;
   /** @type {Map<string, string>} participant id → name */ #typing = new Map();
-  /** @type {Map<string, HTMLElement>} */ #bubbles = new Map();
+  /** @type {Map<string, MessageView>} */ #views = new Map();
+  /** @type {(() => void)[]} */ #stops = [];
+  #lost = 0;
+  #loading = false;
 
   /** @param {Room} room @param {{ onClose: () => void }} options */
   constructor(room, { onClose }) {
     this.room = room;
-    this.list = h('div', { class: 'messages', role: 'log', 'aria-live': 'polite', 'aria-label': 'Messages', tabindex: '0' });
+    this.composer = new Composer(room);
+    this.earlier = h('button', { class: 'earlier', type: 'button', hidden: true, 'data-earlier': true, onclick: () => this.#loadEarlier() }, 'Load earlier messages');
+    this.items = h('div', { class: 'message-items' });
+    this.lost = h('p', { class: 'messages-lost', role: 'alert', hidden: true, 'data-messages-lost': true });
+    this.outgoing = h('div', { class: 'message-items' });
+    this.list = h('div', { class: 'messages', role: 'log', 'aria-live': 'polite', 'aria-label': 'Messages', tabindex: '0', onscroll: () => this.#onScroll() },
+      this.earlier, this.items, this.outgoing, this.lost);
     this.empty = h('p', { class: 'chat-empty' }, 'No messages yet. What is written here is seen by everyone in the room.');
     this.typingLine = h('p', { class: 'typing', 'aria-live': 'off' });
-    this.quote = h('div', { class: 'quote', hidden: true });
-    this.input = h('textarea', {
-      rows: '1', placeholder: 'Write a message', 'aria-label': 'Message', maxlength: '8192', enterkeyhint: 'send', 'data-chat-input': true,
-      oninput: () => this.#onInput(),
-      onkeydown: (/** @type {KeyboardEvent} */ event) => this.#onKey(event),
-      onblur: () => room.setTyping(false),
-    });
-    const form = h(
-      'form',
-      { class: 'composer', onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); this.#send(); } },
-      this.quote,
-      h('div', { class: 'composer-row' }, this.input, h('button', { class: 'send', type: 'submit', 'aria-label': 'Send', title: 'Send (Enter)' }, icon('send'))),
-    );
     this.element = h(
       'aside',
-      { class: 'chat', 'aria-label': 'Chat', hidden: true },
-      h('header', { class: 'chat-head' }, h('h2', {}, 'Chat'),
+      { class: 'side chat', 'aria-label': 'Chat', hidden: true },
+      h('header', { class: 'side-head' }, h('h2', {}, 'Chat'),
         h('button', { class: 'plain', type: 'button', 'aria-label': 'Close chat', title: 'Close chat (C)', onclick: onClose }, icon('close'))),
-      this.empty,
-      this.list,
-      this.typingLine,
-      form,
+      this.empty, this.list, this.typingLine, this.composer.element,
     );
+    this.actions = {
+      reply: (/** @type {ChatMessage} */ message) => this.composer.reply(message),
+      edit: (/** @type {ChatMessage} */ message) => this.composer.edit(message),
+      remove: (/** @type {ChatMessage} */ message) => this.#remove(message),
+      react: (/** @type {ChatMessage} */ message, /** @type {string} */ emoji, /** @type {boolean} */ on) => this.#try(room.react(message.id, emoji, on)),
+      direct: (/** @type {string} */ participantId) => this.writeTo(participantId),
+    };
     for (const message of room.messages) this.add(message);
+    this.#showOutgoing();
+    this.#showEarlier();
+    this.#follow();
+    this.#acceptDrops();
   }
 
   get open() {
@@ -59,7 +66,17 @@ export class ChatPanel {
     if (!open) return;
     this.list.scrollTop = this.list.scrollHeight;
     // On a phone the keyboard would cover what there is to read. A computer without a mouse has no pointer at all.
-    if (!matchMedia('(pointer: coarse)').matches) this.input.focus();
+    if (!matchMedia('(pointer: coarse)').matches) this.composer.focus();
+  }
+
+  /** @param {string} participantId */
+  writeTo(participantId) {
+    this.composer.writeTo(participantId);
+  }
+
+  stop() {
+    this.#stops.forEach((stop) => stop());
+    this.composer.stop();
   }
 
   /** @param {ChatMessage} message */
@@ -67,15 +84,16 @@ export class ChatPanel {
     const { list, room } = this;
     const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END;
     const at = room.messages.indexOf(message);
-    const next = at < 0 ? undefined : room.messages[at + 1];
-    const bubble = this.#bubble(message);
-    this.#bubbles.set(message.id, bubble);
-    list.insertBefore(bubble, next ? this.#bubbles.get(next.id) ?? null : null);
+    if (at < 0 || this.#views.has(message.id)) return;
+    const next = room.messages.slice(at + 1).find(({ id }) => this.#views.has(id));
+    const view = new MessageView(room, message, this.actions);
+    this.#views.set(message.id, view);
+    this.items.insertBefore(view.element, next ? this.#views.get(next.id)?.element ?? null : null);
     this.#forgetOldest();
     this.#group(at);
     this.empty.hidden = true;
     if (!message.own) this.setTyping(message.sender, '', false);
-    if (atEnd || message.own) list.scrollTop = list.scrollHeight;
+    if (atEnd) list.scrollTop = list.scrollHeight;
   }
 
   /** @param {string} participantId @param {string} name @param {boolean} typing */
@@ -89,21 +107,89 @@ export class ChatPanel {
       : 'Several people are typing…';
   }
 
-  /** @param {ChatMessage} message */
-  #bubble(message) {
-    const { id, text, own, replyTo } = message;
-    const name = nameOrGuest(message.displayName);
-    const time = new Date(message.timestamp);
-    const quoted = replyTo ? this.room.messages.find((other) => other.id === replyTo) : undefined;
-    return h(
-      'article',
-      { class: `message ${own ? 'own' : 'other'}`, 'data-message-id': id, 'data-sender': message.sender },
-      h('header', {}, h('span', { class: 'author' }, own ? 'You' : name), ' ', h('time', { datetime: message.timestamp }, TIME.format(time))),
-      h('div', { class: 'bubble' },
-        replyTo && h('blockquote', {}, quoted ? `${nameOrGuest(quoted.displayName)}: ${excerpt(quoted.text)}` : 'An earlier message'),
-        h('p', { class: 'text', dir: 'auto' }, text),
-        h('button', { class: 'reply', type: 'button', 'aria-label': `Reply to ${own ? 'your message' : name}`, title: 'Reply', onclick: () => this.#setReply(message) }, icon('reply'))),
+  #follow() {
+    const { room } = this;
+    const update = (/** @type {{ message: ChatMessage }} */ { message }) => this.#views.get(message.id)?.update();
+    const updateAll = (/** @type {{ messages: ChatMessage[] }} */ { messages }) => messages.forEach((message) => update({ message }));
+    this.#stops.push(
+      room.on('message', ({ message }) => this.add(message)),
+      room.on('history', ({ messages }) => this.#addHistory(messages)),
+      room.on('outgoing', () => this.#showOutgoing()),
+      room.on('message-edited', update),
+      room.on('message-deleted', update),
+      room.on('message-reacted', update),
+      room.on('messages-saved', updateAll),
+      room.on('file-removed', updateAll),
+      room.on('messages-lost', ({ count }) => this.#showLost(count)),
+      room.on('participant-joined', () => this.composer.updatePeople()),
+      room.on('participant-left', () => this.composer.updatePeople()),
+      room.on('rights-changed', () => this.composer.updateRights()),
+      room.on('state', () => this.composer.updateRights()),
     );
+  }
+
+  #acceptDrops() {
+    const { element } = this;
+    const holdsFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes('Files') ?? false;
+    element.addEventListener('dragover', (event) => {
+      if (!holdsFiles(event)) return;
+      event.preventDefault();
+      element.classList.add('dropping');
+    });
+    element.addEventListener('dragleave', (event) => {
+      if (!element.contains(/** @type {Node | null} */ (event.relatedTarget))) element.classList.remove('dropping');
+    });
+    element.addEventListener('drop', (event) => {
+      if (!holdsFiles(event)) return;
+      event.preventDefault(); // the browser would leave the call to show the file
+      element.classList.remove('dropping');
+      this.composer.attach([...(event.dataTransfer?.files ?? [])]);
+    });
+  }
+
+  /** What is above stays where the eye is. @param {ChatMessage[]} messages */
+  #addHistory(messages) {
+    const { list } = this;
+    const fromEnd = list.scrollHeight - list.scrollTop;
+    for (const message of messages) this.add(message);
+    this.#showEarlier();
+    list.scrollTop = list.scrollHeight - fromEnd;
+  }
+
+  #showEarlier() {
+    this.earlier.hidden = !this.room.hasEarlier;
+  }
+
+  #onScroll() {
+    if (this.open && this.list.scrollTop < NEAR_START && !this.earlier.hidden) this.#loadEarlier();
+  }
+
+  async #loadEarlier() {
+    if (this.#loading) return;
+    this.#loading = true;
+    this.earlier.disabled = true;
+    await this.#try(this.room.history());
+    this.earlier.disabled = false;
+    this.#loading = false;
+    this.#showEarlier();
+  }
+
+  #showOutgoing() {
+    const { list, room } = this;
+    const before = this.outgoing.childElementCount;
+    this.outgoing.replaceChildren(...room.outgoing.map((message) => outgoingView(message, {
+      retry: () => void room.retryMessage(message.nonce).catch(() => {}),
+      discard: () => room.discardMessage(message.nonce),
+    })));
+    if (room.outgoing.length > 0) this.empty.hidden = true;
+    if (this.outgoing.childElementCount > before) list.scrollTop = list.scrollHeight;
+  }
+
+  /** @param {number} count */
+  #showLost(count) {
+    this.#lost += count;
+    this.lost.hidden = false;
+    this.lost.textContent = `The server could not save ${this.#lost === 1 ? 'a message' : `${this.#lost} messages`}. People who come later will not see ${this.#lost === 1 ? 'it' : 'them'}.`;
   }
 
   /** Messages of one person in a row show the name once. @param {number} at index of the new message */
@@ -113,76 +199,33 @@ export class ChatPanel {
       const message = messages[index];
       const before = messages[index - 1];
       if (!message) continue;
-      const close = before && before.sender === message.sender && Date.parse(message.timestamp) - Date.parse(before.timestamp) < 120000;
-      this.#bubbles.get(message.id)?.classList.toggle('continued', Boolean(close));
+      const close = before && before.sender === message.sender && before.to === message.to && Date.parse(message.timestamp) - Date.parse(before.timestamp) < GROUP_MS;
+      this.#views.get(message.id)?.element.classList.toggle('continued', Boolean(close));
     }
   }
 
   /** The log forgets the oldest messages of a long talk; so does the list. */
   #forgetOldest() {
-    while (this.#bubbles.size > this.room.messages.length) {
-      const first = /** @type {HTMLElement | null} */ (this.list.firstElementChild);
+    while (this.#views.size > this.room.messages.length) {
+      const first = /** @type {HTMLElement | null} */ (this.items.firstElementChild);
       if (!first) return;
-      this.#bubbles.delete(first.dataset.messageId ?? '');
+      this.#views.delete(first.dataset.messageId ?? '');
       first.remove();
     }
   }
 
-  /** @param {ChatMessage | null} message */
-  #setReply(message) {
-    this.#replyTo = message;
-    this.quote.hidden = message === null;
-    this.quote.replaceChildren();
-    if (!message) return;
-    this.quote.append(
-      h('span', {}, `Reply to ${message.own ? 'yourself' : nameOrGuest(message.displayName)}: ${excerpt(message.text)}`),
-      h('button', { class: 'plain', type: 'button', 'aria-label': 'Cancel reply', onclick: () => this.#setReply(null) }, icon('close')),
-    );
-    this.input.focus();
+  /** @param {ChatMessage} message */
+  async #remove(message) {
+    const sure = await ask({ title: 'Delete this message?', text: 'It disappears for everyone.', confirm: 'Delete' });
+    if (sure) await this.#try(this.room.deleteMessage(message.id));
   }
 
-  #onInput() {
-    this.#resize();
-    this.room.setTyping(this.input.value.trim() !== '');
-  }
-
-  /** @param {KeyboardEvent} event */
-  #onKey(event) {
-    if (event.key === 'Escape' && this.#replyTo) {
-      event.stopPropagation();
-      this.#setReply(null);
-    }
-    // While a word is being composed, Enter belongs to the input method.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    this.#send();
-  }
-
-  async #send() {
-    const text = this.input.value.trim();
-    if (text === '') return;
-    const replyTo = this.#replyTo?.id ?? null;
-    this.input.value = '';
-    this.#setReply(null);
-    this.#resize();
-    this.room.setTyping(false);
+  /** @param {Promise<unknown>} request */
+  async #try(request) {
     try {
-      await this.room.sendMessage(text, { replyTo });
+      await request;
     } catch (error) {
-      toast(`Not sent: ${explain(error)}`, 'error');
-      if (this.input.value === '') this.input.value = text; // nothing that was written is lost
-      this.#resize();
+      toast(explain(error), 'error');
     }
   }
-
-  #resize() {
-    this.input.style.height = 'auto';
-    this.input.style.height = `${Math.min(this.input.scrollHeight, 140)}px`;
-  }
-}
-
-/** @param {string} text */
-function excerpt(text) {
-  const line = text.replace(/\s+/gu, ' ');
-  return line.length > 80 ? `${line.slice(0, 79)}…` : line;
 }

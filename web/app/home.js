@@ -1,7 +1,14 @@
 /** The first page: make a room, or enter one by its link. */
-import { createRoom, parseRoomInput } from '../parlor-client.js';
+import { createRoom, parseRoomInput, serverInfo } from '../parlor-client.js';
 import { h, icon } from './dom.js';
+import { roomOptions } from './room-options.js';
 import { explain, explainCode } from './texts.js';
+
+/** Who may do what on this server, in words. */
+const ACCESS = {
+  open: 'This server is open: whoever has a room’s link can join. Share links only with people you want to meet.',
+  keys: 'This server admits people by invitation: you need a link that was made for you.',
+};
 
 /** @param {{ open: (roomId: string) => void }} actions @returns {{ element: HTMLElement, stop: () => void }} */
 export function homePage({ open }) {
@@ -12,13 +19,14 @@ export function homePage({ open }) {
   };
 
   const name = h('input', { type: 'text', maxlength: '64', autocomplete: 'off', placeholder: 'e.g. Monday meeting', 'data-room-name': true });
+  const options = roomOptions();
   const create = h('button', { class: 'primary', type: 'submit', 'data-create-room': true }, icon('plus'), 'Create a room');
   const onCreate = async (/** @type {Event} */ event) => {
     event.preventDefault();
     complain('');
     create.disabled = true;
     try {
-      const room = await createRoom({ name: name.value.trim() || undefined });
+      const room = await createRoom({ ...options.read(), name: name.value.trim() || undefined });
       open(room.roomId);
     } catch (error) {
       complain(explain(error));
@@ -35,6 +43,14 @@ export function homePage({ open }) {
     else link.focus();
   };
 
+  const noticeText = h('span', {});
+  const notice = h('p', { class: 'notice', hidden: true, 'data-access': true }, icon('info'), noticeText);
+  serverInfo().then(({ access }) => {
+    noticeText.textContent = ACCESS[access ?? 'open'];
+    notice.hidden = false;
+    notice.dataset.access = access ?? 'open';
+  }, () => {}); // whoever cannot reach the server learns it from the first thing they try
+
   const element = h(
     'main',
     { class: 'page home' },
@@ -44,11 +60,12 @@ export function homePage({ open }) {
     h('div', { class: 'card' },
       h('form', { onsubmit: onCreate },
         h('label', { class: 'field' }, h('span', {}, 'Name of the room ', h('small', {}, '(optional)')), name),
+        options.element,
         create),
       h('div', { class: 'divider' }, h('span', {}, 'or enter a room')),
       h('form', { class: 'inline', onsubmit: onEnter }, link, h('button', { type: 'submit', 'data-open-room': true }, 'Enter')),
       problem),
-    h('p', { class: 'notice' }, icon('info'), h('span', {}, 'This server is open: anyone who has a room’s link can join it. Share links only with people you want to meet.')),
+    notice,
   );
   return { element, stop: () => {} };
 }

@@ -30,10 +30,14 @@ export class LocalMedia extends Emitter {
     this.videoOptions = videoOptions;
   }
 
-  /** Switches a device on or off; failures are kept in its `error`. @param {Device} device @param {boolean} on */
-  setOn(device, on) {
+  /**
+   * Switches a device on or off; failures are kept in its `error`.
+   *
+   * @param {Device} device @param {boolean} on @param {{ wish?: boolean }} [options] `wish`: the person wants it so, next time too
+   */
+  setOn(device, on, { wish = true } = {}) {
     return this.#enqueue(async () => {
-      remember(`${device}-off`, on ? '' : '1');
+      if (wish) remember(`${device}-off`, on ? '' : '1');
       if (on) await this.#switchOn(device);
       else await this.#switchOff(device);
     });

@@ -6,15 +6,18 @@
  * - `mic=0`, `cam=0` start with the device off; `codec=vp8|vp9|h264|av1` prefers a video codec; `simulcast=0|1` forces it off or on.
  * - `relay=1` sends media through TURN servers only.
  *
+ * Fragment of a room's page: `#token=`, `#invite=`, `#host=` (see `secrets.js`).
+ *
  * `window.parlor.room` is the present room (or `null`): the handle for the console and for tests.
  */
 import { connect, parseRoomInput, roomPath } from '../parlor-client.js';
 import { CallPage } from './call.js';
-import { endedPage, joiningPage } from './ended.js';
+import { endedPage, gatePage, isGate, joiningPage, waitingPage } from './ended.js';
 import { homePage } from './home.js';
 import { LocalMedia, openDevices } from './local-media.js';
 import { prejoinPage } from './prejoin.js';
 import { recall } from './prefs.js';
+import { forgetInvite, takeSecrets } from './secrets.js';
 import { explain, explainCode } from './texts.js';
 
 /** @typedef {{ element: HTMLElement, stop: () => void }} Page */
@@ -58,36 +61,56 @@ function route() {
 
 /** @param {string} roomId @param {URLSearchParams} query */
 function enter(roomId, query) {
+  const secrets = takeSecrets(roomId);
   const name = query.get('name') ?? recall('name');
   const local = new LocalMedia(videoOptions(query));
   media = local;
-  const join = (/** @type {string} */ displayName) => joinRoom(roomId, displayName, local, query);
-  const joinFromPage = (/** @type {string} */ displayName) => {
+  const join = (/** @type {string} */ displayName, /** @type {string | undefined} */ password) =>
+    joinRoom({ roomId, displayName, local, query, credentials: { ...secrets, password } });
+  const joinFromPage = (/** @type {string} */ displayName, /** @type {string | undefined} */ password) => {
     local.forgetErrors(); // they were to be read on the pre-join page
-    return join(displayName);
+    return join(displayName, password);
   };
+  const turnAway = (/** @type {import('../parlor-client.js').ParlorError} */ error) => showGate(roomId, error);
+  const showPrejoin = () => show(prejoinPage({ roomId, name, media: local, secrets, join: joinFromPage, turnAway, home: () => go('/') }));
   const wanted = { microphone: query.get('mic') === '0' ? false : undefined, camera: query.get('cam') === '0' ? false : undefined };
   const opened = openDevices(local, wanted);
   if (query.get('auto') === '1' && name !== '') {
     show(joiningPage());
-    opened.then(() => join(name)).catch((error) => showEnd(error.code ?? 'internal', explain(error)));
+    opened.then(() => join(name, undefined)).catch((error) => {
+      if (error.code === 'password-required') showPrejoin();
+      else if (error.code !== 'cancelled' && !turnAway(error)) showEnd(error.code ?? 'internal', explain(error));
+    });
   } else {
-    show(prejoinPage({ roomId, name, media: local, join: joinFromPage, home: () => go('/') }));
+    showPrejoin();
   }
 }
 
-/** @param {string} roomId @param {string} displayName @param {LocalMedia} local @param {URLSearchParams} query */
-async function joinRoom(roomId, displayName, local, query) {
+/**
+ * @param {object} options
+ * @param {string} options.roomId
+ * @param {string} options.displayName
+ * @param {LocalMedia} options.local
+ * @param {URLSearchParams} options.query
+ * @param {import('../sdk/messages.js').Credentials} options.credentials
+ */
+async function joinRoom({ roomId, displayName, local, query, credentials }) {
   const room = await connect({
+    ...credentials,
     roomId,
     displayName,
     tracks: local.initialTracks(),
     iceTransportPolicy: query.get('relay') === '1' ? 'relay' : undefined,
+    onRoom: (entering) => entering.on('lobby-waiting', () => {
+      if (media !== local) entering.leave(); // the page was left while joining
+      else if (handle.room !== entering) show(waitingPage({ cancel: () => cancelWaiting(entering) }));
+    }),
   });
   if (media !== local) {
     await room.leave(); // the page was left while joining
     return;
   }
+  forgetInvite(roomId); // used
   handle.room = room;
   local.attach(room);
   if (room.name) document.title = `${room.name} · Parlor`;
@@ -95,6 +118,33 @@ async function joinRoom(roomId, displayName, local, query) {
     if (state === 'closed' && handle.room === room) showEnd(reason, reason === 'left' ? 'See you again.' : explainCode(reason));
   });
   show(new CallPage(room, local));
+}
+
+/** @param {Room} entering */
+function cancelWaiting(entering) {
+  entering.leave();
+  route();
+}
+
+/**
+ * Shows why somebody cannot enter; says so if that is nothing to be mended on the page before.
+ *
+ * @param {string} roomId
+ * @param {import('../parlor-client.js').ParlorError} error
+ * @returns {boolean}
+ */
+function showGate(roomId, error) {
+  if (error.code === 'cancelled') return true;
+  // Whoever has waited in the lobby has no form any more to show the error in.
+  if (!isGate(error.code) && !app.querySelector('[data-waiting]')) return false;
+  media?.stop();
+  media = null;
+  const withoutInvite = () => {
+    forgetInvite(roomId);
+    route();
+  };
+  show(gatePage({ code: error.code, text: explain(error), retry: route, home: () => go('/'), withoutInvite }));
+  return true;
 }
 
 /** @param {string} reason @param {string} text */

@@ -1,5 +1,5 @@
 /** Before the call: who am I, do my camera and microphone work, and is the room there? */
-import { createRoom, getRoom } from '../parlor-client.js';
+import { createRoom, getRoom, hostSecretOf, ParlorError } from '../parlor-client.js';
 import { deviceSelects } from './device-select.js';
 import { h } from './dom.js';
 import { showLevel } from './meter.js';
@@ -15,11 +15,13 @@ import { explain, explainDevice, hueOf, initials } from './texts.js';
  * @param {string} options.roomId
  * @param {string} options.name suggested
  * @param {LocalMedia} options.media
- * @param {(name: string) => Promise<void>} options.join rejects with a `ParlorError`
+ * @param {import('./secrets.js').Secrets} options.secrets of the link
+ * @param {(name: string, password: string | undefined) => Promise<void>} options.join rejects with a `ParlorError`
+ * @param {(error: ParlorError) => boolean} options.turnAway shows a page of its own for what cannot be mended here
  * @param {() => void} options.home
  * @returns {{ element: HTMLElement, stop: () => void }}
  */
-export function prejoinPage({ roomId, name, media, join, home }) {
+export function prejoinPage({ roomId, name, media, secrets, join, turnAway, home }) {
   const preview = createPreview(media);
   const selects = deviceSelects(media);
   const title = h('h1', {}, 'Ready to join?');
@@ -27,6 +29,9 @@ export function prejoinPage({ roomId, name, media, join, home }) {
   const problem = h('p', { class: 'problem', role: 'alert', hidden: true });
   const input = h('input', { type: 'text', maxlength: '64', autocomplete: 'name', value: name, placeholder: 'How others see you', 'data-display-name': true });
   input.addEventListener('input', () => preview.setName(input.value));
+  const password = h('input', { type: 'password', maxlength: '128', autocomplete: 'off', 'data-password': true });
+  const passwordField = h('label', { class: 'field', hidden: true }, h('span', {}, 'Password of the room'), password);
+  const isHost = hostSecretOf(roomId) !== null && !secrets.token;
   const button = h('button', { class: 'primary', type: 'submit', 'data-join': true }, 'Join');
   const createButton = h('button', { class: 'primary', type: 'button', hidden: true, 'data-create-missing': true }, 'Create this room');
 
@@ -35,20 +40,38 @@ export function prejoinPage({ roomId, name, media, join, home }) {
     problem.hidden = !error;
     createButton.hidden = error?.code !== 'room-not-found';
     button.hidden = !createButton.hidden;
+    if (error?.code !== 'password-required' && error?.code !== 'password-wrong') return;
+    passwordField.hidden = false;
+    password.select();
+    password.focus();
+  };
+  /** @param {import('../sdk/rest.js').RoomInfo} room */
+  const describe = (room) => {
+    if (room.name) title.textContent = room.name;
+    const count = room.participantCount;
+    subtitle.textContent = count === 0 ? 'Nobody is here yet.' : count === 1 ? 'One person is here.' : `${count} people are here.`;
+    passwordField.hidden = !room.passwordRequired || isHost || Boolean(secrets.invite);
+    const early = room.notBefore && Date.parse(room.notBefore) > Date.now();
+    if (early && !isHost && !secrets.token) turnAway(new ParlorError('room-not-open', room.notBefore ?? undefined));
   };
   const look = async () => {
     try {
-      const room = await getRoom(roomId);
-      if (room.name) title.textContent = room.name;
-      const count = room.participantCount;
-      subtitle.textContent = count === 0 ? 'Nobody is here yet.' : count === 1 ? 'One person is here.' : `${count} people are here.`;
+      describe(await getRoom(roomId, undefined, { token: secrets.token }));
       complain(null);
-    } catch (error) {
-      complain(error);
+    } catch (cause) {
+      const error = ParlorError.from(cause);
+      // A server with keys tells strangers nothing, not even those who come with an invitation.
+      if (error.code === 'unauthorized' && secrets.invite) complain(null);
+      else if (!turnAway(error)) complain(error);
     }
   };
   createButton.addEventListener('click', async () => {
-    await createRoom({ roomId }).catch(() => {}); // somebody else may have been faster: looking tells
+    try {
+      await createRoom({ roomId });
+    } catch (error) {
+      // Somebody else may have been faster: looking tells.
+      if (/** @type {ParlorError} */ (error).code !== 'room-exists') return complain(error);
+    }
     await look();
   });
   const onSubmit = async (/** @type {Event} */ event) => {
@@ -58,8 +81,10 @@ export function prejoinPage({ roomId, name, media, join, home }) {
     button.textContent = 'Joining…';
     remember('name', input.value.trim());
     try {
-      await join(input.value.trim());
-    } catch (error) {
+      await join(input.value.trim(), passwordField.hidden ? undefined : password.value);
+    } catch (cause) {
+      const error = ParlorError.from(cause);
+      if (turnAway(error)) return;
       complain(error);
       button.disabled = false;
       button.textContent = 'Join';
@@ -78,6 +103,7 @@ export function prejoinPage({ roomId, name, media, join, home }) {
       h('form', { class: 'card', onsubmit: onSubmit },
         title, subtitle,
         h('label', { class: 'field' }, h('span', {}, 'Your name'), input),
+        passwordField,
         selects.element,
         problem,
         createButton,

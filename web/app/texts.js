@@ -19,6 +19,24 @@ const TEXTS = {
   'room-closed': 'This room was closed.',
   'bad-room-id': 'This is not a room link. Room ids have 3 to 64 letters, digits, dashes or underscores.',
   'name-invalid': 'This name cannot be used. Please choose another one.',
+  'room-locked': 'The host has locked it, and nobody new gets in for the moment.',
+  'room-not-open': 'The room opens at its time. Until then only hosts may enter.',
+  'password-required': 'This room has a password.',
+  'password-wrong': 'That is not the password of this room.',
+  'lobby-denied': 'A host has seen that you were waiting, and did not let you in.',
+  denied: 'A host has seen that you were waiting, and did not let you in.',
+  kicked: 'A host has removed you from this room.',
+  banned: 'A host has removed you from this room, and you cannot come back.',
+  ended: 'The host has ended the call for everyone.',
+  'token-expired': 'Your access to this room is over. Ask for a new link.',
+  'invite-invalid': 'Each invitation lets one person in, once. Ask the host for another.',
+  'token-invalid': 'Your link is not good any more. Ask for a new one.',
+  unauthorized: 'This server admits people with a link that was made for them.',
+  forbidden: 'You are not allowed to do that.',
+  'server-full': 'There is no room left on this server. Please try again later.',
+  'store-unavailable': 'The server cannot save anything at the moment. Please try again in a moment.',
+  'user-not-found': 'This person has left.',
+  'version-conflict': 'Somebody else has just changed this. Please try again.',
   displaced: 'You have joined this room from another window.',
   'server-shutdown': 'The server was switched off.',
   // media
@@ -30,6 +48,11 @@ const TEXTS = {
   // chat
   'text-empty': 'Write something first.',
   'text-too-large': 'This message is too long.',
+  'message-not-found': 'This message is gone.',
+  'file-not-found': 'This file is gone.',
+  'file-too-large': 'This file is too large.',
+  'files-full': 'This room holds as many files as it may. Delete some first.',
+  'file-type-refused': 'Files of this type are not accepted here.',
   'frame-too-large': 'This message is too long.',
 };
 
@@ -55,6 +78,20 @@ export function explainCode(code) {
 /** @param {string} code @param {string} device `camera`, `microphone` or `screen` */
 export function explainDevice(code, device) {
   return Object.hasOwn(DEVICE_TEXTS, code) ? DEVICE_TEXTS[code](device) : `Your ${device} could not be started.`;
+}
+
+/** Why somebody may not send or write something. @param {'audio' | 'video' | 'screen' | 'chat'} right */
+export function explainRight(right) {
+  const what = { audio: 'use the microphone', video: 'show video', screen: 'share a screen', chat: 'write' }[right];
+  return `You may not ${what} in this room. A host can allow it.`;
+}
+
+/** @param {number} bytes */
+export function sizeOf(bytes) {
+  if (!(bytes >= 1000)) return `${bytes} B`;
+  const power = Math.min(Math.floor(Math.log10(bytes) / 3), 4);
+  const value = bytes / 1000 ** power;
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${['', 'k', 'M', 'G', 'T'][power]}B`;
 }
 
 /** @param {string} name may be empty */

@@ -4,10 +4,10 @@ import { h, icon } from './dom.js';
 const SHOWN_MS = 6000;
 const MAX_SHOWN = 3;
 
-/** @param {string} text @param {'info' | 'error'} [kind] */
+/** @param {string} text @param {'info' | 'error'} [kind] @returns {() => void} takes it away */
 export function toast(text, kind = 'info') {
   const holder = document.getElementById('toasts');
-  if (!holder) return;
+  if (!holder) return () => {};
   const shown = /** @type {HTMLElement[]} */ ([...holder.children]);
   shown.find((other) => other.dataset.text === text)?.remove();
   while (holder.children.length >= MAX_SHOWN) holder.firstElementChild?.remove();
@@ -20,4 +20,5 @@ export function toast(text, kind = 'info') {
   );
   holder.append(element);
   setTimeout(dismiss, SHOWN_MS);
+  return dismiss;
 }

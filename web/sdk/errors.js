@@ -8,11 +8,16 @@ export class ParlorError extends Error {
   /**
    * @param {string} code
    * @param {string} [message]
+   * @param {{ field?: string, retryAfter?: number }} [details]
    */
-  constructor(code, message) {
+  constructor(code, message, { field, retryAfter } = {}) {
     super(message ?? code);
     this.name = 'ParlorError';
     this.code = code;
+    /** The field that is to blame, if it is one. @type {string | null} */
+    this.field = field ?? null;
+    /** Seconds after which it may work, if the server knows. @type {number | null} */
+    this.retryAfter = retryAfter ?? null;
   }
 
   /**
@@ -25,10 +30,15 @@ export class ParlorError extends Error {
     if (cause instanceof ParlorError) return cause;
     return new ParlorError(code, cause instanceof Error ? cause.message : String(cause));
   }
+
+  /** The refusal that an `error` of the wire tells of. @param {import('./messages.js').Message} wire */
+  static ofWire({ code, message, field, retryAfterSeconds }) {
+    return new ParlorError(String(code), message, { field, retryAfter: retryAfterSeconds });
+  }
 }
 
 /** Failures that pass by themselves: the same request may succeed a moment later. */
-const TRANSIENT = new Set(['unreachable', 'timeout', 'closed', 'rate-limited', 'server-busy', 'internal']);
+const TRANSIENT = new Set(['unreachable', 'timeout', 'closed', 'rate-limited', 'server-busy', 'store-unavailable', 'internal']);
 
 /** @param {string} code */
 export function isTransient(code) {

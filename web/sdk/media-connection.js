@@ -16,12 +16,16 @@ import { SubscriptionTable } from './subscriptions.js';
 /** @typedef {import('./messages.js').Message} Message */
 /** @typedef {import('./publications.js').Publication} Publication */
 /** @typedef {import('./publications.js').Profile} Profile */
-/** @typedef {{ chat: Message, state: { connected: boolean }, failed: { reason: string }, error: { error: ParlorError } }} MediaEvents */
+/** @typedef {{ chat: Message, 'channel-closed': {}, state: { connected: boolean }, failed: { reason: string }, error: { error: ParlorError } }} MediaEvents */
 
 const BROKEN_MS = 3000;
 const RESTART_MS = 8000;
 /** ICE, DTLS and SCTP together take well under a second on a good network; this allows for lost handshakes and for ICE-TCP. */
 const CONNECT_MS = 20000;
+
+/** The server repeats over the socket what was not acknowledged: at the latest after so many frames, or so long. */
+const ACKNOWLEDGE_FRAMES = 32;
+const ACKNOWLEDGE_MS = 1000;
 
 /** @extends {Emitter<MediaEvents>} */
 export class MediaConnection extends Emitter {
@@ -36,6 +40,10 @@ export class MediaConnection extends Emitter {
   #retiring = [];
   /** @type {Set<Publication>} */ #publications = new Set();
   /** @type {any} */ #watchdog = null;
+  /** Frames that came on the channel, and how many of them the server knows about. */
+  #channelFrames = 0;
+  #acknowledged = 0;
+  /** @type {any} */ #acknowledgeTimer = null;
   #closed = false;
 
   /**
@@ -62,6 +70,7 @@ export class MediaConnection extends Emitter {
     this.pc.onconnectionstatechange = () => this.#onConnectionState();
     this.channel = this.pc.createDataChannel('chat', { ordered: true });
     this.channel.onmessage = (event) => this.#onChannelMessage(event.data);
+    this.channel.onclose = () => this.emit('channel-closed', {});
   }
 
   /** Makes the first offer, with everything that is published by now. @param {Iterable<Publication>} publications */
@@ -121,10 +130,12 @@ export class MediaConnection extends Emitter {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#watchdog);
+    clearTimeout(this.#acknowledgeTimer);
     this.negotiator.close();
     this.subscriptions.clear();
     for (const publication of this.#publications) publication.transceiver = null;
     this.channel.onmessage = null;
+    this.channel.onclose = null;
     this.pc.onconnectionstatechange = null;
     this.pc.close();
   }
@@ -197,12 +208,25 @@ export class MediaConnection extends Emitter {
 
   /** @param {unknown} data */
   #onChannelMessage(data) {
+    this.#channelFrames += 1;
+    this.#acknowledgeSoon();
     if (typeof data !== 'string') return;
     try {
       this.emit('chat', JSON.parse(data));
     } catch {
       // Not JSON: nothing this version understands.
     }
+  }
+
+  #acknowledgeSoon() {
+    if (this.#channelFrames - this.#acknowledged >= ACKNOWLEDGE_FRAMES) this.#acknowledge();
+    else this.#acknowledgeTimer ??= setTimeout(() => this.#acknowledge(), ACKNOWLEDGE_MS);
+  }
+
+  #acknowledge() {
+    clearTimeout(this.#acknowledgeTimer);
+    this.#acknowledgeTimer = null;
+    if (this.sendChat(messages.chatReceived({ count: this.#channelFrames }))) this.#acknowledged = this.#channelFrames;
   }
 
   #onConnectionState() {

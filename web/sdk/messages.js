@@ -6,9 +6,18 @@
 
 /** @typedef {{ type: string, [field: string]: any }} Message */
 
-/** @param {{ roomId: string, displayName?: string, autoSubscribe?: boolean, id?: string }} fields @returns {Message} */
-export const joinRoom = ({ roomId, displayName, autoSubscribe = true, id }) => ({
-  type: 'join-room', id, roomId, displayName, followsBindings: true, autoSubscribe,
+/**
+ * @typedef {object} Credentials what lets somebody into a room, as far as the room asks for it
+ * @property {string} [token] a JSON Web Token of the application's own server
+ * @property {string} [hostSecret] given to the creator of a room
+ * @property {string} [invite] admits one person once
+ * @property {string} [password]
+ * @property {string} [guestKey] 16 to 128 characters of a secret of this browser's own: the same guest at the next visit
+ */
+
+/** @param {{ roomId: string, displayName?: string, autoSubscribe?: boolean, id?: string } & Credentials} fields @returns {Message} */
+export const joinRoom = ({ roomId, displayName, autoSubscribe = true, token, hostSecret, invite, password, guestKey, id }) => ({
+  type: 'join-room', id, roomId, displayName, followsBindings: true, autoSubscribe, token, hostSecret, invite, password, guestKey,
 });
 
 /** @param {{ resumeToken: string, received: number, id?: string }} fields @returns {Message} */
@@ -17,10 +26,31 @@ export const resume = ({ resumeToken, received, id }) => ({ type: 'resume', id, 
 /** @param {{ roomId: string, id?: string }} fields @returns {Message} */
 export const leaveRoom = ({ roomId, id }) => ({ type: 'leave-room', id, roomId });
 
-/** @param {{ roomId: string, text: string, replyTo?: string | null, nonce?: string, id?: string }} fields @returns {Message} */
-export const sendMessage = ({ roomId, text, replyTo, nonce, id }) => ({
-  type: 'send-message', id, roomId, text, replyTo: replyTo ?? undefined, nonce,
+/**
+ * @param {{ roomId: string, text: string, replyTo?: string | null, to?: string | null, fileId?: string | null, nonce?: string, id?: string }} fields
+ * @returns {Message} `to` is the one participant who is to see it
+ */
+export const sendMessage = ({ roomId, text, replyTo, to, fileId, nonce, id }) => ({
+  type: 'send-message', id, roomId, text, replyTo: replyTo ?? undefined, to: to ?? undefined, fileId: fileId ?? undefined, nonce,
 });
+
+/** @param {{ roomId: string, messageId: string, text: string, id?: string }} fields @returns {Message} */
+export const editMessage = ({ roomId, messageId, text, id }) => ({ type: 'edit-message', id, roomId, messageId, text });
+
+/** @param {{ roomId: string, messageId: string, id?: string }} fields @returns {Message} */
+export const deleteMessage = ({ roomId, messageId, id }) => ({ type: 'delete-message', id, roomId, messageId });
+
+/** @param {{ roomId: string, messageId: string, emoji: string, on: boolean, id?: string }} fields @returns {Message} */
+export const react = ({ roomId, messageId, emoji, on, id }) => ({ type: 'react', id, roomId, messageId, emoji, on });
+
+/** @param {{ roomId: string, before?: number, after?: number, limit?: number, id?: string }} fields @returns {Message} */
+export const getMessages = ({ roomId, before, after, limit, id }) => ({ type: 'get-messages', id, roomId, before, after, limit });
+
+/** Goes over the data channel only. @param {{ count: number }} fields frames received on it since it opened @returns {Message} */
+export const chatReceived = ({ count }) => ({ type: 'chat-received', count });
+
+/** @param {{ roomId: string, token: string, id?: string }} fields @returns {Message} */
+export const renewToken = ({ roomId, token, id }) => ({ type: 'renew-token', id, roomId, token });
 
 /** @param {{ roomId: string, typing: boolean }} fields @returns {Message} */
 export const typing = ({ roomId, typing: active }) => ({ type: 'typing', roomId, typing: active });

@@ -147,8 +147,9 @@ export class Negotiator extends Emitter {
     await this.pc.addIceCandidate(candidate).catch(() => {});
   }
 
-  /** @param {Message} message @returns {boolean} */
-  #onError({ id, code, message }) {
+  /** @param {Message} refusal @returns {boolean} */
+  #onError(refusal) {
+    const { id, code } = refusal;
     if (this.#superseded.delete(id)) return true;
     if (!this.#pending || id !== this.#pending.id) return false;
     this.#enqueue(async () => {
@@ -159,7 +160,7 @@ export class Negotiator extends Emitter {
         this.#retryLater();
       } else {
         this.#wanted = false;
-        this.emit('rejected', { error: new ParlorError(code, message) });
+        this.emit('rejected', { error: ParlorError.ofWire(refusal) });
       }
     });
     return true;

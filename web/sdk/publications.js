@@ -59,6 +59,13 @@ export class Publication extends Emitter {
     this.emit('changed', {});
   }
 
+  /** A host has muted it: the server knows. Unmuting it stays one's own choice. */
+  mutedByOther() {
+    if (this.track) this.track.enabled = false;
+    this.muted = true;
+    this.emit('changed', {});
+  }
+
   /**
    * Sends another track of the same kind instead, without negotiation. `null` sends nothing, so that a camera can be switched off.
    *

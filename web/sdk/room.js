@@ -1,18 +1,21 @@
 /**
- * A room as an application sees it: the session, the present media connection, the roster, the publications and the chat, held together.
+ * A room as an application sees it: the session, the present media connection, the roster, one's own standing, the publications and the
+ * chat, held together.
  *
  * Publications, chat and the `Room` object outlive reconnections; each fresh entry gets a new `MediaConnection` to which everything
- * published is attached again.
+ * published is attached again. What one has no right to send waits until the right is given.
  */
-import { Chat } from './chat.js';
+import { Chat, CHAT_MESSAGE_TYPES } from './chat.js';
 import { Emitter } from './emitter.js';
 import { ParlorError } from './errors.js';
 import { MediaConnection } from './media-connection.js';
 import * as messages from './messages.js';
 import { NEGOTIATION_MESSAGE_TYPES } from './negotiation.js';
 import { Publication } from './publications.js';
+import { RoomApi } from './room-api.js';
 import { Roster } from './roster.js';
 import { SESSION_MESSAGE_TYPES } from './session.js';
+import { Standing, STANDING_MESSAGE_TYPES } from './standing.js';
 
 /** @typedef {import('./messages.js').Message} Message */
 /** @typedef {import('./session.js').Session} Session */
@@ -23,7 +26,11 @@ import { SESSION_MESSAGE_TYPES } from './session.js';
 /** @typedef {{ track: MediaStreamTrack } & import('./types.js').PublishOptions} InitialTrack */
 
 const ROSTER_EVENTS = /** @type {const} */ ([
-  'participant-joined', 'participant-left', 'track-published', 'track-unpublished', 'track-subscribed', 'track-unsubscribed', 'track-muted',
+  'participant-joined', 'participant-left', 'role-changed', 'track-published', 'track-unpublished', 'track-subscribed', 'track-unsubscribed', 'track-muted',
+]);
+const STANDING_EVENTS = /** @type {const} */ (['rights-changed', 'room-updated', 'lobby-joined', 'lobby-left']);
+const CHAT_EVENTS = /** @type {const} */ ([
+  'message', 'history', 'outgoing', 'message-edited', 'message-deleted', 'message-reacted', 'messages-saved', 'messages-lost', 'file-removed',
 ]);
 
 /** What the room does with each message that neither the session nor the negotiation consumes. @type {Record<string, (room: Room, message: Message) => void>} */
@@ -32,12 +39,13 @@ const HANDLERS = {
   'user-left': (room, { participantId, reason }) => room.roster.leave(participantId, reason ?? 'left'),
   'track-published': (room, message) => room.onTrackPublished(message),
   'track-unpublished': (room, { participantId, trackId }) => room.roster.unpublish(participantId, trackId),
-  'track-state': (room, { participantId, trackId, muted }) => room.roster.mute(participantId, trackId, muted),
+  'track-state': (room, message) => room.onTrackState(message),
+  'role-changed': (room, { participantId, role }) => room.onRoleChanged(participantId, role),
+  'publish-refused': (room, { mid, source }) => room.emit('publish-refused', { mid, source }),
   'subscription-bound': (room, message) => room.media?.subscriptions.bind(/** @type {any} */ (message)),
   'subscription-unbound': (room, message) => room.media?.subscriptions.unbind(/** @type {any} */ (message)),
   'subscription-failed': (room, { trackId, reason }) => room.emit('subscription-failed', { trackId, reason }),
   'layer-changed': (room, { trackId, rid }) => room.emit('layer-changed', { trackId, rid }),
-  'message-received': (room, message) => void room.chat.handle(message),
   typing: (room, { participantId, typing }) => room.emit('typing', { participantId, typing }),
   'active-speakers': (room, { speakers }) => room.emit('speakers', { speakers }),
   'media-state': (room, message) => room.onMediaState(message),
@@ -46,11 +54,14 @@ const HANDLERS = {
 };
 
 /** Every server message this client understands. */
-export const HANDLED_MESSAGE_TYPES = [...SESSION_MESSAGE_TYPES, ...NEGOTIATION_MESSAGE_TYPES, ...Object.keys(HANDLERS)];
+export const HANDLED_MESSAGE_TYPES = [
+  ...SESSION_MESSAGE_TYPES, ...NEGOTIATION_MESSAGE_TYPES, ...CHAT_MESSAGE_TYPES, ...STANDING_MESSAGE_TYPES, ...Object.keys(HANDLERS),
+];
 
 /** @extends {Emitter<RoomEvents>} */
 export class Room extends Emitter {
   roster = new Roster();
+  standing = new Standing();
   /** @type {MediaConnection | null} */ media = null;
   /** @type {RoomState} */ state = 'connecting';
   /** @type {string | null} */ name = null;
@@ -64,11 +75,12 @@ export class Room extends Emitter {
   /**
    * @param {object} options
    * @param {Session} options.session
+   * @param {string} [options.baseUrl] of REST
    * @param {RTCIceTransportPolicy} [options.iceTransportPolicy]
    * @param {InitialTrack[]} [options.tracks] published with the very first offer
    * @param {(configuration: RTCConfiguration) => RTCPeerConnection} [options.createPeerConnection] for tests
    */
-  constructor({ session, iceTransportPolicy, tracks = [], createPeerConnection }) {
+  constructor({ session, baseUrl = '', iceTransportPolicy, tracks = [], createPeerConnection }) {
     super();
     this.session = session;
     this.roomId = session.roomId;
@@ -80,11 +92,20 @@ export class Room extends Emitter {
       roomId: this.roomId,
       sendOnChannel: (message) => this.media?.sendChat(message) ?? false,
       sendOnSocket: (message) => session.send(message),
+      request: (message) => session.request(message),
       ownId: () => this.localParticipant.participantId,
+      ownIdentity: () => this.standing.identity,
+      isUp: () => session.connected,
     });
-    this.chat.on('message', (detail) => this.emit('message', detail));
+    /** Moderation, settings, invites and files of this room. */
+    this.api = new RoomApi({ base: baseUrl, roomId: this.roomId, credential: () => this.standing.accessToken });
+    for (const type of CHAT_EVENTS) this.chat.on(type, (detail) => this.emit(type, /** @type {any} */ (detail)));
+    for (const type of STANDING_EVENTS) this.standing.on(type, (detail) => this.emit(type, /** @type {any} */ (detail)));
+    this.standing.on('rights-changed', () => this.#attachAllowed());
+    this.standing.on('room-updated', ({ room }) => this.#learnSettings(room));
     for (const type of ROSTER_EVENTS) this.roster.on(type, (detail) => this.emit(type, /** @type {any} */ (detail)));
     session.on('joined', (detail) => this.#onJoined(detail));
+    session.on('waiting', (detail) => this.#onWaiting(detail));
     session.on('replayed', () => this.#onReplayed());
     session.on('message', (message) => this.#onMessage(message));
     session.on('down', () => this.#setState('reconnecting'));
@@ -100,6 +121,41 @@ export class Room extends Emitter {
   /** All chat messages so far, in the room's order. */
   get messages() {
     return this.chat.log.messages;
+  }
+
+  /** Whether `history` can load messages older than those of `messages`. */
+  get hasEarlier() {
+    return this.chat.hasEarlier;
+  }
+
+  /** What this client has written and the room does not have yet, in the order of writing. */
+  get outgoing() {
+    return this.chat.outbox.messages;
+  }
+
+  /** Who one is, whatever the display name says; `null` before the entry. */
+  get identity() {
+    return this.standing.identity;
+  }
+
+  /** One's own role. */
+  get role() {
+    return this.standing.role;
+  }
+
+  /** What one may publish, and whether one may write. */
+  get rights() {
+    return this.standing.rights;
+  }
+
+  /** The room's settings as REST tells them; `null` before the entry. */
+  get settings() {
+    return this.standing.settings;
+  }
+
+  /** Those who wait to be let in, by participant id; hosts alone are told. */
+  get lobby() {
+    return this.standing.lobby;
   }
 
   /** Whether media flows between this client and the server. */
@@ -118,7 +174,7 @@ export class Room extends Emitter {
     if (this.state === 'closed') throw new ParlorError('closed');
     const publication = this.#createPublication(track, options);
     this.publications.add(publication);
-    this.media?.publish(publication);
+    if (this.standing.mayPublish(publication.source)) this.media?.publish(publication);
     return publication;
   }
 
@@ -145,13 +201,48 @@ export class Room extends Emitter {
 
   /**
    * @param {string} text
-   * @param {{ replyTo?: string | null }} [options]
+   * @param {import('./chat.js').SendOptions} [options] `to`: the one participant who is to see it; `file`: one that was uploaded
    * @returns {Promise<import('./types.js').ChatMessage>} settles when the room has the message
    */
-  async sendMessage(text, { replyTo = null } = {}) {
-    if (this.state === 'closed') throw new ParlorError('closed');
-    if (new TextEncoder().encode(text.trim()).length > this.session.limits.maxTextBytes) throw new ParlorError('text-too-large');
-    return this.chat.send(text, replyTo);
+  async sendMessage(text, options) {
+    this.#checkText(text);
+    return this.chat.send(text, options);
+  }
+
+  /** Sends a message that has failed again. @param {string} nonce @returns {Promise<import('./types.js').ChatMessage>} */
+  retryMessage(nonce) {
+    return this.chat.outbox.retry(nonce);
+  }
+
+  /** Gives up a message that has failed. @param {string} nonce */
+  discardMessage(nonce) {
+    this.chat.outbox.discard(nonce);
+  }
+
+  /** @param {string} messageId one's own @param {string} text @returns {Promise<void>} */
+  async editMessage(messageId, text) {
+    this.#checkText(text);
+    return this.chat.edit(messageId, text);
+  }
+
+  /** @param {string} messageId one's own; a host's anybody's @returns {Promise<void>} */
+  deleteMessage(messageId) {
+    return this.chat.delete(messageId);
+  }
+
+  /** @param {string} messageId @param {string} emoji @param {boolean} [on] @returns {Promise<void>} */
+  react(messageId, emoji, on = true) {
+    return this.chat.react(messageId, emoji, on);
+  }
+
+  /**
+   * Loads older messages into `messages`.
+   *
+   * @param {{ before?: number, limit?: number }} [options] `before`: a `seq`; default: the oldest of `messages`
+   * @returns {Promise<{ messages: import('./types.js').ChatMessage[], more: boolean }>} the oldest first
+   */
+  history(options) {
+    return this.chat.history(options);
   }
 
   /** May be called on every key press. @param {boolean} typing */
@@ -171,6 +262,28 @@ export class Room extends Emitter {
   }
 
   /** @param {Message} message */
+  onTrackState({ participantId, trackId, muted }) {
+    if (participantId !== this.localParticipant.participantId) {
+      this.roster.mute(participantId, trackId, muted);
+      return;
+    }
+    const publication = [...this.publications].find((own) => own.trackId === trackId);
+    if (!publication || !muted || publication.muted) return;
+    publication.mutedByOther();
+    this.emit('muted-by-host', { publication });
+  }
+
+  /** @param {string} participantId @param {import('./types.js').Role} role */
+  onRoleChanged(participantId, role) {
+    if (participantId !== this.localParticipant.participantId) {
+      this.roster.setRole(participantId, role);
+      return;
+    }
+    this.standing.setRole(role);
+    this.emit('role-changed', { participantId, role });
+  }
+
+  /** @param {Message} message */
   onMediaState({ state, protocol, reason }) {
     this.emit('media', { connected: state === 'connected', protocol: protocol ?? null });
     // After `failed` the server removes us and says so; the session then joins anew.
@@ -180,7 +293,7 @@ export class Room extends Emitter {
   /** @param {Message} message */
   onError(message) {
     if (this.media?.negotiator.handle(message) || this.chat.handle(message)) return;
-    this.emit('error', { error: new ParlorError(message.code, message.message) });
+    this.emit('error', { error: ParlorError.ofWire(message) });
   }
 
   /** @param {{ welcome: Welcome, resumed: boolean }} detail */
@@ -191,14 +304,22 @@ export class Room extends Emitter {
     this.expiresAt = welcome.expiresAt ? new Date(welcome.expiresAt) : null;
     const continued = resumed && this.media !== null && welcome.participantId === this.localParticipant.participantId;
     if (!continued) this.#dropMedia();
-    this.localParticipant = { participantId: welcome.participantId, displayName: this.session.displayName };
+    const self = welcome.participants.find(({ participantId }) => participantId === welcome.participantId);
+    this.localParticipant = { participantId: welcome.participantId, displayName: self?.displayName ?? this.session.displayName };
+    this.standing.enter(welcome, resumed);
     this.roster.replace(welcome.participants, welcome.participantId);
     if (!continued) this.#createMedia(welcome.iceServers);
-    const self = welcome.participants.find(({ participantId }) => participantId === welcome.participantId);
+    else this.#attachAllowed();
     if (continued && self) this.#learnOwnTracks(self.tracks);
-    this.chat.onJoined({ restarted });
+    const { lastSeq, room } = welcome;
+    this.chat.onJoined({ resumed, restarted, lastSeq, remembers: room?.history !== undefined && room.history !== 'none' });
     this.#setState('connected');
-    if (!resumed) this.chat.resend();
+  }
+
+  /** @param {{ participantId: string }} detail */
+  #onWaiting(detail) {
+    this.#setState('waiting');
+    this.emit('lobby-waiting', detail);
   }
 
   #onReplayed() {
@@ -211,6 +332,7 @@ export class Room extends Emitter {
     if (message.type !== 'error' && this.media?.negotiator.handle(message)) return;
     // Own property only: the type is the server's text.
     if (Object.hasOwn(HANDLERS, message.type)) HANDLERS[message.type](this, message);
+    else if (!this.standing.handle(message)) this.chat.handle(message);
   }
 
   /** @param {string} reason */
@@ -232,6 +354,7 @@ export class Room extends Emitter {
     });
     this.media = media;
     media.on('chat', (message) => this.#onMessage(message));
+    media.on('channel-closed', () => this.chat.resend()); // over the socket now
     media.on('error', (detail) => this.emit('error', detail));
     media.on('state', ({ connected }) => this.#onMediaPath(connected));
     media.on('failed', () => {
@@ -243,7 +366,7 @@ export class Room extends Emitter {
     media.subscriptions.on('bound', ({ binding: { participantId, trackId }, mediaTrack }) =>
       this.roster.subscribed(participantId, trackId, mediaTrack));
     media.subscriptions.on('unbound', ({ binding: { participantId, trackId } }) => this.roster.unsubscribed(participantId, trackId));
-    media.start(this.publications);
+    media.start([...this.publications].filter(({ source }) => this.standing.mayPublish(source)));
   }
 
   #dropMedia() {
@@ -258,7 +381,31 @@ export class Room extends Emitter {
   #onMediaPath(connected) {
     this.#mediaUp = connected;
     if (connected) this.session.confirmMedia();
+    else this.chat.resend(); // what went over the path that broke goes over the socket too: a nonce is said once
     if (this.session.connected) this.#setState(connected ? 'connected' : 'reconnecting');
+  }
+
+  /** Sends what one may send, and nothing else. */
+  #attachAllowed() {
+    for (const publication of this.publications) {
+      const allowed = this.standing.mayPublish(publication.source);
+      if (allowed && !publication.transceiver) this.media?.publish(publication);
+      if (allowed || !publication.transceiver) continue;
+      this.media?.unpublish(publication);
+      publication.trackId = null;
+    }
+  }
+
+  /** @param {import('./rest.js').RoomInfo} room */
+  #learnSettings(room) {
+    this.name = room.name;
+    this.expiresAt = room.expiresAt ? new Date(room.expiresAt) : null;
+  }
+
+  /** @param {string} text */
+  #checkText(text) {
+    if (this.state === 'closed') throw new ParlorError('closed');
+    if (new TextEncoder().encode(text.trim()).length > this.session.limits.maxTextBytes) throw new ParlorError('text-too-large');
   }
 
   /** @param {MediaStreamTrack} track @param {import('./types.js').PublishOptions} options */

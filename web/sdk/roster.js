@@ -11,7 +11,7 @@ import { Emitter } from './emitter.js';
 /** @typedef {import('./types.js').WireTrack} WireTrack */
 /**
  * @typedef {Pick<import('./types.js').RoomEvents,
- *   'participant-joined' | 'participant-left' | 'track-published' | 'track-unpublished' | 'track-subscribed' | 'track-unsubscribed' | 'track-muted'>
+ *   'participant-joined' | 'participant-left' | 'role-changed' | 'track-published' | 'track-unpublished' | 'track-subscribed' | 'track-unsubscribed' | 'track-muted'>
  * } RosterEvents
  */
 
@@ -37,11 +37,12 @@ export class Roster extends Emitter {
   join(wire) {
     let participant = this.participants.get(wire.participantId);
     if (!participant) {
-      const { participantId, displayName, joinedAt } = wire;
-      participant = { participantId, displayName: displayName ?? '', joinedAt: new Date(joinedAt), tracks: new Map() };
+      const { participantId, displayName, identity = null, role = 'speaker', joinedAt } = wire;
+      participant = { participantId, displayName: displayName ?? '', identity, role, joinedAt: new Date(joinedAt), tracks: new Map() };
       this.participants.set(participantId, participant);
       this.emit('participant-joined', { participant });
     }
+    if (wire.role) this.setRole(wire.participantId, wire.role);
     const published = new Set(wire.tracks.map(({ trackId }) => trackId));
     for (const trackId of [...participant.tracks.keys()]) {
       if (!published.has(trackId)) this.unpublish(wire.participantId, trackId);
@@ -56,6 +57,14 @@ export class Roster extends Emitter {
     for (const trackId of [...participant.tracks.keys()]) this.unpublish(participantId, trackId);
     this.participants.delete(participantId);
     this.emit('participant-left', { participant, reason });
+  }
+
+  /** @param {string} participantId @param {import('./types.js').Role} role */
+  setRole(participantId, role) {
+    const participant = this.participants.get(participantId);
+    if (!participant || participant.role === role) return;
+    participant.role = role;
+    this.emit('role-changed', { participantId, role });
   }
 
   /** @param {string} participantId @param {WireTrack} wire */

@@ -6,6 +6,8 @@
  *   the room (rooms lived in the memory of the old one), it is created again first.
  * - What cannot pass by itself (room gone, displaced by another tab, …) closes the session with a reason.
  *
+ * - Where a host has to let people in, joining takes as long as the host does: `waiting` tells so.
+ *
  * `joined` is emitted for every entry; `resumed` tells whether it continues the former participant, and `replayed` follows as soon as
  * everything the old socket had lost has been delivered. `closed` is emitted once.
  *
@@ -23,6 +25,7 @@ import { SignalingSocket } from './socket.js';
  * @typedef {object} SessionEvents
  * @property {Message} message
  * @property {{ welcome: Welcome, resumed: boolean }} joined
+ * @property {{ participantId: string }} waiting in the lobby
  * @property {{}} replayed
  * @property {{}} down
  * @property {{ reason: string }} closed
@@ -33,7 +36,7 @@ const START_ATTEMPTS = 3;
 const LEAVE_TIMEOUT_MS = 500;
 
 /** The message types this module consumes itself (replies are consumed by `SignalingSocket`). */
-export const SESSION_MESSAGE_TYPES = ['hello', 'room-joined', 'resumed', 'room-left', 'room-closed', 'pong'];
+export const SESSION_MESSAGE_TYPES = ['hello', 'lobby-waiting', 'room-joined', 'resumed', 'room-left', 'room-closed', 'token-renewed', 'pong'];
 
 /** @extends {Emitter<SessionEvents>} */
 export class Session extends Emitter {
@@ -43,6 +46,7 @@ export class Session extends Emitter {
   /** @type {string | null} */ #resumeToken = null;
   /** @type {(() => void) | null} */ #wake = null;
   /** Messages this participant's session has got, from its `room-joined` on, over all its sockets. */ #received = 0;
+  /** The entry that a host has to allow. @type {{ socket: SignalingSocket, admit: (w: Welcome) => void, refuse: (e: ParlorError) => void } | null} */ #lobby = null;
   #rejoining = false;
   #closed = false;
   #reconnects = new Backoff();
@@ -54,15 +58,19 @@ export class Session extends Emitter {
    * @param {string} options.roomId
    * @param {string} options.displayName
    * @param {boolean} [options.autoSubscribe]
+   * @param {import('./messages.js').Credentials} [options.credentials]
+   * @param {() => void} [options.onHostSecretRefused] the one of `credentials` is not this room's; it is tried without
    * @param {(welcome: Welcome) => Promise<void>} options.recreateRoom makes the room of `welcome` exist again
    * @param {(url: string) => SignalingSocket} [options.createSocket] for tests
    */
-  constructor({ url, roomId, displayName, autoSubscribe = true, recreateRoom, createSocket = (at) => new SignalingSocket(at) }) {
+  constructor({ url, roomId, displayName, autoSubscribe = true, credentials = {}, onHostSecretRefused = () => {}, recreateRoom, createSocket = (at) => new SignalingSocket(at) }) {
     super();
     this.url = url;
     this.roomId = roomId;
     this.displayName = displayName;
     this.autoSubscribe = autoSubscribe;
+    this.credentials = credentials;
+    this.onHostSecretRefused = onHostSecretRefused;
     this.recreateRoom = recreateRoom;
     this.createSocket = createSocket;
     /** @type {import('./types.js').Limits} */
@@ -94,6 +102,11 @@ export class Session extends Emitter {
   /** @param {Message} message @returns {boolean} whether a live socket took it */
   send(message) {
     return this.#live?.send(message) ?? false;
+  }
+
+  /** @param {Message} message @returns {Promise<Message>} its reply; rejects with a `ParlorError` */
+  request(message) {
+    return this.#live?.request(message) ?? Promise.reject(new ParlorError('closed', 'not connected'));
   }
 
   /** Tells the session that media flows: the next failure starts from a short delay again. */
@@ -180,16 +193,57 @@ export class Session extends Emitter {
 
   /** @param {SignalingSocket} socket @param {boolean} restarted @returns {Promise<Welcome>} */
   async #join(socket, restarted) {
-    const { roomId, displayName, autoSubscribe } = this;
-    const request = joinRoom({ roomId, displayName, autoSubscribe });
     try {
-      return /** @type {any} */ (await socket.request(request));
-    } catch (error) {
-      const missing = /** @type {ParlorError} */ (error).code === 'room-not-found';
-      if (!missing || !restarted || !this.#welcome) throw error;
+      return await this.#enter(socket);
+    } catch (cause) {
+      const error = ParlorError.from(cause);
+      if (error.code === 'room-not-found' && restarted && this.#welcome) await this.recreateRoom(this.#welcome);
+      else if (!this.#drop(error.code)) throw error;
     }
-    await this.recreateRoom(this.#welcome);
-    return /** @type {any} */ (await socket.request(request));
+    return this.#enter(socket);
+  }
+
+  /** Gives up a credential that is no longer worth anything. @param {string} code of the refusal @returns {boolean} whether to try without */
+  #drop(code) {
+    const { hostSecret, invite } = this.credentials;
+    if (hostSecret && (code === 'token-invalid' || code === 'unauthorized' || code === 'forbidden')) {
+      this.credentials = { ...this.credentials, hostSecret: undefined };
+      this.onHostSecretRefused();
+      return true;
+    }
+    if (invite && code === 'invite-invalid' && this.#welcome) {
+      this.credentials = { ...this.credentials, invite: undefined }; // it has let us in before: once
+      return true;
+    }
+    return false;
+  }
+
+  /** @param {SignalingSocket} socket @returns {Promise<Welcome>} */
+  async #enter(socket) {
+    const { roomId, displayName, autoSubscribe, credentials } = this;
+    const reply = await socket.request(joinRoom({ roomId, displayName, autoSubscribe, ...credentials }));
+    return /** @type {any} */ (reply.type === 'lobby-waiting' ? await this.#waitInLobby(socket, reply) : reply);
+  }
+
+  /** @param {SignalingSocket} socket @param {Message} waiting @returns {Promise<Welcome>} */
+  async #waitInLobby(socket, { participantId }) {
+    this.#reconnects.reset();
+    try {
+      return await new Promise((admit, refuse) => {
+        this.#lobby = { socket, admit, refuse };
+        this.emit('waiting', { participantId });
+      });
+    } finally {
+      this.#lobby = null;
+    }
+  }
+
+  /** @param {Message} message */
+  #receiveInLobby(message) {
+    const { type, reason, code } = message;
+    if (type === 'room-joined') this.#lobby?.admit(/** @type {any} */ (message));
+    else if (type === 'room-left' || type === 'room-closed') this.#lobby?.refuse(new ParlorError(reason === 'denied' ? 'lobby-denied' : reason ?? 'room-closed'));
+    else if (type === 'error' && code !== 'rate-limited') this.#lobby?.refuse(ParlorError.ofWire(message));
   }
 
   /** @param {SignalingSocket} socket @param {Welcome} welcome @param {boolean} resumed */
@@ -215,6 +269,10 @@ export class Session extends Emitter {
 
   /** @param {SignalingSocket} socket @param {Message} message */
   #receive(socket, message) {
+    if (this.#lobby?.socket === socket) {
+      this.#receiveInLobby(message);
+      return;
+    }
     if (socket !== this.#live) return;
     if (message.type === 'room-closed') this.#finish(message.reason ?? 'room-closed');
     else if (message.type === 'room-left') this.#onRemoved(message.reason);
@@ -232,6 +290,7 @@ export class Session extends Emitter {
 
   /** @param {SignalingSocket} socket */
   #onDown(socket) {
+    if (this.#lobby?.socket === socket) this.#lobby.refuse(new ParlorError('closed'));
     if (socket !== this.#live) return;
     this.#live = null;
     if (this.#closed) return;

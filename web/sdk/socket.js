@@ -60,7 +60,7 @@ export class SignalingSocket extends Emitter {
           this.#pingTimer = setInterval(() => this.#ping(), PING_INTERVAL_MS);
           resolve(message);
         } else if (message.type === 'error') {
-          reject(new ParlorError(message.code, message.message));
+          reject(ParlorError.ofWire(message));
           this.close('refused');
         }
       };
@@ -116,7 +116,7 @@ export class SignalingSocket extends Emitter {
     }
     this.#requests.delete(message.id);
     clearTimeout(waiting.timer);
-    if (message.type === 'error') waiting.reject(new ParlorError(message.code, message.message));
+    if (message.type === 'error') waiting.reject(ParlorError.ofWire(message));
     else waiting.resolve(message);
   }
 

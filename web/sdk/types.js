@@ -3,7 +3,9 @@
  *
  * @typedef {'microphone' | 'camera' | 'screen' | 'screen-audio'} Source
  * @typedef {'audio' | 'video'} Kind
- * @typedef {'connecting' | 'connected' | 'reconnecting' | 'closed'} RoomState
+ * @typedef {'connecting' | 'waiting' | 'connected' | 'reconnecting' | 'closed'} RoomState `waiting`: in the lobby, to be let in
+ * @typedef {'host' | 'speaker' | 'listener'} Role
+ * @typedef {{ audio: boolean, video: boolean, screen: boolean, chat: boolean }} Rights
  *
  * @typedef {object} WireTrack
  * @property {string} trackId
@@ -16,6 +18,8 @@
  * @typedef {object} WireParticipant
  * @property {string} participantId
  * @property {string | null} displayName
+ * @property {string} [identity]
+ * @property {Role} [role]
  * @property {string} joinedAt ISO-8601
  * @property {WireTrack[]} tracks
  *
@@ -30,6 +34,12 @@
  * @property {number} resumeGraceSeconds
  * @property {string | null} expiresAt ISO-8601
  * @property {string} serverId
+ * @property {string} [identity] one's own
+ * @property {Role} [role]
+ * @property {Rights} [rights]
+ * @property {string} [accessToken] the credential for REST while in the room
+ * @property {import('./rest.js').RoomInfo} [room]
+ * @property {number} [lastSeq] the number of the newest chat message
  *
  * @typedef {object} Limits
  * @property {number} maxTextBytes
@@ -44,7 +54,34 @@
  * @property {string} displayName may be empty
  * @property {string} timestamp ISO-8601
  * @property {string | null} replyTo message id
- * @property {boolean} own sent from this page
+ * @property {string | null} identity of the sender: who it is, whatever the name says
+ * @property {string | null} to identity of the one it is for; `null`: everyone
+ * @property {FileInfo | null} file
+ * @property {string | null} editedAt ISO-8601
+ * @property {string | null} deletedAt ISO-8601; the text is empty then
+ * @property {{ emoji: string, identity: string }[]} reactions
+ * @property {boolean} own from this person
+ * @property {'sent' | 'saved'} state `saved`: durable, as the server said; told of own messages only
+ *
+ * @typedef {object} OutgoingMessage one that the room does not have yet
+ * @property {string} nonce
+ * @property {string} text
+ * @property {string | null} replyTo
+ * @property {string | null} to
+ * @property {FileInfo | null} file
+ * @property {string} timestamp ISO-8601
+ * @property {'sending' | 'failed'} state
+ * @property {import('./errors.js').ParlorError | null} error why it failed
+ *
+ * @typedef {object} FileInfo
+ * @property {string} fileId
+ * @property {string} name
+ * @property {number} size bytes
+ * @property {string} contentType as its sender said: not to be trusted
+ * @property {string} uploader identity
+ * @property {string} uploadedAt ISO-8601
+ *
+ * @typedef {{ participantId: string, identity: string, displayName: string }} WaitingPerson
  *
  * @typedef {object} PublishOptions
  * @property {Source} source
@@ -65,6 +102,8 @@
  * @typedef {object} RemoteParticipant
  * @property {string} participantId
  * @property {string} displayName may be empty
+ * @property {string | null} identity who it is, whatever the name says; the same on all their devices
+ * @property {Role} role
  * @property {Date} joinedAt
  * @property {Map<string, RemoteTrack>} tracks by track id
  *
@@ -79,7 +118,23 @@
  * @property {{ track: RemoteTrack }} track-muted also when unmuted: see `track.muted`
  * @property {{ trackId: string, rid: string | null }} layer-changed
  * @property {{ trackId: string, reason: string }} subscription-failed
+ * @property {{ participantId: string }} lobby-waiting a host has to let us in
+ * @property {{ person: WaitingPerson }} lobby-joined to hosts: somebody waits
+ * @property {{ person: WaitingPerson }} lobby-left to hosts: somebody waits no more
+ * @property {{ participantId: string, role: Role }} role-changed also one's own
+ * @property {{ rights: Rights }} rights-changed one's own
+ * @property {{ room: import('./rest.js').RoomInfo }} room-updated
+ * @property {{ mid: string, source: Source }} publish-refused
+ * @property {{ publication: import('./publications.js').Publication }} muted-by-host
  * @property {{ message: ChatMessage }} message
+ * @property {{ messages: ChatMessage[] }} history older messages, the oldest first
+ * @property {{ message: OutgoingMessage }} outgoing see `room.outgoing`
+ * @property {{ message: ChatMessage }} message-edited
+ * @property {{ message: ChatMessage }} message-deleted
+ * @property {{ message: ChatMessage }} message-reacted
+ * @property {{ messages: ChatMessage[] }} messages-saved own ones
+ * @property {{ count: number, fromSeq: number, toSeq: number }} messages-lost not in the history: the server could not save them
+ * @property {{ fileId: string, messages: ChatMessage[] }} file-removed
  * @property {{ participantId: string, typing: boolean }} typing
  * @property {{ speakers: { participantId: string, level: number }[] }} speakers level in -dBov: 0 is loudest, 127 silence
  * @property {{ connected: boolean, protocol: string | null }} media

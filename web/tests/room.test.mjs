@@ -60,6 +60,8 @@ class FakeSession extends Emitter {
   roomId = 'room';
   displayName = 'Ada';
   connected = true;
+  requests = [];
+  request = async (message) => (this.requests.push(message), { type: 'messages', messages: [], more: false });
   limits = { maxTextBytes: 100 };
   sent = [];
   rejoins = [];
@@ -70,15 +72,15 @@ class FakeSession extends Emitter {
   offers = () => this.sent.filter(({ type }) => type === 'offer');
 }
 
-const welcome = (participantId, serverId = 'server-1', participants = []) =>
-  ({ roomId: 'room', name: null, participantId, participants, iceServers: [], expiresAt: null, serverId });
+const welcome = (participantId, serverId = 'server-1', participants = [], more = {}) =>
+  ({ ...more, roomId: 'room', name: null, participantId, participants, iceServers: [], expiresAt: null, serverId });
 const track = (kind, width) => ({ kind, enabled: true, getSettings: () => ({ width, height: width }) });
 
 async function settle() {
   for (let step = 0; step < 12; step += 1) await tick();
 }
 
-async function setUp(tracks = []) {
+async function setUp(tracks = [], more = {}) {
   const session = new FakeSession();
   const peers = [];
   const room = new Room({
@@ -91,7 +93,7 @@ async function setUp(tracks = []) {
   });
   const states = [];
   room.on('state', ({ state, reason }) => states.push(reason ? `${state} ${reason}` : state));
-  session.emit('joined', { welcome: welcome('p1'), resumed: false });
+  session.emit('joined', { welcome: welcome('p1', 'server-1', [], more), resumed: false });
   await settle();
   let answered = 0;
   /** Answers all offers, also those that an answer brings about. */
@@ -274,4 +276,82 @@ test('messages of unknown or inherited names are ignored', async () => {
   const { room, session } = await setUp();
   for (const type of ['toString', '__proto__', 'constructor', 'something-new']) session.emit('message', { type });
   assert.equal(room.state, 'connected');
+});
+
+const RIGHTS = { audio: true, video: true, screen: true, chat: true };
+
+test('what one has no right to is not sent; it is as soon as the right is given, and no longer when it is taken', async () => {
+  const tracks = [{ track: track('audio'), source: 'microphone' }, { track: track('video', 640), source: 'camera' }];
+  const { room, session, answerAll } = await setUp(tracks, { role: 'listener', rights: { ...RIGHTS, audio: false, video: false } });
+  const sources = () => session.offers().at(-1).tracks.map(({ source }) => source);
+  await answerAll();
+  assert.deepEqual([sources(), room.role], [[], 'listener']);
+  session.emit('message', { type: 'rights-changed', rights: { ...RIGHTS, video: false } });
+  await answerAll();
+  assert.deepEqual(sources(), ['microphone']);
+  session.emit('message', { type: 'rights-changed', rights: { ...RIGHTS, audio: false } });
+  await answerAll();
+  assert.deepEqual([...room.publications].map(({ transceiver }) => transceiver !== null), [false, true]);
+});
+
+test('a host mutes one: it is told once, and unmuting is told to the server', async () => {
+  const { room, session } = await setUp([{ track: track('audio'), source: 'microphone' }]);
+  const [microphone] = room.publications;
+  session.emit('message', { type: 'track-published', participantId: 'p1', track: { trackId: 't1', mid: '0', kind: 'audio', source: 'microphone', muted: false, rids: [] } });
+  let told = 0;
+  room.on('muted-by-host', () => (told += 1));
+  for (let time = 0; time < 2; time += 1) session.emit('message', { type: 'track-state', participantId: 'p1', trackId: 't1', muted: true, by: 'host' });
+  assert.deepEqual([told, microphone.muted, microphone.track.enabled], [1, true, false]);
+  assert.equal(session.sent.filter(({ type }) => type === 'track-state').length, 0);
+  microphone.setMuted(false);
+  assert.deepEqual(session.sent.at(-1), { type: 'track-state', roomId: 'room', trackId: 't1', muted: false });
+});
+
+test('roles, settings and the lobby are as the server tells them', async () => {
+  const { room, session } = await setUp([], { identity: 'guest-a', role: 'host', rights: RIGHTS, room: { name: 'One', locked: false, lobby: false } });
+  const events = [];
+  for (const type of ['role-changed', 'room-updated', 'lobby-joined', 'lobby-left']) room.on(type, () => events.push(type));
+  session.emit('message', { type: 'user-joined', participant: { participantId: 'p2', displayName: 'Ben', identity: 'guest-b', role: 'speaker', joinedAt: '', tracks: [] } });
+  session.emit('message', { type: 'role-changed', participantId: 'p2', role: 'listener' });
+  assert.deepEqual([room.participants.get('p2').role, room.participants.get('p2').identity], ['listener', 'guest-b']);
+  session.emit('message', { type: 'room-updated', room: { name: 'Two', locked: true, lobby: false } });
+  assert.deepEqual([room.name, room.settings.locked], ['Two', true]);
+  session.emit('message', { type: 'lobby-joined', participantId: 'p3', identity: 'guest-c', displayName: null });
+  assert.equal(room.lobby.get('p3').displayName, '');
+  session.emit('message', { type: 'role-changed', participantId: 'p1', role: 'speaker' });
+  assert.deepEqual([room.role, room.lobby.size], ['speaker', 0]);
+  assert.deepEqual(events, ['role-changed', 'room-updated', 'lobby-joined', 'lobby-left', 'role-changed']);
+});
+
+test('frames of the channel are acknowledged every 32, or after a second', async () => {
+  const { peers: [peer] } = await setUp();
+  const { channel } = peer;
+  channel.readyState = 'open';
+  peer.become('connected');
+  const counts = () => channel.sent.map((text) => JSON.parse(text)).filter(({ type }) => type === 'chat-received').map(({ count }) => count);
+  channel.onmessage({ data: '{"type":"typing"}' });
+  mock.timers.tick(999);
+  assert.deepEqual(counts(), []);
+  mock.timers.tick(1);
+  assert.deepEqual(counts(), [1]);
+  for (let frame = 0; frame < 33; frame += 1) channel.onmessage({ data: 'not even JSON' });
+  assert.deepEqual(counts(), [1, 33]);
+  mock.timers.tick(1000);
+  assert.deepEqual(counts(), [1, 33, 34]);
+  mock.timers.tick(60000);
+  assert.equal(counts().length, 3);
+});
+
+test('what went over a channel that closes is repeated over the socket', async () => {
+  const { room, session, peers: [peer] } = await setUp();
+  peer.channel.readyState = 'open';
+  peer.become('connected');
+  const sending = room.sendMessage('hello').catch(() => {});
+  await settle();
+  peer.channel.readyState = 'closed';
+  peer.channel.onclose();
+  const [repeated] = session.sent.filter(({ type }) => type === 'send-message');
+  assert.deepEqual(JSON.parse(peer.channel.sent[0]), JSON.parse(JSON.stringify(repeated)));
+  session.emit('closed', { reason: 'left' });
+  await sending;
 });

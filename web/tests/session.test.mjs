@@ -51,7 +51,7 @@ class FakeSocket extends Emitter {
 
 let participants = 0;
 
-function setUp() {
+function setUp(options = {}) {
   const world = { sockets: [], serverId: 'server-1', rooms: new Set(['room']), tokens: new Set(), recreated: [], events: [] };
   const welcome = (type) => {
     const resumeToken = `token-${++participants}`;
@@ -72,6 +72,7 @@ function setUp() {
       world.rooms.add(roomId);
     },
     createSocket: () => new FakeSocket(world),
+    ...options,
   });
   for (const type of ['joined', 'replayed', 'down', 'closed']) {
     world.session.on(type, (detail) => world.events.push(type === 'joined' ? `joined ${detail.resumed ? 'again' : 'anew'}` : detail.reason ? `${type} ${detail.reason}` : type));
@@ -221,4 +222,82 @@ test('the first entry fails with the server’s reason, or as unreachable after 
   await pass(2000);
   await failed;
   assert.equal(silent.sockets.length, 3);
+});
+
+/** From now on joining ends in the lobby. */
+function openLobby(world) {
+  const enter = world.reply;
+  world.reply = (message) => (message.type === 'join-room' ? { type: 'lobby-waiting', roomId: 'room', participantId: 'p-waiting' } : enter(message));
+  return () => world.socket().receive(enter({ type: 'join-room' }));
+}
+
+test('in the lobby nothing is heard of the room until a host admits', async () => {
+  const world = setUp();
+  const admit = openLobby(world);
+  const waiting = [];
+  world.session.on('waiting', (detail) => waiting.push(detail));
+  world.session.on('message', () => assert.fail('a message from the room'));
+  const entered = world.session.start();
+  await pass(60000);
+  assert.deepEqual([waiting, world.session.connected], [[{ participantId: 'p-waiting' }], false]);
+  world.socket().receive({ type: 'message-received' });
+  admit();
+  await entered;
+  assert.deepEqual([world.events, world.sockets.length], [['joined anew'], 1]);
+});
+
+test('a refusal in the lobby ends it; a lost socket waits again, however often', async () => {
+  const denied = setUp();
+  openLobby(denied);
+  const refusal = assert.rejects(denied.session.start(), { code: 'lobby-denied' });
+  await pass(0);
+  denied.socket().receive({ type: 'room-left', roomId: 'room', reason: 'denied' });
+  await refusal;
+  assert.deepEqual([denied.sockets.length, denied.events], [1, ['closed lobby-denied']]);
+
+  const patient = setUp();
+  const admit = openLobby(patient);
+  const entered = patient.session.start();
+  for (let loss = 0; loss < 5; loss += 1) {
+    await pass(1000);
+    patient.socket().close();
+  }
+  await pass(1000);
+  admit();
+  await entered;
+  assert.deepEqual([patient.sockets.length, patient.events], [6, ['joined anew']]);
+});
+
+test('who leaves the lobby is not let in any more', async () => {
+  const world = setUp();
+  openLobby(world);
+  const cancelled = assert.rejects(world.session.start(), { code: 'cancelled' });
+  await pass(0);
+  await world.session.leave();
+  await cancelled;
+  assert.deepEqual([world.socket().isDown, world.events], [true, ['closed left']]);
+});
+
+test('credentials go with every entry; those worth nothing any more are given up', async () => {
+  let refused = 0;
+  const world = setUp({ credentials: { hostSecret: 'host_0', invite: 'invite_0', guestKey: 'k'.repeat(16) }, onHostSecretRefused: () => (refused += 1) });
+  const enter = world.reply;
+  let inviteUsed = false;
+  world.reply = (message) => {
+    if (message.type !== 'join-room') return enter(message);
+    if (message.hostSecret) return new ParlorError('token-invalid');
+    if (message.invite && inviteUsed) return new ParlorError('invite-invalid');
+    inviteUsed = true;
+    return enter(message);
+  };
+  await world.session.start();
+  assert.equal(refused, 1);
+  world.socket().receive({ type: 'room-left', roomId: 'room', reason: 'media-failed' });
+  await pass(3000);
+  const joins = world.socket().sent.filter(({ type }) => type === 'join-room').map(({ hostSecret, invite, guestKey }) => [hostSecret, invite, guestKey.length]);
+  assert.deepEqual(joins, [['host_0', 'invite_0', 16], [undefined, 'invite_0', 16], [undefined, 'invite_0', 16], [undefined, undefined, 16]]);
+
+  const late = setUp({ credentials: { invite: 'invite_0' } });
+  late.reply = () => new ParlorError('invite-invalid');
+  await assert.rejects(late.session.start(), { code: 'invite-invalid' });
 });

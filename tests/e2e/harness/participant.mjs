@@ -168,6 +168,32 @@ export class Participant {
     return this.ask((words) => /** @type {any} */ (window).parlor.room.sendMessage(words).then(() => {}), text);
   }
 
+  /** Waits until an element is there and to be seen. @param {string} selector @param {{ within?: number }} [options] */
+  async shows(selector, options) {
+    await eventually(`${this.name} is shown ${selector}`, () => this.ask((wanted) => document.querySelector(wanted)?.checkVisibility() === true, selector), options);
+  }
+
+  /** Clicks what is shown by then. @param {string} selector */
+  async press(selector) {
+    await this.shows(selector);
+    await this.ask((wanted) => /** @type {HTMLElement} */ (document.querySelector(wanted)).click(), selector);
+  }
+
+  /** Opens a menu and chooses the item with this text. @param {string} button selector @param {string} item */
+  async choose(button, item) {
+    await this.press(button);
+    await eventually(`${this.name} finds “${item}” in the menu`, () => this.ask((text) => {
+      const found = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('.menu [role^="menuitem"]')]).find(({ textContent }) => textContent === text);
+      found?.click();
+      return found !== undefined;
+    }, item));
+  }
+
+  /** The text of an element; `null` without it. @param {string} selector @returns {Promise<string | null>} */
+  textOf(selector) {
+    return this.ask((wanted) => document.querySelector(wanted)?.textContent ?? null, selector);
+  }
+
   /** All texts so far, as the SDK has them. @returns {Promise<string[]>} */
   heardTexts() {
     return this.ask(() => /** @type {any} */ (window).parlor.room.messages.map((/** @type {{ text: string }} */ { text }) => text));

@@ -33,6 +33,7 @@ const VIEWPORT = { width: 1000, height: 700 };
  * @property {BrowserKind} [browser]
  * @property {Partial<import('./participant.mjs').Devices>} [devices]
  * @property {Record<string, string>} [query] of the page's address
+ * @property {string} [fragment] of the page's address, with its `#`
  * @property {boolean} [auto] default true: joins without the pre-join page, and is in the call when `join` returns
  * @property {string} [origin] where the page is loaded from; default: the server
  * @property {string} [roomId] default: the scene's room
@@ -72,19 +73,36 @@ export class Scene {
   }
 
   /** @param {string} name @param {JoinOptions} [options] @returns {Promise<Participant>} */
-  async join(name, { browser = 'chromium', devices = {}, query = {}, auto = true, origin = this.server.url, roomId = this.roomId, prepare } = {}) {
+  async join(name, { browser = 'chromium', devices = {}, query = {}, fragment = '', auto = true, origin = this.server.url, roomId = this.roomId, prepare } = {}) {
     const context = await (await this.#browser(browser)).createBrowserContext();
     const page = await context.newPage();
     await page.setViewport(VIEWPORT);
     const look = { ...LOOKS[this.participants.length % LOOKS.length], ...CAMERA, ...devices };
     const parameters = new URLSearchParams({ ...(auto ? { name, auto: '1' } : {}), ...query });
-    const participant = new Participant({ name, page, devices: look, url: `${origin}/r/${roomId}?${parameters}` });
+    const participant = new Participant({ name, page, devices: look, url: `${origin}/r/${roomId}?${parameters}${fragment}` });
     this.participants.push(participant);
     await participant.equip();
     await prepare?.(page);
     await participant.open();
     if (auto) await participant.isIn();
     return participant;
+  }
+
+  /**
+   * Joins a room of one's own settings as its host.
+   *
+   * @param {string} name @param {object} [room] settings @param {JoinOptions} [options]
+   * @returns {Promise<Participant>} the scene's room is the new one from then on
+   */
+  async host(name, room = {}, options = {}) {
+    const { roomId, hostSecret } = await this.server.createHostedRoom(room);
+    this.roomId = roomId;
+    return this.join(name, { fragment: `#host=${hostSecret}`, ...options });
+  }
+
+  /** Opens the page and joins, without waiting until that is done: a host may have to allow it. @param {string} name @param {JoinOptions} [options] */
+  knock(name, options = {}) {
+    return this.join(name, { ...options, auto: false, query: { name, auto: '1', ...options.query } });
   }
 
   /** Closes the participant's page without a goodbye. @param {Participant} participant */

@@ -55,6 +55,7 @@ export class Server {
         PARLOR_MEDIA__SHARDS: String(SHARDS),
         PARLOR_MEDIA__ANNOUNCE: '127.0.0.1',
         PARLOR_STORE__URL: 'memory:',
+        PARLOR_FILES__URL: 'memory:',
         ...this.env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -91,13 +92,19 @@ export class Server {
 
   /** @param {object} [room] @returns {Promise<string>} the id of a new room */
   async createRoom(room = {}) {
+    return (await this.createHostedRoom(room)).roomId;
+  }
+
+  /** @param {object} [room] @returns {Promise<{ roomId: string, hostSecret: string }>} */
+  async createHostedRoom(room = {}) {
     const response = await fetch(`${this.url}/api/rooms`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(room),
     });
     if (response.status !== 201) throw new Error(`POST /api/rooms: ${response.status} ${await response.text()}`);
-    return (await response.json()).room.roomId;
+    const { room: created, hostSecret } = await response.json();
+    return { roomId: created.roomId, hostSecret };
   }
 
   /** @param {number} [lines] */
