@@ -70,7 +70,10 @@ serve() {
     trap '' INT TERM HUP
     if [ "$folder" = - ]; then
         # Not local: the trap outlives this function.
-        temporary=$(mktemp -d)
+        # In memory where there is room: what is to outlive the server has a folder of its own.
+        parent=${TMPDIR:-/tmp}
+        if [ "$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 1000000 ] 2>/dev/null; then parent=/dev/shm; fi
+        temporary=$(mktemp -d -p "$parent")
         folder=$temporary
         trap 'rm -rf "$temporary"' EXIT
     fi

@@ -35,10 +35,15 @@ export class Server {
 
   /** Starts one that is ready to serve. @param {Record<string, string>} [env] configuration beside ports and addresses */
   static async start(env = {}) {
-    if (!existsSync(BINARY)) throw new Error(`${BINARY} does not exist: run \`cargo build --release\` first`);
-    const server = new Server({ httpPort: await freePort(), udpPort: await freePorts(SHARDS), env });
+    const server = await Server.unstarted(env);
     await server.start();
     return server;
+  }
+
+  /** One to be started later. @param {Record<string, string>} [env] configuration beside ports and addresses */
+  static async unstarted(env = {}) {
+    if (!existsSync(BINARY)) throw new Error(`${BINARY} does not exist: run \`cargo build --release\` first`);
+    return new Server({ httpPort: await freePort(), udpPort: await freePorts(SHARDS), env });
   }
 
   /** The ports that media may use. */
@@ -46,7 +51,8 @@ export class Server {
     return Array.from({ length: SHARDS }, (_, shard) => this.udpPort + shard);
   }
 
-  async start() {
+  /** Resolves when it answers. @param {{ within?: number }} [options] milliseconds */
+  async start({ within = START_MS } = {}) {
     const child = spawn(BINARY, [], {
       env: {
         ...inheritedEnvironment(),
@@ -67,7 +73,7 @@ export class Server {
     await eventually('the server answers /healthz', async () => {
       if (child.exitCode !== null) return true;
       return (await fetch(`${this.url}/healthz`)).ok;
-    }, { within: START_MS });
+    }, { within });
     if (child.exitCode !== null) throw new Error(`the server ended with code ${child.exitCode}:\n${this.logTail()}`);
   }
 

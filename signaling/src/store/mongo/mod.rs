@@ -1,8 +1,9 @@
 //! The store in a MongoDB: `mongodb://…` and `mongodb+srv://…`, a standalone server as well as a replica set.
 //!
-//! [`MongoStore`] is the store: it bounds calls in time and number. [`Archive`] owns a client's pool and one database. Rooms, messages, sessions, invites and files are a collection each and
-//! a document each; what is in a room carries the room's uid. How records look as documents is beside what reads and writes
-//! them: [`rooms`], [`messages`], [`sessions`], [`invites`], [`files`]; [`batch`] writes what the journal brings.
+//! [`MongoStore`] is the store: it bounds calls in time and number. [`Archive`] owns a client's pool and one database. Rooms,
+//! messages, sessions, invites and files are a collection each and a document each; what is in a room carries the room's uid.
+//! How records look as documents is beside what reads and writes them: [`rooms`], [`messages`], [`sessions`], [`invites`],
+//! [`files`]; [`batch`] writes what the journal brings.
 //!
 //! What always holds:
 //! - No transaction is used, since a standalone server has none. What must be atomic is one command on one document; what takes
@@ -59,6 +60,8 @@ pub(crate) struct MongoStore {
     archive: Arc<Archive>,
     /// One permit for each call that is under way.
     calls: Arc<Semaphore>,
+    /// What a call may take.
+    patience: Duration,
 }
 
 /// The database and what has to be known about it.
@@ -85,10 +88,15 @@ impl MongoStore {
     /// [`StoreError::Failed`] when the URL cannot be read or the server refuses, [`StoreError::Unavailable`] when no server is
     /// reached: later the same call may succeed.
     pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_with_patience(url, CALL_TIMEOUT).await
+    }
+
+    /// The same with calls that may take as long as `patience`.
+    async fn open_with_patience(url: &str, patience: Duration) -> Result<Self, StoreError> {
         let options = options::parse(url).await?;
         let calls = options::calls(&options);
         let archive = Archive::open(options).await?;
-        Ok(Self { archive: Arc::new(archive), calls: Arc::new(Semaphore::new(calls)) })
+        Ok(Self { archive: Arc::new(archive), calls: Arc::new(Semaphore::new(calls)), patience })
     }
 
     /// What `work` comes to, if it does in time.
@@ -110,8 +118,8 @@ impl MongoStore {
             });
             task.await.unwrap_or_else(|_| Err(StoreError::Failed("a call broke off".into())))
         };
-        timeout(CALL_TIMEOUT, call).await.unwrap_or_else(|_| {
-            Err(StoreError::Unavailable(format!("it did not answer within {} seconds", CALL_TIMEOUT.as_secs())))
+        timeout(self.patience, call).await.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable(format!("it did not answer within {} seconds", self.patience.as_secs_f32())))
         })
     }
 }

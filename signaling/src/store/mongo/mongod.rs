@@ -20,6 +20,8 @@ use tokio::runtime::Handle;
 
 /// What a start may take on a machine that builds at the same time.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// What a call may take on such a machine, where how long it takes is not what is tested.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A mongod that runs for as long as this value, or the process, lives.
 pub(crate) struct Mongod {
@@ -65,6 +67,11 @@ impl Mongod {
         format!("mongodb://127.0.0.1:{}/", self.port)
     }
 
+    /// The URL whose client soon sees that the server is away.
+    pub(crate) fn watched_url(&self) -> String {
+        format!("{}?serverSelectionTimeoutMS=1000&connectTimeoutMS=1000&heartbeatFrequencyMS=500", self.url())
+    }
+
     /// Sends a signal: `-STOP`.
     pub(crate) fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([name, &self.pid.to_string()]).status().unwrap().success());
@@ -108,7 +115,7 @@ impl Lent {
         // Once it answers as the primary; a new replica set elects itself after a moment.
         database.run_command(doc! { "ping": 1 }).await.unwrap();
         let url = in_database(&server, &name);
-        Some((MongoStore::open(&url).await.unwrap(), Self { url, database }))
+        Some((MongoStore::open_with_patience(&url, PATIENCE).await.unwrap(), Self { url, database }))
     }
 }
 

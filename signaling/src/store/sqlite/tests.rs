@@ -216,7 +216,16 @@ async fn a_call_that_fails_takes_no_neighbour_with_it() {
     store.create_room(&room(1), at(0)).await.unwrap();
     // The writer is held, so that the calls after it are committed together.
     let (hold, held) = std::sync::mpsc::channel::<()>();
-    let first = store.change(move |_| held.recv().map_err(|_| StoreError::Missing));
+    let (begin, begun) = oneshot::channel::<()>();
+    let holder = Arc::clone(&store);
+    let first = tokio::spawn(async move {
+        let wait = move |_: &Connection| {
+            let _ = begin.send(());
+            held.recv().map_err(|_| StoreError::Missing)
+        };
+        holder.change(wait).await
+    });
+    begun.await.unwrap();
     let half = store.change(|connection| {
         messages::write(connection, &[said(1, 2, 10)])?;
         Err::<(), _>(StoreError::Conflict)
@@ -229,7 +238,7 @@ async fn a_call_that_fails_takes_no_neighbour_with_it() {
         hold.send(()).unwrap();
     };
     let (first, a, half, b, ()) = tokio::join!(first, store.write(&before), half, store.write(&after), release);
-    assert!(first.is_ok() && a.is_ok() && b.is_ok());
+    assert!(first.unwrap().is_ok() && a.is_ok() && b.is_ok());
     assert!(matches!(half, Err(StoreError::Conflict)));
     let reader = Reader::Person(message(1, 3, 0).to.unwrap());
     let page = store.messages(RoomUid(1), &reader, Page::Latest, 10, at(0)).await.unwrap();
@@ -291,10 +300,17 @@ async fn a_writer_that_hangs_is_not_waited_for() {
     let place = Place::new();
     let store = Arc::new(place.open().unwrap());
     let (hold, held) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = oneshot::channel::<()>();
     let hanging = {
         let store = Arc::clone(&store);
-        tokio::spawn(async move { store.change(move |_| held.recv().map_err(|_| StoreError::Missing)).await })
+        let hang = move |_: &Connection| {
+            let _ = begin.send(());
+            held.recv().map_err(|_| StoreError::Missing)
+        };
+        tokio::spawn(async move { store.change(hang).await })
     };
+    // From here on the writer takes nothing out of its queue.
+    begun.await.unwrap();
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..writer::QUEUE + 10 {
         let store = Arc::clone(&store);

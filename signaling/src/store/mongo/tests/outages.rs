@@ -1,7 +1,7 @@
 //! Servers that are not there, die, or hang.
 
+use super::super::MongoStore;
 use super::super::mongod::{Mongod, found, free_port};
-use super::super::{CALL_TIMEOUT, MongoStore};
 use super::*;
 use crate::store::{FileId, Page, Reader, Secret, StoreError};
 use std::time::Duration;
@@ -98,7 +98,7 @@ async fn acknowledged_messages_outlive_kills_and_repeated_batches_double_nothing
 async fn while_the_server_is_away_calls_fail_as_ones_to_repeat_and_then_go_on() {
     let (folder, port) = (TempDir::new().unwrap(), free_port());
     let Some(mongod) = server(&folder, port).await else { return };
-    let url = mongod.url();
+    let url = mongod.watched_url();
     let store = MongoStore::open(&url).await.unwrap();
     store.create_room(&a_room(ROOM, "attic"), now()).await.unwrap();
     store.write(&[said(1)]).await.unwrap();
@@ -117,12 +117,13 @@ async fn while_the_server_is_away_calls_fail_as_ones_to_repeat_and_then_go_on() 
 async fn a_server_that_hangs_holds_nobody_longer_than_promised() {
     let (folder, port) = (TempDir::new().unwrap(), free_port());
     let Some(mongod) = server(&folder, port).await else { return };
-    let store = Arc::new(MongoStore::open(&mongod.url()).await.unwrap());
-    store.create_room(&a_room(ROOM, "attic"), now()).await.unwrap();
+    let opened = MongoStore::open_with_patience(&mongod.watched_url(), Duration::from_secs(1)).await;
+    let store = Arc::new(opened.unwrap());
+    while store.create_room(&a_room(ROOM, "attic"), now()).await.is_err() {}
     mongod.signal("-STOP");
     // More than there may be at a time.
     let calls = (0..100).map(|_| Arc::clone(&store)).map(|store| async move {
-        let done = timeout(CALL_TIMEOUT + Duration::from_secs(20), store.write(&[said(1)])).await;
+        let done = timeout(Duration::from_secs(60), store.write(&[said(1)])).await;
         assert!(matches!(done.expect("no end"), Err(StoreError::Unavailable(_))));
     });
     futures_util::future::join_all(calls).await;
