@@ -119,7 +119,8 @@ async fn a_file_is_shared_listed_fetched_and_removed() {
     assert_eq!(headers["cache-control"], "no-store");
 
     assert_eq!(delete(&house, &bo_token, &path).await.1["code"], "forbidden");
-    (ana.all(), bo.all());
+    ana.all();
+    bo.all();
     assert_eq!(delete(&house, &ana_token, &path).await, (StatusCode::OK, json!({"success": true})));
     for member in [&mut ana, &mut bo] {
         assert_eq!(member.all(), [json!({"type": "file-removed", "fileId": file["fileId"]})]);
@@ -266,7 +267,7 @@ async fn what_a_room_holds_is_learnt_from_the_store() {
     let room = house.board().directory.room_of(ana.participant()).unwrap();
     let record = crate::store::FileRecord {
         room: room.uid,
-        id: crate::store::FileId(1),
+        id: crate::protocol::FileId(1),
         name: "earlier".to_owned(),
         size: 8,
         content_type: "text/plain".to_owned(),
