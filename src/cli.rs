@@ -1,8 +1,11 @@
-//! The command line: `parlor` serves. Its flags are the configuration's knobs.
+//! The command line: `parlor` serves, `parlor token create` makes a token. The flags are the configuration's knobs.
+
+mod token;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command};
-use parlor_config::{Config, ConfigError, ConfigFile, KNOBS, Sources, load, unknown_flag};
+use clap::{Arg, ArgMatches, Command};
+use parlor_config::{Config, ConfigError, ConfigFile, KNOBS, Knob, Sources, load, unknown_flag};
+use parlor_signaling::KeyError;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -21,9 +24,15 @@ pub enum CliError {
     /// The command line itself.
     #[error("{0}")]
     Usage(String),
+    /// A time that is not one.
+    #[error("--ttl = {0:?} is not valid: expected a whole number and s, m, h or d, such as 6h")]
+    Lifetime(String),
     /// What it, the environment or the file says.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Keys that cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
 }
 
 /// Reads the command line (the program's name first), the environment and the configuration file.
@@ -41,10 +50,19 @@ pub fn invocation(
         }
         Err(error) => return Err(one_line(&error)),
     };
+    match matches.subcommand().and_then(|(_, token)| token.subcommand()) {
+        Some((_, create)) => Ok(Invocation::Print(token::create(create, &config(create, environment)?)?)),
+        None => Ok(Invocation::Serve(Box::new(config(&matches, environment)?))),
+    }
+}
+
+fn config(matches: &ArgMatches, environment: Vec<(String, String)>) -> Result<Config, CliError> {
     let named = matches.get_one::<PathBuf>("config");
-    let flags = KNOBS.iter().filter_map(|knob| Some((knob, matches.get_one::<String>(knob.key)?.clone()))).collect();
+    // A subcommand takes the flags of some knobs only.
+    let flag = |knob: &'static Knob| Some((knob, matches.try_get_one::<String>(knob.key).ok()??.clone()));
+    let flags = KNOBS.iter().filter_map(flag).collect();
     let sources = Sources { file: ConfigFile::read(named.map(PathBuf::as_path))?, environment, flags };
-    Ok(Invocation::Serve(Box::new(load(&sources)?)))
+    Ok(load(&sources)?)
 }
 
 fn command() -> Command {
@@ -64,8 +82,15 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("A WebRTC SFU in one binary: media, signalling, rooms and a web client")
         .disable_help_subcommand(true)
+        .args_conflicts_with_subcommands(true)
+        .subcommand(token::command([config.clone()].into_iter().chain(knobs.clone().filter(is_of_tokens))))
         .arg(config)
         .args(knobs)
+}
+
+/// Whether a knob has a say in tokens.
+fn is_of_tokens(knob: &Arg) -> bool {
+    knob.get_id().as_str().starts_with("auth.")
 }
 
 /// The error without usage and hints, which would make it a page.
@@ -74,13 +99,24 @@ fn one_line(error: &clap::Error) -> CliError {
         (error.kind(), error.get(ContextKind::InvalidArg))
     {
         if !flag.starts_with('-') {
-            return CliError::Usage(format!("unexpected argument {flag:?}: parlor --help lists what there is"));
+            return unexpected(flag);
         }
         return unknown_flag(flag, &["--config", "--help", "--version"]).into();
+    }
+    match (error.kind(), error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing)), _) => {
+            return CliError::Usage(format!("missing: {}", missing.join(", ")));
+        }
+        (ErrorKind::InvalidSubcommand, _, Some(ContextValue::String(word))) => return unexpected(word),
+        _ => {}
     }
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
     CliError::Usage(line.trim_start_matches("error: ").to_owned())
+}
+
+fn unexpected(word: &str) -> CliError {
+    CliError::Usage(format!("unexpected argument {word:?}: parlor --help lists what there is"))
 }
 
 #[cfg(test)]
@@ -111,6 +147,19 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_printed_alone() {
+        let secret = "0123456789abcdef0123456789abcdef";
+        let key = format!("app:{secret}");
+        let arguments = ["token", "create", "--auth-keys", &key, "--room", "abc", "--identity", "ana", "--ttl", "1h"];
+        let Ok(Invocation::Print(text)) = run(&arguments) else { panic!("no token") };
+        let token = text.strip_suffix('\n').unwrap();
+        assert_eq!(token.split('.').count(), 3, "{token}");
+        assert!(
+            token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) && !text.contains(secret)
+        );
+    }
+
+    #[test]
     fn the_version_is_the_crates() {
         let Ok(Invocation::Print(text)) = run(&["--version"]) else { panic!("no version") };
         assert_eq!(text.trim(), format!("parlor {}", env!("CARGO_PKG_VERSION")));
@@ -123,6 +172,22 @@ mod tests {
             (&["--http-lisen=x"], "unknown flag --http-lisen; did you mean --http-listen?"),
             (&["--confg"], "unknown flag --confg; did you mean --config?"),
             (&["serve"], "unexpected argument \"serve\": parlor --help lists what there is"),
+            (&["token"], "'parlor token' requires a subcommand but one was not provided"),
+            (&["token", "make"], "unexpected argument \"make\": parlor --help lists what there is"),
+            (&["token", "create", "--room", "abc"], "missing: --identity <IDENTITY>"),
+            (
+                &["token", "create", "--room", "abc", "--identity", "ana"],
+                "tokens cannot be made here: no secret is configured (auth.keys)",
+            ),
+            (
+                &["token", "create", "--identity", "ana", "--auth-keys", "app:hunter2"],
+                "auth.keys = … (from the flag --auth-keys) is not valid: expected up to 16 keys as name:secret, each name \
+                 once, each secret of 32 bytes or more",
+            ),
+            (
+                &["token", "create", "--identity", "ana", "--ttl", "soon"],
+                "--ttl = \"soon\" is not valid: expected a whole number and s, m, h or d, such as 6h",
+            ),
             (&["--config"], "a value is required for '--config <FILE>' but none was supplied"),
             (
                 &["--media-shards", "-1"],

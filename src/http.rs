@@ -1,8 +1,10 @@
 //! The web server's connections: how many there may be, and how slow.
 //!
 //! A connection that does not finish a request's head, or a handler that does not finish its answer, is given up; so a
-//! client that says nothing holds its place for seconds only. WebSockets leave this module with their upgrade and have
+//! client that says nothing, or reads nothing, holds its place for seconds only. Uploads set their own pace. WebSockets leave this module with their upgrade and have
 //! limits of their own.
+
+mod stall;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,6 +15,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use parlor_signaling::sets_its_own_pace;
+use stall::Stall;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -29,6 +33,9 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// From a request's head to its answer; bodies are small.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a client may take nothing of what is sent to it: longer than a short break of its network.
+const READER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Before accepting again after the process ran out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -85,8 +92,8 @@ fn spawn(
     });
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
-    let connection =
-        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
+    let stream = TokioIo::new(Stall::new(stream, READER_PATIENCE));
+    let connection = builder.serve_connection_with_upgrades(stream, TowerToHyperService::new(service)).into_owned();
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         // Errors are the client's: it hung up, was too slow, or did not speak HTTP.
@@ -96,6 +103,9 @@ fn spawn(
 }
 
 async fn answer(app: Router, request: Request<Body>) -> Result<Response, Infallible> {
+    if sets_its_own_pace(request.method(), request.uri().path()) {
+        return app.oneshot(request).await;
+    }
     timeout(ANSWER_PATIENCE, app.oneshot(request))
         .await
         .unwrap_or_else(|_| Ok(StatusCode::REQUEST_TIMEOUT.into_response()))

@@ -7,6 +7,7 @@ mod clock;
 mod engine;
 mod http;
 pub mod logging;
+mod memory;
 mod metrics;
 mod net;
 mod readings;

@@ -28,14 +28,19 @@ fn main() -> ExitCode {
 
 fn serve(config: &Config) -> anyhow::Result<()> {
     parlor::logging::start(&config.log);
+    parlor_signaling::install_cryptography();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("control")
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
     runtime.block_on(async {
-        let stop = stop_signal().context("cannot listen for signals")?;
-        let server = Server::start(config).await?;
+        let mut stop = std::pin::pin!(stop_signal().context("cannot listen for signals")?);
+        // A start may wait for its database.
+        let server = tokio::select! {
+            server = Server::start(config) => server?,
+            () = &mut stop => return Ok(()),
+        };
         print(&format!("Parlor is ready: open {}\n", server.url()))?;
         server.run(stop).await.context("the web server failed")
     })

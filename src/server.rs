@@ -7,30 +7,38 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::net::tcp::TcpLimits;
 use crate::shard_thread::{EVENTS, ShardSetup, ShardSockets, ShardThread};
-use crate::{addresses, assets, http};
+use crate::{addresses, assets, http, memory};
 use axum::Router;
-use axum::http::header;
+use axum::http::{StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse};
 use axum::routing::get;
-use parlor_config::{Config, GsoMode};
+use parlor_config::{AuthKey, Config, FilesUrl, GsoMode, StoreConfig};
 use parlor_media::command::Event;
 use parlor_media::transport::{Identity, IdentityError};
 use parlor_media::{Shard, ShardSettings};
-use parlor_signaling::{Announce, Settings, ShardHandle, Signaling, Storage};
+use parlor_signaling::{
+    Announce, FileSettings, FileStorage, KeyError, KeySources, Keys, OpenError, Rate, Rates, Settings, ShardHandle,
+    Signaling, Storage, StoreError, StoreUrl, WebhookSettings,
+};
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long the signalling may take to stop: it allows clients and the store three seconds each.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(7);
 
 /// How long running HTTP requests may take after that.
 const REQUEST_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long a start waits before it tries again to reach the database.
+const STORE_RETRY: Duration = Duration::from_secs(3);
 
 /// Why the server did not start, in one line.
 #[derive(Debug, thiserror::Error)]
@@ -65,9 +73,32 @@ pub enum StartError {
         /// How many there are.
         shards: u16,
     },
+    /// `store.url` is none.
+    #[error("store.url is not valid: expected {}", StoreUrl::RULE)]
+    StoreUrl,
+    /// The database cannot be used, or not be reached with `store.wait = false`.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// Keys that cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// `files.url` cannot be used.
+    #[error("cannot keep files in {place} (files.url): {error}")]
+    Files {
+        /// As configured, which is without secrets.
+        place: String,
+        /// The storage's words.
+        error: String,
+    },
+    /// `[webhooks]` cannot be used.
+    #[error("{0}")]
+    Webhooks(String),
     /// No certificate.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The store does not say what rooms there are.
+    #[error("cannot load the rooms: {0}")]
+    Load(#[from] StoreError),
     /// No thread, or no poll for it.
     #[error("cannot start the thread of shard {shard}: {error}")]
     Thread {
@@ -97,17 +128,20 @@ struct ControlEnds {
 }
 
 impl Server {
-    /// Claims ports and threads, and connects the parts.
+    /// Claims ports, database and threads, and connects the parts. With `store.wait` it may wait for the database for ever; it
+    /// may be dropped meanwhile.
     ///
     /// # Errors
     /// See [`StartError`]; nothing is left behind.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let settings = settings(config)?;
         let http_error = |error| StartError::Http { address: config.http.listen, error };
         let listener = TcpListener::bind(config.http.listen).await.map_err(http_error)?;
         let address = listener.local_addr().map_err(http_error)?;
         let clock = Clock::start();
         let sockets = bind_shards(config)?;
         let ipv6 = sockets.iter().all(ShardSockets::has_ipv6);
+        let storage = open_storage(&config.store).await?;
         let ends = start_shards(config, clock, sockets)?;
 
         let announce = announce(config, ipv6);
@@ -115,10 +149,15 @@ impl Server {
             let handle = ShardHandle::new(shard.commands(), shard.wake(), shard.port());
             if config.media.tcp { handle } else { handle.without_tcp() }
         });
-        let signaling = Signaling::new(settings(config), announce, Storage::memory(), handles.collect());
+        let pressure = Arc::new(AtomicBool::new(false));
+        let settings = Settings { memory_pressure: Some(Arc::clone(&pressure)), ..settings };
+        let signaling = Signaling::new(settings, announce, storage, handles.collect());
         let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
         let app = app(&signaling, metrics, clock);
-        let tasks = start_tasks(&signaling, ends.events, ends.lost);
+        let mut tasks = start_tasks(&signaling, ends.events, ends.lost);
+        signaling.load().await?;
+        start_upkeep(&signaling, &mut tasks);
+        tasks.spawn(memory::watch(config.limits.max_memory_mib, pressure));
         let max_connections = config.limits.max_connections as usize;
         Ok(Self { listener, address, app, max_connections, signaling, shards: ends.shards, tasks })
     }
@@ -164,6 +203,23 @@ impl Server {
         // Joins threads, which end within a tick.
         drop(self.shards);
         Ok(())
+    }
+}
+
+async fn open_storage(config: &StoreConfig) -> Result<Storage, StartError> {
+    let url = StoreUrl::parse(config.url.expose()).ok_or(StartError::StoreUrl)?;
+    loop {
+        match Storage::open(&url).await {
+            Ok(storage) => {
+                tracing::info!(store = %url, "the database is open");
+                return Ok(storage);
+            }
+            Err(OpenError::Unavailable { store, reason }) if config.wait => {
+                tracing::warn!(store, reason, "waiting for the database (store.wait)");
+                sleep(STORE_RETRY).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 
@@ -242,22 +298,89 @@ fn announce(config: &Config, ipv6: bool) -> Announce {
     Announce { addresses: advertised.addresses, loopback }
 }
 
-fn settings(config: &Config) -> Settings {
+/// The keys of the configuration.
+///
+/// # Errors
+/// When they cannot be used.
+pub fn keys(config: &Config) -> Result<Keys, KeyError> {
+    let auth = &config.auth;
+    let pair = |key: &AuthKey| (key.name.clone(), key.secret.expose().to_owned());
+    Keys::read(KeySources {
+        secrets: auth.keys.iter().map(pair).collect(),
+        jwks: auth.jwks.clone(),
+        leeway: Duration::from_secs(auth.leeway_seconds.into()),
+        max_lifetime: Duration::from_secs(auth.max_token_seconds.into()),
+    })
+}
+
+fn settings(config: &Config) -> Result<Settings, StartError> {
     let limits = &config.limits;
-    Settings {
+    let keys = keys(config)?;
+    if keys.is_open() {
+        tracing::warn!("rooms are open: whoever knows a room's id can join it; set auth.keys to require tokens");
+    }
+    let rates = Rates {
+        room_creations: Rate::per_minute(limits.room_creations_per_minute),
+        joins: Rate::per_minute(limits.joins_per_minute),
+        messages: Rate::per_minute(limits.messages_per_minute),
+        uploads: Rate::per_minute(limits.uploads_per_minute),
+        failed_passwords: Rate::per_minute(limits.failed_passwords_per_minute),
+    };
+    Ok(Settings {
+        rates,
+        keys: Arc::new(keys),
+        trusted_proxies: config.http.trusted_proxies.clone(),
+        allowed_origins: config.http.allowed_origins.clone(),
         max_rooms: limits.max_rooms as usize,
         default_max_participants: limits.max_participants_per_room as usize,
         max_participants: limits.max_participants_per_room as usize,
         empty_timeout: Duration::from_secs(config.room.empty_timeout_seconds.into()),
         resume_grace: Duration::from_secs(config.session.resume_grace_seconds.into()),
+        max_total_participants: limits.max_participants as usize,
         max_sockets: limits.max_connections as usize,
         max_sockets_per_address: limits.max_connections_per_address as usize,
+        files: FileSettings {
+            storage: file_storage(&config.files.url)?,
+            max_bytes: config.files.max_bytes,
+            max_per_room: config.files.max_per_room as usize,
+            max_room_bytes: config.files.max_room_bytes,
+            types: config.files.types.clone(),
+        },
+        webhooks: webhooks(config)?,
         ..Settings::default()
-    }
+    })
+}
+
+fn file_storage(url: &FilesUrl) -> Result<FileStorage, StartError> {
+    let (place, opened) = match url {
+        FilesUrl::Off => return Ok(FileStorage::off()),
+        FilesUrl::Memory => return Ok(FileStorage::memory()),
+        FilesUrl::Directory(path) => (path.display().to_string(), FileStorage::local(path)),
+        FilesUrl::S3(bucket) => (format!("s3://{}", bucket.name), FileStorage::s3(&bucket.name, &bucket.prefix)),
+        FilesUrl::Gcs(bucket) => (format!("gs://{}", bucket.name), FileStorage::gcs(&bucket.name, &bucket.prefix)),
+        FilesUrl::Azure(bucket) => (format!("az://{}", bucket.name), FileStorage::azure(&bucket.name, &bucket.prefix)),
+    };
+    opened.map_err(|error| StartError::Files { place, error })
+}
+
+fn webhooks(config: &Config) -> Result<WebhookSettings, StartError> {
+    let urls: Vec<_> = config.webhooks.urls.iter().map(|url| url.expose().to_owned()).collect();
+    let secret = config.webhooks.secret.as_ref().map_or("", parlor_config::Secret::expose);
+    WebhookSettings::new(&urls, secret, config.webhooks.include_text).map_err(StartError::Webhooks)
+}
+
+/// 200 while the server can do all of its work, else 503 with the reasons why not.
+fn readiness(ailments: &[String]) -> impl IntoResponse + use<> {
+    let (status, retry) = match ailments {
+        [] => (StatusCode::OK, None),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, Some([(header::RETRY_AFTER, "5")])),
+    };
+    let body = serde_json::json!({ "ready": ailments.is_empty(), "reasons": ailments });
+    (status, retry.map(AppendHeaders), [(header::CACHE_CONTROL, "no-store")], axum::Json(body))
 }
 
 fn app(signaling: &Signaling, metrics: Metrics, clock: Clock) -> Router {
-    let control = signaling.clone();
+    let (control, ready) = (signaling.clone(), signaling.clone());
     let health = move || async move {
         let body = format!(
             "{{\"status\":\"ok\",\"version\":\"{}\",\"uptimeSeconds\":{}}}\n",
@@ -269,8 +392,17 @@ fn app(signaling: &Signaling, metrics: Metrics, clock: Clock) -> Router {
     signaling
         .router()
         .route("/healthz", get(health))
+        .route("/readyz", get(move || async move { readiness(&ready.ailments()) }))
         .route("/metrics", get(move || async move { metrics.response(&control.stats()) }))
         .merge(assets::router())
+}
+
+/// What looks after rooms that are there already.
+fn start_upkeep(signaling: &Signaling, tasks: &mut JoinSet<()>) {
+    let (purges, watch, files) = (signaling.clone(), signaling.clone(), signaling.clone());
+    tasks.spawn(async move { files.remove_orphaned_files().await });
+    tasks.spawn(async move { purges.run_purges().await });
+    tasks.spawn(async move { watch.watch_store().await });
 }
 
 /// The control plane's tasks. They end when the set is shut down.
@@ -286,6 +418,8 @@ fn start_tasks(
     }
     let journal = signaling.clone();
     tasks.spawn(async move { journal.run_journal().await });
+    let webhooks = signaling.clone();
+    tasks.spawn(async move { webhooks.run_webhooks().await });
     let timers = signaling.clone();
     tasks.spawn(async move { timers.run_timers().await });
     let signaling = signaling.clone();

@@ -9,10 +9,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use tokio_tungstenite::connect_async;
 
-/// A command that sees nothing of this host's configuration.
+/// A command that sees nothing of this host's configuration. Nothing is stored, unless the arguments say otherwise.
 fn parlor(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
-    command.env_clear().current_dir(env!("CARGO_TARGET_TMPDIR")).args(arguments);
+    command.env_clear().env("PARLOR_STORE__URL", "memory:");
+    command.current_dir(env!("CARGO_TARGET_TMPDIR")).args(arguments);
     command
 }
 
@@ -161,4 +162,60 @@ fn help_and_version_go_to_standard_output() {
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), concat!("parlor ", env!("CARGO_PKG_VERSION")));
     let help = parlor(&["--help"]).output().unwrap();
     assert!(String::from_utf8(help.stdout).unwrap().contains("--media-announce"));
+}
+
+/// A directory of this test's own.
+fn directory(name: &str) -> String {
+    let directory = format!("{}/{name}", env!("CARGO_TARGET_TMPDIR"));
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+#[test]
+fn a_database_is_created_and_serves_one_server() {
+    let directory = directory("one-server");
+    let url = format!("sqlite:{directory}/data/parlor.db");
+    let server = Running::start(&["--store-url", &url]);
+    assert!(std::path::Path::new(&directory).join("data/parlor.db").exists());
+    let second = parlor(&["--store-url", &url, "--http-listen", "127.0.0.1:0", "--media-udp-port", "0"]);
+    let expected = format!(
+        "parlor: the database {url} cannot be used (store.url): it is in use by another process: a database serves one Parlor\n"
+    );
+    assert_eq!(failure(second), (Some(1), expected));
+    server.signal("-TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    // It has let go of it.
+    drop(Running::start(&["--store-url", &url]));
+}
+
+/// A port on which nothing listens, from below the range from which the system takes those of outgoing connections.
+const CLOSED: &str = "mongodb://ada:geheim@127.0.0.1:9/x?serverSelectionTimeoutMS=200&connectTimeoutMS=200";
+
+#[test]
+fn a_start_without_its_database_fails_if_it_is_not_to_wait() {
+    let arguments = ["--http-listen", "127.0.0.1:0", "--media-udp-port", "0", "--store-wait", "false"];
+    let (code, line) = failure(parlor(&[&arguments[..], &["--store-url", CLOSED]].concat()));
+    assert_eq!(code, Some(1));
+    assert!(line.starts_with("parlor: the database mongodb://127.0.0.1:9/x cannot be reached (store.url): "), "{line}");
+    assert!(line.lines().count() == 1 && !line.contains("geheim"), "{line}");
+    let (code, line) = failure(parlor(&[&arguments[..], &["--store-url", "sqlite:///etc/passwd/x"]].concat()));
+    assert_eq!(code, Some(1));
+    assert!(line.starts_with("parlor: store.url is not valid: expected memory:, sqlite: and the path"), "{line}");
+}
+
+#[test]
+fn a_start_waits_for_its_database_and_says_so_until_it_is_stopped() {
+    let mut command = parlor(&["--http-listen", "127.0.0.1:0", "--media-udp-port", "0", "--store-url", CLOSED]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let waiting: Vec<String> = lines.filter(|line| line.contains("waiting for the database")).take(2).collect();
+    assert_eq!(waiting.len(), 2);
+    assert!(
+        waiting.iter().all(|line| line.contains("mongodb://127.0.0.1:9/x") && !line.contains("geheim")),
+        "{waiting:?}"
+    );
+    let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

@@ -17,6 +17,7 @@ pub(crate) enum Field<'a> {
     Origins(&'a mut Vec<String>),
     Keys(&'a mut Vec<AuthKey>),
     Path(&'a mut Option<PathBuf>),
+    Database(&'a mut Secret),
     Files(&'a mut FilesUrl),
     ContentTypes(&'a mut Vec<String>),
     Webhooks(&'a mut Vec<WebhookUrl>),
@@ -50,7 +51,7 @@ impl Field<'_> {
     /// Whether its value must not be shown.
     pub(crate) fn is_secret(&self) -> bool {
         // A place may have been written with credentials, which is why it is refused.
-        matches!(self, Self::Keys(_) | Self::Files(_) | Self::Webhooks(_) | Self::SigningSecret(_))
+        matches!(self, Self::Keys(_) | Self::Database(_) | Self::Files(_) | Self::Webhooks(_) | Self::SigningSecret(_))
     }
 
     /// What the field takes, for an error's text.
@@ -64,6 +65,7 @@ impl Field<'_> {
                 "up to {MAX_KEYS} keys as name:secret, each name once, each secret of {MIN_SECRET_BYTES} bytes or more"
             ),
             Self::Path(_) => "the path of a file".to_owned(),
+            Self::Database(_) => "memory:, sqlite: and the path of a file, mongodb://… or mongodb+srv://…".to_owned(),
             Self::Files(_) => FilesUrl::RULE.to_owned(),
             Self::ContentTypes(_) => format!("up to {MAX_TYPES} content types, such as image/png or image/*"),
             Self::Webhooks(_) => format!("up to {MAX_URLS} URLs that begin with https:// or http://"),
@@ -97,6 +99,7 @@ impl Field<'_> {
             | Self::SigningSecret(_)
             | Self::Address(_)
             | Self::Path(_)
+            | Self::Database(_)
             | Self::Gso(_)
             | Self::Level(_)
             | Self::Format(_) => Value::String(text.to_owned()),
@@ -113,6 +116,7 @@ impl Field<'_> {
             Self::Origins(field) => **field = list(value, MAX_LISTED, origin)?,
             Self::Keys(field) => **field = keys(value)?,
             Self::Path(field) => **field = Some(value.as_str()?).filter(|path| !path.is_empty()).map(PathBuf::from),
+            Self::Database(field) => **field = Secret::new(Some(value.as_str()?).filter(|url| is_database(url))?),
             Self::Files(field) => **field = FilesUrl::parse(value.as_str()?)?,
             Self::ContentTypes(field) => **field = list(value, MAX_TYPES, content_type)?,
             Self::Webhooks(field) => **field = list(value, MAX_URLS, WebhookUrl::parse)?,
@@ -151,6 +155,15 @@ fn addresses(value: &Value) -> Option<Vec<IpAddr>> {
 fn list<T>(value: &Value, most: usize, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     let list = value.as_array().filter(|list| list.len() <= most)?;
     list.iter().map(|item| parse(item.as_str()?)).collect()
+}
+
+/// Whether it is one of the kinds of databases; what follows is looked at when it is opened.
+fn is_database(url: &str) -> bool {
+    url == "memory:" || url.strip_prefix("sqlite:").is_some_and(|path| !path.is_empty()) || is_mongodb(url)
+}
+
+pub(crate) fn is_mongodb(url: &str) -> bool {
+    ["mongodb://", "mongodb+srv://"].iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
 }
 
 fn network(text: &str) -> Option<IpNet> {

@@ -120,6 +120,18 @@ pub const KNOBS: &[Knob] = &[
         field: |c| Field::Number32(&mut c.limits.max_participants_per_room, 1..=10_000),
     },
     Knob {
+        key: "limits.max_participants",
+        help: "Participants at a time, of all rooms",
+        placeholder: "NUMBER",
+        field: |c| Field::Number32(&mut c.limits.max_participants, 1..=1_000_000),
+    },
+    Knob {
+        key: "limits.max_memory_mib",
+        help: "Memory in MiB beyond which nobody new is let in; 0 means nine tenths of what there is",
+        placeholder: "MIB",
+        field: |c| Field::Number32(&mut c.limits.max_memory_mib, 0..=16_777_216),
+    },
+    Knob {
         key: "limits.max_connections",
         help: "WebSocket connections at a time",
         placeholder: "NUMBER",
@@ -172,6 +184,18 @@ pub const KNOBS: &[Knob] = &[
         help: "Seconds for which a lost connection may resume its session",
         placeholder: "SECONDS",
         field: |c| Field::Number32(&mut c.session.resume_grace_seconds, 1..=3_600),
+    },
+    Knob {
+        key: "store.url",
+        help: "Database: memory:, sqlite:PATH, mongodb://... or mongodb+srv://...",
+        placeholder: "URL",
+        field: |c| Field::Database(&mut c.store.url),
+    },
+    Knob {
+        key: "store.wait",
+        help: "Whether a start waits for a database that cannot be reached, or fails",
+        placeholder: "true|false",
+        field: |c| Field::Switch(&mut c.store.wait),
     },
     Knob {
         key: "files.url",

@@ -41,6 +41,8 @@ pub struct Config {
     pub room: RoomConfig,
     /// The life of signalling sessions.
     pub session: SessionConfig,
+    /// The database.
+    pub store: StoreConfig,
     /// Shared files.
     pub files: FilesConfig,
     /// What applications are told.
@@ -125,6 +127,10 @@ pub struct LimitsConfig {
     pub max_rooms: u32,
     /// Participants of one room, where the room itself does not ask for fewer.
     pub max_participants_per_room: u32,
+    /// Participants at a time, of all rooms.
+    pub max_participants: u32,
+    /// Resident memory in MiB beyond which nobody new is let in; 0: nine tenths of what the container or the machine has.
+    pub max_memory_mib: u32,
     /// WebSocket connections at a time.
     pub max_connections: u32,
     /// WebSocket connections from one address at a time (IPv6: from one /64).
@@ -153,6 +159,15 @@ pub struct RoomConfig {
 pub struct SessionConfig {
     /// Seconds for which a lost WebSocket may resume its session.
     pub resume_grace_seconds: u32,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// Which database: `memory:`, `sqlite:` and a path, `mongodb://…` or `mongodb+srv://…`. It may hold a password.
+    pub url: Secret,
+    /// Whether a start waits for a database that cannot be reached, or fails.
+    pub wait: bool,
 }
 
 /// `[log]`
@@ -234,6 +249,8 @@ impl Default for LimitsConfig {
         Self {
             max_rooms: 10_000,
             max_participants_per_room: 100,
+            max_participants: 10_000,
+            max_memory_mib: 0,
             max_connections: 10_000,
             max_connections_per_address: 256,
             room_creations_per_minute: 60,
@@ -254,6 +271,12 @@ impl Default for RoomConfig {
 impl Default for SessionConfig {
     fn default() -> Self {
         Self { resume_grace_seconds: 30 }
+    }
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { url: Secret::new("sqlite:parlor-data/parlor.db"), wait: true }
     }
 }
 

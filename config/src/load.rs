@@ -1,9 +1,11 @@
 //! Folding the sources into one [`Config`].
 
 use crate::error::{ConfigError, Source};
+use crate::field::is_mongodb;
 use crate::knobs::{KNOBS, Knob, PREFIX};
 use crate::nearest::nearest;
-use crate::{Config, HttpConfig};
+use crate::{Config, HttpConfig, Secret, StoreConfig};
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use toml::{Table, Value};
@@ -47,7 +49,7 @@ impl ConfigFile {
 pub struct Sources {
     /// The file, if there is one.
     pub file: Option<ConfigFile>,
-    /// The environment. Only `PARLOR_…` and `PORT` are looked at.
+    /// The environment. Only `PARLOR_…`, `PORT` and `MONGODB_URI` are looked at.
     pub environment: Vec<(String, String)>,
     /// Flags that were given, with their text.
     pub flags: Vec<(&'static Knob, String)>,
@@ -55,15 +57,17 @@ pub struct Sources {
 
 /// The configuration that `sources` describe: defaults, then file, then environment, then flags.
 ///
-/// `PORT`, which many hosters set, is honoured when nothing else sets `http.listen`.
+/// `PORT`, which many hosters set, is honoured when nothing else sets `http.listen`, and `MONGODB_URI` when nothing else sets
+/// `store.url`.
 ///
 /// # Errors
 /// The first thing wrong, in one line.
 pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     let mut config = Config::default();
-    let mut listen_set = false;
+    // The keys that something has set.
+    let mut set = HashSet::new();
     if let Some(file) = &sources.file {
-        apply_file(&mut config, file, &mut listen_set)?;
+        apply_file(&mut config, file, &mut set)?;
     }
     for (name, text) in sources.environment.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
         let Some(knob) = KNOBS.iter().find(|knob| knob.variable() == *name) else {
@@ -71,14 +75,22 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
             return Err(ConfigError::UnknownVariable { name: name.clone(), nearest });
         };
         apply_text(&mut config, knob, text, || Source::Environment(name.clone()))?;
-        listen_set |= knob.key == "http.listen";
+        set.insert(knob.key);
     }
     for (knob, text) in &sources.flags {
         apply_text(&mut config, knob, text, || Source::Flag(knob.flag()))?;
-        listen_set |= knob.key == "http.listen";
+        set.insert(knob.key);
     }
-    if !listen_set && let Some((_, port)) = sources.environment.iter().find(|(name, _)| name == "PORT") {
+    let variable = |wanted: &str| sources.environment.iter().find(|(name, _)| name == wanted).map(|(_, text)| text);
+    if !set.contains("http.listen")
+        && let Some(port) = variable("PORT")
+    {
         apply_port(&mut config.http, port)?;
+    }
+    if !set.contains("store.url")
+        && let Some(url) = variable("MONGODB_URI")
+    {
+        apply_mongodb(&mut config.store, url)?;
     }
     if !config.webhooks.urls.is_empty() && config.webhooks.secret.is_none() {
         return Err(ConfigError::Missing { key: "webhooks.secret", because: "webhooks.urls is set" });
@@ -86,7 +98,7 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-fn apply_file(config: &mut Config, file: &ConfigFile, listen_set: &mut bool) -> Result<(), ConfigError> {
+fn apply_file(config: &mut Config, file: &ConfigFile, set: &mut HashSet<&'static str>) -> Result<(), ConfigError> {
     let table: Table = file.text.parse().map_err(|error: toml::de::Error| {
         let before = error.span().and_then(|span| file.text.get(..span.start)).unwrap_or_default();
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
@@ -101,7 +113,7 @@ fn apply_file(config: &mut Config, file: &ConfigFile, listen_set: &mut bool) -> 
             let key = format!("{section}.{name}");
             let knob = KNOBS.iter().find(|knob| knob.key == key).ok_or_else(|| unknown_key(&key, file))?;
             apply_value(config, knob, value, file)?;
-            *listen_set |= knob.key == "http.listen";
+            set.insert(knob.key);
         }
     }
     Ok(())
@@ -155,6 +167,17 @@ fn apply_port(http: &mut HttpConfig, text: &str) -> Result<(), ConfigError> {
         source_of_value: Source::Environment("PORT".to_owned()),
     })?;
     http.listen.set_port(port);
+    Ok(())
+}
+
+fn apply_mongodb(store: &mut StoreConfig, text: &str) -> Result<(), ConfigError> {
+    let url = Some(text.trim()).filter(|url| is_mongodb(url)).ok_or_else(|| ConfigError::BadValue {
+        key: "store.url".to_owned(),
+        value: HIDDEN.to_owned(),
+        allowed: "a URL that begins with mongodb:// or mongodb+srv://".to_owned(),
+        source_of_value: Source::Environment("MONGODB_URI".to_owned()),
+    })?;
+    store.url = Secret::new(url);
     Ok(())
 }
 

@@ -1,13 +1,11 @@
 //! A room's settings change, one change at a time: first in the store, then in memory, then for those present.
 
-use crate::access::Role;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::ServerMessage;
-use crate::room::{Room, RoomState};
-use crate::room_settings::Allowed;
+use crate::room::Room;
 use crate::store::{RoomRecord, StoreError};
 use crate::switchboard::Switchboard;
-use parlor_media::command::{Command, Rights};
+use std::sync::Arc;
 
 impl Switchboard {
     /// Changes a room's record, of the version that is `expected` if there is one, and tells its members. To be run
@@ -18,11 +16,11 @@ impl Switchboard {
     /// changed in memory.
     pub(crate) async fn change_room(
         &self,
-        room: &Room,
+        room: &Arc<Room>,
         expected: Option<u64>,
         change: impl Fn(&mut RoomRecord) -> Result<(), Refusal> + Send,
     ) -> Result<(), Refusal> {
-        let _turn = room.changing.lock().await;
+        let turn = room.changing.lock().await;
         loop {
             let before = {
                 let state = room.lock();
@@ -43,7 +41,12 @@ impl Switchboard {
             }
             after.version += 1;
             match self.store.update_room(&after, before.version).await {
-                Ok(()) => return self.adopt(room, after),
+                Ok(()) => {
+                    self.adopt(room, after)?;
+                    drop(turn);
+                    self.policy_changed(room).await;
+                    return Ok(());
+                }
                 // An earlier change that failed was made after all: it counts, and this one comes on top of it.
                 Err(StoreError::Conflict) => match self.store.room(&room.code, self.wall_clock()).await? {
                     Some(there) if there.uid == room.uid && there.version > before.version => {
@@ -64,31 +67,8 @@ impl Switchboard {
             drop(state);
             return Err(self.gone(room));
         }
-        let before = std::mem::replace(&mut state.record, record);
-        let (was, is) = (&before.settings, &state.record.settings);
-        if was.publish != is.publish || was.chat != is.chat {
-            self.policy_changed(room, &mut state);
-        }
+        state.record = record;
         state.tell_all(&ServerMessage::RoomUpdated { room: state.view(true) });
         Ok(())
-    }
-
-    /// Who may publish has changed: the shard learns what those present may now.
-    pub(crate) fn policy_changed(&self, room: &Room, state: &mut RoomState) {
-        let Ok(mut permits) = self.shard_of(room).try_reserve(state.members.len()) else {
-            tracing::warn!(room = room.key.0, "the shard is busy: who is there keeps the rights of before");
-            return;
-        };
-        let publish = state.record.settings.publish;
-        for member in &state.members {
-            let lets = |allowed| match allowed {
-                Allowed::Everyone => member.role != Role::Listener,
-                Allowed::Hosts => member.role == Role::Host,
-                Allowed::Nobody => false,
-            };
-            let (audio, video, screen) = (lets(publish.audio), lets(publish.video), lets(publish.screen));
-            let rights = Rights { audio, video, screen };
-            permits.send(Command::SetRights { participant: member.participant, rights });
-        }
     }
 }

@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_network_has_one_limit_and_loopback_none() {
         let (gate, now) = (gate(), Instant::now());
-        let mut take = |address| gate.take(Kind::RoomCreation, from(address), now).is_ok();
+        let take = |address| gate.take(Kind::RoomCreation, from(address), now).is_ok();
         assert!(take("2001:db8::1") && take("2001:db8::2"));
         assert!(!take("2001:db8::3"));
         assert!(take("2001:db8:0:1::3"));

@@ -20,9 +20,12 @@ mod events;
 mod files;
 mod gate;
 mod idempotency;
+mod invites;
 mod lifecycle;
 mod limits;
+mod lobby;
 mod membership;
+mod moderation;
 mod openapi;
 mod outbox;
 mod password;
@@ -31,13 +34,16 @@ pub mod protocol;
 mod proxies;
 mod purge;
 mod rate;
+mod readiness;
 mod requests;
 mod rest;
+mod rights;
 mod room;
 mod room_settings;
 mod session;
 mod session_log;
 mod settings;
+mod settle;
 mod shards;
 mod stats;
 mod store;
@@ -57,7 +63,9 @@ pub use rate::Rate;
 pub use settings::{Announce, Settings};
 pub use shards::ShardHandle;
 pub use stats::Stats;
-pub use store::{Health, Storage, StoreError};
+#[doc(hidden)]
+pub use store::bench;
+pub use store::{Health, OpenError, Storage, StoreError, StoreUrl};
 pub use webhooks::{SigningKey, WebhookSettings, WebhookStats};
 
 use axum::Router;
@@ -69,10 +77,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use switchboard::Switchboard;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long a stop waits for clients to be told.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Before another attempt to remove files of rooms that are gone.
+const ORPHANS_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long a stop waits for the store.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(3);
@@ -136,6 +147,17 @@ impl Signaling {
         self.board.run_purges().await;
     }
 
+    /// Looks whether the store answers, for as long as it is polled.
+    pub async fn watch_store(&self) {
+        self.board.watch_store().await;
+    }
+
+    /// Why the server cannot do all of its work now, in a few words each; empty when it can.
+    #[must_use]
+    pub fn ailments(&self) -> Vec<String> {
+        self.board.ailments()
+    }
+
     /// Ends what is due, for as long as it is polled.
     pub async fn run_timers(&self) {
         self.board.run_timers().await;
@@ -157,15 +179,21 @@ impl Signaling {
         self.board.webhooks.run().await;
     }
 
-    /// Removes files of rooms that are not there any more. To be run once at the start, when rooms were loaded.
+    /// Removes files of rooms that are not there any more, as soon as store and storage answer. To be run once, at the start.
     pub async fn remove_orphaned_files(&self) {
         if !self.board.settings.files.storage.is_on() {
             return;
         }
-        match self.board.remove_orphans().await {
-            Ok(0) => {}
-            Ok(rooms) => tracing::info!(rooms, "files of rooms that are gone were removed"),
-            Err(refusal) => tracing::warn!(reason = refusal.message, "files of rooms that are gone may be left"),
+        loop {
+            match self.board.remove_orphans().await {
+                Ok(0) => return,
+                Ok(rooms) => {
+                    tracing::info!(rooms, "files of rooms that are gone were removed");
+                    return;
+                }
+                Err(refusal) => tracing::warn!(reason = refusal.message, "files of rooms that are gone may be left"),
+            }
+            sleep(ORPHANS_PAUSE).await;
         }
     }
 
@@ -209,6 +237,14 @@ impl Signaling {
             let permits = self.board.shard_of(&room).try_reserve(1).ok();
             self.board.leave_to_store(&room, Departure::ServerShutdown, permits);
         }
+    }
+
+    /// Reads the key set of tokens again.
+    ///
+    /// # Errors
+    /// When it is not right; the keys stay as they were.
+    pub fn reload_keys(&self) -> Result<(), KeyError> {
+        self.board.settings.keys.reload()
     }
 
     /// A snapshot for metrics.

@@ -229,6 +229,7 @@ impl Switchboard {
         for member in std::mem::take(&mut state.members) {
             self.part(room, &member, reason, None);
         }
+        self.empty_lobby(state, &room.code, reason);
     }
 
     /// Empties a room whose shard was started anew, and opens it there again.

@@ -2,11 +2,13 @@
 //!
 //! Each change reserves its commands first and then happens under the room's lock (see [`crate::shards`]).
 
-use crate::protocol::client::Resume;
+use crate::admission::grant_for;
+use crate::protocol::client::{RenewToken, Resume};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::ids::RoomCode;
 use crate::protocol::server::{Departure, MediaFailure, MediaState, ServerMessage};
 use crate::protocol::{ParticipantRef, text};
+use crate::rights::{Grants, rights};
 use crate::room::{Member, Room, RoomState};
 use crate::session::{Attachment, Place, Session, Token};
 use crate::shards::Permits;
@@ -42,7 +44,8 @@ impl Switchboard {
         member.chat.line.repeat_all(&session);
         self.directory.void_tokens([void]);
         self.directory.add_token(fresh, &session);
-        let view = room.membership(&state, participant, &self.surroundings, fresh.to_text(), id);
+        let member = state.members.iter().find(|member| member.participant == participant).ok_or_else(failed)?;
+        let view = room.membership(&state, member, &self.surroundings, fresh.to_text(), id);
         drop(state);
         count(&self.counters.resumes);
         Ok(Resumed { session, attachment, message: ServerMessage::Resumed(view) })
@@ -51,6 +54,35 @@ impl Switchboard {
     /// The client was heard of on its present socket: the token before its latest is void.
     pub(crate) fn confirm(&self, session: &Session) {
         self.directory.void_tokens([session.confirm()]);
+    }
+
+    /// A participant shows a new token before its present one is over. Its role and whether it is hidden stay.
+    ///
+    /// # Errors
+    /// When the token is not good, for another room, or somebody else's.
+    pub(crate) async fn renew_token(
+        &self,
+        session: &Session,
+        id: Option<String>,
+        request: RenewToken,
+    ) -> Result<(), Refusal> {
+        let Place { room, participant } = place_in(session, &request.room_id)?;
+        let grant = grant_for(self, &request.room_id, &request.token)?;
+        let permits = self.shard_of(&room).reserve(1).await.map_err(|_| Refusal::busy())?;
+        let mut state = room.lock();
+        let settings = state.record.settings.clone();
+        let member = state.member(participant).ok_or_else(Refusal::not_joined)?;
+        if member.identity != grant.identity {
+            return Err(Refusal::new(ErrorCode::Forbidden, "the token is somebody else's").with_field("token"));
+        }
+        let grants = Grants::of(&grant, self.settings.keys.leeway());
+        member.grants = Grants { hidden: member.grants.hidden, ..grants };
+        member.tell(&ServerMessage::TokenRenewed { expires_at: grant.expires_at, id });
+        let rights = rights(member.role, &member.grants, &settings);
+        if rights != member.rights {
+            self.grant_rights(&mut state, participant, rights, permits);
+        }
+        Ok(())
     }
 
     /// Removes a participant, telling the shard.
@@ -74,7 +106,8 @@ impl Switchboard {
         }
     }
 
-    fn remove_locked(
+    /// The same under the room's lock.
+    pub(crate) fn remove_locked(
         &self,
         state: &mut RoomState,
         place: &Place,
@@ -85,7 +118,7 @@ impl Switchboard {
         let member = state.remove(place.participant, Instant::now()).ok_or_else(Refusal::not_joined)?;
         permits.send(Command::Leave { participant: place.participant });
         self.part(&place.room, &member, reason, id);
-        state.tell_departure(place.participant, reason);
+        state.tell_departure(&member, reason);
         Ok(())
     }
 
@@ -94,7 +127,7 @@ impl Switchboard {
         let mut state = room.lock();
         let Some(member) = state.remove(participant, Instant::now()) else { return };
         self.tell_failure(room, &member, reason, message);
-        state.tell_departure(participant, Departure::MediaFailed);
+        state.tell_departure(&member, Departure::MediaFailed);
     }
 
     pub(crate) fn tell_failure(&self, room: &Room, member: &Member, reason: MediaFailure, message: String) {

@@ -7,12 +7,13 @@
 use axum::extract::ws::Utf8Bytes;
 use std::collections::VecDeque;
 
-/// The most messages held: some ten seconds of a busy room's events, or a grace period's in a quiet one.
-pub(crate) const MAX_MESSAGES: usize = 512;
+/// The most messages held: some seconds of a chat of a thousand messages a second, a grace period's in any other room. It
+/// bounds the bookkeeping; the memory is bounded by [`MAX_BYTES`].
+pub(crate) const MAX_MESSAGES: usize = 4096;
 /// The most bytes held: four of the largest messages, several hundred ordinary ones.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// Above this many unwritten messages, ephemeral ones are left out.
-const EPHEMERAL_ROOM: usize = MAX_MESSAGES / 4;
+const EPHEMERAL_ROOM: usize = MAX_MESSAGES / 32;
 
 /// The messages were not read in time; the session cannot go on.
 #[derive(Debug, PartialEq, Eq)]

@@ -106,7 +106,15 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::ServerFull => StatusCode::INSUFFICIENT_STORAGE,
         ErrorCode::VersionConflict => StatusCode::PRECONDITION_FAILED,
         ErrorCode::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
-        ErrorCode::OriginRefused | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCode::OriginRefused
+        | ErrorCode::Forbidden
+        | ErrorCode::Banned
+        | ErrorCode::RoomNotOpen
+        | ErrorCode::RoomLocked
+        | ErrorCode::PasswordRequired
+        | ErrorCode::PasswordWrong
+        | ErrorCode::InviteInvalid
+        | ErrorCode::LobbyDenied => StatusCode::FORBIDDEN,
         _ => StatusCode::BAD_REQUEST,
     }
 }

@@ -1,5 +1,6 @@
 //! What members ask for: negotiation, tracks and subscriptions become commands.
 
+use crate::access::{Action, require};
 use crate::membership::place_in;
 use crate::protocol::client::{
     Answer, ClientFrame, ClientMessage, IceCandidate, Offer, OfferedTrack, SetLayer, Subscription, TrackState,
@@ -33,9 +34,16 @@ impl Switchboard {
         let result = match message {
             ClientMessage::JoinRoom(join) => self.join(session, whence, id.clone(), join).await,
             ClientMessage::LeaveRoom(leave) => {
-                let place = place_in(session, &leave.room_id)?;
-                self.leave(&place, id.clone()).await
+                if session.waiting().is_some() {
+                    self.stop_waiting(session, &leave.room_id, id.clone())
+                } else {
+                    match place_in(session, &leave.room_id) {
+                        Ok(place) => self.leave(&place, id.clone()).await,
+                        Err(refusal) => Err(refusal),
+                    }
+                }
             }
+            ClientMessage::RenewToken(renewal) => self.renew_token(session, id.clone(), renewal).await,
             ClientMessage::SendMessage(message) => {
                 let place = place_in(session, &message.room_id)?;
                 self.send_message(&place, message).await
@@ -129,12 +137,19 @@ impl Switchboard {
         let TrackState { track_id, muted, .. } = request;
         self.command(&place, |state| {
             let member = member(state, place.participant)?;
+            let rights = member.rights;
             let Some(track) = member.tracks.iter_mut().find(|track| track.track_id == track_id) else {
                 return Err(unknown_track("trackId", track_id, "a track of your own"));
             };
+            if !muted && !rights.allow(track.source) {
+                return Err(Refusal::new(ErrorCode::Forbidden, "you may not publish this now").with_field("trackId"));
+            }
             track.muted = muted;
             let participant_id = ParticipantRef(place.participant);
-            state.tell_others(place.participant, &ServerMessage::TrackState { participant_id, track_id, muted });
+            state.tell_others(
+                place.participant,
+                &ServerMessage::TrackState { participant_id, track_id, muted, by: None },
+            );
             Ok(Command::SetMuted { participant: place.participant, track: track_id.0, muted })
         })
         .await
@@ -144,6 +159,7 @@ impl Switchboard {
         let place = place_in(session, &request.room_id)?;
         {
             let state = place.room.lock();
+            may_subscribe(&state, place.participant)?;
             if let Some(&unknown) = request.track_ids.iter().find(|&&track| !is_published(&state, track)) {
                 return Err(unknown_track("trackIds", unknown, "a track of this room"));
             }
@@ -184,7 +200,7 @@ impl Switchboard {
             })?),
         };
         self.command(&place, |state| {
-            member(state, place.participant)?;
+            may_subscribe(state, place.participant)?;
             if !is_published(state, request.track_id) {
                 return Err(unknown_track("trackId", request.track_id, "a track of this room"));
             }
@@ -213,6 +229,11 @@ fn parse_sdp(sdp: &str) -> Result<RemoteDescription, Refusal> {
 
 fn member(state: &mut RoomState, participant: ParticipantId) -> Result<&mut Member, Refusal> {
     state.member(participant).ok_or_else(Refusal::not_joined)
+}
+
+fn may_subscribe(state: &RoomState, participant: ParticipantId) -> Result<(), Refusal> {
+    let member = state.members.iter().find(|member| member.participant == participant);
+    require(member.ok_or_else(Refusal::not_joined)?.standing(), Action::Subscribe)
 }
 
 fn is_published(state: &RoomState, track: TrackRef) -> bool {

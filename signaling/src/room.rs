@@ -3,11 +3,13 @@
 //! The members' list, the chat's order and the commands to the shard follow one sequence, that of the room's lock. Nothing is
 //! awaited while it is held.
 
-use crate::access::{Identity, Role};
+use crate::access::{ACCESS_PREFIX, Identity, Role};
 use crate::chat::{ChatState, MemberChat};
+use crate::lobby::Lobby;
 use crate::protocol::error::Refusal;
-use crate::protocol::server::{Departure, Membership, ServerMessage};
+use crate::protocol::server::{Departure, Membership, Rights, ServerMessage};
 use crate::protocol::{Participant, ParticipantRef, RoomCode, RoomView, Timestamp, Track};
+use crate::rights::Grants;
 use crate::session::{Session, Token, lock};
 use crate::store::{RoomRecord, RoomUid};
 use axum::extract::ws::Utf8Bytes;
@@ -46,6 +48,8 @@ pub(crate) struct RoomState {
     pub(crate) record: RoomRecord,
     /// In the order of joining.
     pub(crate) members: Vec<Member>,
+    /// Who waits to be let in.
+    pub(crate) lobby: Lobby,
     pub(crate) chat: ChatState,
     /// Since when nobody is here.
     pub(crate) empty_since: Option<Instant>,
@@ -61,6 +65,10 @@ pub(crate) struct Member {
     pub(crate) session: Arc<Session>,
     pub(crate) identity: Identity,
     pub(crate) role: Role,
+    /// What its token lets it do besides.
+    pub(crate) grants: Grants,
+    /// What it may do now; see [`crate::rights`].
+    pub(crate) rights: Rights,
     /// Its credential for REST.
     pub(crate) access: Token,
     pub(crate) display_name: Option<String>,
@@ -90,6 +98,7 @@ impl Room {
         let state = RoomState {
             record,
             members: Vec::new(),
+            lobby: Lobby::default(),
             chat: ChatState::default(),
             empty_since: Some(now),
             ended: false,
@@ -123,17 +132,28 @@ impl RoomState {
     pub(crate) fn remove(&mut self, participant: ParticipantId, now: Instant) -> Option<Member> {
         let index = self.members.iter().position(|member| member.participant == participant)?;
         let member = self.members.remove(index);
-        if self.members.is_empty() {
-            self.empty_since = Some(now);
-        }
+        self.note_presence(now);
         Some(member)
     }
 
-    /// Tells those who stay that someone left.
-    pub(crate) fn tell_departure(&self, participant: ParticipantId, reason: Departure) {
+    /// Somebody came or went: notes since when nobody is here. Those who are hidden do not keep a room open.
+    pub(crate) fn note_presence(&mut self, now: Instant) {
+        self.empty_since = if self.count() > 0 { None } else { self.empty_since.or(Some(now)) };
+    }
+
+    /// How many are here, as the room is shown: without those who are hidden.
+    pub(crate) fn count(&self) -> usize {
+        self.members.iter().filter(|member| !member.grants.hidden).count()
+    }
+
+    /// Tells those who stay that someone left, unless it was hidden.
+    pub(crate) fn tell_departure(&self, member: &Member, reason: Departure) {
+        if member.grants.hidden {
+            return;
+        }
         self.tell_all(&ServerMessage::UserLeft {
-            participant_count: self.members.len(),
-            participant_id: ParticipantRef(participant),
+            participant_count: self.count(),
+            participant_id: ParticipantRef(member.participant),
             reason,
         });
     }
@@ -151,9 +171,10 @@ impl RoomState {
         others.for_each(|member| member.session.post(text.clone()));
     }
 
-    /// Everyone, as `viewer` sees them.
+    /// Everyone, as `viewer` sees them: those who are hidden see themselves.
     pub(crate) fn participants(&self, viewer: Option<ParticipantId>) -> Vec<Participant> {
-        self.members.iter().map(|member| member.seen_by(viewer)).collect()
+        let shown = |member: &&Member| !member.grants.hidden || viewer == Some(member.participant);
+        self.members.iter().filter(shown).map(|member| member.seen_by(viewer)).collect()
     }
 }
 
@@ -168,6 +189,8 @@ impl Member {
         let tracks = self.tracks.iter();
         Participant {
             participant_id: ParticipantRef(self.participant),
+            identity: self.identity.clone(),
+            role: self.role,
             display_name: self.display_name.clone(),
             joined_at: self.joined_at,
             tracks: tracks.map(|track| if own { track.clone() } else { track.without_mid() }).collect(),
@@ -199,7 +222,7 @@ impl RoomState {
             created_at,
             expires_at,
             not_before: settings.not_before,
-            participant_count: self.members.len(),
+            participant_count: self.count(),
             max_participants: settings.max_participants,
             history: settings.history,
             locked: settings.locked,
@@ -220,7 +243,7 @@ impl Room {
     pub(crate) fn membership(
         &self,
         state: &RoomState,
-        participant: ParticipantId,
+        member: &Member,
         surroundings: &Surroundings,
         resume_token: String,
         id: Option<String>,
@@ -228,9 +251,15 @@ impl Room {
         Membership {
             room_id: self.code.clone(),
             name: state.record.settings.name.clone(),
-            participant_id: ParticipantRef(participant),
-            participant_count: state.members.len(),
-            participants: state.participants(Some(participant)),
+            participant_id: ParticipantRef(member.participant),
+            participant_count: state.count(),
+            participants: state.participants(Some(member.participant)),
+            identity: member.identity.clone(),
+            role: member.role,
+            rights: member.rights,
+            access_token: format!("{ACCESS_PREFIX}{}", member.access.to_text()),
+            room: state.view(true),
+            last_seq: state.chat.last_seq(),
             ice_servers: surroundings.ice_servers.clone(),
             resume_token,
             resume_grace_seconds: surroundings.resume_grace_seconds,

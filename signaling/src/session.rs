@@ -96,6 +96,8 @@ pub(crate) struct Session {
 struct State {
     outbox: Outbox,
     place: Option<Place>,
+    /// The room that it waits to be let into.
+    waiting: Option<Place>,
     /// The latest token, and the one before it until the client was heard of on the socket that it resumed with.
     token: Option<Token>,
     earlier_token: Option<Token>,
@@ -113,6 +115,7 @@ impl Session {
             state: Mutex::new(State {
                 outbox: Outbox::new(),
                 place: None,
+                waiting: None,
                 token: None,
                 earlier_token: None,
                 attachments: 0,
@@ -157,23 +160,47 @@ impl Session {
         lock(&self.state).place.clone()
     }
 
+    /// Where it waits to be let in.
+    pub(crate) fn waiting(&self) -> Option<Place> {
+        lock(&self.state).waiting.clone()
+    }
+
+    /// Whether it is in a room or waits to be.
+    pub(crate) fn is_engaged(&self) -> bool {
+        let state = lock(&self.state);
+        state.place.is_some() || state.waiting.is_some()
+    }
+
+    /// Waits to be let in. `false` when the session is in a room or waits already.
+    pub(crate) fn wait(&self, place: Place) -> bool {
+        let mut state = lock(&self.state);
+        let free = state.place.is_none() && state.waiting.is_none();
+        if free {
+            state.waiting = Some(place);
+        }
+        free
+    }
+
     /// Enters a room, with a first token. The next message posted is the first that the client counts. `false` when the session
-    /// is in a room already.
+    /// is in a room already, or waits for another.
     pub(crate) fn enter(&self, place: Place, token: Token) -> bool {
         let mut state = lock(&self.state);
-        let free = state.place.is_none();
+        let waits_for_it = state.waiting.as_ref().is_none_or(|waiting| waiting.participant == place.participant);
+        let free = state.place.is_none() && waits_for_it;
         if free {
             state.place = Some(place);
+            state.waiting = None;
             state.token = Some(token);
             state.outbox.begin_count();
         }
         free
     }
 
-    /// Leaves the room; returns the tokens that are void now.
+    /// Leaves the room, or waits for it no more; returns the tokens that are void now.
     pub(crate) fn leave(&self) -> [Option<Token>; 2] {
         let mut state = lock(&self.state);
         state.place = None;
+        state.waiting = None;
         [state.token.take(), state.earlier_token.take()]
     }
 

@@ -9,6 +9,7 @@ use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::{Access, Limits};
 use crate::protocol::{RoomCode, ServerMessage, Timestamp};
 use crate::purge::Purges;
+use crate::readiness::StoreWatch;
 use crate::rest::Created;
 use crate::room::{Room, Surroundings, encode};
 use crate::session::Session;
@@ -31,6 +32,7 @@ pub(crate) struct Switchboard {
     pub(crate) store: Arc<dyn Store>,
     /// What is written to the store in the background.
     pub(crate) journal: Arc<Journal>,
+    pub(crate) store_watch: StoreWatch,
     /// Rooms that have ended, until nothing of them is left.
     pub(crate) purges: Purges,
     /// One for each room, from its creation until nothing of it is left.
@@ -69,6 +71,7 @@ impl Switchboard {
             shards: shards.into_iter().map(Shard::new).collect(),
             directory: Directory::default(),
             store: storage.0,
+            store_watch: StoreWatch::default(),
             purges: Purges::default(),
             created: Answers::new(),
             counters: Counters::new(),

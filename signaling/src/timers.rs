@@ -1,4 +1,4 @@
-//! What happens by itself: rooms expire, empty rooms end, lost sessions end, typing ends.
+//! What happens by itself: rooms expire, empty rooms end, lost sessions and tokens end, typing ends.
 //!
 //! A sweep looks at everything twice a second; with ten thousand rooms that is a few milliseconds. It never waits: what a shard
 //! does not take now is done in the next sweep.
@@ -43,6 +43,7 @@ impl Switchboard {
             return;
         }
         self.expire_typing(room, now);
+        self.settle(room);
         let is_lost = |member: &&Member| member.session.is_lost(self.settings.resume_grace, now);
         let lost: Vec<_> = room.lock().members.iter().filter(is_lost).map(|member| member.participant).collect();
         for participant in lost {
@@ -55,10 +56,12 @@ impl Switchboard {
         if state.is_expired(self.wall_clock()) {
             return Some(Departure::RoomExpired);
         }
-        let opens_later = state.record.settings.not_before.is_some_and(|opens| self.wall_clock() < opens);
-        let empty_since = state.empty_since.filter(|_| !opens_later)?;
-        let too_long =
-            now.saturating_duration_since(empty_since).as_secs() >= state.record.settings.empty_timeout_seconds?;
+        let settings = &state.record.settings;
+        let most = Duration::from_secs(settings.empty_timeout_seconds?);
+        let empty = now.saturating_duration_since(state.empty_since?);
+        // Before it opens nobody can be blamed for not being there.
+        let open = settings.not_before.map_or(empty, |opens| self.wall_clock().since(opens));
+        let too_long = empty.min(open) >= most;
         too_long.then_some(Departure::RoomClosed)
     }
 }

@@ -85,7 +85,7 @@ struct Connection {
     attachment: Attachment,
     whence: Whence,
     heard_at: Instant,
-    /// Since when the session is in no room.
+    /// Since when the session is in no room and waits for none.
     idle_since: Option<Instant>,
     /// What the latest ping asked for.
     pinged: u64,
@@ -157,10 +157,10 @@ impl Connection {
     /// When the socket ends unless something happens.
     fn deadline(&mut self) -> Instant {
         let settings = &self.board.settings;
-        match (self.session.place(), self.idle_since) {
-            (Some(_), _) => self.idle_since = None,
-            (None, None) => self.idle_since = Some(Instant::now()),
-            (None, Some(_)) => {}
+        if self.session.is_engaged() {
+            self.idle_since = None;
+        } else {
+            self.idle_since.get_or_insert_with(Instant::now);
         }
         let silent = self.heard_at + settings.idle_timeout;
         self.idle_since.map_or(silent, |since| silent.min(since + settings.join_deadline))
@@ -277,7 +277,7 @@ impl Connection {
     async fn handle(&mut self, text: &str) -> Result<(), End> {
         let result = match ClientFrame::parse(text) {
             Err(refusal) => Err(refusal),
-            Ok(ClientFrame { id, message: ClientMessage::Resume(resume) }) if self.session.place().is_none() => {
+            Ok(ClientFrame { id, message: ClientMessage::Resume(resume) }) if !self.session.is_engaged() => {
                 match self.board.resume(id.clone(), &resume) {
                     Ok(resumed) => {
                         // What the socket's first session still had to say comes before.

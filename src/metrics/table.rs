@@ -27,6 +27,10 @@ metrics! {
     RESUMES = Counter "parlor_resumes_total", "Sessions resumed after a lost connection.";
     MESSAGES = Counter "parlor_messages_total", "Signalling messages from clients.";
     CHAT_MESSAGES = Counter "parlor_chat_messages_total", "Chat messages relayed.";
+    FILES_SHARED = Counter "parlor_files_shared_total", "Files shared.";
+    WEBHOOKS_QUEUED = Gauge "parlor_webhooks_queued", "Webhook deliveries that wait or are under way.";
+    WEBHOOKS = Counter "parlor_webhooks_total" ["outcome"], "Webhook deliveries taken, given up after the last attempt, or dropped from a full queue.";
+    WEBHOOK_ATTEMPTS_FAILED = Counter "parlor_webhook_attempts_failed_total", "Webhook requests that were not taken; most are tried again.";
     MESSAGES_DROPPED = Counter "parlor_messages_dropped_total", "Signalling messages dropped for their rate.";
     WEBSOCKETS_REFUSED = Counter "parlor_websockets_refused_total", "WebSocket connections refused, for their number or origin.";
     STORE_AVAILABLE = Gauge "parlor_store_available", "1 while the store takes writes.";
@@ -77,6 +81,12 @@ pub(crate) fn read_signaling(readings: &mut Readings, stats: &Stats) {
     readings.add(&RESUMES, stats.resumes);
     readings.add(&MESSAGES, stats.messages);
     readings.add(&CHAT_MESSAGES, stats.chat_messages);
+    readings.add(&FILES_SHARED, stats.files_shared);
+    readings.add(&WEBHOOKS_QUEUED, stats.webhooks.queued);
+    readings.add_labelled(&WEBHOOKS, "delivered", stats.webhooks.delivered);
+    readings.add_labelled(&WEBHOOKS, "given_up", stats.webhooks.given_up);
+    readings.add_labelled(&WEBHOOKS, "dropped", stats.webhooks.dropped);
+    readings.add(&WEBHOOK_ATTEMPTS_FAILED, stats.webhooks.attempts_failed);
     readings.add(&MESSAGES_DROPPED, stats.messages_dropped);
     readings.add(&WEBSOCKETS_REFUSED, stats.sockets_refused);
     readings.add(&STORE_AVAILABLE, stats.store_available.into());

@@ -93,6 +93,25 @@ fn port_counts_only_when_nothing_else_sets_the_listener() {
 }
 
 #[test]
+fn mongodb_uri_counts_only_when_nothing_else_sets_the_store() {
+    let uri = ("MONGODB_URI", "mongodb://db.example.org/x");
+    let url = |sources: &Sources| load(sources).unwrap().store.url.expose().to_owned();
+    assert_eq!(url(&environment(&[])), "sqlite:parlor-data/parlor.db");
+    assert_eq!(url(&environment(&[uri])), uri.1);
+    assert_eq!(url(&environment(&[uri, ("PARLOR_STORE__URL", "memory:")])), "memory:");
+    let mut sources = file("[store]\nurl = \"sqlite:elsewhere.db\"\nwait = false");
+    sources.environment = environment(&[uri]).environment;
+    assert_eq!(url(&sources), "sqlite:elsewhere.db");
+    assert!(!load(&sources).unwrap().store.wait);
+    let mut sources = flag("store.url", "mongodb+srv://other");
+    sources.environment = environment(&[uri]).environment;
+    assert_eq!(url(&sources), "mongodb+srv://other");
+    assert!(
+        !format!("{:?}", load(&environment(&[("MONGODB_URI", "mongodb://a:geheim@b")])).unwrap()).contains("geheim")
+    );
+}
+
+#[test]
 fn errors_are_one_clear_line() {
     let cases = [
         (file("[http]\nlisen = 1"), "unknown key http.lisen in parlor.toml; did you mean http.listen?"),
@@ -144,6 +163,14 @@ fn errors_are_one_clear_line() {
         (
             environment(&[("PARLOR_MEDIA__SHARDS", "")]),
             "media.shards = \"\" (from the environment variable PARLOR_MEDIA__SHARDS) is not valid: expected a whole number from 0 to 256",
+        ),
+        (
+            environment(&[("PARLOR_STORE__URL", "postgres://ada:geheim@db")]),
+            "store.url = … (from the environment variable PARLOR_STORE__URL) is not valid: expected memory:, sqlite: and the path of a file, mongodb://… or mongodb+srv://…",
+        ),
+        (
+            environment(&[("MONGODB_URI", "localhost")]),
+            "store.url = … (from the environment variable MONGODB_URI) is not valid: expected a URL that begins with mongodb:// or mongodb+srv://",
         ),
         (
             environment(&[("PORT", "http")]),

@@ -125,6 +125,11 @@ impl Keys {
         Ok(Self { secrets, jwks, leeway: sources.leeway, max_lifetime: sources.max_lifetime })
     }
 
+    /// How far clocks may differ.
+    pub(crate) fn leeway(&self) -> Duration {
+        self.leeway
+    }
+
     /// Whether there is none, so that rooms are open to whoever knows their ids.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -16,7 +16,6 @@ pub(crate) use grant::{Grant, PublishGrant};
 pub use keys::{KeyError, KeySources, Keys, MIN_SECRET_BYTES};
 pub use request::TokenRequest;
 pub(crate) use table::{Action, may, require};
-pub(crate) use token::TOKEN_LIFETIME;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

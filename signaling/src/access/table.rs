@@ -13,6 +13,7 @@ macro_rules! actions {
 
         impl Action {
             /// Every action, in the order of the table.
+            #[cfg(test)]
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// For the table in the docs.
@@ -110,4 +111,60 @@ pub(crate) fn require(standing: Standing, action: Action) -> Result<(), Refusal>
         Standing::Stranger => Refusal::new(ErrorCode::Unauthorized, format!("to {name} a credential is needed")),
         _ => Refusal::new(ErrorCode::Forbidden, format!("your role does not allow to {name}")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The columns of the table in the document, in its order.
+    const STANDINGS: [(&str, Standing); 6] = [
+        ("administrator", Standing::Admin),
+        ("host", Standing::Member(Role::Host)),
+        ("speaker", Standing::Member(Role::Speaker)),
+        ("listener", Standing::Member(Role::Listener)),
+        ("lobby", Standing::Lobby),
+        ("stranger", Standing::Stranger),
+    ];
+
+    fn table() -> String {
+        let cell = |action, standing| if may(standing, action) { "yes" } else { "–" };
+        let row = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
+        let mut table = row(std::iter::once("to…").chain(STANDINGS.map(|(name, _)| name)).collect());
+        table += &format!("|---|{}\n", "---|".repeat(STANDINGS.len()));
+        for &action in Action::ALL {
+            let cells = STANDINGS.map(|(_, standing)| cell(action, standing));
+            table += &row(std::iter::once(action.name()).chain(cells).collect());
+        }
+        table
+    }
+
+    #[test]
+    fn the_document_has_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/access.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        let start = document.find("| to… |").expect("docs/access.md has a table");
+        let documented = document[start..].split("\n\n").next().unwrap();
+        for (line, expected) in documented.lines().zip(table().lines()) {
+            assert_eq!(line, expected);
+        }
+        assert_eq!(documented.lines().count(), Action::ALL.len() + 2);
+    }
+
+    #[test]
+    fn who_waits_reads_nothing_and_sends_nothing() {
+        let allowed: Vec<_> = Action::ALL.iter().filter(|&&action| may(Standing::Lobby, action)).collect();
+        assert_eq!(allowed, [&Action::SeeRoom]);
+        assert!(Action::ALL.iter().all(|&action| may(Standing::Lobby, action) || !may(Standing::Stranger, action)));
+    }
+
+    #[test]
+    fn refusals_tell_who_may_try_with_a_credential() {
+        let refused = |standing| require(standing, Action::DeleteRoom).unwrap_err().code;
+        assert_eq!(refused(Standing::Stranger), ErrorCode::Unauthorized);
+        for standing in [Standing::Lobby, Standing::Member(Role::Listener), Standing::Member(Role::Speaker)] {
+            assert_eq!(refused(standing), ErrorCode::Forbidden);
+        }
+        assert!(require(Standing::Admin, Action::DeleteRoom).is_ok());
+    }
 }

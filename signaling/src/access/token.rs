@@ -17,7 +17,7 @@ use std::time::Duration;
 /// The longest token.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// How long a token is good of which nobody says how long.
-pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(6 * 3600);
+const TOKEN_LIFETIME: Duration = Duration::from_secs(6 * 3600);
 /// What a token's `aud`, if it has one, must name.
 const AUDIENCE: &str = "parlor";
 

@@ -1,25 +1,50 @@
 //! Who gets into a room.
+//!
+//! [`Arrival`] is who stands at the door, [`judgement`] the rules, [`crate::lobby`] where people wait for a host's word. What
+//! takes longer than a lock may be held (a password's hash, an invite in the store, a place in the shard's channel) is done
+//! between two judgements: after every wait the newcomer is judged anew, and only a judgement under the lock in which it
+//! enters lets it in.
 
-use crate::access::{Identity, Role};
+mod arrival;
+mod judgement;
+
+pub(crate) use arrival::{Arrival, INVITE_PREFIX, grant_for};
+pub(crate) use judgement::check_space;
+
+#[cfg(test)]
+pub(crate) use arrival::guest_of_key;
+
+use crate::access::Role;
 use crate::chat::MemberChat;
-use crate::membership::parse_display_name;
+use crate::gate::Who;
+use crate::invites::MAX_INVITES;
+use crate::limits::Kind;
+use crate::password;
 use crate::protocol::ParticipantRef;
 use crate::protocol::client::JoinRoom;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::ServerMessage;
-use crate::room::{Member, Room, RoomState};
+use crate::rights::rights;
+use crate::room::{Member, Room, RoomState, encode};
 use crate::session::{Place, Session, Token};
+use crate::shards::Permits;
 use crate::stats::count;
+use crate::store::{InviteRecord, Secret, StoreError};
 use crate::switchboard::{Switchboard, entropy, expired};
 use crate::visitor::Whence;
 use crate::webhooks::Event;
-use parlor_media::command::{Command, ParticipantSettings, Rights};
-use parlor_media::ids::ParticipantId;
+use arrival::invite_invalid;
+use judgement::{Proof, Verdict, judge};
+use parlor_media::command::{Command, ParticipantSettings};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use tokio::time::Instant;
+
+/// How often a newcomer is judged. Four times is enough unless the room changes meanwhile.
+const MAX_JUDGEMENTS: usize = 8;
 
 impl Switchboard {
-    /// Lets a session join a room.
+    /// Lets a session join a room, or wait in its lobby.
     pub(crate) async fn join(
         &self,
         session: &Arc<Session>,
@@ -30,70 +55,67 @@ impl Switchboard {
         if session.place().is_some() {
             return Err(Refusal::already_joined());
         }
-        let display_name = parse_display_name(join.display_name.as_deref())?;
-        let room = self.room(&join.room_id)?;
-        let shard = self.shard_of(&room);
-        let candidates = shard.candidates(&self.announce.for_client(whence.on_loopback));
-        let participant = ParticipantId(u64::from_le_bytes(entropy()?));
-        let token = Token::from_entropy(entropy()?);
-        let access = Token::from_entropy(entropy()?);
-        let identity = Identity::parse(&format!("guest-{}", ParticipantRef(participant))).ok_or_else(Refusal::busy)?;
-        let mut permits = shard.reserve(1).await.map_err(|_| Refusal::busy())?;
-
-        let mut state = room.lock();
-        self.check_entrance(&room, &state)?;
-        if !session.enter(Place { room: Arc::clone(&room), participant }, token) {
-            return Err(Refusal::already_joined());
+        if session.waiting().is_some() {
+            return Err(Refusal::waiting());
         }
-        let member = Member {
-            participant,
-            session: Arc::clone(session),
-            identity,
-            role: Role::Speaker,
-            access,
-            display_name,
-            joined_at: self.wall_clock(),
-            tracks: Vec::new(),
-            candidates: Arc::clone(&candidates),
-            trickled: false,
-            chat: MemberChat::default(),
-            offers: VecDeque::new(),
-            next_offer: 0,
-            answer_id: None,
+        let code = join.room_id.clone();
+        let arrival = Arrival::of(self, session, whence, id, join)?;
+        let who = Who { address: whence.address, identity: Some(&arrival.identity), room: None };
+        self.gate.take(Kind::Join, who, Instant::now())?;
+        let to_conceal = arrival.invite.filter(|_| !arrival.is_known);
+        let room = self.room(&code);
+        let mut proof = Proof::default();
+        let result = match &room {
+            Ok(room) => self.come_in(room, arrival, &mut proof).await,
+            Err(refusal) => Err(refusal.clone()),
         };
-        let settings = ParticipantSettings {
-            candidates,
-            follows_bindings: join.follows_bindings,
-            auto_subscribe: join.auto_subscribe,
-            rights: Rights::ALL,
-        };
-        permits.send(Command::Join { room: room.key, participant, settings });
-        shard.count_participant();
-        self.directory.enter(participant, &room);
-        self.directory.add_token(token, session);
-        self.directory.add_access(access, Place { room: Arc::clone(&room), participant });
-        self.webhooks.emit(&Event::ParticipantJoined {
-            room_id: &room.code,
-            participant_id: ParticipantRef(participant),
-            identity: &member.identity,
-            display_name: member.display_name.as_deref(),
-            role: member.role,
-            joined_at: member.joined_at,
-        });
-        self.log_joined(&room, &member);
-        let participant_view = member.seen_by(None);
-        state.members.push(member);
-        state.empty_since = None;
-        let view = room.membership(&state, participant, &self.surroundings, token.to_text(), id);
-        session.post(crate::room::encode(&ServerMessage::RoomJoined(view)));
-        let participant_count = state.members.len();
-        state.tell_others(participant, &ServerMessage::UserJoined { participant_count, participant: participant_view });
-        drop(state);
-        count(&self.counters.joins);
-        Ok(())
+        let Err(refusal) = result else { return Ok(()) };
+        if let Some(invite) = proof.invite {
+            self.put_back(invite).await;
+        } else if let Some(secret) = to_conceal {
+            self.check_invite(room.ok(), secret).await?;
+        }
+        Err(refusal)
     }
 
-    fn check_entrance(&self, room: &Room, state: &RoomState) -> Result<(), Refusal> {
+    /// Whether an invite is good, without using it up: who only claims to be invited to a room of a server with keys is not to
+    /// learn from a refusal what the room is like.
+    async fn check_invite(&self, room: Option<Arc<Room>>, secret: Secret) -> Result<(), Refusal> {
+        let room = room.ok_or_else(invite_invalid)?;
+        let invites = self.store.invites(room.uid, MAX_INVITES, self.wall_clock()).await?;
+        if invites.iter().any(|invite| invite.secret == secret) { Ok(()) } else { Err(invite_invalid()) }
+    }
+
+    async fn come_in(&self, room: &Arc<Room>, arrival: Arrival, proof: &mut Proof) -> Result<(), Refusal> {
+        let mut permits = None;
+        for _ in 0..MAX_JUDGEMENTS {
+            let verdict = {
+                let mut state = room.lock();
+                self.check_life(room, &state)?;
+                match (judge(&state, &arrival, proof, self.wall_clock())?, permits.take()) {
+                    (Verdict::Enter(role), Some(permits)) => {
+                        return self.take_in(room, &mut state, arrival, role, permits);
+                    }
+                    (Verdict::Wait(role), _) => return self.wait(room, &mut state, arrival, role),
+                    (verdict, _) => verdict,
+                }
+            };
+            match verdict {
+                Verdict::AskPassword(hash) => {
+                    self.check_password(room, &arrival, &hash).await?;
+                    proof.password = Some(hash);
+                }
+                Verdict::RedeemInvite(secret) => proof.invite = Some(self.redeem(room, secret).await?),
+                Verdict::Enter(_) | Verdict::Wait(_) => {
+                    permits = Some(self.shard_of(room).reserve(1).await.map_err(|_| Refusal::busy())?);
+                }
+            }
+        }
+        Err(Refusal::busy())
+    }
+
+    /// Refuses when the server or the room goes no further.
+    fn check_life(&self, room: &Room, state: &RoomState) -> Result<(), Refusal> {
         if self.is_stopping() {
             return Err(Refusal::busy());
         }
@@ -101,15 +123,123 @@ impl Switchboard {
             return Err(expired(&room.code));
         }
         if state.ended {
-            // It ended while the command was reserved: say what the directory says now.
-            return Err(self.room(&room.code).err().unwrap_or_else(Refusal::busy));
+            // It ended meanwhile: say what the directory says now.
+            return Err(self.gone(room));
         }
-        self.check_capacity()?;
-        let most = state.record.settings.max_participants;
-        if state.members.len() >= most {
-            let message = format!("the room is full: at most {most} participants are allowed");
-            return Err(Refusal::new(ErrorCode::RoomFull, message));
+        self.check_capacity()
+    }
+
+    async fn check_password(&self, room: &Room, arrival: &Arrival, hash: &str) -> Result<(), Refusal> {
+        let who = Who { address: arrival.whence.address, room: Some(room.key), identity: None };
+        let password = arrival.password.as_deref().unwrap_or_default();
+        // Before it is tried, so that many at once get no further than many in turn.
+        self.gate.take(Kind::FailedPassword, who, Instant::now())?;
+        let verified = password::verify(hash, password).await;
+        if !matches!(verified, Ok(false)) {
+            self.gate.give_back(Kind::FailedPassword, who);
         }
+        if verified? {
+            Ok(())
+        } else {
+            Err(Refusal::new(ErrorCode::PasswordWrong, "that is not the room's password").with_field("password"))
+        }
+    }
+
+    async fn redeem(&self, room: &Room, secret: Secret) -> Result<InviteRecord, Refusal> {
+        match self.store.redeem_invite(room.uid, secret, self.wall_clock()).await {
+            Ok(invite) => Ok(invite),
+            Err(StoreError::Missing) => Err(invite_invalid()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// An invite was used up and did not let anybody in.
+    async fn put_back(&self, invite: InviteRecord) {
+        if let Err(error) = self.store.add_invites(std::slice::from_ref(&invite)).await {
+            tracing::warn!(%error, invite = invite.id, "an invite that let nobody in is lost");
+        }
+    }
+
+    /// Makes a member of somebody who may come in. This is the only way to become one.
+    pub(crate) fn take_in(
+        &self,
+        room: &Arc<Room>,
+        state: &mut RoomState,
+        arrival: Arrival,
+        role: Role,
+        mut permits: Permits<'_>,
+    ) -> Result<(), Refusal> {
+        let Arrival { participant, session, grants, .. } = arrival;
+        let shard = self.shard_of(room);
+        let token = Token::from_entropy(entropy()?);
+        let access = Token::from_entropy(entropy()?);
+        let place = Place { room: Arc::clone(room), participant };
+        if !session.enter(place.clone(), token) {
+            return Err(Refusal::already_joined());
+        }
+        let rights = rights(role, &grants, &state.record.settings);
+        let candidates = shard.candidates(&self.announce.for_client(arrival.whence.on_loopback));
+        let settings = ParticipantSettings {
+            candidates: Arc::clone(&candidates),
+            follows_bindings: arrival.follows_bindings,
+            auto_subscribe: arrival.auto_subscribe,
+            rights: rights.media(),
+        };
+        permits.send(Command::Join { room: room.key, participant, settings });
+        shard.count_participant();
+        self.directory.enter(participant, room);
+        self.directory.add_token(token, &session);
+        self.directory.add_access(access, place);
+        state.members.push(Member {
+            participant,
+            session,
+            identity: arrival.identity,
+            role,
+            grants,
+            rights,
+            access,
+            display_name: arrival.display_name,
+            joined_at: self.wall_clock(),
+            tracks: Vec::new(),
+            candidates,
+            trickled: false,
+            chat: MemberChat::default(),
+            offers: VecDeque::new(),
+            next_offer: 0,
+            answer_id: None,
+        });
+        state.note_presence(Instant::now());
+        self.announce_member(room, state);
+        self.welcome(room, state, token, arrival.id);
+        count(&self.counters.joins);
         Ok(())
+    }
+
+    /// Tells the session log and the application of the latest member.
+    fn announce_member(&self, room: &Room, state: &RoomState) {
+        let Some(member) = state.members.last() else { return };
+        self.webhooks.emit(&Event::ParticipantJoined {
+            room_id: &room.code,
+            participant_id: ParticipantRef(member.participant),
+            identity: &member.identity,
+            display_name: member.display_name.as_deref(),
+            role: member.role,
+            joined_at: member.joined_at,
+        });
+        self.log_joined(room, member);
+    }
+
+    /// Tells the latest member where it is, and the others who it is.
+    fn welcome(&self, room: &Room, state: &RoomState, token: Token, id: Option<String>) {
+        let Some(member) = state.members.last() else { return };
+        let view = room.membership(state, member, &self.surroundings, token.to_text(), id);
+        member.session.post(encode(&ServerMessage::RoomJoined(view)));
+        if !member.grants.hidden {
+            let (participant_count, participant) = (state.count(), member.seen_by(None));
+            state.tell_others(member.participant, &ServerMessage::UserJoined { participant_count, participant });
+        }
+        if member.role == Role::Host {
+            state.tell_lobby_to(member);
+        }
     }
 }

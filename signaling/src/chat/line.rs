@@ -107,3 +107,76 @@ impl Line {
         self.held.iter().filter(|held| !held.repeated).for_each(|held| session.post(held.text.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rate::Rate;
+    use crate::session::Outgoing;
+    use std::sync::Arc;
+    use tokio::time::Instant;
+
+    fn session() -> Arc<Session> {
+        Session::new(Rate { per_second: 1.0, burst: 1.0 }, Instant::now())
+    }
+
+    /// What came by the socket instead, attached anew.
+    fn by_socket(session: &Session) -> Vec<String> {
+        let attachment = session.attach();
+        let next = || match session.poll(&attachment) {
+            Some(Outgoing::Message(text)) => Some(text.to_string()),
+            _ => None,
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    fn hand(line: &mut Line, number: u64) -> bool {
+        let text = Utf8Bytes::from(number.to_string());
+        let takes = line.takes(text.len()).is_some();
+        if takes {
+            line.hold(MessageId(number), text);
+        }
+        takes
+    }
+
+    #[test]
+    fn what_is_not_counted_is_bounded_in_messages_and_bytes() {
+        let (mut line, session) = (Line::default(), session());
+        assert!(!hand(&mut line, 0), "it is not open");
+        line.open(1, &session);
+        let taken = (0..1000).filter(|&number| hand(&mut line, number)).count();
+        assert_eq!(taken, MAX_HELD);
+        assert!(line.acknowledge(10));
+        assert_eq!((1000..2000).filter(|&number| hand(&mut line, number)).count(), 10);
+        line.open(2, &session);
+        assert_eq!(by_socket(&session).len(), MAX_HELD);
+        assert_eq!(line.takes(MAX_HELD_BYTES), Some(2));
+        assert_eq!(line.takes(MAX_HELD_BYTES + 1), None);
+    }
+
+    #[test]
+    fn what_is_counted_does_not_come_again() {
+        let (mut line, session) = (Line::default(), session());
+        line.open(1, &session);
+        (1..=5).for_each(|number| assert!(hand(&mut line, number)));
+        assert!(line.acknowledge(2) && line.acknowledge(1), "a count that came late says nothing new");
+        assert!(!line.acknowledge(6) && !line.acknowledge(u64::MAX));
+        line.repeat(MessageId(4), &session);
+        line.repeat(MessageId(4), &session);
+        line.repeat(MessageId(1), &session);
+        line.close(&session);
+        assert_eq!(by_socket(&session), ["4", "3", "5"]);
+        assert!(line.acknowledge(6) && line.takes(1).is_none());
+    }
+
+    #[test]
+    fn an_earlier_opening_refuses_nothing() {
+        let (mut line, session) = (Line::default(), session());
+        line.open(2, &session);
+        line.refuse(1, &session);
+        assert!(hand(&mut line, 1));
+        line.refuse(2, &session);
+        assert!(!hand(&mut line, 2));
+        assert_eq!(by_socket(&session), ["1"]);
+    }
+}

@@ -174,15 +174,18 @@ impl Switchboard {
 /// Whether a member may write now.
 ///
 /// # Errors
-/// `forbidden`, by its role or by the room's settings.
+/// `forbidden`, by its role, the room's settings or its token.
 pub(crate) fn require_chat(member: &Member, state: &RoomState) -> Result<(), Refusal> {
     require(Standing::Member(member.role), Action::Chat)?;
-    match state.record.settings.chat {
-        Allowed::Everyone => Ok(()),
-        Allowed::Hosts if member.role == Role::Host => Ok(()),
-        Allowed::Hosts => Err(Refusal::new(ErrorCode::Forbidden, "in this room only hosts may write")),
-        Allowed::Nobody => Err(Refusal::new(ErrorCode::Forbidden, "in this room nobody may write")),
+    if member.may_chat(&state.record.settings) {
+        return Ok(());
     }
+    let message = match state.record.settings.chat {
+        Allowed::Nobody => "in this room nobody may write",
+        Allowed::Hosts if member.role != Role::Host => "in this room only hosts may write",
+        Allowed::Everyone | Allowed::Hosts => "your token does not allow to write",
+    };
+    Err(Refusal::new(ErrorCode::Forbidden, message))
 }
 
 /// The message that a member said under a nonce before, as it was or is now.
@@ -218,7 +221,8 @@ fn said_before(room: &Room, state: &RoomState, member: &Member, nonce: &str, tex
 
 /// The person behind a participant.
 fn recipient(state: &RoomState, to: ParticipantRef) -> Result<Identity, Refusal> {
-    let member = state.members.iter().find(|member| member.participant == to.0);
+    // Of those who are hidden nobody knows that they are there.
+    let member = state.members.iter().find(|member| member.participant == to.0 && !member.grants.hidden);
     let missing = || Refusal::new(ErrorCode::UserNotFound, format!("there is no participant {to} in this room"));
     Ok(member.ok_or_else(|| missing().with_field("to"))?.identity.clone())
 }

@@ -74,6 +74,11 @@ impl ChatState {
         self.shrink();
     }
 
+    #[cfg(test)]
+    pub(crate) fn latest(&self) -> Option<MessageId> {
+        self.recent.back().map(|recent| recent.record.id)
+    }
+
     pub(crate) fn find(&self, id: MessageId) -> Option<&Recent> {
         self.recent.iter().rev().find(|recent| recent.record.id == id)
     }

@@ -47,11 +47,14 @@ impl FileStorage {
     ///
     /// # Errors
     /// When it cannot be had.
-    pub fn local(directory: &std::path::Path) -> Result<Self, object_store::Error> {
-        let failed = |source: std::io::Error| object_store::Error::Generic { store: "file", source: Box::new(source) };
+    pub fn local(directory: &std::path::Path) -> Result<Self, String> {
+        let failed = |error: std::io::Error| error.to_string();
         std::fs::create_dir_all(directory).map_err(failed)?;
         let directory = std::fs::canonicalize(directory).map_err(failed)?;
-        let store = LocalFileSystem::new_with_prefix(&directory)?.with_automatic_cleanup(true).with_fsync(true);
+        let store = LocalFileSystem::new_with_prefix(&directory)
+            .map_err(|error| error.to_string())?
+            .with_automatic_cleanup(true)
+            .with_fsync(true);
         let name = format!("file:{}", directory.display());
         Ok(Self { directory: Some(directory), ..Self::new(Arc::new(store), Path::default(), name) })
     }
@@ -61,7 +64,7 @@ impl FileStorage {
     ///
     /// # Errors
     /// When what the environment says cannot be used.
-    pub fn s3(bucket: &str, prefix: &str) -> Result<Self, object_store::Error> {
+    pub fn s3(bucket: &str, prefix: &str) -> Result<Self, String> {
         Self::s3_from(AmazonS3Builder::from_env(), bucket, prefix)
     }
 
@@ -70,7 +73,7 @@ impl FileStorage {
     ///
     /// # Errors
     /// When what the environment says cannot be used.
-    pub fn gcs(bucket: &str, prefix: &str) -> Result<Self, object_store::Error> {
+    pub fn gcs(bucket: &str, prefix: &str) -> Result<Self, String> {
         Self::gcs_from(GoogleCloudStorageBuilder::from_env(), bucket, prefix)
     }
 
@@ -78,11 +81,11 @@ impl FileStorage {
     ///
     /// # Errors
     /// When what the environment says cannot be used.
-    pub fn azure(container: &str, prefix: &str) -> Result<Self, object_store::Error> {
+    pub fn azure(container: &str, prefix: &str) -> Result<Self, String> {
         Self::azure_from(MicrosoftAzureBuilder::from_env(), container, prefix)
     }
 
-    pub(super) fn s3_from(builder: AmazonS3Builder, bucket: &str, prefix: &str) -> Result<Self, object_store::Error> {
+    pub(super) fn s3_from(builder: AmazonS3Builder, bucket: &str, prefix: &str) -> Result<Self, String> {
         crate::install_cryptography();
         let client = AmazonS3ConfigKey::Client;
         let store = builder
@@ -90,15 +93,12 @@ impl FileStorage {
             .with_config(client(ClientConfigKey::Timeout), CLOUD_TIMEOUT)
             .with_config(client(ClientConfigKey::ReadTimeout), CLOUD_READ_TIMEOUT)
             .with_retry(retry())
-            .build()?;
-        Ok(Self::new(Arc::new(store), Path::parse(prefix)?, format!("s3://{bucket}/{prefix}")))
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self::new(Arc::new(store), parse_prefix(prefix)?, format!("s3://{bucket}/{prefix}")))
     }
 
-    pub(super) fn gcs_from(
-        builder: GoogleCloudStorageBuilder,
-        bucket: &str,
-        prefix: &str,
-    ) -> Result<Self, object_store::Error> {
+    pub(super) fn gcs_from(builder: GoogleCloudStorageBuilder, bucket: &str, prefix: &str) -> Result<Self, String> {
         crate::install_cryptography();
         let client = GoogleConfigKey::Client;
         let store = builder
@@ -106,15 +106,12 @@ impl FileStorage {
             .with_config(client(ClientConfigKey::Timeout), CLOUD_TIMEOUT)
             .with_config(client(ClientConfigKey::ReadTimeout), CLOUD_READ_TIMEOUT)
             .with_retry(retry())
-            .build()?;
-        Ok(Self::new(Arc::new(store), Path::parse(prefix)?, format!("gs://{bucket}/{prefix}")))
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self::new(Arc::new(store), parse_prefix(prefix)?, format!("gs://{bucket}/{prefix}")))
     }
 
-    pub(super) fn azure_from(
-        builder: MicrosoftAzureBuilder,
-        container: &str,
-        prefix: &str,
-    ) -> Result<Self, object_store::Error> {
+    pub(super) fn azure_from(builder: MicrosoftAzureBuilder, container: &str, prefix: &str) -> Result<Self, String> {
         crate::install_cryptography();
         let client = AzureConfigKey::Client;
         let store = builder
@@ -122,8 +119,9 @@ impl FileStorage {
             .with_config(client(ClientConfigKey::Timeout), CLOUD_TIMEOUT)
             .with_config(client(ClientConfigKey::ReadTimeout), CLOUD_READ_TIMEOUT)
             .with_retry(retry())
-            .build()?;
-        Ok(Self::new(Arc::new(store), Path::parse(prefix)?, format!("az://{container}/{prefix}")))
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self::new(Arc::new(store), parse_prefix(prefix)?, format!("az://{container}/{prefix}")))
     }
 
     fn new(store: Arc<dyn ObjectStore>, prefix: Path, name: String) -> Self {
@@ -160,6 +158,10 @@ impl fmt::Debug for FileStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("FileStorage").field(&self.name).finish()
     }
+}
+
+fn parse_prefix(prefix: &str) -> Result<Path, String> {
+    Path::parse(prefix).map_err(|error| error.to_string())
 }
 
 /// A few seconds: the client that waits can ask again.

@@ -13,6 +13,10 @@ use serde_json::{Map, Value};
 pub const MAX_TAG_BYTES: usize = 64;
 /// The most tracks that one message may name.
 pub const MAX_TRACKS: usize = 64;
+/// The longest credential in bytes: a token with generous claims.
+pub const MAX_SECRET_BYTES: usize = 8192;
+/// The bounds of a guest key in bytes.
+pub const GUEST_KEY_BYTES: std::ops::RangeInclusive<usize> = 16..=128;
 
 /// A client's message and the request id it wants echoed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,6 +65,8 @@ client_messages! {
     JoinRoom(JoinRoom) = "join-room";
     /// Takes a session up again after its socket was lost.
     Resume(Resume) = "resume";
+    /// Shows a new token before the one of `join-room` is over.
+    RenewToken(RenewToken) = "renew-token";
     /// Leaves the room; the socket stays.
     LeaveRoom(LeaveRoom) = "leave-room";
     /// Says something in the room's chat.
@@ -144,7 +150,7 @@ impl ClientFrame {
 }
 
 /// Body of `join-room`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JoinRoom {
     /// The room.
@@ -158,6 +164,46 @@ pub struct JoinRoom {
     /// Subscribe to every track of the room, present and future.
     #[serde(default = "yes")]
     pub auto_subscribe: bool,
+    /// What an application's server gave.
+    #[serde(default, deserialize_with = "secret", skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// What the room's creator got.
+    #[serde(default, deserialize_with = "secret", skip_serializing_if = "Option::is_none")]
+    pub host_secret: Option<String>,
+    /// A one-time invite.
+    #[serde(default, deserialize_with = "secret", skip_serializing_if = "Option::is_none")]
+    pub invite: Option<String>,
+    /// The room's.
+    #[serde(default, deserialize_with = "secret", skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// A secret of the browser's own, by which somebody without a token is known again.
+    #[serde(default, deserialize_with = "guest_key", skip_serializing_if = "Option::is_none")]
+    pub guest_key: Option<String>,
+}
+
+impl std::fmt::Debug for JoinRoom {
+    /// Without the credentials: they must not reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JoinRoom").field("display_name", &self.display_name).finish_non_exhaustive()
+    }
+}
+
+/// Body of `renew-token`.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RenewToken {
+    /// The room.
+    pub room_id: RoomCode,
+    /// The new token, of the same identity.
+    #[serde(deserialize_with = "one_secret")]
+    pub token: String,
+}
+
+impl std::fmt::Debug for RenewToken {
+    /// Without the token: it must not reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RenewToken").finish_non_exhaustive()
+    }
 }
 
 fn yes() -> bool {
@@ -349,6 +395,29 @@ pub(super) fn tag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<S
             Err(D::Error::custom(format!("{} bytes, at most {MAX_TAG_BYTES} are allowed", tag.len())))
         }
         tag => Ok(tag),
+    }
+}
+
+/// A credential; the error does not repeat it.
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let Some(secret) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    if secret.len() > MAX_SECRET_BYTES {
+        return Err(D::Error::custom(format!("{} bytes, at most {MAX_SECRET_BYTES} are allowed", secret.len())));
+    }
+    Ok(Some(secret))
+}
+
+fn one_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    secret(deserializer)?.ok_or_else(|| D::Error::custom("null, a string is needed"))
+}
+
+fn guest_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match secret(deserializer)? {
+        Some(key) if !GUEST_KEY_BYTES.contains(&key.len()) => {
+            let (least, most) = (GUEST_KEY_BYTES.start(), GUEST_KEY_BYTES.end());
+            Err(D::Error::custom(format!("{} bytes, {least} to {most} are allowed", key.len())))
+        }
+        key => Ok(key),
     }
 }
 

@@ -93,14 +93,28 @@ codes! {
     TokenInvalid = "token-invalid";
     /// What one is does not allow this.
     Forbidden = "forbidden";
-    /// The server has no key to sign tokens with.
-    NoKeys = "no-keys";
     /// The server has as many rooms or participants as it takes, or no memory for more.
     ServerFull = "server-full";
     /// REST: the room is no longer of the version that `If-Match` names.
     VersionConflict = "version-conflict";
     /// REST: the same `Idempotency-Key` came with another body.
     IdempotencyMismatch = "idempotency-mismatch";
+    /// The server has no key to sign tokens with.
+    NoKeys = "no-keys";
+    /// Who this is may not come back.
+    Banned = "banned";
+    /// The room opens later.
+    RoomNotOpen = "room-not-open";
+    /// The room takes nobody more but hosts and invited people.
+    RoomLocked = "room-locked";
+    /// The room has a password.
+    PasswordRequired = "password-required";
+    /// That is not the room's password.
+    PasswordWrong = "password-wrong";
+    /// There is no such invite, or it is used or over.
+    InviteInvalid = "invite-invalid";
+    /// A host has just refused to let this person in.
+    LobbyDenied = "lobby-denied";
     /// The database cannot be reached.
     StoreUnavailable = "store-unavailable";
     /// The room has no such file.
@@ -169,6 +183,14 @@ impl Refusal {
 
     pub(crate) fn already_joined() -> Self {
         Self::new(ErrorCode::AlreadyJoined, "this socket has joined a room already: leave it first")
+    }
+
+    pub(crate) fn waiting() -> Self {
+        Self::new(ErrorCode::AlreadyJoined, "this socket waits to be let into a room: leave it first")
+    }
+
+    pub(crate) fn user_not_found() -> Self {
+        Self::new(ErrorCode::UserNotFound, "there is no such participant in the room")
     }
 
     pub(crate) fn wrong_room(named: &RoomCode, joined: &RoomCode) -> Self {

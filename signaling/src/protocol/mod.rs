@@ -8,7 +8,7 @@ pub mod client;
 pub mod emoji;
 pub mod error;
 pub mod fields;
-pub(crate) mod file;
+pub mod file;
 pub mod ids;
 pub mod room;
 pub(crate) mod schema;

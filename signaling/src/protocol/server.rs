@@ -8,7 +8,7 @@ use super::room::RoomView;
 use super::text::MAX_NAME_BYTES;
 use super::time::Timestamp;
 use super::track::{Participant, Source, Track};
-use crate::access::Identity;
+use crate::access::{Identity, Role};
 use crate::store::FileId;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,50 @@ pub enum ServerMessage {
     RoomJoined(Membership),
     /// The reply to `resume`; the messages that were missed follow.
     Resumed(Membership),
+    /// The reply to `join-room` of a room with a lobby: a host is asked. `room-joined` or `room-left` follows.
+    LobbyWaiting {
+        /// The room.
+        room_id: RoomCode,
+        /// Who one will be.
+        participant_id: ParticipantRef,
+        /// Of the request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+    },
+    /// To hosts: someone waits to be let in.
+    LobbyJoined {
+        /// Who one would be.
+        participant_id: ParticipantRef,
+        /// Who it is.
+        identity: Identity,
+        /// The name; `null` without one.
+        display_name: Option<String>,
+    },
+    /// To hosts: someone waits no more.
+    LobbyLeft {
+        /// Who.
+        participant_id: ParticipantRef,
+    },
+    /// Someone has another role.
+    RoleChanged {
+        /// Who.
+        participant_id: ParticipantRef,
+        /// The new role.
+        role: Role,
+    },
+    /// One has other rights.
+    RightsChanged {
+        /// All of them.
+        rights: Rights,
+    },
+    /// The reply to `renew-token`.
+    TokenRenewed {
+        /// When the new token is over.
+        expires_at: Timestamp,
+        /// Of the request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+    },
     /// Someone else joined.
     UserJoined {
         /// How many are in the room now.
@@ -171,7 +215,7 @@ pub enum ServerMessage {
         /// Always the server.
         from: From,
     },
-    /// Someone else muted or unmuted a track.
+    /// A track was muted or unmuted: by someone else, or by a host.
     TrackState {
         /// Its publisher.
         participant_id: ParticipantRef,
@@ -179,6 +223,9 @@ pub enum ServerMessage {
         track_id: TrackRef,
         /// The new state.
         muted: bool,
+        /// Whose doing it is, when it is not the publisher's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<By>,
     },
     /// A track can be subscribed to. Its publisher is told too.
     TrackPublished {
@@ -298,6 +345,18 @@ pub struct Membership {
     pub participant_count: usize,
     /// Everyone in the room, the member included, in the order of joining.
     pub participants: Vec<Participant>,
+    /// Who the member is, over joins and devices.
+    pub identity: Identity,
+    /// What the member is.
+    pub role: Role,
+    /// What the member may do.
+    pub rights: Rights,
+    /// The member's bearer credential for REST while it is in the room; keep it secret.
+    pub access_token: String,
+    /// The room, with its settings.
+    pub room: RoomView,
+    /// The `seq` of the latest chat message; 0 before the first.
+    pub last_seq: u64,
     /// For `RTCPeerConnection`.
     pub ice_servers: Vec<IceServer>,
     /// For `resume`; keep it secret.
@@ -376,6 +435,28 @@ pub enum From {
     Server,
 }
 
+/// Whose doing something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// A host's, or an administrator's.
+    Host,
+}
+
+/// What a participant may do now: its role, its token and the room's settings together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rights {
+    /// Publish a microphone.
+    pub audio: bool,
+    /// Publish a camera.
+    pub video: bool,
+    /// Publish a screen, and its sound.
+    pub screen: bool,
+    /// Write in the chat.
+    pub chat: bool,
+}
+
 /// Why a participant is no longer in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -394,6 +475,14 @@ pub enum Departure {
     ServerShutdown,
     /// A host ended the call.
     Ended,
+    /// A host removed it.
+    Kicked,
+    /// A host removed it for good.
+    Banned,
+    /// A host did not let it in.
+    Denied,
+    /// Its token is over.
+    TokenExpired,
 }
 
 /// Of a media connection.

@@ -2,6 +2,7 @@
 
 use super::ids::{ParticipantRef, TrackRef};
 use super::time::Timestamp;
+use crate::access::{Identity, Role};
 use parlor_media::command::{self, MediaKind, TrackInfo};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -105,8 +106,12 @@ impl From<TrackInfo> for Track {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Participant {
-    /// Who.
+    /// Who, in this room and for this stay.
     pub participant_id: ParticipantRef,
+    /// Who, over joins and devices.
+    pub identity: Identity,
+    /// What it is.
+    pub role: Role,
     /// The name; `null` without one.
     pub display_name: Option<String>,
     /// Since when.

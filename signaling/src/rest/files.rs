@@ -29,7 +29,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use tokio::time::Instant;
-use utoipa::ToSchema;
+use utoipa::{OpenApi, ToSchema};
 
 /// Files of a page of the list.
 const PAGE: usize = 50;
@@ -41,6 +41,14 @@ pub(super) fn routes() -> Routes {
     Router::new()
         .route("/rooms/{room_id}/files", get(list_files).post(upload_file))
         .route("/rooms/{room_id}/files/{file_id}", get(get_file).delete(delete_file))
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(upload_file, list_files, get_file, delete_file))]
+struct Api;
+
+pub(super) fn api() -> utoipa::openapi::OpenApi {
+    Api::openapi()
 }
 
 #[derive(Deserialize)]
@@ -191,7 +199,9 @@ async fn get_file(
     if headers.get_all(IF_NONE_MATCH).iter().any(|value| matches(value, &etag)) {
         return Ok((StatusCode::NOT_MODIFIED, describe(&file, &etag, inline)).into_response());
     }
-    let (status, range) = match wanted(&headers, file.size, &etag) {
+    // Ranges are for GET (RFC 9110 section 14.2).
+    let wanted = if method == Method::HEAD { Wanted::Whole } else { wanted(&headers, file.size, &etag) };
+    let (status, range) = match wanted {
         Wanted::Whole => (StatusCode::OK, 0..file.size),
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Wanted::Nothing => {

@@ -1,59 +1,77 @@
-//! `/api/rooms/{room}/messages`: what was said in a room, a page at a time.
+//! What was said in a room, a page at a time.
 
+use super::query::Asked;
 use super::{AtRoom, Board, Routes};
-use crate::access::{Action, Caller, require};
+use crate::access::{Action, Caller, Standing};
 use crate::chat::{History, asked_page};
 use crate::problem::Problem;
+use crate::protocol::RoomCode;
 use crate::protocol::chat::ChatMessage;
-use crate::protocol::error::Refusal;
 use crate::room::RoomState;
 use crate::store::Reader;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, OpenApi, ToSchema};
 
 pub(super) fn routes() -> Routes {
-    Router::new().route("/rooms/{room}/messages", get(messages))
+    Router::new().route("/rooms/{room_id}/messages", get(list_messages))
 }
 
-/// What the query asks for.
-#[derive(Debug, Deserialize)]
+#[derive(OpenApi)]
+#[openapi(paths(list_messages))]
+struct Api;
+
+pub(super) fn api() -> utoipa::openapi::OpenApi {
+    Api::openapi()
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[into_params(parameter_in = Query)]
+struct MessagePage {
+    /// The last messages before that `seq`; not together with `after`.
     before: Option<u64>,
+    /// The first messages after that `seq`; without either, the last ones of the room.
     after: Option<u64>,
+    /// How many at most; 50 when it is left out.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u64>,
 }
 
-/// A page of messages, in the order of `seq`.
+/// A page of messages.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Messages)]
-pub(crate) struct MessagesBody {
+struct MessagesBody {
+    /// Always `true`.
     success: bool,
+    /// In the order of `seq`, in their latest form.
     messages: Vec<ChatMessage>,
     /// There are more in the direction that was asked for.
     more: bool,
 }
 
-async fn messages(
+/// Read what was said in a room.
+#[utoipa::path(
+    get, path = "/api/rooms/{room_id}/messages", operation_id = "list_messages", tag = "rooms",
+    params(("room_id" = RoomCode, Path), MessagePage),
+    responses((status = 200, description = "A page of messages. For members, hosts and administrators; direct messages are for the two people only.", body = MessagesBody))
+)]
+async fn list_messages(
     State(board): Board,
     AtRoom(room): AtRoom,
     caller: Caller,
-    asked: Result<Query<Asked>, QueryRejection>,
+    Asked(asked): Asked<MessagePage>,
 ) -> Result<Json<MessagesBody>, Problem> {
-    let may_read = |state: &RoomState| require(caller.standing(&room, state), Action::ReadMessages);
-    // Before the query is looked at: strangers learn nothing.
-    may_read(&room.lock())?;
-    let Query(asked) = asked.map_err(|rejection| Refusal::field("query", rejection.body_text()))?;
-    let (page, limit) = asked_page(asked.before, asked.after, asked.limit)?;
     let reader = |state: &RoomState| {
-        may_read(state)?;
-        // Whoever is no person sees what everybody sees.
-        Ok(caller.identity(&room, state).map_or(Reader::Public, Reader::Person))
+        let standing = caller.require(&board, &room, state, Action::ReadMessages)?;
+        // An administrator is no person of the room, nor is who holds its secret: they see what everybody sees.
+        let person = caller.identity(&room, state).filter(|_| standing != Standing::Admin);
+        Ok(person.map_or(Reader::Public, Reader::Person))
     };
+    // First of all: strangers learn nothing.
+    reader(&room.lock())?;
+    let (page, limit) = asked_page(asked.before, asked.after, asked.limit)?;
     let give = |_: &mut RoomState, History { messages, more }| Json(MessagesBody { success: true, messages, more });
     Ok(board.read_messages(&room, reader, page, limit, give).await?)
 }

@@ -6,8 +6,11 @@
 
 pub(crate) mod body;
 mod files;
+mod invites;
 mod list;
+mod lobby;
 mod messages;
+mod moderation;
 mod path;
 mod people;
 pub(crate) mod query;
@@ -15,7 +18,7 @@ mod rooms;
 mod tokens;
 mod wishes;
 
-pub(crate) use path::AtRoom;
+pub(crate) use path::{AtInvite, AtRoom, AtUser};
 pub(crate) use rooms::Created;
 
 use crate::access::Caller;
@@ -52,6 +55,9 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
         .merge(list::routes())
         .merge(messages::routes())
         .merge(people::routes())
+        .merge(moderation::routes())
+        .merge(lobby::routes())
+        .merge(invites::routes())
         .merge(tokens::routes())
         .merge(files::routes())
         .route("/openapi.json", get(openapi_json))
@@ -63,7 +69,7 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
 
 /// What all of it does, in OpenAPI.
 pub(crate) fn description() -> OpenApi {
-    openapi::describe([rooms::api(), list::api(), people::api()])
+    openapi::describe([rooms::api(), list::api(), messages::api(), people::api(), tokens::api(), files::api()])
 }
 
 /// `GET /api/openapi.json`

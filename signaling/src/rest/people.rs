@@ -93,7 +93,8 @@ async fn list_users(State(board): Board, AtRoom(room): AtRoom, caller: Caller) -
 
 fn check_users(board: &Switchboard, room: &Room, state: &RoomState, caller: &Caller) -> Result<(), Refusal> {
     let settings = &state.record.settings;
-    let has_door = settings.locked || settings.lobby || state.record.password.is_some();
+    let has_door =
+        settings.locked || settings.lobby || state.record.password.is_some() || settings.not_before.is_some();
     if board.is_open() && !has_door && !may(caller.standing(room, state), Action::SeeUsers) {
         return Ok(());
     }

@@ -1,22 +1,30 @@
-//! `/api/rooms/{room}/tokens`: tokens for a room, made for an application that holds no key itself.
+//! `/api/rooms/{room_id}/tokens`: tokens for a room, made for an application that holds no key itself.
 
 use super::body::{self, Content};
 use super::{AtRoom, Board, Routes};
-use crate::access::{Action, Caller, Grant, Identity, PublishGrant, Role, TOKEN_LIFETIME};
+use crate::access::{Action, Caller, Grant, Identity, PublishGrant, Role};
 use crate::membership::parse_display_name;
 use crate::problem::Problem;
-use crate::protocol::Timestamp;
 use crate::protocol::error::Refusal;
+use crate::protocol::{RoomCode, Timestamp};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use utoipa::ToSchema;
+use utoipa::{OpenApi, ToSchema};
 
 pub(super) fn routes() -> Routes {
-    Router::new().route("/rooms/{room}/tokens", post(create))
+    Router::new().route("/rooms/{room_id}/tokens", post(create_token))
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(create_token))]
+struct Api;
+
+pub(super) fn api() -> utoipa::openapi::OpenApi {
+    Api::openapi()
 }
 
 /// The body of `POST /api/rooms/{room}/tokens`. What reaches beyond the room (administration, creating rooms) is not to be
@@ -51,7 +59,17 @@ pub(super) struct TokenBody {
     expires_at: Timestamp,
 }
 
-async fn create(
+/// Make a token for a room.
+#[utoipa::path(
+    post, path = "/api/rooms/{room_id}/tokens", operation_id = "create_token", tag = "access",
+    params(("room_id" = RoomCode, Path)),
+    request_body = CreateToken,
+    responses(
+        (status = 201, description = "The token. For hosts and administrators.", body = TokenBody),
+        (status = 409, description = "The server has no key to sign tokens with."),
+    )
+)]
+async fn create_token(
     State(board): Board,
     caller: Caller,
     AtRoom(room): AtRoom,

@@ -9,6 +9,7 @@
 //! - Reads take `now` and show nothing of a room whose time is over, whatever a sweep has or has not removed.
 //! - Nothing of a room is left once [`Store::purge`] returned, in no file of the database.
 
+pub mod bench;
 #[cfg(test)]
 mod contract;
 mod journal;
@@ -16,8 +17,11 @@ mod memory;
 mod mongo;
 mod records;
 mod sqlite;
+mod url;
 
 pub use journal::Health;
+#[cfg(test)]
+pub(crate) use journal::MAX_WRITES;
 pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
 pub(crate) use mongo::MongoStore;
@@ -25,6 +29,7 @@ pub(crate) use records::{
     FileId, FileRecord, InviteRecord, MAX_REACTIONS, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid,
     Secret, SessionRecord, Write,
 };
+pub use url::{OpenError, StoreUrl};
 
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::{MessageId, RoomCode, Timestamp};

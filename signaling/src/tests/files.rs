@@ -451,3 +451,37 @@ async fn files_of_rooms_that_are_gone_are_removed_at_the_start() {
     assert_eq!(left(directory.path()).len(), 2);
     assert_eq!(fetch(&house, &token(&house, &ana), &path).await.0, StatusCode::OK);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_left_of_a_room_that_ended() {
+    let (house, directory) = on_disk(FileSettings::default()).await;
+    let signaling = house.signaling.clone();
+    tokio::spawn(async move { signaling.run_purges().await });
+    let ana = house.joined("abc", "Ana").await;
+    let ana_token = token(&house, &ana);
+    let path = shared(&house, &ana_token, "a", "hello").await;
+    shared(&house, &ana_token, "b", vec![1; 6 << 20]).await;
+    let room = house.board().directory.room_of(ana.participant()).unwrap();
+    house.board().delete_room(&room, crate::protocol::server::Departure::RoomClosed).await.unwrap();
+    pass(60.0).await;
+    assert!(left(directory.path()).is_empty());
+    assert_eq!(std::fs::read_dir(directory.path().join("rooms")).map_or(0, Iterator::count), 0);
+    assert_eq!(fetch(&house, &ana_token, &path).await.0, StatusCode::NOT_FOUND);
+}
+
+#[test]
+fn only_uploads_set_their_own_pace() {
+    use crate::sets_its_own_pace;
+    use axum::http::Method;
+    assert!(sets_its_own_pace(&Method::POST, "/api/rooms/abc/files"));
+    for (method, path) in [
+        (Method::GET, "/api/rooms/abc/files"),
+        (Method::POST, "/api/rooms/abc/files/f1"),
+        (Method::POST, "/api/rooms/abc"),
+        (Method::POST, "/api/rooms//files"),
+        (Method::POST, "/api/rooms"),
+        (Method::POST, "/x/api/rooms/abc/files"),
+    ] {
+        assert!(!sets_its_own_pace(&method, path), "{method} {path}");
+    }
+}

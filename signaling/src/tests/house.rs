@@ -34,12 +34,17 @@ impl House {
 
     /// A house whose shard's channel holds `depth` commands.
     pub(super) fn with(settings: Settings, depth: usize) -> Self {
+        Self::over(settings, depth, Storage::memory())
+    }
+
+    /// The same over a storage that outlives it.
+    pub(super) fn over(settings: Settings, depth: usize, storage: Storage) -> Self {
         let (sender, commands) = mpsc::channel(depth);
         let announce =
             Announce { addresses: vec!["192.0.2.1".parse().unwrap()], loopback: vec!["127.0.0.1".parse().unwrap()] };
         let shard = ShardHandle::new(sender, Arc::new(|| {}), 7900);
         let settings = Settings { wall_clock, ..settings };
-        Self { signaling: Signaling::new(settings, announce, Storage::memory(), vec![shard]), commands }
+        Self { signaling: Signaling::new(settings, announce, storage, vec![shard]), commands }
     }
 
     pub(super) fn board(&self) -> &Arc<Switchboard> {
@@ -50,6 +55,12 @@ impl House {
     pub(super) fn run_timers(&self) {
         let signaling = self.signaling.clone();
         tokio::spawn(async move { signaling.run_timers().await });
+    }
+
+    /// Runs the journal in the background.
+    pub(super) fn run_journal(&self) -> tokio::task::JoinHandle<()> {
+        let signaling = self.signaling.clone();
+        tokio::spawn(async move { signaling.run_journal().await })
     }
 
     pub(super) async fn request(

@@ -26,7 +26,7 @@ const SDP: &str = "v=0\r\n\
     a=sctp-port:5000\r\n\
     a=max-message-size:262144\r\n";
 
-pub(super) fn published(participant: ParticipantId, track: u64, mid: &str) -> Event {
+pub(crate) fn published(participant: ParticipantId, track: u64, mid: &str) -> Event {
     let info = TrackInfo {
         track: TrackId(track),
         mid: mid.to_owned(),

@@ -54,6 +54,7 @@ export class Server {
         PARLOR_MEDIA__UDP_PORT: String(this.udpPort),
         PARLOR_MEDIA__SHARDS: String(SHARDS),
         PARLOR_MEDIA__ANNOUNCE: '127.0.0.1',
+        PARLOR_STORE__URL: 'memory:',
         PARLOR_FILES__URL: 'memory:',
         ...this.env,
       },
@@ -120,7 +121,7 @@ export class Server {
 
 /** Without what would configure the server from outside the test. */
 function inheritedEnvironment() {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'PORT' && !name.startsWith('PARLOR_')));
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !['PORT', 'MONGODB_URI'].includes(name) && !name.startsWith('PARLOR_')));
 }
 
 /** A TCP port that nobody listens on. */

@@ -5,16 +5,16 @@
 //! change says what it needs to find, so that a batch may be repeated from any point of it.
 
 use super::fields::{time, uid};
-use super::{COMMAND_TIMEOUT, MongoStore, StoreError, errors, messages, options, sessions};
+use super::{Archive, COMMAND_TIMEOUT, StoreError, errors, messages, options, sessions};
 use crate::protocol::{MessageId, Timestamp};
 use crate::store::records::MAX_REACTIONS;
 use crate::store::{Reaction, RoomUid, Write};
 use mongodb::bson::{Bson, Document, doc, serialize_to_bson};
 use std::collections::BTreeSet;
 
-pub(super) async fn write(store: &MongoStore, batch: &[Write]) -> Result<(), StoreError> {
+pub(super) async fn write(archive: &Archive, batch: &[Write]) -> Result<(), StoreError> {
     let rooms: BTreeSet<RoomUid> = batch.iter().map(Write::room).collect();
-    let (_guard, open) = store.open_rooms(&rooms).await?;
+    let (_guard, open) = archive.open_rooms(&rooms).await?;
     let mut said = Vec::new();
     let mut joined = Vec::new();
     let mut message_changes = Vec::new();
@@ -32,14 +32,14 @@ pub(super) async fn write(store: &MongoStore, batch: &[Write]) -> Result<(), Sto
             }
         }
     }
-    store.insert_missing(messages::COLLECTION, &said).await?;
-    store.insert_missing(sessions::COLLECTION, &joined).await?;
-    update(store, messages::COLLECTION, message_changes).await?;
-    update(store, sessions::COLLECTION, session_changes).await
+    archive.insert_missing(messages::COLLECTION, &said).await?;
+    archive.insert_missing(sessions::COLLECTION, &joined).await?;
+    update(archive, messages::COLLECTION, message_changes).await?;
+    update(archive, sessions::COLLECTION, session_changes).await
 }
 
 /// Runs the changes in order. As a command of its own, since the driver's methods make one change at a time.
-async fn update(store: &MongoStore, collection: &'static str, changes: Vec<Document>) -> Result<(), StoreError> {
+async fn update(archive: &Archive, collection: &'static str, changes: Vec<Document>) -> Result<(), StoreError> {
     if changes.is_empty() {
         return Ok(());
     }
@@ -51,7 +51,7 @@ async fn update(store: &MongoStore, collection: &'static str, changes: Vec<Docum
         "writeConcern": serialize_to_bson(&options::write_concern()).map_err(unwritable)?,
         "maxTimeMS": Bson::Int64(i64::try_from(COMMAND_TIMEOUT.as_millis()).unwrap_or(i64::MAX)),
     };
-    errors::of_answer(&store.database.run_command(command).await?)
+    errors::of_answer(&archive.database.run_command(command).await?)
 }
 
 fn change(filter: Document, update: Document) -> Document {

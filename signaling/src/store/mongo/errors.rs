@@ -9,8 +9,8 @@ use mongodb::error::{Error, ErrorKind, RETRYABLE_ERROR, RETRYABLE_WRITE_ERROR, S
 /// A unique index has that value already.
 const DUPLICATE_KEY: i32 = 11_000;
 
-/// Codes of a server that may do the same a moment later: it stops, is no longer or not yet the primary, waits in vain for the
-/// others of its set, or ran out of time.
+/// Codes of a server that may do the same later: it stops, is no longer or not yet the primary, waits in vain for the others of
+/// its set, ran out of time, or its disk is full.
 const TRANSIENT: &[i32] = &[
     6,      // HostUnreachable
     7,      // HostNotFound
@@ -33,6 +33,7 @@ const TRANSIENT: &[i32] = &[
     11_602, // InterruptedDueToReplStateChange
     13_435, // NotPrimaryNoSecondaryOk
     13_436, // NotPrimaryOrSecondary
+    14_031, // OutOfDiskSpace
 ];
 
 /// The most that is told of what the driver says, in characters.

@@ -89,10 +89,13 @@ impl Fields {
     }
 
     pub(super) fn optional_time(&mut self, field: &'static str) -> Result<Option<Timestamp>, StoreError> {
-        let Some(at) = self.take::<Option<DateTime>>(field)? else { return Ok(None) };
-        let ms = u64::try_from(at.timestamp_millis()).map_err(|_| self.unreadable(field))?;
+        // Not by serde, to which every time beyond the year 9999 is its end.
+        let ms = match self.document.remove(field) {
+            None | Some(Bson::Null) => return Ok(None),
+            Some(Bson::DateTime(at)) => u64::try_from(at.timestamp_millis()).map_err(|_| self.unreadable(field))?,
+            Some(_) => return Err(self.unreadable(field)),
+        };
         let at = Timestamp::from_ms(ms);
-        // Beyond the year 9999 it would become another time.
         if at.as_ms() == ms { Ok(Some(at)) } else { Err(self.unreadable(field)) }
     }
 

@@ -1,51 +1,51 @@
 //! Records of shared files as documents; the files themselves are elsewhere.
 
 use super::fields::{self, Fields, time, uid};
-use super::{FileId, FileRecord, MongoStore, RoomUid, StoreError, rooms};
+use super::{Archive, FileId, FileRecord, RoomUid, StoreError, rooms};
 use crate::protocol::Timestamp;
 use mongodb::bson::{Document, doc};
 use std::collections::BTreeSet;
 
 pub(super) const COLLECTION: &str = "files";
 
-pub(super) async fn add(store: &MongoStore, file: &FileRecord) -> Result<(), StoreError> {
-    let (_guard, open) = store.open_rooms(&BTreeSet::from([file.room])).await?;
+pub(super) async fn add(archive: &Archive, file: &FileRecord) -> Result<(), StoreError> {
+    let (_guard, open) = archive.open_rooms(&BTreeSet::from([file.room])).await?;
     if open.is_empty() {
         return Err(StoreError::Missing);
     }
-    store.insert_missing(COLLECTION, &[write(file)?]).await
+    archive.insert_missing(COLLECTION, &[write(file)?]).await
 }
 
 pub(super) async fn one(
-    store: &MongoStore,
+    archive: &Archive,
     room: RoomUid,
     id: FileId,
     now: Timestamp,
 ) -> Result<Option<FileRecord>, StoreError> {
-    if !rooms::is_open(store, room, now).await? {
+    if !rooms::is_open(archive, room, now).await? {
         return Ok(None);
     }
-    store.find_one(COLLECTION, doc! { "room": uid(room), "id": id.to_string() }).await?.map(read).transpose()
+    archive.find_one(COLLECTION, doc! { "room": uid(room), "id": id.to_string() }).await?.map(read).transpose()
 }
 
 pub(super) async fn page(
-    store: &MongoStore,
+    archive: &Archive,
     room: RoomUid,
     skip: u64,
     limit: usize,
     now: Timestamp,
 ) -> Result<Vec<FileRecord>, StoreError> {
-    if !rooms::is_open(store, room, now).await? {
+    if !rooms::is_open(archive, room, now).await? {
         return Ok(Vec::new());
     }
     let order = doc! { "uploadedAt": 1, "_id": 1 };
-    let found = store.list(COLLECTION, doc! { "room": uid(room) }, order, skip, limit).await?;
+    let found = archive.list(COLLECTION, doc! { "room": uid(room) }, order, skip, limit).await?;
     found.into_iter().map(read).collect()
 }
 
-pub(super) async fn remove(store: &MongoStore, room: RoomUid, id: FileId) -> Result<(), StoreError> {
+pub(super) async fn remove(archive: &Archive, room: RoomUid, id: FileId) -> Result<(), StoreError> {
     let filter = doc! { "room": uid(room), "id": id.to_string() };
-    Ok(store.collection(COLLECTION).delete_one(filter).await.map(drop)?)
+    Ok(archive.collection(COLLECTION).delete_one(filter).await.map(drop)?)
 }
 
 fn write(file: &FileRecord) -> Result<Document, StoreError> {

@@ -1,6 +1,6 @@
 //! The indexes: what must be unique, what is looked for, and what the server removes by itself should nobody else.
 
-use super::{MongoStore, StoreError, files, invites, messages, options, rooms, sessions};
+use super::{Archive, StoreError, files, invites, messages, options, rooms, sessions};
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
@@ -14,7 +14,7 @@ const ROOM_GRACE: Duration = Duration::from_secs(30 * 86_400);
 ///
 /// # Errors
 /// When the server cannot be reached, or refuses.
-pub(super) async fn create(store: &MongoStore) -> Result<(), StoreError> {
+pub(super) async fn create(archive: &Archive) -> Result<(), StoreError> {
     let of = |collection| move |models: Vec<IndexModel>| (collection, models);
     let all = [
         of(rooms::COLLECTION)(vec![
@@ -43,7 +43,7 @@ pub(super) async fn create(store: &MongoStore) -> Result<(), StoreError> {
         ]),
     ];
     for (collection, models) in all {
-        store.collection(collection).create_indexes(models).write_concern(options::write_concern()).await?;
+        archive.collection(collection).create_indexes(models).write_concern(options::write_concern()).await?;
     }
     Ok(())
 }

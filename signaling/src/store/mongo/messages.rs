@@ -2,29 +2,29 @@
 //! look into the database; the order is that of `seq`.
 
 use super::fields::{self, Fields, clamped, optional_time, time, uid};
-use super::{COMMAND_TIMEOUT, MessageRecord, MongoStore, Page, Reader, RoomUid, StoreError, rooms};
+use super::{Archive, COMMAND_TIMEOUT, MessageRecord, Page, Reader, RoomUid, StoreError, rooms};
 use crate::protocol::{MessageId, Timestamp};
 use crate::store::Reaction;
 use mongodb::bson::{Bson, Document, doc};
 
 pub(super) const COLLECTION: &str = "messages";
 
-pub(super) async fn last_seq(store: &MongoStore, room: RoomUid) -> Result<u64, StoreError> {
-    let messages = store.collection(COLLECTION);
+pub(super) async fn last_seq(archive: &Archive, room: RoomUid) -> Result<u64, StoreError> {
+    let messages = archive.collection(COLLECTION);
     let find = messages.find_one(doc! { "room": uid(room) }).sort(doc! { "seq": -1 });
     let last = find.projection(doc! { "seq": 1 }).max_time(COMMAND_TIMEOUT).await?;
     last.map_or(Ok(0), |document| Fields::new(COLLECTION, document).take("seq"))
 }
 
 pub(super) async fn page(
-    store: &MongoStore,
+    archive: &Archive,
     room: RoomUid,
     reader: &Reader,
     page: Page,
     limit: usize,
     now: Timestamp,
 ) -> Result<Vec<MessageRecord>, StoreError> {
-    if !rooms::is_open(store, room, now).await? {
+    if !rooms::is_open(archive, room, now).await? {
         return Ok(Vec::new());
     }
     let mut filter = doc! { "room": uid(room) };
@@ -46,7 +46,7 @@ pub(super) async fn page(
             filter.insert("$or", vec![doc! { "to": null }, doc! { "to": who }, doc! { "identity": who }])
         }
     };
-    let found = store.list(COLLECTION, filter, doc! { "seq": order }, 0, limit).await?;
+    let found = archive.list(COLLECTION, filter, doc! { "seq": order }, 0, limit).await?;
     let mut messages = found.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
     if order < 0 {
         messages.reverse();
@@ -55,15 +55,15 @@ pub(super) async fn page(
 }
 
 pub(super) async fn one(
-    store: &MongoStore,
+    archive: &Archive,
     room: RoomUid,
     id: MessageId,
     now: Timestamp,
 ) -> Result<Option<MessageRecord>, StoreError> {
-    if !rooms::is_open(store, room, now).await? {
+    if !rooms::is_open(archive, room, now).await? {
         return Ok(None);
     }
-    store.find_one(COLLECTION, doc! { "room": uid(room), "id": id.to_string() }).await?.map(read).transpose()
+    archive.find_one(COLLECTION, doc! { "room": uid(room), "id": id.to_string() }).await?.map(read).transpose()
 }
 
 pub(super) fn write(message: &MessageRecord) -> Result<Document, StoreError> {

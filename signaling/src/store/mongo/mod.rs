@@ -1,6 +1,6 @@
 //! The store in a MongoDB: `mongodb://…` and `mongodb+srv://…`, a standalone server as well as a replica set.
 //!
-//! [`MongoStore`] owns a client's pool and one database. Rooms, messages, sessions, invites and files are a collection each and
+//! [`MongoStore`] is the store: it bounds calls in time and number. [`Archive`] owns a client's pool and one database. Rooms, messages, sessions, invites and files are a collection each and
 //! a document each; what is in a room carries the room's uid. How records look as documents is beside what reads and writes
 //! them: [`rooms`], [`messages`], [`sessions`], [`invites`], [`files`]; [`batch`] writes what the journal brings.
 //!
@@ -8,7 +8,8 @@
 //! - No transaction is used, since a standalone server has none. What must be atomic is one command on one document; what takes
 //!   several is ordered so that the next attempt completes an interrupted one.
 //! - Writes are acknowledged by a majority of the replica set, from its journal; reads see what a majority has ([`options`]).
-//! - Nothing is written into a room that is being purged: see [`MongoStore::open_rooms`].
+//! - Nothing is written into a room that is being purged: see [`Archive::open_rooms`].
+//! - What the driver does is never cancelled, also when its caller is: see [`MongoStore::call`].
 //! - Texts of people are values, never names of fields, operators or parts of queries.
 //! - Errors name codes and fields, never what a document holds.
 
@@ -38,13 +39,14 @@ use async_trait::async_trait;
 use fields::Fields;
 use futures_util::TryStreamExt;
 use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::ClientOptions;
 use mongodb::{Client, Collection, Database};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{RwLock, RwLockReadGuard};
+use tokio::sync::{RwLock, RwLockReadGuard, Semaphore};
 use tokio::time::timeout;
 
 /// What a call of [`Store`] may take.
@@ -54,6 +56,13 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// See the module.
 pub(crate) struct MongoStore {
+    archive: Arc<Archive>,
+    /// One permit for each call that is under way.
+    calls: Arc<Semaphore>,
+}
+
+/// The database and what has to be known about it.
+struct Archive {
     /// The database and its servers, without credentials.
     name: String,
     database: Database,
@@ -65,7 +74,7 @@ pub(crate) struct MongoStore {
 
 impl fmt::Debug for MongoStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MongoStore").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("MongoStore").field("name", &self.archive.name).finish_non_exhaustive()
     }
 }
 
@@ -77,20 +86,52 @@ impl MongoStore {
     /// reached: later the same call may succeed.
     pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
         let options = options::parse(url).await?;
+        let calls = options::calls(&options);
+        let archive = Archive::open(options).await?;
+        Ok(Self { archive: Arc::new(archive), calls: Arc::new(Semaphore::new(calls)) })
+    }
+
+    /// What `work` comes to, if it does in time.
+    ///
+    /// It runs as a task of its own, to its end even when nobody waits for it any more: a request for a connection that is
+    /// dropped makes the driver's pool keep the one behind it waiting, until something else happens in it. There are never more
+    /// such tasks than connections. A server that does not answer at all ends them, since the driver's monitor sees that.
+    async fn call<T, F>(&self, work: impl FnOnce(Arc<Archive>) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let work = work(Arc::clone(&self.archive));
+        let call = async {
+            let permit = Arc::clone(&self.calls).acquire_owned().await;
+            let task = tokio::spawn(async move {
+                let _permit = permit;
+                work.await
+            });
+            task.await.unwrap_or_else(|_| Err(StoreError::Failed("a call broke off".into())))
+        };
+        timeout(CALL_TIMEOUT, call).await.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable(format!("it did not answer within {} seconds", CALL_TIMEOUT.as_secs())))
+        })
+    }
+}
+
+impl Archive {
+    async fn open(options: ClientOptions) -> Result<Self, StoreError> {
         let name = options::name(&options);
         let database_name = options::database(&options).to_owned();
         let database = Client::with_options(options)?.database(&database_name);
-        let store = Self { name, database, doors: RwLock::default(), leftovers: Mutex::default() };
-        indexes::create(&store).await?;
-        let leftovers = rooms::leftovers(&store).await?;
+        let archive = Self { name, database, doors: RwLock::default(), leftovers: Mutex::default() };
+        indexes::create(&archive).await?;
+        let leftovers = rooms::leftovers(&archive).await?;
         if !leftovers.is_empty() {
             tracing::info!(
                 rooms = leftovers.len(),
-                "the database holds leftovers of rooms that are gone, they will be purged"
+                "the database holds leftovers of rooms that are gone, to be purged"
             );
         }
-        *lock(&store.leftovers) = leftovers;
-        Ok(store)
+        *lock(&archive.leftovers) = leftovers;
+        Ok(archive)
     }
 
     fn collection(&self, name: &'static str) -> Collection<Document> {
@@ -152,57 +193,54 @@ impl MongoStore {
     }
 }
 
-/// What `work` comes to, if it does in time.
-async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    timeout(CALL_TIMEOUT, work).await.unwrap_or_else(|_| {
-        Err(StoreError::Unavailable(format!("it did not answer within {} seconds", CALL_TIMEOUT.as_secs())))
-    })
-}
-
 #[async_trait]
 impl Store for MongoStore {
     fn name(&self) -> &str {
-        &self.name
+        &self.archive.name
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        bounded(async { Ok(self.database.run_command(doc! { "ping": 1 }).await.map(drop)?) }).await
+        self.call(|archive| async move { Ok(archive.database.run_command(doc! { "ping": 1 }).await.map(drop)?) }).await
     }
 
     async fn create_room(&self, room: &RoomRecord, now: Timestamp) -> Result<(), StoreError> {
-        bounded(rooms::create(self, room, now)).await
+        let room = room.clone();
+        self.call(|archive| async move { rooms::create(&archive, &room, now).await }).await
     }
 
     async fn update_room(&self, room: &RoomRecord, expected: u64) -> Result<(), StoreError> {
-        bounded(rooms::update(self, room, expected)).await
+        let room = room.clone();
+        self.call(|archive| async move { rooms::update(&archive, &room, expected).await }).await
     }
 
     async fn rooms(&self, now: Timestamp, limit: usize) -> Result<Vec<RoomRecord>, StoreError> {
-        bounded(rooms::all(self, now, limit)).await
+        self.call(|archive| async move { rooms::all(&archive, now, limit).await }).await
     }
 
     async fn room(&self, code: &RoomCode, now: Timestamp) -> Result<Option<RoomRecord>, StoreError> {
-        bounded(rooms::by_code(self, code, now)).await
+        let code = code.clone();
+        self.call(|archive| async move { rooms::by_code(&archive, &code, now).await }).await
     }
 
     async fn end_room(&self, room: RoomUid) -> Result<(), StoreError> {
-        bounded(rooms::end(self, room)).await
+        self.call(|archive| async move { rooms::end(&archive, room).await }).await
     }
 
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RoomUid>, StoreError> {
-        bounded(rooms::due(self, now, limit)).await
+        self.call(|archive| async move { rooms::due(&archive, now, limit).await }).await
     }
 
     async fn purge(&self, room: RoomUid) -> Result<(), StoreError> {
-        bounded(rooms::purge(self, room)).await
+        self.call(|archive| async move { rooms::purge(&archive, room).await }).await
     }
 
     async fn write(&self, batch: &[Write]) -> Result<(), StoreError> {
-        bounded(batch::write(self, batch)).await
+        let batch = batch.to_vec();
+        self.call(|archive| async move { batch::write(&archive, &batch).await }).await
     }
 
     async fn last_seq(&self, room: RoomUid) -> Result<u64, StoreError> {
-        bounded(messages::last_seq(self, room)).await
+        self.call(|archive| async move { messages::last_seq(&archive, room).await }).await
     }
 
     async fn messages(
@@ -213,11 +251,12 @@ impl Store for MongoStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<MessageRecord>, StoreError> {
-        bounded(messages::page(self, room, reader, page, limit, now)).await
+        let reader = reader.clone();
+        self.call(|archive| async move { messages::page(&archive, room, &reader, page, limit, now).await }).await
     }
 
     async fn message(&self, room: RoomUid, id: MessageId, now: Timestamp) -> Result<Option<MessageRecord>, StoreError> {
-        bounded(messages::one(self, room, id, now)).await
+        self.call(|archive| async move { messages::one(&archive, room, id, now).await }).await
     }
 
     async fn sessions(
@@ -227,35 +266,38 @@ impl Store for MongoStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, StoreError> {
-        bounded(sessions::page(self, room, skip, limit, now)).await
+        self.call(|archive| async move { sessions::page(&archive, room, skip, limit, now).await }).await
     }
 
     async fn close_sessions(&self, left_at: Timestamp, reason: &str) -> Result<u64, StoreError> {
-        bounded(sessions::close_all(self, left_at, reason)).await
+        let reason = reason.to_owned();
+        self.call(|archive| async move { sessions::close_all(&archive, left_at, &reason).await }).await
     }
 
     async fn add_invites(&self, invites: &[InviteRecord]) -> Result<(), StoreError> {
-        bounded(invites::add(self, invites)).await
+        let invites = invites.to_vec();
+        self.call(|archive| async move { invites::add(&archive, &invites).await }).await
     }
 
     async fn invites(&self, room: RoomUid, limit: usize, now: Timestamp) -> Result<Vec<InviteRecord>, StoreError> {
-        bounded(invites::all(self, room, limit, now)).await
+        self.call(|archive| async move { invites::all(&archive, room, limit, now).await }).await
     }
 
     async fn redeem_invite(&self, room: RoomUid, secret: Secret, now: Timestamp) -> Result<InviteRecord, StoreError> {
-        bounded(invites::redeem(self, room, secret, now)).await
+        self.call(|archive| async move { invites::redeem(&archive, room, secret, now).await }).await
     }
 
     async fn remove_invite(&self, room: RoomUid, id: u64) -> Result<(), StoreError> {
-        bounded(invites::remove(self, room, id)).await
+        self.call(|archive| async move { invites::remove(&archive, room, id).await }).await
     }
 
     async fn add_file(&self, file: &FileRecord) -> Result<(), StoreError> {
-        bounded(files::add(self, file)).await
+        let file = file.clone();
+        self.call(|archive| async move { files::add(&archive, &file).await }).await
     }
 
     async fn file(&self, room: RoomUid, id: FileId, now: Timestamp) -> Result<Option<FileRecord>, StoreError> {
-        bounded(files::one(self, room, id, now)).await
+        self.call(|archive| async move { files::one(&archive, room, id, now).await }).await
     }
 
     async fn files(
@@ -265,10 +307,10 @@ impl Store for MongoStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<FileRecord>, StoreError> {
-        bounded(files::page(self, room, skip, limit, now)).await
+        self.call(|archive| async move { files::page(&archive, room, skip, limit, now).await }).await
     }
 
     async fn remove_file(&self, room: RoomUid, id: FileId) -> Result<(), StoreError> {
-        bounded(files::remove(self, room, id)).await
+        self.call(|archive| async move { files::remove(&archive, room, id).await }).await
     }
 }

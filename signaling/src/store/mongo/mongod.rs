@@ -5,7 +5,6 @@
 //! the tests say that they are skipped, and with `REQUIRE_MONGO=1` they fail.
 
 use super::MongoStore;
-use crate::store::StoreError;
 use mongodb::bson::doc;
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Database};
@@ -66,11 +65,14 @@ impl Mongod {
         format!("mongodb://127.0.0.1:{}/", self.port)
     }
 
+    /// Sends a signal: `-STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.pid.to_string()]).status().unwrap().success());
+    }
+
     /// kill -9. What it has not written by then it never will.
-    pub(crate) fn kill(mut self) {
-        let status = Command::new("kill").args(["-9", &self.pid.to_string()]).status().unwrap();
-        assert!(status.success());
-        self.end();
+    pub(crate) fn kill(self) {
+        self.signal("-9");
     }
 
     /// Waits until the server answers.

@@ -48,6 +48,13 @@ pub(super) async fn parse(url: &str) -> Result<ClientOptions, StoreError> {
     Ok(options)
 }
 
+/// How many calls may be under way at a time: none has to wait for a connection in the driver's pool.
+pub(super) fn calls(options: &ClientOptions) -> usize {
+    // To the driver 0 is no limit.
+    let connections = options.max_pool_size.filter(|&size| size > 0);
+    connections.unwrap_or(MAX_POOL_SIZE).min(MAX_POOL_SIZE) as usize
+}
+
 /// In the journals of a majority, so that what was acknowledged outlives a crash of the primary, and of all of them at once.
 pub(super) fn write_concern() -> WriteConcern {
     WriteConcern::builder().w(Acknowledgment::Majority).journal(true).w_timeout(COMMAND_TIMEOUT).build()
@@ -87,7 +94,7 @@ mod tests {
         let options =
             parse("mongodb://127.0.0.1:1,127.0.0.1:2/?w=1&readPreference=nearest&maxPoolSize=3").await.unwrap();
         assert_eq!(name(&options), "mongodb://127.0.0.1:1,127.0.0.1:2/onetimechat");
-        assert_eq!(options.max_pool_size, Some(3));
+        assert_eq!((options.max_pool_size, calls(&options)), (Some(3), 3));
         assert_eq!(options.server_selection_timeout, Some(SERVER_SELECTION_TIMEOUT));
         assert_eq!(options.write_concern, Some(write_concern()));
         assert_eq!(options.selection_criteria, Some(SelectionCriteria::ReadPreference(ReadPreference::Primary)));

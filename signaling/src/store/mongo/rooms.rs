@@ -4,7 +4,7 @@
 //! the purge.
 
 use super::fields::{self, Fields, not_over, optional_time, time, uid};
-use super::{COMMAND_TIMEOUT, MongoStore, RoomRecord, RoomUid, StoreError, files, invites, lock, messages, sessions};
+use super::{Archive, COMMAND_TIMEOUT, RoomRecord, RoomUid, StoreError, files, invites, lock, messages, sessions};
 use crate::access::Identity;
 use crate::protocol::{RoomCode, Timestamp};
 use crate::room_settings::RoomSettings;
@@ -16,8 +16,8 @@ pub(super) const COLLECTION: &str = "rooms";
 /// Collections of what is in rooms.
 const CONTENTS: [&str; 4] = [messages::COLLECTION, sessions::COLLECTION, invites::COLLECTION, files::COLLECTION];
 
-pub(super) async fn create(store: &MongoStore, room: &RoomRecord, now: Timestamp) -> Result<(), StoreError> {
-    let rooms = store.collection(COLLECTION);
+pub(super) async fn create(archive: &Archive, room: &RoomRecord, now: Timestamp) -> Result<(), StoreError> {
+    let rooms = archive.collection(COLLECTION);
     let id = uid(room.uid);
     let over =
         doc! { "_id": { "$ne": &id }, "code": room.code.as_str(), "ending": false, "expiresAt": { "$lte": time(now) } };
@@ -35,13 +35,13 @@ pub(super) async fn create(store: &MongoStore, room: &RoomRecord, now: Timestamp
     }
 }
 
-pub(super) async fn update(store: &MongoStore, room: &RoomRecord, expected: u64) -> Result<(), StoreError> {
-    let rooms = store.collection(COLLECTION);
+pub(super) async fn update(archive: &Archive, room: &RoomRecord, expected: u64) -> Result<(), StoreError> {
+    let rooms = archive.collection(COLLECTION);
     let of_version = doc! { "_id": uid(room.uid), "ending": false, "version": fields::clamped(expected) };
     if rooms.update_one(of_version, doc! { "$set": changeable(room)? }).await?.matched_count == 1 {
         return Ok(());
     }
-    let found = store.find_one(COLLECTION, doc! { "_id": uid(room.uid), "ending": false }).await?;
+    let found = archive.find_one(COLLECTION, doc! { "_id": uid(room.uid), "ending": false }).await?;
     match found.map(read).transpose()? {
         None => Err(StoreError::Missing),
         // Repeated.
@@ -50,9 +50,9 @@ pub(super) async fn update(store: &MongoStore, room: &RoomRecord, expected: u64)
     }
 }
 
-pub(super) async fn all(store: &MongoStore, now: Timestamp, limit: usize) -> Result<Vec<RoomRecord>, StoreError> {
+pub(super) async fn all(archive: &Archive, now: Timestamp, limit: usize) -> Result<Vec<RoomRecord>, StoreError> {
     let filter = doc! { "ending": false, "$or": not_over(now) };
-    let found = store.list(COLLECTION, filter, doc! { "createdAt": 1, "_id": 1 }, 0, limit).await?;
+    let found = archive.list(COLLECTION, filter, doc! { "createdAt": 1, "_id": 1 }, 0, limit).await?;
     // One that cannot be read is left out: it must not keep the others from being served.
     Ok(found.into_iter().filter_map(readable).collect())
 }
@@ -69,59 +69,59 @@ fn readable(mut fields: Fields) -> Option<RoomRecord> {
 }
 
 pub(super) async fn by_code(
-    store: &MongoStore,
+    archive: &Archive,
     code: &RoomCode,
     now: Timestamp,
 ) -> Result<Option<RoomRecord>, StoreError> {
     let filter = doc! { "code": code.as_str(), "ending": false, "$or": not_over(now) };
-    store.find_one(COLLECTION, filter).await?.map(read).transpose()
+    archive.find_one(COLLECTION, filter).await?.map(read).transpose()
 }
 
 /// Whether a room's contents may be shown.
-pub(super) async fn is_open(store: &MongoStore, room: RoomUid, now: Timestamp) -> Result<bool, StoreError> {
+pub(super) async fn is_open(archive: &Archive, room: RoomUid, now: Timestamp) -> Result<bool, StoreError> {
     let filter = doc! { "_id": uid(room), "ending": false, "$or": not_over(now) };
-    let rooms = store.collection(COLLECTION);
+    let rooms = archive.collection(COLLECTION);
     let find = rooms.find_one(filter).projection(doc! { "_id": 1 });
     Ok(find.max_time(COMMAND_TIMEOUT).await?.is_some())
 }
 
-pub(super) async fn end(store: &MongoStore, room: RoomUid) -> Result<(), StoreError> {
+pub(super) async fn end(archive: &Archive, room: RoomUid) -> Result<(), StoreError> {
     let ending = doc! { "$set": { "ending": true } };
-    Ok(store.collection(COLLECTION).update_one(doc! { "_id": uid(room) }, ending).await.map(drop)?)
+    Ok(archive.collection(COLLECTION).update_one(doc! { "_id": uid(room) }, ending).await.map(drop)?)
 }
 
-pub(super) async fn due(store: &MongoStore, now: Timestamp, limit: usize) -> Result<Vec<RoomUid>, StoreError> {
-    let mut due: Vec<RoomUid> = lock(&store.leftovers).iter().copied().take(limit).collect();
+pub(super) async fn due(archive: &Archive, now: Timestamp, limit: usize) -> Result<Vec<RoomUid>, StoreError> {
+    let mut due: Vec<RoomUid> = lock(&archive.leftovers).iter().copied().take(limit).collect();
     let filter = doc! { "$or": [{ "ending": true }, { "expiresAt": { "$lte": time(now) } }] };
-    let found = store.list(COLLECTION, filter, doc! { "_id": 1 }, 0, limit - due.len()).await?;
+    let found = archive.list(COLLECTION, filter, doc! { "_id": 1 }, 0, limit - due.len()).await?;
     for mut fields in found {
         due.push(fields.uid("_id")?);
     }
     Ok(due)
 }
 
-pub(super) async fn purge(store: &MongoStore, room: RoomUid) -> Result<(), StoreError> {
-    end(store, room).await?;
+pub(super) async fn purge(archive: &Archive, room: RoomUid) -> Result<(), StoreError> {
+    end(archive, room).await?;
     // Whoever found it open has written by then.
-    drop(store.doors.write().await);
+    drop(archive.doors.write().await);
     for contents in CONTENTS {
-        store.collection(contents).delete_many(doc! { "room": uid(room) }).await?;
+        archive.collection(contents).delete_many(doc! { "room": uid(room) }).await?;
     }
-    store.collection(COLLECTION).delete_one(doc! { "_id": uid(room) }).await?;
-    lock(&store.leftovers).remove(&room);
+    archive.collection(COLLECTION).delete_one(doc! { "_id": uid(room) }).await?;
+    lock(&archive.leftovers).remove(&room);
     Ok(())
 }
 
 /// Rooms that are gone although something of them is there: a write that the server took up only after the purge, or a room
 /// that the server itself removed.
-pub(super) async fn leftovers(store: &MongoStore) -> Result<BTreeSet<RoomUid>, StoreError> {
+pub(super) async fn leftovers(archive: &Archive) -> Result<BTreeSet<RoomUid>, StoreError> {
     let mut left = BTreeSet::new();
     for contents in CONTENTS {
-        let found = store.collection(contents).distinct("room", doc! {}).await?;
+        let found = archive.collection(contents).distinct("room", doc! {}).await?;
         // What is not a room's uid is nothing that Parlor has written.
         left.extend(found.iter().filter_map(Bson::as_i64).map(|uid| RoomUid(uid.cast_unsigned())));
     }
-    let there = store.collection(COLLECTION).distinct("_id", doc! {}).await?;
+    let there = archive.collection(COLLECTION).distinct("_id", doc! {}).await?;
     for uid in there.iter().filter_map(Bson::as_i64) {
         left.remove(&RoomUid(uid.cast_unsigned()));
     }

@@ -1,30 +1,30 @@
 //! Stays of participants as documents.
 
 use super::fields::{Fields, optional_time, time, uid};
-use super::{MongoStore, RoomUid, SessionRecord, StoreError, rooms};
+use super::{Archive, RoomUid, SessionRecord, StoreError, rooms};
 use crate::protocol::Timestamp;
 use mongodb::bson::{Document, doc};
 
 pub(super) const COLLECTION: &str = "sessions";
 
 pub(super) async fn page(
-    store: &MongoStore,
+    archive: &Archive,
     room: RoomUid,
     skip: u64,
     limit: usize,
     now: Timestamp,
 ) -> Result<Vec<SessionRecord>, StoreError> {
-    if !rooms::is_open(store, room, now).await? {
+    if !rooms::is_open(archive, room, now).await? {
         return Ok(Vec::new());
     }
     // Those who joined at the same time are in the order of being written: the driver's ids grow.
     let order = doc! { "joinedAt": 1, "_id": 1 };
-    let found = store.list(COLLECTION, doc! { "room": uid(room) }, order, skip, limit).await?;
+    let found = archive.list(COLLECTION, doc! { "room": uid(room) }, order, skip, limit).await?;
     found.into_iter().map(read).collect()
 }
 
-pub(super) async fn close_all(store: &MongoStore, left_at: Timestamp, reason: &str) -> Result<u64, StoreError> {
-    let closed = store.collection(COLLECTION).update_many(doc! { "leftAt": null }, closing(left_at, reason)).await?;
+pub(super) async fn close_all(archive: &Archive, left_at: Timestamp, reason: &str) -> Result<u64, StoreError> {
+    let closed = archive.collection(COLLECTION).update_many(doc! { "leftAt": null }, closing(left_at, reason)).await?;
     Ok(closed.modified_count)
 }
 

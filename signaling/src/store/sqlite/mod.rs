@@ -183,7 +183,9 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 }
 
 fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
-    // A connection stays with its thread. Paths are paths: no URI.
+    // A path that begins with a dot or a slash is never taken for a URI or for `:memory:`.
+    let path = Path::new(".").join(path);
+    // A connection stays with its thread.
     Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failure)
 }
 

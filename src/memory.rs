@@ -1,0 +1,106 @@
+//! How much memory the process uses, and whether that is all it may.
+//!
+//! Once a second the resident set is compared with the limit. While it is above, nobody new is let in; who is there goes on.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Between looks.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Looks for as long as it is polled; `pressure` is `true` while there is too much. `limit_mib` 0 takes nine tenths of what the
+/// container or the machine has. Where the system does not tell, there is never too much.
+pub(crate) async fn watch(limit_mib: u32, pressure: Arc<AtomicBool>) {
+    let limit = match limit_mib {
+        0 => available().map(|bytes| bytes / 10 * 9),
+        mib => Some(u64::from(mib) << 20),
+    };
+    let Some(limit) = limit else { return };
+    let mut looks = interval(INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        let Some(used) = resident() else { return };
+        let is_too_much = used > limit;
+        if pressure.swap(is_too_much, Ordering::Relaxed) != is_too_much {
+            let (used_mib, limit_mib) = (used >> 20, limit >> 20);
+            if is_too_much {
+                tracing::warn!(
+                    used_mib,
+                    limit_mib,
+                    "no memory for more: newcomers are refused (limits.max_memory_mib)"
+                );
+            } else {
+                tracing::info!(used_mib, limit_mib, "memory for more again");
+            }
+        }
+    }
+}
+
+/// Bytes that this process keeps in memory.
+fn resident() -> Option<u64> {
+    pages(&fs::read_to_string("/proc/self/statm").ok()?)?.checked_mul(page_size()?)
+}
+
+/// The resident pages of `/proc/self/statm` (proc(5): size resident shared …).
+fn pages(statm: &str) -> Option<u64> {
+    statm.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(unix)]
+fn page_size() -> Option<u64> {
+    // SAFETY: sysconf takes a number, touches no memory of ours, and returns -1 for a name that it does not know.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(bytes).ok().filter(|&bytes| bytes > 0)
+}
+
+#[cfg(not(unix))]
+fn page_size() -> Option<u64> {
+    None
+}
+
+/// Bytes of the container, if it has a limit (cgroup 2, cgroup 1), or of the machine.
+fn available() -> Option<u64> {
+    let number = |path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
+    let groups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    groups.into_iter().filter_map(number).chain(machine).min()
+}
+
+/// The machine's memory, of `/proc/meminfo`.
+fn total(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_numbers_are_read() {
+        assert_eq!(pages("81920 4096 512 1 0 9000 0\n"), Some(4096));
+        assert_eq!(pages(""), None);
+        assert_eq!(total("MemTotal:       16384 kB\nMemFree: 1 kB\n"), Some(16 << 20));
+        assert_eq!(total("MemFree: 1 kB\n"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test(start_paused = true)]
+    async fn pressure_follows_the_limit() {
+        let is_pressed_under = async |limit_mib| {
+            let pressure = Arc::new(AtomicBool::new(limit_mib > 1));
+            tokio::select! {
+                () = watch(limit_mib, Arc::clone(&pressure)) => {}
+                () = tokio::time::sleep(INTERVAL * 2) => {}
+            }
+            pressure.load(Ordering::Relaxed)
+        };
+        assert!(is_pressed_under(1).await, "a test takes more than a mebibyte");
+        assert!(!is_pressed_under(u32::MAX).await);
+        assert!(available().unwrap() > 1 << 20);
+    }
+}
