@@ -84,10 +84,6 @@ impl Directory {
         self.by_code.iter().map(|room| Arc::clone(&room)).collect()
     }
 
-    pub(crate) fn room_count(&self) -> usize {
-        self.by_code.len()
-    }
-
     pub(crate) fn enter(&self, participant: ParticipantId, room: &Arc<Room>) {
         self.by_participant.insert(participant, Arc::clone(room));
     }

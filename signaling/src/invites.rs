@@ -4,22 +4,16 @@
 
 use crate::access::{Action, Caller, Role};
 use crate::admission::INVITE_PREFIX;
+use crate::protocol::InviteId;
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::ids::textual_id;
 use crate::room::Room;
 use crate::session::Token;
 use crate::store::{InviteRecord, StoreError};
 use crate::switchboard::{Switchboard, entropy};
-use std::fmt;
 use std::time::Duration;
 
 /// The most unused invites of a room.
 pub(crate) const MAX_INVITES: usize = 1000;
-
-textual_id! {
-    /// An invite, to withdraw it by: `i` and 13 base32 digits. 63 bits.
-    InviteId(u64), 'i', "an invite's id: `i` and 13 base32 digits"
-}
 
 /// What invites are to be made.
 #[derive(Clone, Copy, Debug)]

@@ -109,7 +109,6 @@ impl ToSchema for ErrorCode {}
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::Value;
     use std::collections::HashSet;
 

@@ -1,6 +1,7 @@
 //! What was said, a page at a time: from memory where it is there, else from the store.
 
 use super::state::{History, show};
+use crate::protocol::FileId;
 use crate::protocol::chat::{DEFAULT_PAGE, GetMessages, MAX_PAGE};
 use crate::protocol::error::Refusal;
 use crate::protocol::file::SharedFile;
@@ -8,7 +9,7 @@ use crate::protocol::server::ServerMessage;
 use crate::room::{Room, RoomState};
 use crate::room_settings::History as Policy;
 use crate::session::Place;
-use crate::store::{FileId, MessageRecord, Page, Reader, StoreError};
+use crate::store::{MessageRecord, Page, Reader, StoreError};
 use crate::switchboard::Switchboard;
 use std::collections::HashMap;
 

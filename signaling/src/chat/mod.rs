@@ -19,10 +19,11 @@ mod typing;
 
 pub(crate) use history::asked_page;
 pub(crate) use member::MemberChat;
-pub(crate) use state::{Change, ChatState, History};
+pub(crate) use state::{ChatState, History};
 
 use crate::access::{Action, Identity, Role, Standing, require};
 use crate::membership::parse_display_name;
+use crate::protocol::FileId;
 use crate::protocol::chat::{ChatMessage, SendMessage};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::file::SharedFile;
@@ -35,7 +36,7 @@ use crate::room_settings::{Allowed, History as Policy};
 use crate::session::Place;
 use crate::shards::Shard;
 use crate::stats::count;
-use crate::store::{FileId, MessageRecord, Notice, Reader, Write};
+use crate::store::{MessageRecord, Notice, Reader, Write};
 use crate::switchboard::{Switchboard, entropy};
 use crate::webhooks::Event;
 use axum::extract::ws::Utf8Bytes;

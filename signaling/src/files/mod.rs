@@ -26,9 +26,10 @@ pub(crate) use range::{Wanted, wanted};
 pub use storage::FileStorage;
 pub(crate) use upload::Upload;
 
+use crate::protocol::FileId;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::room::Room;
-use crate::store::{FileId, FileRecord, RoomUid};
+use crate::store::{FileRecord, RoomUid};
 use crate::switchboard::Switchboard;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt};

@@ -4,9 +4,10 @@
 //! here. A claim holds an upload's place and bytes, and gives them back unless the upload was kept.
 
 use crate::access::Identity;
+use crate::protocol::FileId;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::session::lock;
-use crate::store::{FileId, RoomUid};
+use crate::store::RoomUid;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 

@@ -5,7 +5,7 @@ use super::file::SharedFile;
 use super::ids::{MessageId, ParticipantRef, RoomCode};
 use super::time::Timestamp;
 use crate::access::Identity;
-use crate::store::FileId;
+use crate::protocol::FileId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -2,7 +2,8 @@
 
 use super::Timestamp;
 use crate::access::Identity;
-use crate::store::{FileId, FileRecord};
+use crate::protocol::FileId;
+use crate::store::FileRecord;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -17,7 +17,7 @@ macro_rules! textual_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&$crate::protocol::ids::write($prefix, self.0))
+                f.write_str(&write($prefix, self.0))
             }
         }
 
@@ -25,20 +25,20 @@ macro_rules! textual_id {
             /// The identity that `text` names; `None` unless it is exactly the form that is written.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
-                $crate::protocol::ids::parse($prefix, text).map(Self)
+                parse($prefix, text).map(Self)
             }
         }
 
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
-                Self::parse(&text).ok_or_else(|| $crate::protocol::ids::unexpected(&text, &$expected))
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                Self::parse(&text).ok_or_else(|| unexpected(&text, &$expected))
             }
         }
     };
@@ -91,8 +91,6 @@ impl Number for u64 {
     }
 }
 
-pub(crate) use textual_id;
-
 textual_id! {
     /// A participant on the wire: `p` and 13 base32 digits.
     ParticipantRef(ParticipantId), 'p', "a participant's id: `p` and 13 base32 digits"
@@ -100,6 +98,14 @@ textual_id! {
 textual_id! {
     /// A track on the wire: `t` and 13 base32 digits.
     TrackRef(TrackId), 't', "a track's id: `t` and 13 base32 digits"
+}
+textual_id! {
+    /// A shared file on the wire: `f` and 13 base32 digits. 63 bits, so that every database has an integer for it.
+    FileId(u64), 'f', "a file's id: `f` and 13 base32 digits"
+}
+textual_id! {
+    /// An invite, to withdraw it by: `i` and 13 base32 digits. 63 bits.
+    InviteId(u64), 'i', "an invite's id: `i` and 13 base32 digits"
 }
 textual_id! {
     /// A chat message on the wire: `m` and 13 base32 digits.

@@ -22,7 +22,7 @@ mod goldens;
 
 pub use client::{ClientFrame, ClientMessage};
 pub use error::{ErrorCode, Refusal};
-pub use ids::{MessageId, ParticipantRef, RoomCode, TrackRef};
+pub use ids::{FileId, InviteId, MessageId, ParticipantRef, RoomCode, TrackRef};
 pub use room::RoomView;
 pub use server::ServerMessage;
 pub use time::Timestamp;

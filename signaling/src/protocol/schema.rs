@@ -1,9 +1,8 @@
 //! How the texts of the wire are described in OpenAPI.
 
-use super::ids::{MessageId, ParticipantRef, RoomCode, TrackRef};
+use super::ids::{FileId, MessageId, ParticipantRef, RoomCode, TrackRef};
 use super::time::Timestamp;
 use crate::access::Identity;
-use crate::store::FileId;
 
 /// Describes a type that is a string on the wire.
 macro_rules! text_schema {
@@ -26,7 +25,6 @@ macro_rules! text_schema {
         }
     };
 }
-pub(crate) use text_schema;
 
 text_schema!(
     RoomCode,

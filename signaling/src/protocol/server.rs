@@ -9,7 +9,7 @@ use super::text::MAX_NAME_BYTES;
 use super::time::Timestamp;
 use super::track::{Participant, Source, Track};
 use crate::access::{Identity, Role};
-use crate::store::FileId;
+use crate::protocol::FileId;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol that `hello` tells.

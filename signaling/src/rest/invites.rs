@@ -3,8 +3,9 @@
 use super::body::{self, Content};
 use super::{AtInvite, AtRoom, Board, Done, Routes};
 use crate::access::{Caller, Role};
-use crate::invites::{FreshInvite, InviteId, InvitePlan};
+use crate::invites::{FreshInvite, InvitePlan};
 use crate::problem::Problem;
+use crate::protocol::InviteId;
 use crate::protocol::Timestamp;
 use crate::protocol::error::Refusal;
 use crate::store::InviteRecord;

@@ -1,7 +1,8 @@
 //! What a path names.
 
-use crate::invites::{InviteId, no_such_invite};
+use crate::invites::no_such_invite;
 use crate::problem::Problem;
+use crate::protocol::InviteId;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::ids::ROOM_CODE_RULE;
 use crate::protocol::{ParticipantRef, RoomCode};

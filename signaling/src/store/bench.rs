@@ -40,7 +40,7 @@ impl LongHistory {
                 sent_at: now,
                 text: format!("Message {seq} of a conversation that has been going on for quite some time by now."),
                 reply_to: None,
-                to: (seq % 10 == 0).then(|| eve.clone()),
+                to: seq.is_multiple_of(10).then(|| eve.clone()),
                 file: None,
                 edited_at: None,
                 deleted_at: None,

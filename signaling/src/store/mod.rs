@@ -26,13 +26,13 @@ pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
 pub(crate) use mongo::MongoStore;
 pub(crate) use records::{
-    FileId, FileRecord, InviteRecord, MAX_REACTIONS, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid,
-    Secret, SessionRecord, Write,
+    FileRecord, InviteRecord, MAX_REACTIONS, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,
+    SessionRecord, Write,
 };
 pub use url::{OpenError, StoreUrl};
 
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::{MessageId, RoomCode, Timestamp};
+use crate::protocol::{FileId, MessageId, RoomCode, Timestamp};
 use async_trait::async_trait;
 use std::sync::Arc;
 

@@ -4,8 +4,7 @@
 //! what was said in the first.
 
 use crate::access::{Identity, Role};
-use crate::protocol::ids::textual_id;
-use crate::protocol::{MessageId, ParticipantRef, RoomCode, Timestamp};
+use crate::protocol::{FileId, MessageId, ParticipantRef, RoomCode, Timestamp};
 use crate::room_settings::RoomSettings;
 use std::fmt;
 
@@ -17,11 +16,6 @@ impl RoomUid {
     pub(crate) fn from_entropy(bytes: [u8; 8]) -> Self {
         Self(u64::from_le_bytes(bytes) >> 1)
     }
-}
-
-textual_id! {
-    /// A file on the wire: `f` and 13 base32 digits. 63 bits.
-    FileId(u64), 'f', "a file's id: `f` and 13 base32 digits"
 }
 
 /// The SHA-256 of a secret that was given out: of 256 random bits no slow hash is needed.

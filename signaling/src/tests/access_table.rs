@@ -4,8 +4,9 @@
 use super::admission::{admin, arrive, create_keyed, grant, inside, join, keyed, sign};
 use super::house::{Client, House};
 use crate::access::{Action, Grant, Identity, Role, Standing, may};
+use crate::protocol::FileId;
 use crate::protocol::RoomCode;
-use crate::store::{FileId, FileRecord};
+use crate::store::FileRecord;
 use serde_json::{Value, json};
 
 const STANDINGS: [Standing; 6] = [

@@ -298,7 +298,7 @@ impl Run {
         self.in_flight.clear();
         self.member.lose_socket();
         let resume = Resume { resume_token: self.member.token.clone(), received: Some(self.reader.on_socket) };
-        let resumed = self.house.board().resume(None, &resume).ok().expect("the session is there");
+        let resumed = self.house.board().resume(None, &resume).unwrap_or_else(|_| panic!("the session is there"));
         let ServerMessage::Resumed(view) = resumed.message else { panic!() };
         self.member.token = view.resume_token;
         self.member.client.session = resumed.session;

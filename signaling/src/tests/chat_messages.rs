@@ -2,9 +2,10 @@
 
 use super::house::{House, Member, answer, pass};
 use crate::access::Role;
+use crate::protocol::FileId;
 use crate::protocol::RoomCode;
 use crate::room_settings::{Allowed, History};
-use crate::store::{FileId, FileRecord, MAX_REACTIONS};
+use crate::store::{FileRecord, MAX_REACTIONS};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
@@ -254,7 +255,7 @@ async fn history_is_paged_both_ways_from_memory_and_store() {
     ] {
         let (messages, told_more) = page(&mut bo, fields.clone()).await;
         assert_eq!((seqs(&messages), told_more), (expected, more), "{fields}");
-        assert!(messages.iter().all(|message| message["text"] == message["seq"].to_string()));
+        assert!(messages.iter().all(|message| message["text"].as_str() == Some(&*message["seq"].to_string())));
     }
     for (fields, field) in [
         (json!({"limit": 0}), "limit"),

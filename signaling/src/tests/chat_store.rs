@@ -169,7 +169,8 @@ async fn a_room_goes_on_where_it_was_after_a_restart() {
     let house = over(&store);
     house.run_journal();
     let room = crate::room::Room::new(parlor_media::ids::RoomId(9), record, 0, tokio::time::Instant::now());
-    room.lock().chat.resume_from(store.last_seq(room.uid).await.unwrap());
+    let last = store.last_seq(room.uid).await.unwrap();
+    room.lock().chat.resume_from(last);
     assert!(house.board().directory.insert(&room));
     let mut bo = house.joined("abc", "Bo").await;
     bo.send(say("again")).await;

@@ -99,7 +99,7 @@ async fn a_file_is_shared_listed_fetched_and_removed() {
     let file = &body["file"];
     assert_eq!((&file["name"], &file["size"]), (&json!("Grüße 1.txt"), &json!(5)));
     assert_eq!(file["contentType"], "text/plain");
-    assert_eq!(file["uploader"], format!("guest-{}", ana.id));
+    assert_eq!(file["uploader"], format!("guest-{}", &ana.id[1..]));
     let path = format!("/api/rooms/abc/files/{}", file["fileId"].as_str().unwrap());
 
     let (status, _, list) = fetch(&house, &bo_token, "/api/rooms/abc/files").await;
@@ -119,7 +119,8 @@ async fn a_file_is_shared_listed_fetched_and_removed() {
     assert_eq!(headers["cache-control"], "no-store");
 
     assert_eq!(delete(&house, &bo_token, &path).await.1["code"], "forbidden");
-    (ana.all(), bo.all());
+    ana.all();
+    bo.all();
     assert_eq!(delete(&house, &ana_token, &path).await, (StatusCode::OK, json!({"success": true})));
     for member in [&mut ana, &mut bo] {
         assert_eq!(member.all(), [json!({"type": "file-removed", "fileId": file["fileId"]})]);
@@ -266,7 +267,7 @@ async fn what_a_room_holds_is_learnt_from_the_store() {
     let room = house.board().directory.room_of(ana.participant()).unwrap();
     let record = crate::store::FileRecord {
         room: room.uid,
-        id: crate::store::FileId(1),
+        id: crate::protocol::FileId(1),
         name: "earlier".to_owned(),
         size: 8,
         content_type: "text/plain".to_owned(),

@@ -1,10 +1,10 @@
 //! A store in memory that can be away, refuse, and be looked into.
 
-use crate::protocol::{MessageId, RoomCode, Timestamp};
+use crate::protocol::{FileId, MessageId, RoomCode, Timestamp};
 use crate::session::lock;
 use crate::store::{
-    FileId, FileRecord, InviteRecord, MemoryStore, MessageRecord, Page, Reader, RoomRecord, RoomUid, Secret,
-    SessionRecord, Store, StoreError, Write,
+    FileRecord, InviteRecord, MemoryStore, MessageRecord, Page, Reader, RoomRecord, RoomUid, Secret, SessionRecord,
+    Store, StoreError, Write,
 };
 use async_trait::async_trait;
 use std::sync::Mutex;

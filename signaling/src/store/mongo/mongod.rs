@@ -59,8 +59,14 @@ impl Mongod {
             .unwrap();
         let mut line = String::new();
         BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let pid = line.trim().parse().ok()?;
-        Some(Self { shell, pid, port })
+        match line.trim().parse() {
+            Ok(pid) => Some(Self { shell, pid, port }),
+            Err(_) => {
+                // It has said why, and ended.
+                shell.wait().unwrap();
+                None
+            }
+        }
     }
 
     pub(crate) fn url(&self) -> String {

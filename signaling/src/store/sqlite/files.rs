@@ -2,8 +2,9 @@
 
 use super::rows::{self, signed, stored};
 use super::{failure, rooms};
+use crate::protocol::FileId;
 use crate::protocol::Timestamp;
-use crate::store::{FileId, FileRecord, RoomUid, StoreError};
+use crate::store::{FileRecord, RoomUid, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
 const COLUMNS: &str = "room, id, name, size, content_type, uploader, uploaded_at";

@@ -54,7 +54,7 @@ fn message(uid: u64, seq: u64, length: usize) -> MessageRecord {
         sent_at: at(seq),
         text: marker(uid, seq).repeat(1 + length / 12),
         reply_to: None,
-        to: (seq % 3 == 0).then(|| crate::access::Identity::parse(&format!("room.{uid}.bob")).unwrap()),
+        to: seq.is_multiple_of(3).then(|| crate::access::Identity::parse(&format!("room.{uid}.bob")).unwrap()),
         file: None,
         edited_at: None,
         deleted_at: None,

@@ -2,7 +2,8 @@
 
 use super::super::MongoStore;
 use super::*;
-use crate::store::{FileId, FileRecord, InviteRecord, Page, Reader, Secret, StoreError};
+use crate::protocol::FileId;
+use crate::store::{FileRecord, InviteRecord, Page, Reader, Secret, StoreError};
 use futures_util::TryStreamExt;
 use mongodb::Database;
 use mongodb::bson::{Bson, DateTime, Document, doc};

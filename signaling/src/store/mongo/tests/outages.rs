@@ -3,7 +3,8 @@
 use super::super::MongoStore;
 use super::super::mongod::{Mongod, found, free_port};
 use super::*;
-use crate::store::{FileId, Page, Reader, Secret, StoreError};
+use crate::protocol::FileId;
+use crate::store::{Page, Reader, Secret, StoreError};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
