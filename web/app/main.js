@@ -123,7 +123,7 @@ async function joinRoom({ roomId, displayName, local, query, credentials }) {
 /** @param {Room} entering */
 function cancelWaiting(entering) {
   entering.leave();
-  route();
+  go(location.pathname); // over the pre-join page, also where `auto` had skipped it: it would ask again at once
 }
 
 /**

@@ -65,7 +65,9 @@ export class PeoplePanel {
     if (!open) return;
     this.#hideNews();
     this.#draw();
-    /** @type {HTMLElement | null} */ (this.element.querySelector('.lobby:not([hidden]) button, .side-head button'))?.focus();
+    // Whoever opens this while somebody waits has come to answer.
+    const first = this.element.querySelector('.lobby:not([hidden]) button') ?? this.element.querySelector('.side-head button');
+    /** @type {HTMLElement | null} */ (first)?.focus();
   }
 
   stop() {

@@ -99,7 +99,7 @@ async fn a_file_is_shared_listed_fetched_and_removed() {
     let file = &body["file"];
     assert_eq!((&file["name"], &file["size"]), (&json!("Grüße 1.txt"), &json!(5)));
     assert_eq!(file["contentType"], "text/plain");
-    assert_eq!(file["uploader"], format!("guest-{}", ana.id));
+    assert_eq!(file["uploader"], format!("guest-{}", &ana.id[1..]));
     let path = format!("/api/rooms/abc/files/{}", file["fileId"].as_str().unwrap());
 
     let (status, _, list) = fetch(&house, &bo_token, "/api/rooms/abc/files").await;
