@@ -157,7 +157,7 @@ pub const KNOBS: &[Knob] = &[
     },
     Knob {
         key: "limits.messages_per_minute",
-        help: "Chat messages of one identity in a minute",
+        help: "Chat messages of one identity in a minute, with changes of messages",
         placeholder: "NUMBER",
         field: |c| Field::Number32(&mut c.limits.messages_per_minute, 1..=1_000_000),
     },

@@ -16,6 +16,7 @@ mod admission;
 mod change;
 mod chat;
 mod directory;
+mod directory_of_data;
 mod events;
 mod files;
 mod gate;

@@ -217,12 +217,14 @@ impl Switchboard {
         if reason == Departure::RoomExpired {
             self.directory.remember_expired(&room.code, Instant::now());
         }
-        if reason != Departure::ServerShutdown {
+        if reason == Departure::ServerShutdown {
+            tracing::debug!(room = room.key.0, "room closed until the next start");
+        } else {
             state.tell_all(&ServerMessage::RoomClosed { room_id: room.code.clone(), reason });
+            tracing::info!(room = room.key.0, ?reason, "room ended");
         }
         self.put_out(room, state, reason);
         self.shard_of(room).uncount_room();
-        tracing::info!(room = room.key.0, ?reason, "room ended");
     }
 
     fn put_out(&self, room: &Room, state: &mut RoomState, reason: Departure) {

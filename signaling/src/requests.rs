@@ -31,19 +31,30 @@ impl Switchboard {
         frame: ClientFrame,
     ) -> Result<(), Refusal> {
         let ClientFrame { id, message } = frame;
-        let result = match message {
-            ClientMessage::JoinRoom(join) => self.join(session, whence, id.clone(), join).await,
+        self.answer_to(session, whence, id.clone(), message).await.map_err(|refusal| refusal.with_id(id))
+    }
+
+    /// [`handle`](Self::handle), but that a refusal does not yet say of which request it is.
+    async fn answer_to(
+        &self,
+        session: &Arc<Session>,
+        whence: Whence,
+        id: Option<String>,
+        message: ClientMessage,
+    ) -> Result<(), Refusal> {
+        match message {
+            ClientMessage::JoinRoom(join) => self.join(session, whence, id, join).await,
             ClientMessage::LeaveRoom(leave) => {
                 if session.waiting().is_some() {
-                    self.stop_waiting(session, &leave.room_id, id.clone())
+                    self.stop_waiting(session, &leave.room_id, id)
                 } else {
                     match place_in(session, &leave.room_id) {
-                        Ok(place) => self.leave(&place, id.clone()).await,
+                        Ok(place) => self.leave(&place, id).await,
                         Err(refusal) => Err(refusal),
                     }
                 }
             }
-            ClientMessage::RenewToken(renewal) => self.renew_token(session, id.clone(), renewal).await,
+            ClientMessage::RenewToken(renewal) => self.renew_token(session, id, renewal).await,
             ClientMessage::SendMessage(message) => {
                 let place = place_in(session, &message.room_id)?;
                 self.send_message(&place, message).await
@@ -56,27 +67,26 @@ impl Switchboard {
             ClientMessage::React(react) => self.react(&place_in(session, &react.room_id)?, react).await,
             ClientMessage::GetMessages(get) => {
                 let place = place_in(session, &get.room_id)?;
-                self.get_messages(&place, id.clone(), get).await
+                self.get_messages(&place, id, get).await
             }
             ClientMessage::ChatReceived(_) => {
                 let message = "`chat-received` is taken on the data channel only: it counts what came there";
                 Err(Refusal::new(ErrorCode::NotAllowedHere, message).with_field("type"))
             }
             ClientMessage::Typing(typing) => self.typing(&place_in(session, &typing.room_id)?, typing.typing),
-            ClientMessage::Offer(offer) => self.offer(session, id.clone(), offer).await,
-            ClientMessage::Answer(answer) => self.answer(session, id.clone(), answer).await,
+            ClientMessage::Offer(offer) => self.offer(session, id, offer).await,
+            ClientMessage::Answer(answer) => self.answer(session, id, answer).await,
             ClientMessage::IceCandidate(candidate) => check_candidate(session, &candidate),
             ClientMessage::TrackState(state) => self.track_state(session, state).await,
             ClientMessage::Subscribe(list) => self.subscribe(session, list).await,
             ClientMessage::Unsubscribe(list) => self.unsubscribe(session, list).await,
             ClientMessage::SetLayer(layer) => self.set_layer(session, layer).await,
             ClientMessage::Ping(_) => {
-                session.post(crate::room::encode(&ServerMessage::Pong { id: id.clone() }));
+                session.post(crate::room::encode(&ServerMessage::Pong { id }));
                 Ok(())
             }
             ClientMessage::Resume(_) => Err(Refusal::already_joined()),
-        };
-        result.map_err(|refusal| refusal.with_id(id))
+        }
     }
 
     /// A participant leaves by its own will.

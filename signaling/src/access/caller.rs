@@ -85,6 +85,14 @@ impl Caller {
         }
     }
 
+    /// Who the caller is on the whole server: only tokens say that.
+    pub(crate) fn token_identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Token(grant) => Some(&grant.identity),
+            Self::Nobody | Self::HostSecret(_) | Self::Participant(_) => None,
+        }
+    }
+
     /// Whether the caller administers the server.
     pub(crate) fn is_admin(&self) -> bool {
         matches!(self, Self::Token(grant) if grant.admin)

@@ -67,6 +67,7 @@ impl Switchboard {
         if !change.apply(record, &by, at) {
             return Ok(());
         }
+        self.count_message(&by)?;
         if kept {
             self.journal.push_change(record.seq, write(&place.room, record, change, at, &by));
         }

@@ -22,6 +22,8 @@ pub(crate) use member::MemberChat;
 pub(crate) use state::{ChatState, History};
 
 use crate::access::{Action, Identity, Role, Standing, require};
+use crate::gate::Who;
+use crate::limits::Kind;
 use crate::membership::parse_display_name;
 use crate::protocol::FileId;
 use crate::protocol::chat::{ChatMessage, SendMessage};
@@ -41,6 +43,7 @@ use crate::switchboard::{Switchboard, entropy};
 use crate::webhooks::Event;
 use axum::extract::ws::Utf8Bytes;
 use parlor_media::command::{Channel, Command};
+use tokio::time::Instant;
 
 impl Switchboard {
     /// Says something on a member's socket; a file that comes along is looked up first.
@@ -77,6 +80,7 @@ impl Switchboard {
         let identity = member.identity.clone();
         let to = request.to.map(|to| recipient(&state, to)).transpose()?;
         check_reply(&state, &identity, request.reply_to, to.as_ref())?;
+        self.count_message(&identity)?;
         let record = MessageRecord {
             room: place.room.uid,
             id,
@@ -139,6 +143,12 @@ impl Switchboard {
         let text = |member: &Member| if member.participant == place.participant { &to_sender } else { &to_others };
         relay(self.shard_of(&place.room), &mut state.members, &record, text);
         state.chat.add(record, file, kept);
+    }
+
+    /// Counts what a person says, or says about a message, over all its devices.
+    fn count_message(&self, identity: &Identity) -> Result<(), Refusal> {
+        let who = Who { identity: Some(identity), ..Who::default() };
+        self.gate.take(Kind::Message, who, Instant::now())
     }
 
     /// A chat text, or why not.

@@ -1,5 +1,6 @@
 //! Where the bytes are: a directory, a bucket, or memory.
 
+use crate::directory_of_data::create_directory;
 use crate::protocol::ids;
 use crate::store::RoomUid;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
@@ -43,13 +44,13 @@ impl FileStorage {
         Self::new(Arc::new(InMemory::new()), Path::default(), "memory:".to_owned())
     }
 
-    /// A directory, which is made when it is not there.
+    /// A directory, which is made for its owner alone when it is not there.
     ///
     /// # Errors
     /// When it cannot be had.
     pub fn local(directory: &std::path::Path) -> Result<Self, String> {
         let failed = |error: std::io::Error| error.to_string();
-        std::fs::create_dir_all(directory).map_err(failed)?;
+        create_directory(directory).map_err(failed)?;
         let directory = std::fs::canonicalize(directory).map_err(failed)?;
         let store = LocalFileSystem::new_with_prefix(&directory)
             .map_err(|error| error.to_string())?

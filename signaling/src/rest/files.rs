@@ -123,14 +123,15 @@ async fn upload_file(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<FileBody>), Problem> {
-    let uploader = {
+    let person = {
         let state = room.lock();
         caller.require(&board, &room, &state, Action::UploadFile)?;
-        // Whoever has a room's host secret without being in the room.
-        caller.identity(&room, &state).or_else(|| Identity::parse("host")).ok_or_else(Refusal::busy)?
+        caller.identity(&room, &state)
     };
-    let who = Who { address: visitor.address, identity: Some(&uploader), room: None };
+    let who = Who { address: visitor.address, identity: person.as_ref(), room: None };
     board.gate.take(Kind::Upload, who, Instant::now())?;
+    // Whoever has a room's host secret without being in the room; hosts of several rooms are one by that name only.
+    let uploader = person.or_else(|| Identity::parse("host")).ok_or_else(Refusal::busy)?;
     let name = parse_file_name(&fields(query)?.name)
         .map_err(|message| Refusal::new(ErrorCode::NameInvalid, message).with_field("name"))?;
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());

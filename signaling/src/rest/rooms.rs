@@ -3,7 +3,7 @@
 use super::body::{self, Content};
 use super::wishes::Wishes;
 use super::{AtRoom, Board, Done, Routes};
-use crate::access::{Action, Caller, HOST_PREFIX, Role, Standing};
+use crate::access::{Action, Caller, HOST_PREFIX, Identity, Role, Standing};
 use crate::gate::Who;
 use crate::idempotency::Repeatable;
 use crate::lifecycle::to_the_end;
@@ -97,7 +97,7 @@ async fn create_room(
     let repeatable = repeatable(&visitor, &headers, &content)?;
     let wishes: Wishes = body::json(&headers, content)?;
     let created = to_the_end(async move {
-        let make = make(&board, visitor.address, wishes);
+        let make = make(&board, visitor.address, caller.token_identity(), wishes);
         match repeatable {
             Some(request) => board.created.once(request, make).await,
             None => make.await,
@@ -117,12 +117,17 @@ fn repeatable(visitor: &Visitor, headers: &HeaderMap, content: &Content) -> Resu
     Repeatable::new(caller, key.as_bytes(), content).map(Some)
 }
 
-async fn make(board: &Arc<Switchboard>, address: Option<IpAddr>, mut wishes: Wishes) -> Result<Created, Refusal> {
+async fn make(
+    board: &Arc<Switchboard>,
+    address: Option<IpAddr>,
+    identity: Option<&Identity>,
+    mut wishes: Wishes,
+) -> Result<Created, Refusal> {
     let code = match wishes.take_room_id() {
         Some(code) => code,
         None => RoomCode::from_entropy(entropy()?),
     };
-    board.gate.take(Kind::RoomCreation, Who { address, ..Who::default() }, Instant::now())?;
+    board.gate.take(Kind::RoomCreation, Who { address, identity, room: None }, Instant::now())?;
     let now = board.wall_clock();
     let change = wishes.check(&board.settings, now).await?;
     let host_secret = if board.is_open() { Some(Token::from_entropy(entropy()?)) } else { None };

@@ -279,6 +279,22 @@ async fn a_limit_is_told_with_the_time_when_it_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rooms_count_for_the_tokens_identity_wherever_it_comes_from() {
+    let rates = Rates { room_creations: Rate::per_minute(2), ..Rates::default() };
+    let house = House::with(Settings { rates, ..keyed() }, 64);
+    let of = |identity: &str| {
+        token(&house, TokenRequest { identity: identity.into(), create_rooms: true, ..TokenRequest::default() })
+    };
+    let (app, other) = (of("app"), of("other"));
+    // Loopback and no address at all have no limit of their own.
+    for expected in [StatusCode::CREATED, StatusCode::CREATED, StatusCode::TOO_MANY_REQUESTS] {
+        let (status, _, body) = ask(&house, "POST", "/api/rooms", &app, None).await;
+        assert_eq!(status, expected, "{body}");
+    }
+    assert_eq!(ask(&house, "POST", "/api/rooms", &other, None).await.0, StatusCode::CREATED);
+}
+
+#[tokio::test(start_paused = true)]
 async fn headers_do_not_get_around_a_limit() {
     // A stranger who claims to be a proxy; one who writes in front of what the proxy appends; one whose header the proxy
     // passes on as it is, beyond all bounds.

@@ -2,6 +2,8 @@
 
 use super::house::{House, Member, pass};
 use crate::Settings;
+use crate::limits::Rates;
+use crate::rate::Rate;
 use bytes::Bytes;
 use parlor_media::command::{Channel, Command, Event};
 use parlor_media::ids::ParticipantId;
@@ -212,4 +214,68 @@ async fn typing_is_told_when_it_changes_and_ends_by_itself() {
     assert_eq!(told[..2], [on, off]);
     assert_eq!(told[2]["text"], "done");
     assert_eq!(ana.types(), ["message-received"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_says_no_more_on_two_devices_than_on_one() {
+    let rates = Rates { messages: Rate::per_minute(3), ..Rates::default() };
+    let house = House::with(Settings { rates, ..Settings::default() }, 256);
+    house.create(json!({"roomId": "abc"})).await;
+    let mut devices = [house.client(), house.client()];
+    for device in &mut devices {
+        device.send(json!({"type": "join-room", "roomId": "abc", "guestKey": "the key of one browser"})).await;
+        device.all();
+    }
+    let mut bo = house.joined("abc", "Bo").await;
+    let [first, second] = &mut devices;
+    first.all();
+    let nonced = json!({"type": "send-message", "roomId": "abc", "text": "a", "nonce": "n"});
+    first.send(nonced.clone()).await;
+    let id = first.next()["id"].clone();
+    second.send(say("b")).await;
+    let react = json!({"type": "react", "roomId": "abc", "messageId": id, "emoji": "\u{1F44D}", "on": true});
+    second.send(react.clone()).await;
+    devices.iter_mut().for_each(|device| drop(device.all()));
+    bo.all();
+
+    let edit = json!({"type": "edit-message", "roomId": "abc", "messageId": id, "text": "c"});
+    for (message, device) in [(say("c"), 0), (say("c"), 1), (edit, 1)] {
+        let error = devices[device].refused(message).await;
+        assert_eq!((&error["code"], &error["retryAfterSeconds"]), (&json!("rate-limited"), &json!(20)), "{error}");
+    }
+    assert_eq!(bo.all(), Vec::<Value>::new());
+    // What repeats something, or changes nothing, is nothing new.
+    devices[0].send(nonced).await;
+    assert_eq!(devices[0].next()["type"], "message-received");
+    devices[1].send(react).await;
+    assert_eq!(devices[1].next(), Value::Null);
+    bo.send(say("d")).await;
+    assert_eq!(bo.next()["text"], "d");
+    devices.iter_mut().for_each(|device| drop(device.all()));
+    tokio::time::advance(std::time::Duration::from_secs(20)).await;
+    devices[0].send(say("e")).await;
+    assert_eq!(bo.next()["text"], "e");
+}
+
+#[tokio::test]
+async fn who_is_in_no_room_learns_which_of_its_requests_was_refused() {
+    let house = House::new();
+    house.create(json!({"roomId": "abc"})).await;
+    let mut client = house.client();
+    let message_id = "m0000000000000";
+    for (kind, fields) in [
+        ("send-message", json!({"text": "a"})),
+        ("edit-message", json!({"messageId": message_id, "text": "a"})),
+        ("delete-message", json!({"messageId": message_id})),
+        ("react", json!({"messageId": message_id, "emoji": "\u{1F44D}", "on": true})),
+        ("get-messages", json!({})),
+        ("typing", json!({"typing": true})),
+        ("subscribe", json!({"trackIds": []})),
+        ("leave-room", json!({})),
+    ] {
+        let mut message = json!({"type": kind, "roomId": "abc", "id": kind});
+        message.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let error = client.refused(message).await;
+        assert_eq!((&error["code"], &error["id"]), (&json!("not-joined"), &json!(kind)), "{error}");
+    }
 }

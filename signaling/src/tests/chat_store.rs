@@ -2,6 +2,7 @@
 
 use super::FlakyStore;
 use super::house::{House, Member, pass};
+use crate::limits::Rates;
 use crate::protocol::{RoomCode, Timestamp};
 use crate::rate::Rate;
 use crate::room_settings::History;
@@ -24,7 +25,8 @@ async fn open() -> (House, Arc<FlakyStore>) {
 
 fn over(store: &Arc<FlakyStore>) -> House {
     let storage = Storage(Arc::clone(store) as Arc<dyn Store>);
-    House::over(Settings { messages: FAST, ..Settings::default() }, 4096, storage)
+    let rates = Rates { messages: FAST, ..Rates::default() };
+    House::over(Settings { messages: FAST, rates, ..Settings::default() }, 4096, storage)
 }
 
 fn code() -> RoomCode {

@@ -3,6 +3,8 @@
 use super::house::{House, Member, answer, pass};
 use crate::access::Role;
 use crate::files::FileSettings;
+use crate::limits::Rates;
+use crate::rate::Rate;
 use crate::session::Token;
 use crate::{FileStorage, Settings};
 use axum::body::{Body, Bytes};
@@ -484,5 +486,20 @@ fn only_uploads_set_their_own_pace() {
         (Method::POST, "/x/api/rooms/abc/files"),
     ] {
         assert!(!sets_its_own_pace(&method, path), "{method} {path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn uploads_count_for_people_and_never_for_the_hosts_of_other_rooms() {
+    let rates = Rates { uploads: Rate::per_minute(1), ..Rates::default() };
+    let house = House::with(Settings { rates, ..Settings::default() }, 256);
+    let host = house.create(json!({"roomId": "abc"})).await;
+    let ana = token(&house, &house.joined("abc", "Ana").await);
+    assert_eq!(upload(&house, &ana, "?name=a", "a").await.0, StatusCode::CREATED);
+    let (status, problem) = upload(&house, &ana, "?name=b", "b").await;
+    assert_eq!((status, &problem["code"]), (StatusCode::TOO_MANY_REQUESTS, &json!("rate-limited")));
+    // A host secret is of a room, so it is not one person over rooms: those requests count for their addresses alone.
+    for name in ["?name=c", "?name=d"] {
+        assert_eq!(upload(&house, &host, name, "c").await.0, StatusCode::CREATED);
     }
 }
