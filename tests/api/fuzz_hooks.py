@@ -1,0 +1,14 @@
+"""What the description cannot say about good requests: a room opens within its life, so points in time are soon."""
+
+from datetime import datetime, timedelta, timezone
+
+import schemathesis
+from hypothesis import strategies as st
+
+
+def text(seconds: int) -> str:
+    at = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+schemathesis.openapi.format("date-time", st.integers(-86_400, 0).map(text))
