@@ -70,11 +70,11 @@ async function fuzz(server, { room, participant, bearer }) {
   const lines = Object.entries(known).map(([name, value]) => `"path.${name}" = ${JSON.stringify(value)}`);
   const expect = (/** @type {string} */ check, /** @type {string[]} */ statuses) => `checks.${check}.expected-statuses = ${JSON.stringify(statuses)}`;
   const general = [`hooks = ${JSON.stringify(HOOKS)}`, expect('positive_data_acceptance', GOOD), expect('negative_data_rejection', BAD)];
-  // That `before` and `after` exclude each other is said in words only.
-  const messages = ['[[operations]]', 'include-operation-id = "list_messages"', expect('positive_data_acceptance', [...GOOD, '400'])];
+  // Said in words only: `before` and `after` exclude each other, and a track must be one of the participant's.
+  const words = ['[[operations]]', 'include-operation-id = ["list_messages", "mute_participant"]', expect('positive_data_acceptance', [...GOOD, '400'])];
   const made = join(folder, 'made-up.toml');
-  await writeFile(made, [...general, ...messages, ''].join('\n'));
-  await writeFile(config, [...general, '[parameters]', ...lines, ...messages, ''].join('\n'));
+  await writeFile(made, [...general, ...words, ''].join('\n'));
+  await writeFile(config, [...general, '[parameters]', ...lines, ...words, ''].join('\n'));
   const credential = bearer ? ['-H', `Authorization: Bearer ${bearer}`] : [];
   const common = [
     'run', `${server.url}/api/openapi.json`, '--checks', CHECKS, '--max-examples', EXAMPLES, '--seed', '1', '--no-shrink', '--warnings', 'off',

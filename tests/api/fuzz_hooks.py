@@ -1,4 +1,4 @@
-"""What the description cannot say about good requests: a room opens within its life, so points in time are soon."""
+"""What the description cannot say about good requests: a room opens within its life, and lives for as long as it is tried."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -12,3 +12,10 @@ def text(seconds: int) -> str:
 
 
 schemathesis.openapi.format("date-time", st.integers(-86_400, 0).map(text))
+
+
+@schemathesis.hook
+def map_body(context, body):
+    if isinstance(body, dict) and type(life := body.get("expiresInSeconds")) is int and 1 <= life < 3600:
+        return {**body, "expiresInSeconds": 3600}
+    return body
