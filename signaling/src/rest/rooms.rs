@@ -39,7 +39,7 @@ pub(super) fn routes() -> Routes {
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(create_room, get_room, change_room, delete_room, end_room))]
+#[openapi(paths(create_room, get_room, change_room, delete_room, end_room), components(schemas(Version)))]
 struct Api;
 
 pub(super) fn api() -> utoipa::openapi::OpenApi {
