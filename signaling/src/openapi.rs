@@ -6,11 +6,15 @@
 
 use crate::problem::ProblemBody;
 use crate::protocol::ErrorCode;
+use crate::settings::Settings;
 use axum::http::StatusCode;
-use utoipa::openapi::header::HeaderBuilder;
+use std::collections::BTreeMap;
+use utoipa::Number;
+use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr, Response, SecurityRequirement,
 };
@@ -21,13 +25,16 @@ const BEARER: &str = "bearer";
 
 /// What any operation may answer besides what it says itself.
 const ALWAYS: &[(StatusCode, &str)] = &[
+    (StatusCode::METHOD_NOT_ALLOWED, "`Allow` names the methods that are."),
+    (StatusCode::REQUEST_TIMEOUT, "The request took too long."),
+    (StatusCode::INTERNAL_SERVER_ERROR, "A fault of the server's."),
+];
+/// Where it depends on who asks for what.
+const OF_CREDENTIALS: &[(StatusCode, &str)] = &[
     (StatusCode::BAD_REQUEST, "Something in the request is not what it should be: `field` says what."),
     (StatusCode::UNAUTHORIZED, "A credential is needed, or the one shown is not good."),
     (StatusCode::FORBIDDEN, "What one is does not allow this, or the page is of another origin."),
-    (StatusCode::METHOD_NOT_ALLOWED, "`Allow` names the methods that are."),
-    (StatusCode::REQUEST_TIMEOUT, "The request took too long."),
     (StatusCode::TOO_MANY_REQUESTS, "Too many in too short a time."),
-    (StatusCode::INTERNAL_SERVER_ERROR, "A fault of the server's."),
     (StatusCode::SERVICE_UNAVAILABLE, "The database cannot be reached, or the server is busy or stops."),
 ];
 /// Where a room is named.
@@ -41,17 +48,36 @@ const OF_BODIES: &[(StatusCode, &str)] = &[
     (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is of the wrong type."),
 ];
 
-/// The description of everything, from those of the subjects.
-pub(crate) fn describe(subjects: impl IntoIterator<Item = OpenApi>) -> OpenApi {
+/// The subjects, in the order in which they are shown.
+const TAGS: &[(&str, &str)] = &[
+    ("rooms", "Rooms: their settings, what was said in them, and who is or was there."),
+    (
+        "people",
+        "What hosts do to people: who is muted, put out, banned, made something else, or let in from the lobby.",
+    ),
+    ("access", "Tokens and one-time invites, which hosts and administrators make for others."),
+    ("files", "Files that are shared in a room."),
+    ("server", "The server itself."),
+];
+
+/// The description of everything, from those of the subjects, with the bounds of a server of these settings.
+pub(crate) fn describe(subjects: impl IntoIterator<Item = OpenApi>, settings: &Settings) -> OpenApi {
     let info = InfoBuilder::new().title("Parlor").version(env!("CARGO_PKG_VERSION")).description(Some(
         "Rooms for calls and chats. Refusals are problem details (RFC 9457). What goes on inside a room is told over the \
          WebSocket at `/ws`.",
     ));
-    let mut api = OpenApiBuilder::new().info(info).build();
+    let tag = |&(name, about): &(&str, &str)| TagBuilder::new().name(name).description(Some(about)).build();
+    let mut api = OpenApiBuilder::new().info(info).tags(Some(TAGS.iter().map(tag))).build();
     subjects.into_iter().for_each(|subject| api.merge(subject));
     let components = api.components.get_or_insert_default();
     components.schemas.insert(ProblemBody::name().into_owned(), ProblemBody::schema());
     components.schemas.insert(ErrorCode::name().into_owned(), ErrorCode::schema());
+    for (name, schema) in &mut components.schemas {
+        say_success(schema, name != &ProblemBody::name());
+    }
+    for (schema, field, most) in bounds(settings) {
+        bound(&mut components.schemas, schema, field, most);
+    }
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
         "A JWT; on a server without keys a room's host secret; or the access token that a participant got with `room-joined`.",
     ));
@@ -62,15 +88,78 @@ pub(crate) fn describe(subjects: impl IntoIterator<Item = OpenApi>) -> OpenApi {
     api
 }
 
+/// What the configuration bounds: the schema, its field, and the most that is allowed.
+fn bounds(settings: &Settings) -> [(&'static str, &'static str, u64); 5] {
+    let (people, life) = (settings.max_participants as u64, settings.max_expiry.as_secs());
+    [
+        ("RoomSettings", "maxParticipants", people),
+        ("RoomSettings", "expiresInSeconds", life),
+        ("RoomChange", "maxParticipants", people),
+        ("RoomChange", "expiresInSeconds", life),
+        ("MakeInvites", "expiresInSeconds", life),
+    ]
+}
+
+fn bound(schemas: &mut BTreeMap<String, RefOr<Schema>>, schema: &str, field: &str, most: u64) {
+    let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(schema) else { return };
+    if let Some(RefOr::T(Schema::Object(property))) = object.properties.get_mut(field) {
+        property.maximum = usize::try_from(most).ok().map(Number::from);
+    }
+}
+
+/// Every answer says whether it is a success, always the same.
+fn say_success(schema: &mut RefOr<Schema>, success: bool) {
+    let RefOr::T(Schema::Object(object)) = schema else { return };
+    if let Some(RefOr::T(Schema::Object(property))) = object.properties.get_mut("success") {
+        property.enum_values = Some(vec![success.into()]);
+    }
+}
+
+/// Takes `null` out of what a schema allows.
+pub(crate) fn forbid_null(schema: &mut RefOr<Schema>) {
+    let RefOr::T(inner) = schema else { return };
+    match inner {
+        Schema::Object(object) => {
+            if let SchemaType::Array(types) = &object.schema_type
+                && let Some(only) = types.iter().find(|&only| *only != Type::Null)
+            {
+                object.schema_type = SchemaType::Type(only.clone());
+            }
+        }
+        Schema::OneOf(choices) => {
+            let is_null = |choice: &RefOr<Schema>| matches!(choice, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null));
+            choices.items.retain(|choice| !is_null(choice));
+            if let [only] = choices.items.as_slice() {
+                *schema = only.clone();
+            }
+        }
+        _ => {}
+    }
+}
+
 fn operations(item: &mut PathItem) -> [Option<&mut Operation>; 5] {
     [item.get.as_mut(), item.post.as_mut(), item.put.as_mut(), item.patch.as_mut(), item.delete.as_mut()]
 }
 
 fn complete(path: &str, operation: &mut Operation) {
+    // Behind the `?` and in headers there is no `null`, and a body that may be left out is not `null` instead.
+    let parameters = operation.parameters.iter_mut().flatten().filter_map(|parameter| match parameter {
+        RefOr::T(parameter) => parameter.schema.as_mut(),
+        RefOr::Ref(_) => None,
+    });
+    parameters.for_each(forbid_null);
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        let contents = body.content.values_mut().filter_map(|content| match content {
+            RefOr::T(content) => content.schema.as_mut(),
+            RefOr::Ref(_) => None,
+        });
+        contents.for_each(forbid_null);
+    }
+    let of_everybody = if operation.security.is_none() { OF_CREDENTIALS } else { &[] };
     let of_rooms = if path.contains("{room_id}") { OF_ROOMS } else { &[] };
     let of_bodies = if operation.request_body.is_some() { OF_BODIES } else { &[] };
     let responses = &mut operation.responses.responses;
-    for (status, description) in ALWAYS.iter().chain(of_rooms).chain(of_bodies) {
+    for (status, description) in ALWAYS.iter().chain(of_everybody).chain(of_rooms).chain(of_bodies) {
         let fresh = || RefOr::T(Response::new(*description));
         responses.entry(status.as_str().to_owned()).or_insert_with(fresh);
     }
@@ -81,10 +170,8 @@ fn complete(path: &str, operation: &mut Operation) {
             let content = ContentBuilder::new().schema(Some(schema)).build();
             response.content.insert("application/problem+json".to_owned(), RefOr::T(content));
         }
-        if matches!(status.as_str(), "429" | "503") {
-            let schema = ObjectBuilder::new().schema_type(Type::Integer);
-            let header = HeaderBuilder::new().schema(Some(schema)).description(Some("Seconds to wait.")).build();
-            response.headers.insert("Retry-After".to_owned(), RefOr::T(header));
+        if let Some((name, header)) = header_of(status) {
+            response.headers.insert(name.to_owned(), RefOr::T(header));
         }
     }
     // Who shows none may get less, or be refused.
@@ -92,6 +179,21 @@ fn complete(path: &str, operation: &mut Operation) {
         let none: [&str; 0] = [];
         vec![SecurityRequirement::default(), SecurityRequirement::new(BEARER, none)]
     });
+}
+
+/// The header that every refusal of a status has.
+fn header_of(status: &str) -> Option<(&'static str, Header)> {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let (name, description, schema) = match status {
+        "401" => ("WWW-Authenticate", "How to show a credential (RFC 6750).", text().pattern(Some("^Bearer"))),
+        "405" => ("Allow", "The methods that are allowed.", text()),
+        "429" | "503" => {
+            let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+            ("Retry-After", "Seconds to wait.", seconds)
+        }
+        _ => return None,
+    };
+    Some((name, HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build()))
 }
 
 impl PartialSchema for ErrorCode {
@@ -109,11 +211,16 @@ impl ToSchema for ErrorCode {}
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::tests::board_with;
+    use axum::body::Body;
+    use axum::http::Request;
     use serde_json::Value;
     use std::collections::HashSet;
+    use tower::ServiceExt;
 
     fn described() -> Value {
-        serde_json::to_value(crate::rest::description()).unwrap()
+        serde_json::to_value(crate::rest::description(&Settings::default())).unwrap()
     }
 
     #[test]
@@ -124,8 +231,11 @@ mod tests {
         for (path, item) in described["paths"].as_object().unwrap() {
             assert!(path.starts_with("/api/"), "{path}");
             for (method, operation) in item.as_object().unwrap() {
-                let name = operation["operationId"].as_str().unwrap().to_owned();
-                assert!(names.insert(name), "{method} {path}: the name is taken");
+                let name = operation["operationId"].as_str().unwrap();
+                assert!(names.insert(name.to_owned()), "{method} {path}: the name is taken");
+                if name == "describe_api" {
+                    continue;
+                }
                 for status in ["400", "401", "403", "429", "500", "503"] {
                     let body = &operation["responses"][status]["content"]["application/problem+json"]["schema"]["$ref"];
                     assert_eq!(body, "#/components/schemas/Problem", "{method} {path}: {status}");
@@ -145,5 +255,56 @@ mod tests {
         for reference in references {
             assert!(described.pointer(reference).is_some(), "{reference}");
         }
+    }
+
+    /// The paths of the source's `.route("…"`, in whichever file they are.
+    fn routes() -> HashSet<String> {
+        let sources = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/rest")).unwrap();
+        let read =
+            |source: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(source.unwrap().path()).unwrap();
+        let of_source = |text: String| -> Vec<String> {
+            let routes = text.split(".route(\"").skip(1);
+            routes.filter_map(|rest| Some(format!("/api{}", rest.split_once('"')?.0))).collect()
+        };
+        sources.map(read).flat_map(of_source).collect()
+    }
+
+    #[tokio::test]
+    async fn every_route_is_described_with_its_methods_and_no_other() {
+        let described = described();
+        let paths = described["paths"].as_object().unwrap();
+        assert_eq!(paths.keys().cloned().collect::<HashSet<_>>(), routes());
+        let router = crate::Signaling { board: board_with(crate::FileSettings::default()) }.router();
+        for (path, item) in paths {
+            let request = Request::builder().method("PROPFIND").uri(path.replace(['{', '}'], ""));
+            let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            let allowed = response.headers()["allow"].to_str().unwrap().to_lowercase();
+            let allowed: HashSet<_> = allowed.split(',').filter(|&method| method != "head").collect();
+            assert_eq!(item.as_object().unwrap().keys().map(String::as_str).collect::<HashSet<_>>(), allowed, "{path}");
+        }
+    }
+
+    #[test]
+    fn bodies_are_described_as_they_are_taken() {
+        let described = described();
+        let schemas = &described["components"]["schemas"];
+        for item in described["paths"].as_object().unwrap().values() {
+            for operation in item.as_object().unwrap().values() {
+                let Some(schema) = operation.pointer("/requestBody/content/application~1json/schema") else { continue };
+                let name = schema["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+                assert_eq!(schemas[name]["additionalProperties"], false, "{name}");
+            }
+        }
+        let settings = Settings::default();
+        for (schema, field, most) in bounds(&settings) {
+            assert_eq!(schemas[schema]["properties"][field]["maximum"], most, "{schema}.{field}");
+        }
+        let types = |schema: &str, field: &str| schemas[schema]["properties"][field]["type"].clone();
+        assert_eq!(types("RoomSettings", "locked"), serde_json::json!(["boolean", "null"]));
+        assert_eq!(types("RoomChange", "locked"), "boolean");
+        assert_eq!(types("RoomChange", "password"), serde_json::json!(["string", "null"]));
+        assert!(schemas["RoomChange"]["properties"].get("roomId").is_none());
+        assert_eq!(schemas["Problem"]["properties"]["success"]["enum"], serde_json::json!([false]));
+        assert_eq!(schemas["Done"]["properties"]["success"]["enum"], serde_json::json!([true]));
     }
 }

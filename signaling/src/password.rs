@@ -10,8 +10,8 @@ use argon2::password_hash::{Error, PasswordHasher, PasswordVerifier};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-/// The longest password in bytes.
-pub(crate) const MAX_PASSWORD_BYTES: usize = 128;
+/// The longest password in characters.
+pub(crate) const MAX_PASSWORD_CHARS: usize = 128;
 
 /// Computations at a time: 38 MiB, and less than the cores of any server that carries calls.
 const RUNNING: usize = 2;

@@ -3,6 +3,9 @@
 //! `PARLOR_CHAT_SECONDS` sets for how long a thousand messages a second are said, whatever becomes of them meanwhile. Without it
 //! people say three thousand messages as fast as they read them, so that the speed of the machine does not matter.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation is a failed test")]
+#![allow(clippy::print_stdout, reason = "it tells whoever measures what it took")]
+
 use axum::Router;
 use futures_util::{SinkExt, StreamExt};
 use parlor_signaling::{Announce, Rate, Settings, ShardHandle, Signaling, Storage};

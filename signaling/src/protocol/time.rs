@@ -78,7 +78,7 @@ impl std::ops::Add<Duration> for Timestamp {
 
 /// Days since 1970 of a date in the proleptic Gregorian calendar; years are counted from March, so that the leap day is last.
 fn days_from_civil(year: u64, month: u64, day: u64) -> Option<u64> {
-    if !(1..=12).contains(&month) || year < 1970 {
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || year < 1970 {
         return None;
     }
     let year = if month <= 2 { year - 1 } else { year };

@@ -11,6 +11,9 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+/// The largest whole number whose neighbours a float tells apart.
+const MAX_WHOLE: f64 = 9_007_199_254_740_991.0;
+
 /// A body as a handler gets it.
 pub(crate) type Content = Result<Bytes, BytesRejection>;
 
@@ -46,8 +49,9 @@ pub(crate) fn object(headers: &HeaderMap, content: Content) -> Result<Map<String
     }
 }
 
-/// An object as `T`.
-pub(crate) fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Refusal> {
+/// An object as `T`. A field's number that is whole is an integer, however it is written: `60.0` is 60.
+pub(crate) fn typed<T: DeserializeOwned>(mut object: Map<String, Value>) -> Result<T, Refusal> {
+    object.values_mut().for_each(write_whole);
     fields::from_object(object).map_err(|error| {
         let code = if error.field.as_deref() == Some("roomId") { ErrorCode::BadRoomId } else { ErrorCode::BadMessage };
         let refusal = Refusal::new(code, error.message);
@@ -56,4 +60,33 @@ pub(crate) fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T
             None => refusal,
         }
     })
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole and within the range")]
+fn write_whole(value: &mut Value) {
+    if let Some(number) = value.as_f64()
+        && value.is_f64()
+        && number.fract() == 0.0
+        && (0.0..=MAX_WHOLE).contains(&number)
+    {
+        *value = Value::from(number as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn whole_numbers_are_integers_however_they_are_written() {
+        let read = |mut value: Value| {
+            write_whole(&mut value);
+            value
+        };
+        assert_eq!(read(json!(60.0)), json!(60));
+        for other in [json!(60.5), json!(-1.0), json!(1e300), json!({"a": 1.0}), json!(7)] {
+            assert_eq!(read(other.clone()), other);
+        }
+    }
 }

@@ -14,6 +14,7 @@ use crate::protocol::FileId;
 use crate::protocol::RoomCode;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::file::SharedFile;
+use crate::protocol::schema::FileName;
 use crate::store::FileRecord;
 use crate::visitor::Visitor;
 use axum::body::Body;
@@ -45,7 +46,7 @@ pub(super) fn routes() -> Routes {
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(upload_file, list_files, get_file, delete_file))]
+#[openapi(paths(upload_file, list_files, get_file, delete_file), components(schemas(FileName, Inline)))]
 struct Api;
 
 pub(super) fn api() -> utoipa::openapi::OpenApi {
@@ -62,7 +63,7 @@ struct UploadQuery {
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     #[serde(default)]
-    skip: u64,
+    skip: u32,
     #[serde(default = "page")]
     limit: usize,
 }
@@ -70,7 +71,13 @@ struct ListQuery {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DownloadQuery {
-    inline: Option<String>,
+    inline: Option<Inline>,
+}
+
+#[derive(Deserialize, ToSchema)]
+enum Inline {
+    #[serde(rename = "1")]
+    Yes,
 }
 
 fn page() -> usize {
@@ -104,7 +111,7 @@ fn fields<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Refusal> {
     post, path = "/api/rooms/{room_id}/files", operation_id = "upload_file", tag = "files",
     params(
         ("room_id" = RoomCode, Path),
-        ("name" = String, Query, description = "What people call it: 1 to 255 bytes, no path", min_length = 1, max_length = 255),
+        ("name" = FileName, Query, description = "What people call it: 1 to 255 bytes, no path"),
     ),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
@@ -146,7 +153,7 @@ async fn upload_file(
     get, path = "/api/rooms/{room_id}/files", operation_id = "list_files", tag = "files",
     params(
         ("room_id" = RoomCode, Path),
-        ("skip" = Option<u64>, Query, description = "Files to leave out"),
+        ("skip" = Option<u64>, Query, description = "Files to leave out", maximum = 4_294_967_295_i64),
         ("limit" = Option<u64>, Query, description = "Files at most, 50 without it", minimum = 1, maximum = 200),
     ),
     responses((status = 200, description = "A page of the room's files.", body = FilesBody))
@@ -162,7 +169,7 @@ async fn list_files(
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Refusal::field("limit", format!("`limit` is {limit}, 1 to {MAX_PAGE} is allowed")).into());
     }
-    let files = board.store.files(room.uid, skip, limit, board.wall_clock()).await.map_err(Refusal::from)?;
+    let files = board.store.files(room.uid, skip.into(), limit, board.wall_clock()).await.map_err(Refusal::from)?;
     Ok(Json(FilesBody { success: true, files: files.into_iter().map(SharedFile::from).collect() }))
 }
 
@@ -172,15 +179,15 @@ async fn list_files(
     params(
         ("room_id" = RoomCode, Path),
         ("file_id" = FileId, Path),
-        ("inline" = Option<String>, Query, description = "1: images, sound and video are to be shown in place"),
+        ("inline" = Option<Inline>, Query, description = "1: images, sound and video are to be shown in place"),
         ("Range" = Option<String>, Header, description = "One range of bytes (RFC 9110)"),
         ("If-Range" = Option<String>, Header, description = "The content that the range continues"),
         ("If-None-Match" = Option<String>, Header, description = "Content that is known already"),
     ),
     responses(
-        (status = 200, description = "All of it.", content_type = "application/octet-stream", body = Vec<u8>),
-        (status = 206, description = "The range.", content_type = "application/octet-stream", body = Vec<u8>),
-        (status = 304, description = "The content is known."),
+        (status = 200, description = "All of it.", content_type = "*/*", body = Vec<u8>, headers(("ETag" = String), ("Content-Disposition" = String), ("Accept-Ranges" = String))),
+        (status = 206, description = "The range.", content_type = "*/*", body = Vec<u8>, headers(("ETag" = String), ("Content-Disposition" = String), ("Content-Range" = String))),
+        (status = 304, description = "The content is known.", headers(("ETag" = String))),
         (status = 416, description = "Nothing of the range is there."),
     )
 )]
@@ -195,7 +202,7 @@ async fn get_file(
 ) -> Result<Response, Problem> {
     caller.require(&board, &room, &room.lock(), Action::DownloadFile)?;
     let file = board.file(&room, file_id(&params)?).await?;
-    let inline = fields(query)?.inline.is_some_and(|inline| inline == "1") && may_be_shown_inline(&file.content_type);
+    let inline = fields(query)?.inline.is_some() && may_be_shown_inline(&file.content_type);
     // A file never changes.
     let etag = format!("\"{}\"", file.id);
     if headers.get_all(IF_NONE_MATCH).iter().any(|value| matches(value, &etag)) {

@@ -1,4 +1,4 @@
-//! `/api/rooms/{room}/invites`: one-time invites.
+//! `/api/rooms/{room_id}/invites`: one-time invites.
 
 use super::body::{self, Content};
 use super::{AtInvite, AtRoom, Board, Done, Routes};
@@ -6,8 +6,8 @@ use crate::access::{Caller, Role};
 use crate::invites::{FreshInvite, InvitePlan};
 use crate::problem::Problem;
 use crate::protocol::InviteId;
-use crate::protocol::Timestamp;
 use crate::protocol::error::Refusal;
+use crate::protocol::{RoomCode, Timestamp};
 use crate::store::InviteRecord;
 use crate::switchboard::Switchboard;
 use axum::extract::State;
@@ -16,42 +16,65 @@ use axum::routing::{delete, get};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use utoipa::{OpenApi, ToSchema};
 
 /// The most invites made at once.
 const MAX_COUNT: u64 = 100;
 
 pub(super) fn routes() -> Routes {
     Router::new()
-        .route("/rooms/{room}/invites", get(list).post(make))
-        .route("/rooms/{room}/invites/{invite}", delete(withdraw))
+        .route("/rooms/{room_id}/invites", get(list).post(make))
+        .route("/rooms/{room_id}/invites/{invite_id}", delete(withdraw))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(OpenApi)]
+#[openapi(paths(make, list, withdraw))]
+struct Api;
+
+pub(super) fn api() -> utoipa::openapi::OpenApi {
+    Api::openapi()
+}
+
+/// What invites are wanted.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct MakeInvites {
+    /// How many; one when it is left out.
+    #[schema(minimum = 1, maximum = 100)]
     #[serde(default)]
     count: Option<u64>,
+    /// What who comes by them is; what the room makes of newcomers when it is left out.
     #[serde(default)]
     role: Option<Role>,
+    /// How long they are good; as long as the room when it is left out.
+    #[schema(minimum = 1)]
     #[serde(default)]
     expires_in_seconds: Option<u64>,
 }
 
-#[derive(Serialize)]
+/// Invites of a room.
+#[derive(Serialize, ToSchema)]
 struct InvitesBody {
+    /// Always `true`.
     success: bool,
     invites: Vec<InviteView>,
 }
 
-#[derive(Serialize)]
+/// An invite, good for one person once.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Invite)]
 struct InviteView {
     invite_id: InviteId,
-    /// Shown when it is made, and never again.
+    /// The secret that is given to the person: shown when it is made, and never again.
+    #[schema(required = false, nullable = false, pattern = "^invite_[0-9a-f]{64}$")]
     #[serde(skip_serializing_if = "Option::is_none")]
     invite: Option<String>,
+    /// What who comes by it is.
     role: Role,
+    /// When it was made.
     created_at: Timestamp,
+    /// When it is over; `null`: with the room.
     expires_at: Option<Timestamp>,
 }
 
@@ -62,6 +85,18 @@ impl InviteView {
     }
 }
 
+/// Make one-time invites.
+///
+/// Each lets one person in, past the lock, the password and the lobby; on a server with keys it stands for a token.
+#[utoipa::path(
+    post, path = "/api/rooms/{room_id}/invites", operation_id = "make_invites", tag = "access",
+    params(("room_id" = RoomCode, Path)),
+    request_body(content = Option<MakeInvites>),
+    responses(
+        (status = 201, description = "The invites. For hosts and administrators.", body = InvitesBody),
+        (status = 507, description = "The room has as many unused invites as it can."),
+    )
+)]
 async fn make(
     State(board): Board,
     caller: Caller,
@@ -92,12 +127,24 @@ fn plan(board: &Switchboard, asked: MakeInvites) -> Result<InvitePlan, Refusal> 
     })
 }
 
+/// See the unused invites, without what is given to people.
+#[utoipa::path(
+    get, path = "/api/rooms/{room_id}/invites", operation_id = "list_invites", tag = "access",
+    params(("room_id" = RoomCode, Path)),
+    responses((status = 200, description = "The invites. For hosts and administrators.", body = InvitesBody))
+)]
 async fn list(State(board): Board, caller: Caller, AtRoom(room): AtRoom) -> Result<Json<InvitesBody>, Problem> {
     let invites = board.list_invites(&caller, &room).await?;
     let invites = invites.iter().map(|record| InviteView::of(record, None)).collect();
     Ok(Json(InvitesBody { success: true, invites }))
 }
 
+/// Withdraw an unused invite.
+#[utoipa::path(
+    delete, path = "/api/rooms/{room_id}/invites/{invite_id}", operation_id = "withdraw_invite", tag = "access",
+    params(("room_id" = RoomCode, Path), ("invite_id" = InviteId, Path)),
+    responses((status = 200, description = "Nobody comes by it any more.", body = Done))
+)]
 async fn withdraw(
     State(board): Board,
     caller: Caller,

@@ -15,8 +15,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-/// The longest text that is searched for.
-const MAX_SEARCH_BYTES: usize = 256;
+/// The longest text that is searched for: the longest id, or name.
+const MAX_SEARCH_CHARS: usize = 64;
 
 pub(super) fn routes() -> Routes {
     Router::new().route("/rooms", get(list_rooms))
@@ -39,7 +39,7 @@ pub(super) struct Search {
     limit: Option<u64>,
     /// The `nextCursor` of the page before.
     cursor: Option<String>,
-    /// Only rooms of which the id or the name contains this, in any case. 256 bytes at most.
+    /// Only rooms of which the id or the name contains this, in any case.
     #[param(max_length = 64)]
     q: Option<String>,
 }
@@ -72,10 +72,11 @@ async fn list_rooms(
     require_admin(&caller)?;
     let limit = limit(search.limit)?;
     let after = search.cursor.as_deref().map(parse_cursor).transpose()?;
-    let wanted = search.q.unwrap_or_default().to_lowercase();
-    if wanted.len() > MAX_SEARCH_BYTES {
-        return Err(Refusal::field("q", format!("`q` may have {MAX_SEARCH_BYTES} bytes at most")).into());
+    let wanted = search.q.unwrap_or_default();
+    if wanted.chars().count() > MAX_SEARCH_CHARS {
+        return Err(Refusal::field("q", format!("`q` may have {MAX_SEARCH_CHARS} characters at most")).into());
     }
+    let wanted = wanted.to_lowercase();
     let mut rooms: Vec<(Place, RoomView)> = Vec::new();
     for room in board.directory.rooms() {
         let state = room.lock();

@@ -7,6 +7,7 @@ use crate::chat::{History, asked_page};
 use crate::problem::Problem;
 use crate::protocol::RoomCode;
 use crate::protocol::chat::ChatMessage;
+use crate::protocol::error::Refusal;
 use crate::room::RoomState;
 use crate::store::Reader;
 use axum::extract::State;
@@ -27,13 +28,18 @@ pub(super) fn api() -> utoipa::openapi::OpenApi {
     Api::openapi()
 }
 
+/// The last place that a message can have: what every JSON reader takes for an integer.
+const MAX_SEQ: u64 = (1 << 53) - 1;
+
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct MessagePage {
     /// The last messages before that `seq`; not together with `after`.
+    #[param(maximum = 9_007_199_254_740_991_i64)]
     before: Option<u64>,
     /// The first messages after that `seq`; without either, the last ones of the room.
+    #[param(maximum = 9_007_199_254_740_991_i64)]
     after: Option<u64>,
     /// How many at most; 50 when it is left out.
     #[param(minimum = 1, maximum = 200)]
@@ -71,6 +77,11 @@ async fn list_messages(
     };
     // First of all: strangers learn nothing.
     reader(&room.lock())?;
+    for (field, seq) in [("before", asked.before), ("after", asked.after)] {
+        if let Some(seq) = seq.filter(|&seq| seq > MAX_SEQ) {
+            return Err(Refusal::field(field, format!("`{field}` is {seq}, {MAX_SEQ} at most is allowed")).into());
+        }
+    }
     let (page, limit) = asked_page(asked.before, asked.after, asked.limit)?;
     let give = |_: &mut RoomState, History { messages, more }| Json(MessagesBody { success: true, messages, more });
     Ok(board.read_messages(&room, reader, page, limit, give).await?)

@@ -26,20 +26,22 @@ use crate::openapi;
 use crate::problem::Problem;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::ids::clip;
+use crate::settings::Settings;
 use crate::switchboard::Switchboard;
 use crate::visitor::Visitor;
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use serde::Serialize;
-use std::sync::{Arc, LazyLock};
-use utoipa::ToSchema;
+
+use std::sync::Arc;
 use utoipa::openapi::OpenApi;
+use utoipa::{OpenApi as _, ToSchema};
 
 /// The largest body, where a subject does not say otherwise: settings of a room take a few kilobytes at most.
 pub(crate) const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -67,15 +69,35 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
         .layer(from_fn_with_state(Arc::clone(board), guard))
 }
 
-/// What all of it does, in OpenAPI.
-pub(crate) fn description() -> OpenApi {
-    openapi::describe([rooms::api(), list::api(), messages::api(), people::api(), tokens::api(), files::api()])
+/// What all of it does on a server of these settings, in OpenAPI.
+#[must_use]
+pub(crate) fn description(settings: &Settings) -> OpenApi {
+    let subjects = [
+        list::api(),
+        rooms::api(),
+        messages::api(),
+        people::api(),
+        moderation::api(),
+        lobby::api(),
+        tokens::api(),
+        invites::api(),
+        files::api(),
+        Api::openapi(),
+    ];
+    openapi::describe(subjects, settings)
 }
 
-/// `GET /api/openapi.json`
-async fn openapi_json() -> Response {
-    static TEXT: LazyLock<String> = LazyLock::new(|| description().to_json().unwrap_or_default());
-    ([(CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(openapi_json))]
+struct Api;
+
+/// Fetch this description.
+#[utoipa::path(
+    get, path = "/api/openapi.json", operation_id = "describe_api", tag = "server", security(()),
+    responses((status = 200, description = "OpenAPI 3.1, with the bounds of this server.", body = Map<String, Value>))
+)]
+async fn openapi_json(State(board): Board) -> Json<OpenApi> {
+    Json(description(&board.settings))
 }
 
 /// The answer to a request that has nothing more to tell.

@@ -33,27 +33,27 @@ impl FromRequestParts<Arc<Switchboard>> for AtRoom {
     }
 }
 
-/// The participant of `{participant}` in the path.
+/// The participant of `{participant_id}` in the path.
 pub(crate) struct AtUser(pub(crate) ParticipantId);
 
 impl FromRequestParts<Arc<Switchboard>> for AtUser {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, board: &Arc<Switchboard>) -> Result<Self, Problem> {
-        let text = named(parts, board, "participant").await;
+        let text = named(parts, board, "participant_id").await;
         let participant = text.as_deref().and_then(ParticipantRef::parse).ok_or_else(Refusal::user_not_found)?;
         Ok(Self(participant.0))
     }
 }
 
-/// The invite of `{invite}` in the path.
+/// The invite of `{invite_id}` in the path.
 pub(crate) struct AtInvite(pub(crate) InviteId);
 
 impl FromRequestParts<Arc<Switchboard>> for AtInvite {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, board: &Arc<Switchboard>) -> Result<Self, Problem> {
-        let text = named(parts, board, "invite").await;
+        let text = named(parts, board, "invite_id").await;
         Ok(Self(text.as_deref().and_then(InviteId::parse).ok_or_else(no_such_invite)?))
     }
 }

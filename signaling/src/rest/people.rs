@@ -72,6 +72,7 @@ struct SessionsBody {
 #[into_params(parameter_in = Query)]
 pub(super) struct SessionPage {
     /// How many to leave out at the beginning.
+    #[param(value_type = Option<u64>, maximum = 4_294_967_295_i64)]
     skip: Option<u32>,
     /// How many at most; 50 when it is left out.
     #[param(minimum = 1, maximum = 200)]

@@ -1,7 +1,7 @@
 //! `/api/rooms` and `/api/rooms/{room_id}`: rooms themselves.
 
 use super::body::{self, Content};
-use super::wishes::Wishes;
+use super::wishes::{RoomChange, Wishes};
 use super::{AtRoom, Board, Done, Routes};
 use crate::access::{Action, Caller, HOST_PREFIX, Identity, Role, Standing};
 use crate::gate::Who;
@@ -10,6 +10,7 @@ use crate::lifecycle::to_the_end;
 use crate::limits::Kind;
 use crate::problem::Problem;
 use crate::protocol::error::Refusal;
+use crate::protocol::schema::text_schema;
 use crate::protocol::server::Departure;
 use crate::protocol::{RoomCode, RoomView};
 use crate::room::Room;
@@ -38,7 +39,7 @@ pub(super) fn routes() -> Routes {
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(create_room, get_room, change_room, delete_room, end_room))]
+#[openapi(paths(create_room, get_room, change_room, delete_room, end_room), components(schemas(Version)))]
 struct Api;
 
 pub(super) fn api() -> utoipa::openapi::OpenApi {
@@ -46,6 +47,17 @@ pub(super) fn api() -> utoipa::openapi::OpenApi {
 }
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A version as an `ETag`.
+struct Version;
+
+text_schema!(
+    Version,
+    "Version",
+    "The version of the room's settings; who comes and goes does not change it.",
+    "^\"[0-9]+\"$",
+    "\"1\""
+);
 
 /// One room.
 #[derive(Serialize, ToSchema)]
@@ -63,6 +75,7 @@ struct CreatedBody {
     success: bool,
     room: RoomView,
     /// Whoever shows it is the room's host. It is told here only; a server with keys gives none.
+    #[schema(required = false, nullable = false, pattern = "^host_[0-9a-f]{64}$")]
     #[serde(skip_serializing_if = "Option::is_none")]
     host_secret: Option<String>,
 }
@@ -80,7 +93,7 @@ pub(crate) struct Created {
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within a day get the same answer: 1 to 255 visible ASCII characters", min_length = 1, max_length = 255, pattern = "^[!-~]{1,255}$")),
     request_body(content = Option<Wishes>),
     responses(
-        (status = 201, description = "The room is there.", body = CreatedBody, headers(("ETag" = String, description = "The version of its settings"), ("Location" = String, description = "Its address"))),
+        (status = 201, description = "The room is there.", body = CreatedBody, headers(("ETag" = Version), ("Location" = String, description = "Its address"))),
         (status = 409, description = "There is a room of that id."),
         (status = 422, description = "The same key came with another body."),
         (status = 507, description = "The server has as many rooms as it takes."),
@@ -172,8 +185,8 @@ fn blank(board: &Switchboard, code: RoomCode) -> Result<RoomRecord, Refusal> {
     get, path = "/api/rooms/{room_id}", operation_id = "get_room", tag = "rooms",
     params(("room_id" = RoomCode, Path), ("If-None-Match" = Option<String>, Header, description = "A version that is known already")),
     responses(
-        (status = 200, description = "The room. Its metadata is for members, hosts and administrators.", body = RoomBody, headers(("ETag" = String, description = "The version of its settings; who comes and goes does not change it"))),
-        (status = 304, description = "The settings are of that version.", headers(("ETag" = String, description = "The version of its settings"))),
+        (status = 200, description = "The room. Its metadata is for members, hosts and administrators.", body = RoomBody, headers(("ETag" = Version))),
+        (status = 304, description = "The settings are of that version.", headers(("ETag" = Version))),
     )
 )]
 async fn get_room(
@@ -198,9 +211,9 @@ async fn get_room(
 #[utoipa::path(
     patch, path = "/api/rooms/{room_id}", operation_id = "change_room", tag = "rooms",
     params(("room_id" = RoomCode, Path), ("If-Match" = Option<String>, Header, description = "The version to be changed, as its `ETag`")),
-    request_body(content = Wishes),
+    request_body(content = RoomChange),
     responses(
-        (status = 200, description = "The room as it is now; its members were told.", body = RoomBody, headers(("ETag" = String, description = "The version of its settings"))),
+        (status = 200, description = "The room as it is now; its members were told.", body = RoomBody, headers(("ETag" = Version))),
         (status = 412, description = "The room is of another version."),
     )
 )]

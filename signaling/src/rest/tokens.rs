@@ -6,6 +6,7 @@ use crate::access::{Action, Caller, Grant, Identity, PublishGrant, Role};
 use crate::membership::parse_display_name;
 use crate::problem::Problem;
 use crate::protocol::error::Refusal;
+use crate::protocol::schema::Name;
 use crate::protocol::{RoomCode, Timestamp};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -35,23 +36,37 @@ pub(super) struct CreateToken {
     /// Who will show it.
     identity: Identity,
     /// How they are called in the room.
+    #[schema(value_type = Option<Name>)]
     display_name: Option<String>,
     /// `speaker` unless it says otherwise.
     role: Option<Role>,
     /// What they may publish: `audio`, `video`, `screen`; all unless it says otherwise.
+    #[schema(value_type = Option<Vec<Medium>>)]
     publish: Option<Vec<String>>,
     /// Whether they may chat; `true` unless it says otherwise.
     chat: Option<bool>,
     /// Whether the others are not shown that they are there.
     hidden: Option<bool>,
     /// How long the token is good: six hours unless it says otherwise.
+    #[schema(minimum = 1)]
     expires_in_seconds: Option<u64>,
+}
+
+/// What can be published.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it describes the names that `PublishGrant` reads")]
+enum Medium {
+    Audio,
+    Video,
+    Screen,
 }
 
 /// A token that was made.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TokenBody {
+    /// Always `true`.
     success: bool,
     /// To be shown as a bearer, or as `token` in `join-room`. A secret.
     token: String,

@@ -1,8 +1,10 @@
 //! What a body asks of a room's settings, when it is created or changed.
 
 use crate::access::Role;
-use crate::password::{self, MAX_PASSWORD_BYTES};
+use crate::openapi;
+use crate::password::{self, MAX_PASSWORD_CHARS};
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::schema::Name;
 use crate::protocol::{RoomCode, Timestamp, text};
 use crate::room_settings::{Allowed, History};
 use crate::settings::Settings;
@@ -11,7 +13,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::time::Duration;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 /// The longest time that a room may ask to be empty for: 30 days.
 const MAX_EMPTY_SECONDS: u64 = 30 * 24 * 3600;
@@ -19,6 +23,9 @@ const MAX_EMPTY_SECONDS: u64 = 30 * 24 * 3600;
 const MAX_METADATA_BYTES: usize = 4096;
 /// How deep metadata may nest, its outermost object included.
 const MAX_METADATA_DEPTH: usize = 8;
+
+/// What a room has at all times, in the order of [`Wishes::refuse_nulls`].
+const LASTING: &[&str; 8] = &["maxParticipants", "history", "locked", "lobby", "joinAs", "publish", "chat", "metadata"];
 
 /// A field that may be left out, `null`, or have a value.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,8 +79,8 @@ impl<'de> Deserialize<'de> for Password {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Whatever it is, it is not quoted.
         match Value::deserialize(deserializer)? {
-            Value::String(text) if (1..=MAX_PASSWORD_BYTES).contains(&text.len()) => Ok(Self(text)),
-            _ => Err(D::Error::custom(format!("a string of 1 to {MAX_PASSWORD_BYTES} bytes is allowed"))),
+            Value::String(text) if (1..=MAX_PASSWORD_CHARS).contains(&text.chars().count()) => Ok(Self(text)),
+            _ => Err(D::Error::custom(format!("a string of 1 to {MAX_PASSWORD_CHARS} characters is allowed"))),
         }
     }
 }
@@ -86,15 +93,12 @@ enum JoinAs {
     Listener,
 }
 
-/// Who may publish each kind of media; what is left out stays.
+/// Who may publish each kind of media; what is left out or `null` stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PublishWishes {
-    #[schema(value_type = Allowed, required = false)]
     audio: Option<Allowed>,
-    #[schema(value_type = Allowed, required = false)]
     video: Option<Allowed>,
-    #[schema(value_type = Allowed, required = false)]
     screen: Option<Allowed>,
 }
 
@@ -108,8 +112,8 @@ pub(super) struct Wishes {
     #[schema(value_type = Option<RoomCode>)]
     #[serde(default)]
     room_id: Wish<RoomCode>,
-    /// For people: at most 64 characters and 256 bytes.
-    #[schema(value_type = Option<String>, max_length = 64)]
+    /// For people.
+    #[schema(value_type = Option<Name>)]
     #[serde(default)]
     name: Wish<String>,
     /// At a time.
@@ -136,7 +140,7 @@ pub(super) struct Wishes {
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     locked: Wish<bool>,
-    /// Who enters must know it. 1 to 128 bytes.
+    /// Who enters must know it.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 128, format = Password)]
     #[serde(default)]
     password: Wish<Password>,
@@ -157,9 +161,33 @@ pub(super) struct Wishes {
     #[serde(default)]
     chat: Wish<Allowed>,
     /// The application's own words: an object of 4 KiB of JSON at most, 8 deep. It is replaced as a whole.
-    #[schema(value_type = Option<Map<String, Value>>)]
+    #[schema(value_type = Option<Map<String, Value>>, example = json!({"course": "B2"}))]
     #[serde(default)]
     metadata: Wish<Map<String, Value>>,
+}
+
+/// The same for a room that is there: its id stays, and what cannot be taken away is not `null`.
+pub(super) struct RoomChange;
+
+impl PartialSchema for RoomChange {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = Wishes::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.properties.remove("roomId");
+            for field in LASTING {
+                if let Some(property) = object.properties.get_mut(*field) {
+                    openapi::forbid_null(property);
+                }
+            }
+        }
+        schema
+    }
+}
+
+impl ToSchema for RoomChange {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Wishes::schemas(schemas);
+    }
 }
 
 /// Wishes that are within all bounds.
@@ -195,16 +223,16 @@ impl Wishes {
             return Err(Refusal::new(ErrorCode::BadRoomId, "`roomId` cannot be changed").with_field("roomId"));
         }
         let nulls = [
-            ("maxParticipants", self.max_participants == Wish::Null),
-            ("history", self.history == Wish::Null),
-            ("locked", self.locked == Wish::Null),
-            ("lobby", self.lobby == Wish::Null),
-            ("joinAs", self.join_as == Wish::Null),
-            ("publish", self.publish == Wish::Null),
-            ("chat", self.chat == Wish::Null),
-            ("metadata", self.metadata == Wish::Null),
+            self.max_participants == Wish::Null,
+            self.history == Wish::Null,
+            self.locked == Wish::Null,
+            self.lobby == Wish::Null,
+            self.join_as == Wish::Null,
+            self.publish == Wish::Null,
+            self.chat == Wish::Null,
+            self.metadata == Wish::Null,
         ];
-        match nulls.iter().find(|&&(_, is_null)| is_null) {
+        match LASTING.iter().zip(nulls).find(|&(_, is_null)| is_null) {
             Some((field, _)) => Err(Refusal::field(field, format!("`{field}` cannot be null"))),
             None => Ok(()),
         }
