@@ -135,6 +135,7 @@ impl Server {
     /// See [`StartError`]; nothing is left behind.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         let settings = settings(config)?;
+        let open = settings.keys.is_open();
         let http_error = |error| StartError::Http { address: config.http.listen, error };
         let listener = TcpListener::bind(config.http.listen).await.map_err(http_error)?;
         let address = listener.local_addr().map_err(http_error)?;
@@ -158,6 +159,9 @@ impl Server {
         signaling.load().await?;
         start_upkeep(&signaling, &mut tasks);
         tasks.spawn(memory::watch(config.limits.max_memory_mib, pressure));
+        if open {
+            tracing::warn!("rooms are open: whoever knows a room's id can join it; set auth.keys to require tokens");
+        }
         let max_connections = config.limits.max_connections as usize;
         Ok(Self { listener, address, app, max_connections, signaling, shards: ends.shards, tasks })
     }
@@ -316,9 +320,6 @@ pub fn keys(config: &Config) -> Result<Keys, KeyError> {
 fn settings(config: &Config) -> Result<Settings, StartError> {
     let limits = &config.limits;
     let keys = keys(config)?;
-    if keys.is_open() {
-        tracing::warn!("rooms are open: whoever knows a room's id can join it; set auth.keys to require tokens");
-    }
     let rates = Rates {
         room_creations: Rate::per_minute(limits.room_creations_per_minute),
         joins: Rate::per_minute(limits.joins_per_minute),
