@@ -70,8 +70,8 @@ async function fuzz(server, { room, participant, bearer }) {
   const lines = Object.entries(known).map(([name, value]) => `"path.${name}" = ${JSON.stringify(value)}`);
   const expect = (/** @type {string} */ check, /** @type {string[]} */ statuses) => `checks.${check}.expected-statuses = ${JSON.stringify(statuses)}`;
   const general = [`hooks = ${JSON.stringify(HOOKS)}`, expect('positive_data_acceptance', GOOD), expect('negative_data_rejection', BAD)];
-  // Said in words only: `before` and `after` exclude each other, and a track must be one of the participant's.
-  const words = ['[[operations]]', 'include-operation-id = ["list_messages", "mute_participant"]', expect('positive_data_acceptance', [...GOOD, '400'])];
+  // Said in words only: `before` and `after` exclude each other, a track must be one of the participant's, a cursor one that was given.
+  const words = ['[[operations]]', 'include-operation-id = ["list_messages", "mute_participant", "list_rooms"]', expect('positive_data_acceptance', [...GOOD, '400'])];
   const made = join(folder, 'made-up.toml');
   await writeFile(made, [...general, ...words, ''].join('\n'));
   await writeFile(config, [...general, '[parameters]', ...lines, ...words, ''].join('\n'));
