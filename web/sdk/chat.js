@@ -286,6 +286,8 @@ export class Chat extends Emitter {
   /** @param {Message} wire @returns {boolean} */
   #onError(wire) {
     const error = ParlorError.ofWire(wire);
+    // The server drops what is too fast without looking whose it is: what has not come back goes again in a while, as the same.
+    if (error.code === 'rate-limited' && wire.id === undefined) this.outbox.resendSoon();
     if (!this.#changes.has(wire.id)) return this.outbox.refuse(wire.id, error);
     this.#endChange(wire.id, error);
     return true;

@@ -18,11 +18,14 @@ export const MAX_PENDING = 32;
 /** Failed messages that are kept; the oldest is forgotten first, its sender was told. */
 export const MAX_FAILED = 32;
 const ECHO_TIMEOUT_MS = 30000;
+/** After this the server has an allowance again. */
+const RESEND_MS = 1000;
 
 /** @extends {Emitter<{ changed: { message: OutgoingMessage } }>} */
 export class Outbox extends Emitter {
   /** @type {Map<string, Entry>} by nonce, in the order of writing */ #entries = new Map();
   #closed = false;
+  /** @type {any} */ #resending = null;
 
   /** @param {{ transmit: (wire: Message) => boolean, isUp: () => boolean }} wire */
   constructor({ transmit, isUp }) {
@@ -72,6 +75,14 @@ export class Outbox extends Emitter {
     }
   }
 
+  /** The same in a while, once however often it is asked for. */
+  resendSoon() {
+    this.#resending ??= setTimeout(() => {
+      this.#resending = null;
+      if (!this.#closed) this.resend();
+    }, RESEND_MS);
+  }
+
   /** The room has it. @param {string} nonce @param {ChatMessage} message */
   settle(nonce, message) {
     const entry = this.#entries.get(nonce);
@@ -89,6 +100,7 @@ export class Outbox extends Emitter {
 
   close() {
     this.#closed = true;
+    clearTimeout(this.#resending);
     for (const entry of this.#entries.values()) {
       if (entry.outgoing.state === 'sending') this.#fail(entry, new ParlorError('closed'));
     }

@@ -95,6 +95,22 @@ test('what has not come back is sent again unchanged; what has come back is not'
   await lost;
 });
 
+test('what the server dropped for its rate goes again in a while, as the same message', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const { chat, wire, echo } = setUp();
+  const dropped = chat.send('too fast');
+  const warning = { type: 'error', code: 'rate-limited', message: 'some were dropped' };
+  chat.handle(warning);
+  chat.handle(warning);
+  assert.equal(wire.socket.length, 1);
+  mock.timers.tick(1000);
+  assert.equal(wire.socket.length, 2, 'once, however often it is warned of');
+  assert.deepEqual(wire.socket[1], wire.socket[0]);
+  mock.timers.reset();
+  echo(wire.socket[1], 1);
+  await dropped;
+});
+
 test('waiting messages are bounded, and all are rejected at the end', async () => {
   const { chat } = setUp();
   const waiting = Array.from({ length: 32 }, (_, index) => chat.send(`text ${index}`));
