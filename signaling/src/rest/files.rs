@@ -113,7 +113,7 @@ fn fields<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Refusal> {
         ("room_id" = RoomCode, Path),
         ("name" = FileName, Query, description = "What people call it: 1 to 255 bytes, no path"),
     ),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content = Option<Vec<u8>>, content_type = "application/octet-stream"),
     responses(
         (status = 201, description = "The file is there for everybody in the room.", body = FileBody),
         (status = 413, description = "The file is larger than the server takes."),
