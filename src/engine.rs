@@ -1,11 +1,9 @@
 //! What a shard's thread drives: the media engine as seen from its sockets.
 
-use crate::metrics::table;
-use crate::readings::Readings;
-use parlor_media::Shard;
 use parlor_media::command::{Command, Event};
 use parlor_media::outbox::Outbox;
 use parlor_media::path::Path;
+use parlor_media::{Shard, ShardStats};
 use std::time::Instant;
 
 /// A pure engine: it is handed datagrams, commands and the time, and polled for everything else.
@@ -28,8 +26,8 @@ pub(crate) trait Engine {
     fn poll_closed_path(&mut self) -> Option<Path>;
     /// What waits to be sent.
     fn outbox(&mut self) -> &mut Outbox;
-    /// Adds its counters.
-    fn read_stats(&self, readings: &mut Readings);
+    /// Its counters.
+    fn stats(&self) -> ShardStats;
 }
 
 impl Engine for Shard {
@@ -65,7 +63,7 @@ impl Engine for Shard {
         self.outbox()
     }
 
-    fn read_stats(&self, readings: &mut Readings) {
-        table::read_engine(readings, &self.stats());
+    fn stats(&self) -> ShardStats {
+        self.stats()
     }
 }

@@ -1,6 +1,11 @@
 //! What a shard counts: plain numbers, copied out as a whole.
 
 use crate::drop_reason::DropReason;
+use crate::histogram::Histogram;
+
+/// Microseconds: from one rack to the other side of the world, over a satellite and a full queue.
+static ROUND_TRIP_BOUNDS: [u64; 10] =
+    [1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 200_000, 400_000, 800_000, 2_000_000];
 
 /// A snapshot of a shard's counters. Gauges say so; everything else only grows.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +50,8 @@ pub struct ShardStats {
     pub data_out_messages: u64,
     /// Events dropped because the control plane did not keep up: speaker levels and data messages only.
     pub events_dropped: u64,
+    /// Round-trip times that subscribers' reports showed, in microseconds.
+    pub round_trips: Histogram<10>,
     /// Datagrams and packets dropped, by [`DropReason`].
     pub drops: [u64; DropReason::ALL.len()],
 }
@@ -72,6 +79,7 @@ impl Default for ShardStats {
             data_in_messages: 0,
             data_out_messages: 0,
             events_dropped: 0,
+            round_trips: Histogram::new(&ROUND_TRIP_BOUNDS),
             drops: [0; DropReason::ALL.len()],
         }
     }

@@ -7,9 +7,9 @@ use super::ShardSockets;
 use super::outlet::Outlet;
 use crate::clock::Clock;
 use crate::engine::Engine;
-use crate::metrics::table;
+use crate::net::tcp::TcpPaths;
 use crate::net::{Drained, Egress, Ingress};
-use crate::readings::{Board, Readings};
+use crate::readings::{Board, BodyStats, Readings};
 use mio::{Events, Poll, Token};
 use parlor_media::command::Command;
 use parlor_media::command::Event;
@@ -50,7 +50,6 @@ pub(super) struct Body {
     commands: mpsc::Receiver<Command>,
     outlet: Outlet,
     board: Board,
-    readings: Readings,
     readings_due: Instant,
     /// Datagrams may wait in the UDP socket.
     udp_readable: bool,
@@ -85,7 +84,6 @@ impl Body {
             commands,
             outlet: Outlet::new(events),
             board,
-            readings: Readings::default(),
             readings_due: clock.now(),
             udp_readable: true,
             busy: true,
@@ -242,16 +240,12 @@ impl Body {
             return;
         }
         self.readings_due = now + READINGS_INTERVAL;
-        let readings = &mut self.readings;
-        readings.clear();
-        engine.read_stats(readings);
-        table::read_ingress(readings, &self.ingress.stats());
-        table::read_egress(readings, &self.egress.stats());
-        if let Some(tcp) = &self.sockets.tcp {
-            table::read_tcp(readings, &tcp.stats());
-        }
-        readings.add(&table::SHARD_RESTARTS, self.restarts);
-        readings.add(&table::EVENT_STALLS, self.outlet.stalls());
-        self.board.publish(readings);
+        self.board.publish(&Readings {
+            engine: engine.stats(),
+            ingress: self.ingress.stats(),
+            egress: self.egress.stats(),
+            tcp: self.sockets.tcp.as_ref().map(TcpPaths::stats),
+            body: BodyStats { restarts: self.restarts, event_stalls: self.outlet.stalls() },
+        });
     }
 }

@@ -86,12 +86,13 @@ impl Room {
         }
     }
 
-    fn on_report_blocks(&mut self, context: &Context<'_>, index: usize, blocks: ReportBlocks<'_>) {
+    fn on_report_blocks(&mut self, context: &mut Context<'_>, index: usize, blocks: ReportBlocks<'_>) {
         let Some(participant) = self.participants.get_mut(index) else { return };
         for block in blocks {
             let known = participant.line_of_ssrc(block.ssrc).is_some();
             if let Some(rtt) = round_trip(context.core.clock.at(context.now), &block).filter(|_| known) {
                 participant.rtt.on_sample(rtt);
+                context.core.stats.round_trips.observe(rtt.as_micros() as u64);
             }
         }
     }

@@ -1,0 +1,39 @@
+//! What the web server serves.
+
+use crate::assets;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse};
+use axum::routing::get;
+use parlor_signaling::Signaling;
+
+/// 200 while the server can do all of its work, else 503 with the reasons why not.
+fn readiness(ailments: &[String]) -> impl IntoResponse + use<> {
+    let (status, retry) = match ailments {
+        [] => (StatusCode::OK, None),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, Some([(header::RETRY_AFTER, "5")])),
+    };
+    let body = serde_json::json!({ "ready": ailments.is_empty(), "reasons": ailments });
+    (status, retry.map(AppendHeaders), [(header::CACHE_CONTROL, "no-store")], axum::Json(body))
+}
+
+/// Pages, REST, signalling, health and metrics.
+pub(super) fn app(signaling: &Signaling, metrics: Metrics, clock: Clock) -> Router {
+    let (control, ready) = (signaling.clone(), signaling.clone());
+    let health = move || async move {
+        let body = format!(
+            "{{\"status\":\"ok\",\"version\":\"{}\",\"uptimeSeconds\":{}}}\n",
+            env!("CARGO_PKG_VERSION"),
+            clock.uptime(clock.now()).as_secs()
+        );
+        ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body)
+    };
+    signaling
+        .router()
+        .route("/healthz", get(health))
+        .route("/readyz", get(move || async move { readiness(&ready.ailments()) }))
+        .route("/metrics", get(move || async move { metrics.response(&control.stats()) }))
+        .merge(assets::router())
+}

@@ -1,0 +1,92 @@
+//! What the configuration means for the signalling.
+
+use super::StartError;
+use crate::addresses;
+use parlor_config::{AuthKey, Config, FilesUrl};
+use parlor_signaling::{
+    Announce, FileSettings, FileStorage, KeyError, KeySources, Keys, Rate, Rates, Settings, WebhookSettings,
+};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The addresses that clients are told.
+pub(super) fn announce(config: &Config, ipv6: bool) -> Announce {
+    let advertised = addresses::advertised(&config.media.announce, &addresses::interfaces(), ipv6);
+    addresses::log(&advertised);
+    let loopback_v6 = ipv6.then_some(IpAddr::V6(Ipv6Addr::LOCALHOST));
+    let loopback = std::iter::once(IpAddr::V4(Ipv4Addr::LOCALHOST)).chain(loopback_v6).collect();
+    Announce { addresses: advertised.addresses, loopback }
+}
+
+/// The keys of the configuration.
+///
+/// # Errors
+/// When they cannot be used.
+pub fn keys(config: &Config) -> Result<Keys, KeyError> {
+    let auth = &config.auth;
+    let pair = |key: &AuthKey| (key.name.clone(), key.secret.expose().to_owned());
+    Keys::read(KeySources {
+        secrets: auth.keys.iter().map(pair).collect(),
+        jwks: auth.jwks.clone(),
+        leeway: Duration::from_secs(auth.leeway_seconds.into()),
+        max_lifetime: Duration::from_secs(auth.max_token_seconds.into()),
+    })
+}
+
+/// The settings of the configuration.
+///
+/// # Errors
+/// When keys, files or webhooks cannot be used.
+pub(super) fn settings(config: &Config) -> Result<Settings, StartError> {
+    let limits = &config.limits;
+    let keys = keys(config)?;
+    let rates = Rates {
+        room_creations: Rate::per_minute(limits.room_creations_per_minute),
+        joins: Rate::per_minute(limits.joins_per_minute),
+        messages: Rate::per_minute(limits.messages_per_minute),
+        uploads: Rate::per_minute(limits.uploads_per_minute),
+        failed_passwords: Rate::per_minute(limits.failed_passwords_per_minute),
+    };
+    Ok(Settings {
+        rates,
+        keys: Arc::new(keys),
+        trusted_proxies: config.http.trusted_proxies.clone(),
+        allowed_origins: config.http.allowed_origins.clone(),
+        max_rooms: limits.max_rooms as usize,
+        default_max_participants: limits.max_participants_per_room as usize,
+        max_participants: limits.max_participants_per_room as usize,
+        empty_timeout: Duration::from_secs(config.room.empty_timeout_seconds.into()),
+        resume_grace: Duration::from_secs(config.session.resume_grace_seconds.into()),
+        max_total_participants: limits.max_participants as usize,
+        max_sockets: limits.max_connections as usize,
+        max_sockets_per_address: limits.max_connections_per_address as usize,
+        files: FileSettings {
+            storage: file_storage(&config.files.url)?,
+            max_bytes: config.files.max_bytes,
+            max_per_room: config.files.max_per_room as usize,
+            max_room_bytes: config.files.max_room_bytes,
+            types: config.files.types.clone(),
+        },
+        webhooks: webhooks(config)?,
+        ..Settings::default()
+    })
+}
+
+fn file_storage(url: &FilesUrl) -> Result<FileStorage, StartError> {
+    let (place, opened) = match url {
+        FilesUrl::Off => return Ok(FileStorage::off()),
+        FilesUrl::Memory => return Ok(FileStorage::memory()),
+        FilesUrl::Directory(path) => (path.display().to_string(), FileStorage::local(path)),
+        FilesUrl::S3(bucket) => (format!("s3://{}", bucket.name), FileStorage::s3(&bucket.name, &bucket.prefix)),
+        FilesUrl::Gcs(bucket) => (format!("gs://{}", bucket.name), FileStorage::gcs(&bucket.name, &bucket.prefix)),
+        FilesUrl::Azure(bucket) => (format!("az://{}", bucket.name), FileStorage::azure(&bucket.name, &bucket.prefix)),
+    };
+    opened.map_err(|error| StartError::Files { place, error })
+}
+
+fn webhooks(config: &Config) -> Result<WebhookSettings, StartError> {
+    let urls: Vec<_> = config.webhooks.urls.iter().map(|url| url.expose().to_owned()).collect();
+    let secret = config.webhooks.secret.as_ref().map_or("", parlor_config::Secret::expose);
+    WebhookSettings::new(&urls, secret, config.webhooks.include_text).map_err(StartError::Webhooks)
+}
