@@ -88,7 +88,9 @@ impl Subscription {
     /// The format in which the client gets what is published in `format`; `None` where it cannot decode it.
     pub(crate) fn forwarded_as(&self, format: FormatId) -> Option<FormatId> {
         let accepted = |format: &FormatId| self.plan.media(*format).is_some();
-        Some(format).filter(accepted).or_else(|| Some(FormatId::OPUS).filter(|opus| format == FormatId::RED && accepted(opus)))
+        Some(format)
+            .filter(accepted)
+            .or_else(|| Some(FormatId::OPUS).filter(|opus| format == FormatId::RED && accepted(opus)))
     }
 
     /// The payload type and payload under which the client takes a packet. A client without RED gets the Opus inside.
