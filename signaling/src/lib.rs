@@ -36,6 +36,7 @@ mod proxies;
 mod purge;
 mod rate;
 mod readiness;
+mod readings;
 mod requests;
 mod rest;
 mod rights;

@@ -10,6 +10,7 @@ use crate::protocol::server::{Access, Limits};
 use crate::protocol::{RoomCode, ServerMessage, Timestamp};
 use crate::purge::Purges;
 use crate::readiness::StoreWatch;
+use crate::readings::Readings;
 use crate::rest::Created;
 use crate::room::{Room, Surroundings, encode};
 use crate::session::Session;
@@ -22,6 +23,7 @@ use axum::extract::ws::Utf8Bytes;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 /// See the module.
 pub(crate) struct Switchboard {
@@ -29,6 +31,8 @@ pub(crate) struct Switchboard {
     pub(crate) announce: Announce,
     pub(crate) shards: Vec<Shard>,
     pub(crate) directory: Directory,
+    /// What shards are asked of their rooms.
+    pub(crate) readings: Readings,
     pub(crate) store: Arc<dyn Store>,
     /// What is written to the store in the background.
     pub(crate) journal: Arc<Journal>,
@@ -46,6 +50,8 @@ pub(crate) struct Switchboard {
     pub(crate) surroundings: Surroundings,
     /// The number of the next room. Numbers are not reused.
     pub(crate) next_room: AtomicU64,
+    /// When this began.
+    pub(crate) started: Instant,
     /// `true` once the server stops.
     pub(crate) stopping: watch::Sender<bool>,
 }
@@ -69,6 +75,8 @@ impl Switchboard {
             announce,
             shards: shards.into_iter().map(Shard::new).collect(),
             directory: Directory::default(),
+            readings: Readings::default(),
+            started: Instant::now(),
             store: storage.0,
             store_watch: StoreWatch::default(),
             purges: Purges::default(),
