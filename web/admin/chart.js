@@ -4,7 +4,7 @@ import { GAP_MS, SPAN_MS } from './history.js';
 
 /** @typedef {import('./history.js').Point} Point */
 /** @typedef {import('./history.js').Measure} Measure */
-/** @typedef {{ measure: Measure, label: string, look: 'up' | 'down' }} Line */
+/** @typedef {{ measure: Measure, label: string, sign: string, look: 'up' | 'down' }} Line `label`: for who listens, `sign`: for who looks */
 
 const SVG = 'http://www.w3.org/2000/svg';
 const WIDTH = 240;
@@ -25,7 +25,7 @@ export class Chart {
     this.svg = make('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', class: 'chart-lines' });
     this.paths = lines.map(({ look }) => make('path', { class: `line ${look}`, 'vector-effect': 'non-scaling-stroke' }));
     this.svg.append(make('path', { class: 'base', d: `M0 ${HEIGHT - MARGIN}H${WIDTH}`, 'vector-effect': 'non-scaling-stroke' }), ...this.paths);
-    this.values = lines.map(({ label, look }) => h('span', { class: `value ${lines.length > 1 ? look : ''}` }, h('span', { class: 'number' }), label && ` ${label}`));
+    this.values = lines.map(({ label, sign, look }) => h('span', { class: `value ${lines.length > 1 ? look : ''}` }, sign && h('span', { 'aria-hidden': 'true' }, sign), label && h('span', { class: 'visually-hidden' }, label), h('span', { class: 'number' })));
     this.top = h('span', { class: 'top', 'aria-hidden': 'true' });
     this.element = h('figure', { class: 'chart', 'data-chart': lines[0]?.measure },
       h('figcaption', {}, h('span', { class: 'chart-title' }, title), h('span', { class: 'values' }, ...this.values)),

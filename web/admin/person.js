@@ -25,15 +25,16 @@ export class PersonCard {
   /** @param {PersonStats} person @param {{ kick: (person: PersonStats) => void }} actions */
   constructor(person, { kick }) {
     this.person = person;
+    this.people = [person];
     const both = (/** @type {import('./history.js').Measure} */ up, /** @type {import('./history.js').Measure} */ down) => /** @type {import('./chart.js').Line[]} */ ([
-      { measure: up, label: 'up', look: 'up' }, { measure: down, label: 'down', look: 'down' },
+      { measure: up, label: 'up', sign: '↑', look: 'up' }, { measure: down, label: 'down', sign: '↓', look: 'down' },
     ]);
     this.charts = [
-      new Chart({ title: 'Sends', lines: [{ measure: 'sent', label: '', look: 'up' }], format: bitrate, least: 100_000 }),
-      new Chart({ title: 'Receives', lines: [{ measure: 'received', label: '', look: 'down' }], format: bitrate, least: 100_000 }),
+      new Chart({ title: 'Sends', lines: [{ measure: 'sent', label: '', sign: '', look: 'up' }], format: bitrate, least: 100_000 }),
+      new Chart({ title: 'Receives', lines: [{ measure: 'received', label: '', sign: '', look: 'down' }], format: bitrate, least: 100_000 }),
       new Chart({ title: 'Loss', lines: both('lossUp', 'lossDown'), format: percent, least: 0.05 }),
       new Chart({ title: 'Jitter', lines: both('jitterUp', 'jitterDown'), format: milliseconds, least: 50 }),
-      new Chart({ title: 'Round trip', lines: [{ measure: 'rtt', label: '', look: 'up' }], format: milliseconds, least: 100 }),
+      new Chart({ title: 'Round trip', lines: [{ measure: 'rtt', label: '', sign: '', look: 'up' }], format: milliseconds, least: 100 }),
     ];
     this.name = h('h3', {});
     this.role = h('span', { class: `role ${person.role}` }, ROLES[person.role]);
@@ -43,7 +44,7 @@ export class PersonCard {
     this.sentEmpty = h('p', { class: 'empty' }, 'Sends nothing.');
     this.received = new Table({ label: 'What is received', head: ['From', 'Track', 'State', 'Codec', 'Layer', 'Bitrate', 'Frames', 'Loss', 'Jitter', 'Asked again', 'Sent again'] });
     this.receivedCount = h('summary', {});
-    this.details = h('details', { class: 'received' }, this.receivedCount, this.received.element);
+    this.details = h('details', { class: 'received', ontoggle: () => this.#showReceived() }, this.receivedCount, this.received.element);
     this.kick = h('button', { type: 'button', class: 'danger', 'data-kick': person.participantId, onclick: () => kick(this.person) }, 'Remove');
     this.element = h('article', { class: 'person-card', 'data-person': person.participantId },
       h('header', {}, h('div', { class: 'who' }, h('div', { class: 'who-name' }, this.name, this.role, this.connection), this.about), this.kick),
@@ -57,6 +58,7 @@ export class PersonCard {
    */
   update(person, people, points, { now, clock }) {
     this.person = person;
+    this.people = people;
     const name = nameOf(person);
     this.name.textContent = name;
     this.element.setAttribute('aria-label', name);
@@ -67,7 +69,7 @@ export class PersonCard {
     this.#showConnection(person.connection);
     for (const chart of this.charts) chart.update(points, now);
     this.#showSent(person.publications);
-    this.#showReceived(person, people);
+    this.#showReceived();
   }
 
   /** @param {PersonStats['connection']} connection */
@@ -75,7 +77,7 @@ export class PersonCard {
     const up = connectedSeconds !== null;
     this.connection.className = `pill ${up ? 'good' : 'idle'}`;
     this.connection.dataset.protocol = up && protocol ? protocol : '';
-    this.connection.textContent = up ? [protocol?.toUpperCase(), rttMs !== null && milliseconds(rttMs), `for ${duration(connectedSeconds)}`].filter(Boolean).join(' · ') : 'Media is not connected';
+    this.connection.textContent = up ? [protocol?.toUpperCase(), rttMs !== null && milliseconds(rttMs), duration(connectedSeconds)].filter(Boolean).join(' · ') : 'Media is not connected';
   }
 
   /** @param {PublicationStats[]} publications */
@@ -85,8 +87,8 @@ export class PersonCard {
     this.sent.update(publications.flatMap(({ trackId, source, muted, subscriberCount, encodings }) => encodings.map((encoding, index) => ({
       attributes: { 'data-track': trackId, 'data-codec': encoding.codec, 'data-bitrate': encoding.bitrateBps, class: encoding.alive ? null : 'silent' },
       cells: [
-        index === 0 ? h('span', { class: 'with-icon strong' }, SOURCES[source], muted && h('span', { class: 'role' }, 'muted')) : h('span', { class: 'visually-hidden' }, SOURCES[source]),
-        encoding.codec ?? '–', encoding.rid ?? (encodings.length > 1 ? '–' : 'single'),
+        h('span', { class: index === 0 ? 'with-icon strong' : 'muted' }, SOURCES[source], index === 0 && muted && h('span', { class: 'role' }, 'muted')),
+        encoding.codec ?? '–', encoding.rid ?? '–',
         encoding.alive ? bitrate(encoding.bitrateBps) : 'silent', number(encoding.framesPerSecond),
         loss(encoding.lossFraction), milliseconds(encoding.jitterMs), number(encoding.nackedPackets), number(encoding.keyframeRequests),
         index === 0 ? number(subscriberCount) : '',
@@ -94,8 +96,8 @@ export class PersonCard {
     }))));
   }
 
-  /** @param {PersonStats} person @param {PersonStats[]} people */
-  #showReceived({ subscriptions, subscriptionsLeftOut }, people) {
+  #showReceived() {
+    const { people, person: { subscriptions, subscriptionsLeftOut } } = this;
     const total = subscriptions.length + subscriptionsLeftOut;
     this.details.hidden = total === 0;
     this.receivedCount.textContent = `Receives ${plural(total, 'track')}${subscriptionsLeftOut > 0 ? `, of which ${number(subscriptions.length)} are listed` : ''}`;
