@@ -70,7 +70,7 @@ impl Caller {
         }
         let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let checked = loopback::check(peer, request.version, &request.headers, &board.settings.trusted_proxies);
-        checked.map(|()| Self::Loopback).map_err(|reason| bad(&format!("of this request, {reason}")))
+        checked.map(|()| Self::Loopback).map_err(|reason| bad(&format!("this request does not: {reason}")))
     }
 
     fn by_host_secret(board: &Switchboard, secret: &str) -> Result<Self, Refusal> {

@@ -22,7 +22,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Decides whether a request was made on this host by its owner: over loopback, to a name of loopback, through no proxy that is
 /// recognised as one, and from no page but one of this server.
 ///
-/// A proxy on this host that adds no header of its own, passes no other `Host` on and speaks HTTP/1.1 is not recognised: the docs
+/// A proxy on this host that adds no header of its own, passes no other `Host` on and speaks no older HTTP is not recognised: the docs
 /// say that a server behind a proxy needs keys.
 ///
 /// # Errors
@@ -39,9 +39,9 @@ pub(crate) fn check(
     if trusted.iter().any(|network| network.contains(&peer)) || headers.keys().any(is_of_proxies) {
         return Err("it comes through a proxy");
     }
-    if version != Version::HTTP_11 {
+    if version < Version::HTTP_11 {
         // Browsers and tools speak this version here; proxies such as nginx speak an older one unless they are told otherwise.
-        return Err("it is not of HTTP/1.1, as if it came through a proxy");
+        return Err("it is of an HTTP older than 1.1, as proxies speak it");
     }
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok()).filter(|_| hosts.next().is_none());
