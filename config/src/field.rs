@@ -1,6 +1,7 @@
 //! One knob's place in a [`Config`](crate::Config): reading it from text or TOML, within its bounds.
 
-use crate::auth::{AuthKey, MAX_KEYS, MIN_SECRET_BYTES, Secret};
+use crate::announce::Announced;
+use crate::auth::{AuthKey, HIDDEN, MAX_KEYS, MIN_SECRET_BYTES, Secret};
 use crate::files::{FilesUrl, MAX_TYPES, MAX_URLS, WebhookUrl, content_type, signing_secret};
 use crate::{GsoMode, LogFormat, LogLevel, TlsMode};
 use ipnet::IpNet;
@@ -13,7 +14,7 @@ use toml::Value;
 #[derive(PartialEq)]
 pub(crate) enum Field<'a> {
     Address(&'a mut SocketAddr),
-    Addresses(&'a mut Vec<IpAddr>),
+    Announce(&'a mut Vec<Announced>),
     Networks(&'a mut Vec<IpNet>),
     Origins(&'a mut Vec<String>),
     Keys(&'a mut Vec<AuthKey>),
@@ -62,7 +63,7 @@ impl Field<'_> {
     pub(crate) fn allowed(&self) -> String {
         match self {
             Self::Address(_) => "an IP address and a port, such as 0.0.0.0:8080 or [::1]:8080".to_owned(),
-            Self::Addresses(_) => format!("up to {MAX_ANNOUNCED} IP addresses that clients can reach"),
+            Self::Announce(_) => format!("up to {MAX_ANNOUNCED} of {}", Announced::RULE),
             Self::Networks(_) => format!("up to {MAX_LISTED} IP addresses or networks, such as 10.0.0.0/8"),
             Self::Origins(_) => format!("up to {MAX_LISTED} origins, such as https://example.org"),
             Self::Keys(_) => format!(
@@ -85,13 +86,39 @@ impl Field<'_> {
         }
     }
 
+    /// The field as it stands in a file; of secrets what may be shown.
+    pub(crate) fn shown(&self) -> Value {
+        match self {
+            Self::Address(field) => Value::String(field.to_string()),
+            Self::Announce(field) => texts(field, Announced::to_string),
+            Self::Networks(field) => texts(field, IpNet::to_string),
+            Self::Origins(field) | Self::ContentTypes(field) => texts(field, String::clone),
+            Self::Keys(field) => texts(field, |key| format!("{}:{HIDDEN}", key.name)),
+            Self::Path(field) => {
+                Value::String(field.as_ref().map_or_else(String::new, |path| path.display().to_string()))
+            }
+            Self::Database(field) => Value::String(shown_database(field.expose())),
+            Self::Files(field) => Value::String(field.to_string()),
+            Self::Webhooks(field) => texts(field, WebhookUrl::shown),
+            Self::SigningSecret(field) => Value::String(field.as_ref().map_or("", |_| HIDDEN).to_owned()),
+            Self::Switch(field) => Value::Boolean(**field),
+            Self::Number16(field, _) => Value::Integer((**field).into()),
+            Self::Number32(field, _) => Value::Integer((**field).into()),
+            Self::Number64(field, _) => Value::Integer(i64::try_from(**field).unwrap_or(i64::MAX)),
+            Self::Tls(field) => name(**field, TLS_MODES),
+            Self::Gso(field) => name(**field, GSO_MODES),
+            Self::Level(field) => name(**field, LOG_LEVELS),
+            Self::Format(field) => name(**field, LOG_FORMATS),
+        }
+    }
+
     /// Sets the field from a variable's or flag's text. `None`, and no change, unless it is valid.
     pub(crate) fn set_text(&mut self, text: &str) -> Option<()> {
         let text = text.trim();
         let value = match self {
             Self::Switch(_) => Value::Boolean(text.parse().ok()?),
             Self::Number16(..) | Self::Number32(..) | Self::Number64(..) => Value::Integer(text.parse().ok()?),
-            Self::Addresses(_)
+            Self::Announce(_)
             | Self::Networks(_)
             | Self::Origins(_)
             | Self::Keys(_)
@@ -117,7 +144,7 @@ impl Field<'_> {
     pub(crate) fn set(&mut self, value: &Value) -> Option<()> {
         match self {
             Self::Address(field) => **field = value.as_str()?.parse().ok()?,
-            Self::Addresses(field) => **field = addresses(value)?,
+            Self::Announce(field) => **field = announced(value)?,
             Self::Networks(field) => **field = list(value, MAX_LISTED, network)?,
             Self::Origins(field) => **field = list(value, MAX_LISTED, origin)?,
             Self::Keys(field) => **field = keys(value)?,
@@ -150,13 +177,25 @@ fn choice<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Option<T> {
     choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice)
 }
 
+/// The choice as it is written.
+fn name<T: PartialEq>(choice: T, choices: &[(&str, T)]) -> Value {
+    let found = choices.iter().find(|(_, other)| *other == choice);
+    Value::String(found.map_or("", |(name, _)| *name).to_owned())
+}
+
+fn texts<T>(list: &[T], text: impl Fn(&T) -> String) -> Value {
+    Value::Array(list.iter().map(|item| Value::String(text(item))).collect())
+}
+
 fn names<T>(choices: &[(&str, T)]) -> String {
     let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
     format!("one of {}", names.join(", "))
 }
 
-fn addresses(value: &Value) -> Option<Vec<IpAddr>> {
-    list(value, MAX_ANNOUNCED, |text| text.parse().ok().filter(reachable))
+/// An empty list means what none means.
+fn announced(value: &Value) -> Option<Vec<Announced>> {
+    let entries = list(value, MAX_ANNOUNCED, Announced::parse)?;
+    Some(if entries.is_empty() { vec![Announced::Auto] } else { entries })
 }
 
 fn list<T>(value: &Value, most: usize, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
@@ -171,6 +210,14 @@ fn is_database(url: &str) -> bool {
 
 pub(crate) fn is_mongodb(url: &str) -> bool {
     ["mongodb://", "mongodb+srv://"].iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
+}
+
+/// Of a database that may have a password its kind alone.
+fn shown_database(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, _)) if is_mongodb(url) => format!("{scheme}://{HIDDEN}"),
+        _ => url.to_owned(),
+    }
 }
 
 fn network(text: &str) -> Option<IpNet> {
@@ -190,8 +237,4 @@ fn keys(value: &Value) -> Option<Vec<AuthKey>> {
     let keys = list(value, MAX_KEYS, AuthKey::parse)?;
     let is_twice = |(index, key): (usize, &AuthKey)| keys[..index].iter().any(|other| other.name == key.name);
     (!keys.iter().enumerate().any(is_twice)).then_some(keys)
-}
-
-fn reachable(address: &IpAddr) -> bool {
-    !address.is_unspecified() && !address.is_multicast()
 }

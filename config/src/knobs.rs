@@ -111,10 +111,10 @@ pub const KNOBS: &[Knob] = &[
     },
     Knob {
         key: "media.announce",
-        help: "Addresses to advertise to clients, separated by commas; empty means those of the interfaces",
+        help: "Addresses to tell clients, separated by commas: auto, IP, LOCAL=PUBLIC, stun:HOST:PORT",
         placeholder: "ADDRESSES",
         reload: false,
-        field: |c| Field::Addresses(&mut c.media.announce),
+        field: |c| Field::Announce(&mut c.media.announce),
     },
     Knob {
         key: "media.gso",

@@ -8,6 +8,7 @@
 //! What always holds: a key that is not in the table, or a value out of its bounds, is an error of one line that names
 //! the key, the value, what is allowed and where it came from.
 
+mod announce;
 mod auth;
 mod error;
 mod field;
@@ -15,16 +16,21 @@ mod files;
 mod knobs;
 mod load;
 mod nearest;
+mod print;
+#[cfg(test)]
+mod reference;
 mod reload;
 
+pub use announce::{Announced, StunServer};
 pub use auth::{AuthKey, Secret};
 pub use error::{ConfigError, Source};
 pub use files::{Bucket, FilesUrl, WebhookUrl};
 pub use knobs::{KNOBS, Knob, unknown_flag};
-pub use load::{ConfigFile, Sources, load};
+pub use load::{ConfigFile, Loaded, Sources, load, read};
+pub use print::print;
 
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// The whole configuration.
@@ -115,8 +121,8 @@ pub struct MediaConfig {
     pub udp_port: u16,
     /// Media threads; 0: one for each core.
     pub shards: u16,
-    /// Addresses to advertise to clients; empty: discovered from the interfaces.
-    pub announce: Vec<IpAddr>,
+    /// Where the addresses that clients are told come from, in order of preference; never empty.
+    pub announce: Vec<Announced>,
     /// UDP generic segmentation offload for sending.
     pub gso: GsoMode,
     /// Whether ICE-TCP is offered to networks without UDP.
@@ -256,7 +262,7 @@ impl Default for MediaConfig {
         Self {
             udp_port: 7900,
             shards: 0,
-            announce: Vec::new(),
+            announce: vec![Announced::Auto],
             gso: GsoMode::Auto,
             tcp: true,
             max_tcp_connections: 2048,

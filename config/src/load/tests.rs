@@ -1,5 +1,5 @@
 use super::*;
-use crate::{GsoMode, LogFormat, LogLevel};
+use crate::{Announced, GsoMode, LogFormat, LogLevel};
 
 fn file(text: &str) -> Sources {
     let file = ConfigFile { path: "parlor.toml".to_owned(), text: text.to_owned() };
@@ -36,10 +36,8 @@ fn every_kind_of_value_is_read_from_a_file() {
     .unwrap();
     assert_eq!(config.http.listen.to_string(), "[::1]:81");
     assert_eq!((config.media.udp_port, config.media.shards), (9000, 3));
-    assert_eq!(
-        config.media.announce,
-        ["203.0.113.7".parse::<std::net::IpAddr>().unwrap(), "2001:db8::1".parse().unwrap()]
-    );
+    let addresses = ["203.0.113.7", "2001:db8::1"].map(|text| Announced::Address(text.parse().unwrap()));
+    assert_eq!(config.media.announce, addresses);
     assert_eq!((config.media.gso, config.media.tcp), (GsoMode::Off, false));
     assert_eq!((config.log.level, config.log.format), (LogLevel::Trace, LogFormat::Json));
     assert_eq!(config.room.empty_timeout_seconds, 5);
@@ -65,7 +63,8 @@ fn every_kind_of_value_is_read_from_text() {
     assert_eq!(config.log.level, LogLevel::Warn);
     assert_eq!(
         load(&environment(&[("PARLOR_MEDIA__ANNOUNCE", "")])).unwrap().media.announce,
-        [] as [std::net::IpAddr; 0]
+        [Announced::Auto],
+        "nothing means what it means by default"
     );
 }
 
@@ -138,11 +137,11 @@ fn errors_are_one_clear_line() {
         (file("[media]\ntcp = 1"), "media.tcp = 1 (in parlor.toml) is not valid: expected true or false"),
         (
             file("[media]\nannounce = \"192.0.2.1\""),
-            "media.announce = \"192.0.2.1\" (in parlor.toml) is not valid: expected up to 16 IP addresses that clients can reach",
+            "media.announce = \"192.0.2.1\" (in parlor.toml) is not valid: expected up to 16 of auto, an IP address, LOCAL=PUBLIC (two IP addresses of one family), stun:HOST:PORT",
         ),
         (
             file("[media]\nannounce = [\"0.0.0.0\"]"),
-            "media.announce = [\"0.0.0.0\"] (in parlor.toml) is not valid: expected up to 16 IP addresses that clients can reach",
+            "media.announce = [\"0.0.0.0\"] (in parlor.toml) is not valid: expected up to 16 of auto, an IP address, LOCAL=PUBLIC (two IP addresses of one family), stun:HOST:PORT",
         ),
         (
             file("[log]\nlevel = \"loud\""),
@@ -190,12 +189,38 @@ fn errors_are_one_clear_line() {
         ),
         (
             flag("media.announce", "192.0.2.1,nowhere"),
-            "media.announce = \"192.0.2.1,nowhere\" (from the flag --media-announce) is not valid: expected up to 16 IP addresses that clients can reach",
+            "media.announce = \"192.0.2.1,nowhere\" (from the flag --media-announce) is not valid: expected up to 16 of auto, an IP address, LOCAL=PUBLIC (two IP addresses of one family), stun:HOST:PORT",
         ),
     ];
     for (sources, expected) in cases {
         assert_eq!(error(&sources), expected);
     }
+}
+
+#[test]
+fn every_problem_is_found_and_every_origin_told() {
+    let mut sources =
+        file("[media]\nshards = 300\nudp_port = 1\nnone = 1\n[nowhere]\n[webhooks]\nurls = [\"https://x\"]\n");
+    let pairs = [("PARLOR_MEDIA__UDP_PORT", "2"), ("PARLOR_LOG__LEVEL", "loud"), ("PARLOR_X", "1"), ("PORT", "81")];
+    sources.environment = environment(&pairs).environment;
+    sources.flags = flag("media.tcp", "false").flags;
+    let loaded = read(&sources);
+    let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+    for (problem, about) in problems.iter().zip(["media.none", "media.shards", "nowhere", "log.level", "PARLOR_X"]) {
+        assert!(problem.contains(about), "{problem}");
+    }
+    assert_eq!(problems.len(), 5, "{problems:?}");
+    assert_eq!((loaded.config.media.udp_port, loaded.config.media.shards), (2, 0));
+    let origins: Vec<String> = loaded.origins.iter().map(|(key, source)| format!("{key} {source}")).collect();
+    assert_eq!(
+        origins,
+        [
+            "http.listen from the environment variable PORT",
+            "media.tcp from the flag --media-tcp",
+            "media.udp_port from the environment variable PARLOR_MEDIA__UDP_PORT",
+            "webhooks.urls in parlor.toml",
+        ]
+    );
 }
 
 #[test]
@@ -310,7 +335,7 @@ fn a_certificate_needs_its_key_and_somebody_who_uses_it() {
         ),
         (
             "tls = \"on\"",
-            "http.tls = \"on\" (in parlor.toml) is not valid: expected \"off\", \"files\" or \"self-signed\"",
+            "http.tls = \"on\" (in parlor.toml) is not valid: expected one of off, files, self-signed",
         ),
     ] {
         assert_eq!(error(&http(text)), expected);
