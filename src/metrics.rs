@@ -4,6 +4,8 @@
 //! happens on a shard's thread.
 
 pub(crate) mod catalogue;
+#[cfg(test)]
+mod document;
 mod scrape;
 
 use crate::readings::Board;

@@ -35,8 +35,8 @@ pub(crate) enum Kind {
     Gauge,
     /// Many numbers, counted in buckets.
     Histogram {
-        /// What one unit of the counted numbers is in the metric's base unit.
-        unit: f64,
+        /// How many units of the counted numbers make one of the metric's base unit.
+        per_unit: f64,
     },
 }
 
@@ -50,8 +50,16 @@ pub(crate) struct Label {
 /// The values of a label.
 #[derive(Debug)]
 pub(crate) enum Values {
-    /// These.
+    /// These, which speak for themselves.
     Closed(fn() -> Vec<&'static str>),
+    /// These, each with its meaning.
+    Explained(fn() -> Vec<(&'static str, &'static str)>),
+    /// These, which another document explains.
+    Elsewhere {
+        values: fn() -> Vec<&'static str>,
+        #[allow(dead_code, reason = "for docs/metrics.md, which a test compares")]
+        document: &'static str,
+    },
     /// What the text says; few, and fixed while the process runs.
     #[allow(dead_code, reason = "for docs/metrics.md, which a test compares")]
     Open(&'static str),
@@ -61,22 +69,23 @@ impl Values {
     /// Whether a label may say this.
     pub(crate) fn allow(&self, value: &str) -> bool {
         match self {
-            Self::Closed(values) => values().contains(&value),
+            Self::Closed(values) | Self::Elsewhere { values, .. } => values().contains(&value),
+            Self::Explained(values) => values().iter().any(|(known, _)| *known == value),
             Self::Open(_) => true,
         }
     }
 }
 
-/// Microseconds, counted in a metric of seconds.
-const MICROSECONDS: f64 = 1e-6;
+/// Counted in microseconds, shown in seconds.
+const MICROSECONDS: f64 = 1e6;
 
 /// Declares the metrics of a part: `ID = Kind "name" [LABEL, …], "Help.";`, and lists them in `ALL` in their order.
 macro_rules! metrics {
-    ($($id:ident = $kind:ident $(($unit:expr))? $name:literal $([$($label:ident),+])?, $help:literal;)+) => {
+    ($($id:ident = $kind:ident $(($per_unit:expr))? $name:literal $([$($label:ident),+])?, $help:literal;)+) => {
         $(static $id: $crate::metrics::catalogue::Metric = $crate::metrics::catalogue::Metric {
             name: $name,
             help: $help,
-            kind: $crate::metrics::catalogue::Kind::$kind $({ unit: $unit })?,
+            kind: $crate::metrics::catalogue::Kind::$kind $({ per_unit: $per_unit })?,
             labels: &[$($($label),+)?],
         };)+
 
@@ -85,12 +94,26 @@ macro_rules! metrics {
 }
 use metrics;
 
-/// The metrics of each part, in the order in which they are shown.
-static PARTS: [&[&Metric]; 5] = [process::ALL, control::ALL, engine::ALL, sockets::ALL, threads::ALL];
+/// The metrics of one part of the process.
+pub(crate) struct Part {
+    /// The heading in the document.
+    #[allow(dead_code, reason = "for docs/metrics.md, which a test compares")]
+    pub(crate) title: &'static str,
+    pub(crate) metrics: &'static [&'static Metric],
+}
+
+/// Every part, in the order in which they are shown.
+pub(crate) static PARTS: [Part; 5] = [
+    Part { title: "Process", metrics: process::ALL },
+    Part { title: "Rooms, sessions and store", metrics: control::ALL },
+    Part { title: "Media engine", metrics: engine::ALL },
+    Part { title: "Sockets", metrics: sockets::ALL },
+    Part { title: "Shard threads", metrics: threads::ALL },
+];
 
 /// Every metric, in the order in which they are shown.
 pub(crate) fn all() -> impl Iterator<Item = &'static Metric> {
-    PARTS.into_iter().flatten().copied()
+    PARTS.iter().flat_map(|part| part.metrics).copied()
 }
 
 /// Adds one shard's numbers; `shard` is its number, for what is told shard by shard.

@@ -45,12 +45,12 @@ impl Scrape {
         labels: &[&str],
         counted: &Histogram<N>,
     ) {
-        let Kind::Histogram { unit } = metric.kind else {
+        let Kind::Histogram { per_unit } = metric.kind else {
             debug_assert!(false, "{} takes numbers", metric.name);
             return;
         };
         let empty = || Sample::Distribution {
-            buckets: counted.cumulative().map(|(bound, _)| (bound as f64 * unit, 0)).collect(),
+            buckets: counted.cumulative().map(|(bound, _)| (bound as f64 / per_unit, 0)).collect(),
             count: 0,
             sum: 0.0,
         };
@@ -59,7 +59,7 @@ impl Scrape {
                 *own += theirs;
             }
             *count += counted.count();
-            *sum += counted.sum() as f64 * unit;
+            *sum += counted.sum() as f64 / per_unit;
         }
     }
 

@@ -5,8 +5,13 @@ use parlor_signaling::Stats;
 use parlor_signaling::protocol::ErrorCode;
 
 const OUTCOME: Label = Label { name: "outcome", values: Values::Closed(|| vec!["delivered", "given_up", "dropped"]) };
-const CODE: Label =
-    Label { name: "code", values: Values::Closed(|| ErrorCode::ALL.iter().map(|code| code.as_str()).collect()) };
+const CODE: Label = Label {
+    name: "code",
+    values: Values::Elsewhere {
+        values: || ErrorCode::ALL.iter().map(|code| code.as_str()).collect(),
+        document: "[the protocol's codes](protocol.md#error-codes)",
+    },
+};
 
 metrics! {
     ROOMS = Gauge "parlor_rooms", "Rooms.";
