@@ -4,6 +4,8 @@
 //! happens on a shard's thread.
 
 pub(crate) mod catalogue;
+#[cfg(test)]
+mod document;
 mod scrape;
 
 use crate::readings::Board;
@@ -40,9 +42,8 @@ impl Metrics {
 
     fn families(&self, signaling: &Stats) -> Vec<MetricFamily> {
         let mut scrape = Scrape::default();
-        scrape.add(&catalogue::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
-        scrape.add(&catalogue::SHARDS, &[], self.boards.len() as u64);
-        catalogue::read_signaling(&mut scrape, signaling);
+        catalogue::process::read(&mut scrape, self.boards.len());
+        catalogue::control::read(&mut scrape, signaling);
         for (shard, board) in self.boards.iter().enumerate() {
             catalogue::read_shard(&mut scrape, &shard.to_string(), &board.read());
         }
@@ -52,7 +53,7 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use super::catalogue::{ALL, Kind};
+    use super::catalogue::{Kind, all};
     use super::*;
     use crate::net::{EgressStats, IngressStats};
     use crate::readings::Readings;
@@ -109,7 +110,7 @@ mod tests {
 
     #[test]
     fn names_follow_prometheuss_conventions() {
-        for metric in ALL {
+        for metric in all() {
             assert!(metric.name.starts_with("parlor_"), "{}", metric.name);
             assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
             assert!(metric.help.ends_with('.'), "{}", metric.name);

@@ -3,12 +3,12 @@
 //! One closed list for the whole engine, small enough to index an array of counters. Drops are counted, never logged.
 
 macro_rules! drop_reasons {
-    ($($(#[$doc:meta])* $variant:ident => $name:literal,)+) => {
+    ($(#[doc = $doc:literal] $variant:ident => $name:literal,)+) => {
         /// Why a packet was dropped. Its discriminant indexes [`DropReason::ALL`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum DropReason {
-            $($(#[$doc])* $variant,)+
+            $(#[doc = $doc] $variant,)+
         }
 
         impl DropReason {
@@ -20,6 +20,14 @@ macro_rules! drop_reasons {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
+                }
+            }
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $doc.trim_ascii_start(),)+
                 }
             }
         }
@@ -101,6 +109,9 @@ mod tests {
         }
         let names: HashSet<_> = DropReason::ALL.iter().map(|reason| reason.name()).collect();
         assert_eq!(names.len(), DropReason::ALL.len());
+        assert!(
+            DropReason::ALL.iter().all(|reason| reason.meaning().ends_with('.') && !reason.meaning().starts_with(' '))
+        );
         assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
     }
 }
