@@ -2,6 +2,7 @@
 
 use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::path::Protocol;
+use crate::room_stats::RoomStats;
 use crate::sdp::RemoteDescription;
 use bytes::Bytes;
 use std::fmt;
@@ -18,6 +19,13 @@ pub enum Command {
     },
     /// Closes a room and every transport in it. No event follows.
     CloseRoom {
+        /// The room.
+        room: RoomId,
+    },
+    /// Asks how a room does; always answered, by [`Event::RoomRead`]. It takes as long as some packets.
+    ReadRoom {
+        /// Echoed in the answer.
+        request: u64,
         /// The room.
         room: RoomId,
     },
@@ -390,6 +398,13 @@ pub enum Event {
         room: RoomId,
         /// Level in -dBov: 0 is the loudest, 127 is silence (RFC 6464).
         speakers: Vec<(ParticipantId, u8)>,
+    },
+    /// The answer to [`Command::ReadRoom`].
+    RoomRead {
+        /// The request's number.
+        request: u64,
+        /// How the room does.
+        stats: Box<RoomStats>,
     },
     /// A data channel opened: [`Command::SendData`] works from now on.
     ChannelOpened {

@@ -21,6 +21,7 @@ mod participant;
 pub mod path;
 mod publication;
 mod room;
+pub mod room_stats;
 pub mod rtp;
 pub mod sdp;
 mod shard;

@@ -35,6 +35,8 @@ pub(crate) struct Participant {
     /// Its first offer was accepted: the transport knows its counterpart, and lines can be offered.
     pub(crate) negotiated: bool,
     pub(crate) connected: bool,
+    /// Since when.
+    pub(crate) connected_at: Option<Instant>,
     /// Its entries in the shard's register of paths.
     pub(crate) paths: Vec<Path>,
     pub(crate) streams: Streams,

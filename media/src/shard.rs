@@ -189,6 +189,7 @@ impl Shard {
         match command {
             Command::OpenRoom { room } => self.open_room(room),
             Command::CloseRoom { room } => self.close_room(now, room),
+            Command::ReadRoom { request, room } => self.read_room(now, request, room),
             Command::Join { room, participant, settings } => {
                 let Some(index) = self.room_ids.get(&room).copied() else { return };
                 if self.participant_ids.contains_key(&participant) {
@@ -225,9 +226,11 @@ impl Shard {
             | Command::Unsubscribe { participant, .. }
             | Command::SetLayer { participant, .. }
             | Command::SendData { participant, .. } => *participant,
-            Command::OpenRoom { .. } | Command::CloseRoom { .. } | Command::Join { .. } | Command::Leave { .. } => {
-                return;
-            }
+            Command::OpenRoom { .. }
+            | Command::CloseRoom { .. }
+            | Command::ReadRoom { .. }
+            | Command::Join { .. }
+            | Command::Leave { .. } => return,
         };
         let Some(slot) = self.participant_ids.get(&participant).copied() else { return };
         let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot) else { return };
@@ -248,7 +251,11 @@ impl Shard {
                     participant.send_data(context, channel, opening, &text);
                 }
             }
-            Command::OpenRoom { .. } | Command::CloseRoom { .. } | Command::Join { .. } | Command::Leave { .. } => {}
+            Command::OpenRoom { .. }
+            | Command::CloseRoom { .. }
+            | Command::ReadRoom { .. }
+            | Command::Join { .. }
+            | Command::Leave { .. } => {}
         }
         self.after_transport(now, slot);
     }
@@ -278,6 +285,12 @@ impl Shard {
         }
         // What the members would be told of one another's departure concerns nobody.
         self.core.events.truncate(told);
+    }
+
+    fn read_room(&mut self, now: Instant, request: u64, id: RoomId) {
+        let room = self.room_ids.get(&id).and_then(|index| self.rooms.get(*index));
+        let stats = Box::new(room.map(|room| room.read(now)).unwrap_or_default());
+        self.core.at(now).emit(Event::RoomRead { request, stats });
     }
 
     /// Draws the consequences of what a transport did, and asks it when it wants to be woken.
@@ -330,6 +343,7 @@ fn pump(context: &mut Context<'_>, room: &mut Room, index: usize) -> Option<Clos
             }
             TransportEvent::Connected { protocol } => {
                 participant.connected = true;
+                participant.connected_at = Some(context.now);
                 context.core.stats.connected += 1;
                 context.core.stats.connects += 1;
                 context.emit(Event::Connected { participant: id, protocol });

@@ -10,6 +10,7 @@ pub mod reception;
 pub mod rtcp;
 pub mod rtcp_writer;
 pub mod sending;
+pub(crate) mod traffic;
 pub mod twcc;
 
 /// An anchor for virtual time in tests; its value does not matter.

@@ -2,6 +2,7 @@
 
 use super::ntp::{NtpTime, to_short};
 use super::rtcp::ReportBlock;
+use crate::room_stats::ReceptionQuality;
 use std::time::{Duration, Instant};
 
 /// A change of transit time beyond this is a new timestamp base and not jitter.
@@ -24,6 +25,8 @@ pub struct ReceptionStats {
     jitter_x16: u64,
     /// Middle bits of the sender's latest report, and when it came.
     sender_report: Option<(u32, Instant)>,
+    /// As the latest report said.
+    quality: Option<ReceptionQuality>,
 }
 
 impl ReceptionStats {
@@ -39,6 +42,7 @@ impl ReceptionStats {
             latest: None,
             jitter_x16: 0,
             sender_report: None,
+            quality: None,
         }
     }
 
@@ -71,9 +75,11 @@ impl ReceptionStats {
         let cumulative = expected as i64 - self.received as i64;
         let (last_sender_report, delay_since_last) =
             self.sender_report.map_or((0, 0), |(middle, at)| (middle, to_short(now.saturating_duration_since(at))));
+        let fraction_lost = (lost_now * 256).checked_div(expected_now).unwrap_or(0).min(255) as u8;
+        self.quality = Some(ReceptionQuality::new(fraction_lost, self.jitter(), self.clock_rate));
         Some(ReportBlock {
             ssrc,
-            fraction_lost: (lost_now * 256).checked_div(expected_now).unwrap_or(0).min(255) as u8,
+            fraction_lost,
             cumulative_lost: cumulative.clamp(-0x80_0000, 0x7f_ffff) as i32,
             // Extended numbers begin in their second cycle, the report's in the first.
             highest_sequence: highest.wrapping_sub(1 << 16) as u32,
@@ -81,6 +87,12 @@ impl ReceptionStats {
             last_sender_report,
             delay_since_last,
         })
+    }
+
+    /// What the latest report said; `None` before the first.
+    #[must_use]
+    pub const fn quality(&self) -> Option<ReceptionQuality> {
+        self.quality
     }
 
     /// Interarrival jitter in timestamp units.
@@ -115,7 +127,8 @@ mod tests {
 
     #[test]
     fn without_packets_there_is_no_report() {
-        assert_eq!(ReceptionStats::new(90_000).report(test_start(), 1), None);
+        let mut stats = ReceptionStats::new(90_000);
+        assert_eq!((stats.report(test_start(), 1), stats.quality()), (None, None));
     }
 
     #[test]
@@ -128,6 +141,7 @@ mod tests {
         let report = stats.report(now, 5).expect("packets");
         assert_eq!((report.ssrc, report.cumulative_lost), (5, 3));
         assert_eq!(u32::from(report.fraction_lost), 3 * 256 / 10);
+        assert_eq!(stats.quality().map(|quality| quality.loss_fraction), Some(76.0 / 256.0));
         assert_eq!(report.highest_sequence, (1 << 16) + 3, "one wrap");
         for i in [5, 10, 11] {
             stats.on_packet(now, FIRST + i, 0);

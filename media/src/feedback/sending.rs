@@ -116,6 +116,12 @@ impl RoundTripTime {
     pub fn get(&self) -> Duration {
         self.smoothed.unwrap_or(Self::INITIAL)
     }
+
+    /// The same, once it was measured.
+    #[must_use]
+    pub const fn measured(&self) -> Option<Duration> {
+        self.smoothed
+    }
 }
 
 #[cfg(test)]
@@ -172,9 +178,9 @@ mod tests {
     #[test]
     fn the_round_trip_time_is_smoothed() {
         let mut rtt = RoundTripTime::default();
-        assert_eq!(rtt.get(), RoundTripTime::INITIAL);
+        assert_eq!((rtt.get(), rtt.measured()), (RoundTripTime::INITIAL, None));
         rtt.on_sample(Duration::from_millis(80));
         rtt.on_sample(Duration::from_millis(160));
-        assert_eq!(rtt.get(), Duration::from_millis(90));
+        assert_eq!((rtt.get(), rtt.measured()), (Duration::from_millis(90), Some(Duration::from_millis(90))));
     }
 }

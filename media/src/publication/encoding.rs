@@ -6,12 +6,15 @@ use crate::feedback::keyframe::KeyframeRequests;
 use crate::feedback::nack::NackGenerator;
 use crate::feedback::ntp::NtpTime;
 use crate::feedback::reception::ReceptionStats;
-use crate::feedback::rtcp::SenderReport;
+use crate::feedback::rtcp::{ReportBlock, SenderReport};
 use crate::feedback::sending::TimestampMapping;
+use crate::feedback::traffic::Traffic;
 use crate::formats::FormatId;
 use crate::rtp::header::RtpHeader;
 use crate::rtp::ring::{PacketRing, RingLimits};
+use crate::room_stats::EncodingStats;
 use crate::rtp::sequence::SequenceUnwrapper;
+use crate::subscription::ALIVE_FOR;
 use std::time::Instant;
 
 /// What an encoding says of a packet that it took.
@@ -46,6 +49,14 @@ pub(crate) struct Encoding {
     pub(crate) reception: Option<ReceptionStats>,
     /// Its timestamps against the server's clock, from its latest sender report.
     pub(crate) mapping: Option<TimestampMapping>,
+    /// What was taken of it, over all its generations.
+    pub(crate) traffic: Traffic,
+    /// Packets asked for again.
+    pub(crate) nacked_packets: u64,
+    /// Key frames asked for.
+    pub(crate) keyframe_requests: u64,
+    /// Of the latest packet.
+    format: Option<FormatId>,
     /// The formats that have come, by payload type: a sender of RED falls back to plain Opus for single packets.
     formats: Vec<(u8, FormatId)>,
     kind: MediaKind,
@@ -65,6 +76,10 @@ impl Encoding {
             keyframes: KeyframeRequests::default(),
             reception: None,
             mapping: None,
+            traffic: Traffic::default(),
+            nacked_packets: 0,
+            keyframe_requests: 0,
+            format: None,
             formats: Vec::new(),
             kind,
             sequences: SequenceUnwrapper::default(),
@@ -103,6 +118,8 @@ impl Encoding {
         if !self.ring.insert(sequence, now, packet) {
             return Err(DropReason::DuplicateRtp);
         }
+        self.traffic.on_packet(packet.len(), header.marker && self.kind == MediaKind::Video);
+        self.format = Some(format);
         if !self.formats.contains(&(header.payload_type, format)) {
             self.formats.push((header.payload_type, format));
         }
@@ -168,6 +185,30 @@ impl Encoding {
     pub(crate) fn request_keyframe(&mut self) {
         if self.kind == MediaKind::Video {
             self.keyframes.request();
+        }
+    }
+
+    /// The block for the next receiver report, which ends an interval of the rates; `None` before the first packet.
+    pub(crate) fn report(&mut self, now: Instant) -> Option<ReportBlock> {
+        self.traffic.turn(now);
+        self.reception.as_mut()?.report(now, self.ssrc?)
+    }
+
+    /// Of the latest packet.
+    pub(crate) fn format(&self) -> Option<FormatId> {
+        self.format
+    }
+
+    /// A snapshot of its counters.
+    pub(crate) fn stats(&self, now: Instant) -> EncodingStats {
+        EncodingStats {
+            rid: self.rid,
+            format: self.format,
+            is_alive: self.last_heard.is_some_and(|at| now.saturating_duration_since(at) < ALIVE_FOR),
+            traffic: self.traffic.stats(),
+            reception: self.reception.as_ref().and_then(ReceptionStats::quality),
+            nacked_packets: self.nacked_packets,
+            keyframe_requests: self.keyframe_requests,
         }
     }
 

@@ -9,6 +9,7 @@ mod marks;
 mod media;
 mod moderation;
 mod negotiation;
+mod reading;
 mod reports;
 mod subscriptions;
 mod upkeep;
@@ -87,6 +88,7 @@ impl Room {
             ice,
             negotiated: false,
             connected: false,
+            connected_at: None,
             streams: Default::default(),
             publications: Vec::new(),
             outgoing: Vec::new(),

@@ -47,8 +47,9 @@ impl Room {
         let Some(participant) = self.participants.get_mut(index) else { return };
         let Some(line) = participant.line_of_ssrc(media_ssrc) else { return };
         let Some(Some(outgoing)) = participant.outgoing.get_mut(line) else { return };
-        let Some(key) = outgoing.subscription.as_ref().map(|subscription| subscription.publication) else { return };
-        let Some(publication) = self.publications.get(key) else { return };
+        let Some(subscription) = &mut outgoing.subscription else { return };
+        subscription.delivery.nacked_packets += 1;
+        let Some(publication) = self.publications.get(subscription.publication) else { return };
         let result = outgoing.resend(context, &mut participant.transport, &publication.encodings, lost);
         if let Err(reason) = result {
             context.core.stats.drop(reason);
@@ -89,8 +90,13 @@ impl Room {
     fn on_report_blocks(&mut self, context: &mut Context<'_>, index: usize, blocks: ReportBlocks<'_>) {
         let Some(participant) = self.participants.get_mut(index) else { return };
         for block in blocks {
-            let known = participant.line_of_ssrc(block.ssrc).is_some();
-            if let Some(rtt) = round_trip(context.core.clock.at(context.now), &block).filter(|_| known) {
+            let line = participant.line_of_ssrc(block.ssrc);
+            if let Some(outgoing) = line.and_then(|line| participant.outgoing.get_mut(line)?.as_mut())
+                && outgoing.ssrc == block.ssrc
+            {
+                outgoing.on_report(&block);
+            }
+            if let Some(rtt) = round_trip(context.core.clock.at(context.now), &block).filter(|_| line.is_some()) {
                 participant.rtt.on_sample(rtt);
                 context.core.stats.round_trips.observe(rtt.as_micros() as u64);
             }

@@ -100,8 +100,8 @@ fn send_feedback(
         for encoding in &mut publication.encodings {
             write_requests(context, encoding, sender, rtt, &mut out);
             flush(context, participant, &mut out, FULL);
-            if report_due && let (Some(ssrc), Some(reception)) = (encoding.ssrc, &mut encoding.reception) {
-                blocks.extend(reception.report(now, ssrc));
+            if report_due {
+                blocks.extend(encoding.report(now));
             }
         }
     }
@@ -119,6 +119,9 @@ fn send_feedback(
             write_receiver_report(&mut out, sender, blocks);
         }
         for line in 0..participant.outgoing.len() {
+            if let Some(subscription) = participant.outgoing[line].as_mut().and_then(|o| o.subscription.as_mut()) {
+                subscription.delivery.traffic.turn(now);
+            }
             write_report(context, participant, line, publications, &mut out);
             flush(context, participant, &mut out, FULL);
         }
@@ -155,10 +158,12 @@ fn write_requests(context: &mut Context<'_>, encoding: &mut Encoding, sender: u3
     if !missing.is_empty() {
         write_nack(out, sender, ssrc, missing);
         context.core.stats.nack_out_packets += missing.len() as u64;
+        encoding.nacked_packets += missing.len() as u64;
     }
     if encoding.keyframes.poll(context.now, rtt) {
         write_pli(out, sender, ssrc);
         context.core.stats.keyframe_requests_out += 1;
+        encoding.keyframe_requests += 1;
     }
 }
 

@@ -4,15 +4,17 @@
 //! hold for the line's life. A [`Subscription`] lends it to a track for a while. Numbering continues from one to the
 //! next, so the receiver sees a single stream.
 
+mod delivery;
 mod pictures;
 mod rewriter;
 mod selector;
 mod sequencer;
 
-pub(crate) use selector::{MAX_ENCODINGS, Selection};
+pub(crate) use selector::{ALIVE_FOR, MAX_ENCODINGS, Selection};
 
 use crate::context::Context;
 use crate::drop_reason::DropReason;
+use crate::feedback::rtcp::ReportBlock;
 use crate::feedback::sending::SendingStats;
 use crate::formats::{Extension, FormatId};
 use crate::negotiation::{ForwardPlan, LineIndex, SendLine};
@@ -23,6 +25,7 @@ use crate::rtp::header::RtpHeader;
 use crate::rtp::red::primary_block;
 use crate::rtp::writer::{HeaderFields, OutgoingExtensions, write_packet, write_retransmission};
 use crate::transport::Transport;
+use delivery::Delivery;
 use pictures::Picture;
 use rewriter::{Epoch, Rewriter};
 use selector::Selector;
@@ -50,6 +53,7 @@ pub(crate) struct Subscription {
     /// Key of the publication in the room.
     pub(crate) publication: usize,
     pub(crate) selector: Selector,
+    pub(crate) delivery: Delivery,
     plan: ForwardPlan,
     /// Outgoing id of the dependency descriptor, 0 if it is not forwarded.
     descriptor_id: u8,
@@ -67,6 +71,7 @@ impl Subscription {
         Self {
             publication,
             selector: Selector::default(),
+            delivery: Delivery::default(),
             plan: ForwardPlan::new(publisher, line),
             descriptor_id: line.id(Extension::DependencyDescriptor).unwrap_or(0),
             generation: 0,
@@ -78,6 +83,12 @@ impl Subscription {
     /// The encoding whose key frame is needed before anything, or anything better, can be shown.
     pub(crate) fn wants_keyframe_of(&self) -> Option<usize> {
         self.selector.awaited().or_else(|| self.selector.current().is_none().then_some(0))
+    }
+
+    /// The format in which the client gets what is published in `format`; `None` where it cannot decode it.
+    pub(crate) fn forwarded_as(&self, format: FormatId) -> Option<FormatId> {
+        let accepted = |format: &FormatId| self.plan.media(*format).is_some();
+        Some(format).filter(accepted).or_else(|| Some(FormatId::OPUS).filter(|opus| format == FormatId::RED && accepted(opus)))
     }
 
     /// The payload type and payload under which the client takes a packet. A client without RED gets the Opus inside.
@@ -166,6 +177,13 @@ impl Outgoing {
         Some((timestamp, at, self.rewriter.source()?.timestamp_offset))
     }
 
+    /// Takes note of what the client says of the stream.
+    pub(crate) fn on_report(&mut self, block: &ReportBlock) {
+        if let Some(subscription) = &mut self.subscription {
+            subscription.delivery.on_report(block, self.clock_rate);
+        }
+    }
+
     /// Clock rate in Hz.
     pub(crate) fn clock_rate(&self) -> u32 {
         self.clock_rate
@@ -241,6 +259,7 @@ impl Outgoing {
         core.outbox.commit(transport.slot(), &path, sealed);
         self.rewriter.note_timestamp(context.now, fields.timestamp);
         self.sending.on_packet(payload.len());
+        subscription.delivery.traffic.on_packet(len, fields.marker && self.rtx_ssrc.is_some());
         core.stats.rtp_out_packets += 1;
         core.stats.rtp_out_bytes += sealed as u64;
         Ok(switched)
@@ -254,7 +273,7 @@ impl Outgoing {
         encodings: &[Encoding],
         lost: u16,
     ) -> Result<(), DropReason> {
-        let subscription = self.subscription.as_ref().ok_or(DropReason::NoSubscriber)?;
+        let subscription = self.subscription.as_mut().ok_or(DropReason::NoSubscriber)?;
         let path = *connected_path(transport)?;
         let sent = self.sequencer.resend(lost).ok_or(DropReason::NotInRing)?;
         let source = *self.rewriter.source_of(sent.epoch).ok_or(DropReason::NotInRing)?;
@@ -293,6 +312,7 @@ impl Outgoing {
         self.rtx_index += u64::from(rtx.is_some());
         core.stats.rtp_out_packets += 1;
         core.stats.rtx_out_packets += 1;
+        subscription.delivery.resent_packets += 1;
         core.stats.rtp_out_bytes += sealed as u64;
         Ok(())
     }

@@ -1,0 +1,99 @@
+//! A room's counters, put together for whoever asks how it does.
+
+use super::Room;
+use crate::participant::Participant;
+use crate::publication::Publication;
+use crate::room_stats::{
+    MAX_LISTED_SUBSCRIPTIONS, ParticipantStats, PublicationStats, RoomStats, SubscriptionState, SubscriptionStats,
+    TrafficStats, TransportStats,
+};
+use crate::subscription::Subscription;
+use std::time::Instant;
+
+impl Room {
+    /// How everybody in the room does at `now`.
+    pub(crate) fn read(&self, now: Instant) -> RoomStats {
+        let share = MAX_LISTED_SUBSCRIPTIONS / self.participants.len().max(1);
+        let participants = self.participants.iter().map(|(_, participant)| {
+            let listed: Vec<_> = self.subscriptions_of(participant).take(share).collect();
+            ParticipantStats {
+                participant: participant.id,
+                transport: transport(participant, now),
+                publications: self.publications_of(participant, now),
+                subscriptions_left_out: participant.subscription_count().saturating_sub(listed.len()),
+                subscriptions: listed,
+            }
+        });
+        RoomStats { participants: participants.collect() }
+    }
+
+    fn publications_of(&self, participant: &Participant, now: Instant) -> Vec<PublicationStats> {
+        let own = participant.publications.iter().filter_map(|key| self.publications.get(*key));
+        own.map(|publication| PublicationStats {
+            track: publication.track,
+            kind: publication.kind,
+            source: publication.source,
+            muted: publication.muted,
+            subscribers: publication.subscribers.len(),
+            encodings: publication.encodings.iter().map(|encoding| encoding.stats(now)).collect(),
+        })
+        .collect()
+    }
+
+    fn subscriptions_of(&self, participant: &Participant) -> impl Iterator<Item = SubscriptionStats> {
+        let active = participant.outgoing.iter().flatten().filter_map(|outgoing| outgoing.subscription.as_ref());
+        let active = active.filter_map(|subscription| {
+            let publication = self.publications.get(subscription.publication)?;
+            Some(Self::bound(subscription, publication, self.negotiating(publication)?))
+        });
+        let pending = participant.pending.iter();
+        active.chain(pending.filter_map(|pending| self.negotiating(self.publications.get(pending.publication)?)))
+    }
+
+    /// What is to be said of a subscription whose m-line is not negotiated yet.
+    fn negotiating(&self, publication: &Publication) -> Option<SubscriptionStats> {
+        Some(SubscriptionStats {
+            track: publication.track,
+            publisher: self.participants.get(publication.publisher)?.id,
+            state: SubscriptionState::Negotiating,
+            format: None,
+            rid: None,
+            traffic: TrafficStats::default(),
+            reception: None,
+            nacked_packets: 0,
+            resent_packets: 0,
+        })
+    }
+
+    /// What is to be said of one that has its m-line.
+    fn bound(
+        subscription: &Subscription,
+        publication: &Publication,
+        basis: SubscriptionStats,
+    ) -> SubscriptionStats {
+        let encoding = subscription.selector.current().and_then(|current| publication.encodings.get(current));
+        let delivery = &subscription.delivery;
+        SubscriptionStats {
+            state: match encoding {
+                _ if subscription.refused => SubscriptionState::Unsupported,
+                Some(_) => SubscriptionState::Forwarding,
+                None => SubscriptionState::Waiting,
+            },
+            format: encoding.and_then(|encoding| subscription.forwarded_as(encoding.format()?)),
+            rid: encoding.and_then(|encoding| encoding.rid),
+            traffic: delivery.traffic.stats(),
+            reception: delivery.reception,
+            nacked_packets: delivery.nacked_packets,
+            resent_packets: delivery.resent_packets,
+            ..basis
+        }
+    }
+}
+
+fn transport(participant: &Participant, now: Instant) -> TransportStats {
+    TransportStats {
+        connected_for: participant.connected_at.map(|at| now.saturating_duration_since(at)),
+        protocol: participant.transport.path().map(|path| path.protocol),
+        rtt: participant.rtt.measured(),
+    }
+}
