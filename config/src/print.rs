@@ -83,7 +83,8 @@ mod tests {
         assert_eq!(loaded.problems, []);
         let printed = print(&loaded.config, &loaded.origins);
         assert!(!printed.contains("geheim"), "{printed}");
-        for shown in ["keys = [\"app:…\"]", "url = \"mongodb://…\"", "urls = [\"https://app.example/…\"]", "secret = \"…\""]
+        for shown in
+            ["keys = [\"app:…\"]", "url = \"mongodb://…\"", "urls = [\"https://app.example/…\"]", "secret = \"…\""]
         {
             assert!(printed.contains(shown), "{shown} is not in {printed}");
         }

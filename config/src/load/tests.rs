@@ -199,7 +199,8 @@ fn errors_are_one_clear_line() {
 
 #[test]
 fn every_problem_is_found_and_every_origin_told() {
-    let mut sources = file("[media]\nshards = 300\nudp_port = 1\nnone = 1\n[nowhere]\n[webhooks]\nurls = [\"https://x\"]\n");
+    let mut sources =
+        file("[media]\nshards = 300\nudp_port = 1\nnone = 1\n[nowhere]\n[webhooks]\nurls = [\"https://x\"]\n");
     let pairs = [("PARLOR_MEDIA__UDP_PORT", "2"), ("PARLOR_LOG__LEVEL", "loud"), ("PARLOR_X", "1"), ("PORT", "81")];
     sources.environment = environment(&pairs).environment;
     sources.flags = flag("media.tcp", "false").flags;
