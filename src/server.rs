@@ -71,6 +71,9 @@ pub enum StartError {
         /// How many there are.
         shards: u16,
     },
+    /// `media.announce` comes to no address.
+    #[error("there is no address to advertise (media.announce): {0}")]
+    Announce(String),
     /// `store.url` is none.
     #[error("store.url is not valid: expected {}", StoreUrl::RULE)]
     StoreUrl,
@@ -133,10 +136,10 @@ impl Server {
         let clock = Clock::start();
         let sockets = shards::bind(config)?;
         let ipv6 = sockets.iter().all(ShardSockets::has_ipv6);
+        let announce = settings::announce(config, ipv6).await?;
         let storage = open_storage(&config.store).await?;
         let ends = shards::start(config, clock, sockets)?;
 
-        let announce = settings::announce(config, ipv6);
         let handles = ends.shards.iter().map(|shard| {
             let handle = ShardHandle::new(shard.commands(), shard.wake(), shard.port());
             if config.media.tcp { handle } else { handle.without_tcp() }

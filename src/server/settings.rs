@@ -10,13 +10,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The addresses that clients are told.
-pub(super) fn announce(config: &Config, ipv6: bool) -> Announce {
-    let advertised = addresses::advertised(&config.media.announce, &addresses::interfaces(), ipv6);
-    addresses::log(&advertised);
+/// The addresses that clients are told. Takes a few seconds when a STUN server does not answer.
+///
+/// # Errors
+/// When `media.announce` comes to nothing.
+pub(super) async fn announce(config: &Config, ipv6: bool) -> Result<Announce, StartError> {
+    let advertised = addresses::discover(&config.media.announce, &addresses::interfaces(), ipv6).await;
+    if let Some(reason) = advertised.error() {
+        return Err(StartError::Announce(reason));
+    }
+    advertised.log();
     let loopback_v6 = ipv6.then_some(IpAddr::V6(Ipv6Addr::LOCALHOST));
     let loopback = std::iter::once(IpAddr::V4(Ipv4Addr::LOCALHOST)).chain(loopback_v6).collect();
-    Announce { addresses: advertised.addresses, loopback }
+    Ok(Announce { addresses: advertised.addresses.into_iter().map(|(address, _)| address).collect(), loopback })
 }
 
 /// The keys of the configuration.
