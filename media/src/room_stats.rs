@@ -157,6 +157,9 @@ mod tests {
     fn a_report_block_is_read_in_its_units() {
         let quality = ReceptionQuality::new(64, 4_500, 90_000);
         assert_eq!((quality.loss_fraction, quality.jitter), (0.25, Duration::from_millis(50)));
-        assert!(ReceptionQuality::new(255, u32::MAX, 0).jitter > Duration::from_secs(3600), "nothing is divided by zero");
+        assert!(
+            ReceptionQuality::new(255, u32::MAX, 0).jitter > Duration::from_secs(3600),
+            "nothing is divided by zero"
+        );
     }
 }

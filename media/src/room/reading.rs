@@ -66,11 +66,7 @@ impl Room {
     }
 
     /// What is to be said of one that has its m-line.
-    fn bound(
-        subscription: &Subscription,
-        publication: &Publication,
-        basis: SubscriptionStats,
-    ) -> SubscriptionStats {
+    fn bound(subscription: &Subscription, publication: &Publication, basis: SubscriptionStats) -> SubscriptionStats {
         let encoding = subscription.selector.current().and_then(|current| publication.encodings.get(current));
         let delivery = &subscription.delivery;
         SubscriptionStats {
