@@ -15,6 +15,7 @@ use toml::Value;
 pub(crate) enum Field<'a> {
     Address(&'a mut SocketAddr),
     Announce(&'a mut Vec<Announced>),
+    OptionalAddress(&'a mut Option<SocketAddr>),
     Networks(&'a mut Vec<IpNet>),
     Origins(&'a mut Vec<String>),
     Keys(&'a mut Vec<AuthKey>),
@@ -64,6 +65,7 @@ impl Field<'_> {
         match self {
             Self::Address(_) => "an IP address and a port, such as 0.0.0.0:8080 or [::1]:8080".to_owned(),
             Self::Announce(_) => format!("up to {MAX_ANNOUNCED} of {}", Announced::RULE),
+            Self::OptionalAddress(_) => "an IP address and a port, such as 127.0.0.1:9090, or nothing".to_owned(),
             Self::Networks(_) => format!("up to {MAX_LISTED} IP addresses or networks, such as 10.0.0.0/8"),
             Self::Origins(_) => format!("up to {MAX_LISTED} origins, such as https://example.org"),
             Self::Keys(_) => format!(
@@ -90,6 +92,7 @@ impl Field<'_> {
     pub(crate) fn shown(&self) -> Value {
         match self {
             Self::Address(field) => Value::String(field.to_string()),
+            Self::OptionalAddress(field) => Value::String(field.map_or_else(String::new, |address| address.to_string())),
             Self::Announce(field) => texts(field, Announced::to_string),
             Self::Networks(field) => texts(field, IpNet::to_string),
             Self::Origins(field) | Self::ContentTypes(field) => texts(field, String::clone),
@@ -130,6 +133,7 @@ impl Field<'_> {
             Self::Files(_)
             | Self::SigningSecret(_)
             | Self::Address(_)
+            | Self::OptionalAddress(_)
             | Self::Path(_)
             | Self::Database(_)
             | Self::Tls(_)
@@ -145,6 +149,9 @@ impl Field<'_> {
         match self {
             Self::Address(field) => **field = value.as_str()?.parse().ok()?,
             Self::Announce(field) => **field = announced(value)?,
+            Self::OptionalAddress(field) => {
+                **field = Some(value.as_str()?).filter(|text| !text.is_empty()).map(str::parse).transpose().ok()?;
+            }
             Self::Networks(field) => **field = list(value, MAX_LISTED, network)?,
             Self::Origins(field) => **field = list(value, MAX_LISTED, origin)?,
             Self::Keys(field) => **field = keys(value)?,
@@ -237,4 +244,21 @@ fn keys(value: &Value) -> Option<Vec<AuthKey>> {
     let keys = list(value, MAX_KEYS, AuthKey::parse)?;
     let is_twice = |(index, key): (usize, &AuthKey)| keys[..index].iter().any(|other| other.name == key.name);
     (!keys.iter().enumerate().any(is_twice)).then_some(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_be_left_out_but_not_be_half_there() {
+        let mut address = Some(SocketAddr::from(([127, 0, 0, 1], 1)));
+        let mut field = Field::OptionalAddress(&mut address);
+        assert_eq!(field.set_text("localhost"), None);
+        assert_eq!(field.set_text("127.0.0.1"), None);
+        assert_eq!(field.set_text("[::1]:9090"), Some(()));
+        assert_eq!(address, Some("[::1]:9090".parse().unwrap()));
+        assert_eq!(Field::OptionalAddress(&mut address).set_text(" "), Some(()));
+        assert_eq!(address, None);
+    }
 }

@@ -306,6 +306,13 @@ pub const KNOBS: &[Knob] = &[
         field: |c| Field::Switch(&mut c.webhooks.include_text),
     },
     Knob {
+        key: "metrics.listen",
+        help: "Address and port that serves /metrics and nothing else; empty means that the web server does",
+        placeholder: "ADDRESS:PORT",
+        reload: false,
+        field: |c| Field::OptionalAddress(&mut c.metrics.listen),
+    },
+    Knob {
         key: "log.level",
         help: "Least severe level that is logged",
         placeholder: "error|warn|info|debug|trace",

@@ -39,7 +39,7 @@ mod tests {
     /// Something that no knob has by default.
     fn change(mut field: Field<'_>) {
         let text = match &mut field {
-            Field::Address(_) => "192.0.2.1:1".to_owned(),
+            Field::Address(_) | Field::OptionalAddress(_) => "192.0.2.1:1".to_owned(),
             Field::Announce(_) | Field::Networks(_) => "192.0.2.1".to_owned(),
             Field::Origins(_) | Field::Webhooks(_) => "https://example.org".to_owned(),
             Field::Keys(_) => format!("app:{}", "x".repeat(32)),
