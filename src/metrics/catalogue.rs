@@ -80,8 +80,14 @@ impl Values {
     }
 }
 
+/// Counted and shown as they are.
+const ONE: f64 = 1.0;
+
 /// Counted in microseconds, shown in seconds.
 const MICROSECONDS: f64 = 1e6;
+
+/// Counted in thousandths, shown as a ratio.
+const THOUSANDTHS: f64 = 1e3;
 
 /// Declares the metrics of a part: `ID = Kind "name" [LABEL, …], "Help.";`, and lists them in `ALL` in their order.
 macro_rules! metrics {

@@ -1,19 +1,14 @@
 //! Labels: those that several parts use, and those of closed vocabularies.
 
 use super::{Label, Values};
-use parlor_media::drop_reason::DropReason;
 use parlor_signaling::protocol::{ClientType, ErrorCode, ServerType};
 use parlor_signaling::{
     Carrier, CredentialFault, JoinOutcome, Limit, Operation, Outcome, ResumeOutcome, SocketEnd, Turned,
 };
 
 pub(super) const DIRECTION: Label = Label { name: "direction", values: Values::Closed(|| vec!["in", "out"]) };
-pub(super) const PROTOCOL: Label = Label { name: "protocol", values: Values::Closed(|| vec!["udp", "tcp"]) };
+pub(super) const PROTOCOL: Label = Label { name: "protocol", values: Values::Closed(|| PROTOCOLS.to_vec()) };
 pub(super) const SHARD: Label = Label { name: "shard", values: Values::Open("the shard's number, from 0") };
-pub(super) const REASON_OF_DROP: Label = Label {
-    name: "reason",
-    values: Values::Explained(|| DropReason::ALL.iter().map(|reason| (reason.name(), reason.meaning())).collect()),
-};
 pub(super) const OUTCOME_OF_WEBHOOKS: Label =
     Label { name: "outcome", values: Values::Closed(|| vec!["delivered", "given_up", "dropped"]) };
 pub(super) const BACKEND: Label =
@@ -45,6 +40,9 @@ pub(super) const SERVER_TYPE: Label = Label {
         document: "[the protocol's types](protocol.md#server-to-client)",
     },
 };
+
+/// In the order of [`Protocol`](parlor_media::path::Protocol).
+pub(super) const PROTOCOLS: [&str; 2] = ["udp", "tcp"];
 
 /// Labels whose values are the words of a vocabulary.
 macro_rules! explained {
