@@ -26,8 +26,9 @@ interop: build deps ## Clients that are not browsers against the real server
 api-test: build deps ## The REST interface against its description, and the examples of the docs
 	$(NODE_TEST) --test-concurrency=1 tests/api/*.test.mjs
 
-bench: ## Measure the media path beside the raw cost of its cryptography
+bench: ## Measure the media path beside the raw cost of its cryptography, and what a scrape of the metrics costs
 	$(CARGO) bench -p parlor-media --locked
+	$(CARGO) bench -p parlor --bench scrape --locked
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

@@ -1,8 +1,9 @@
 //! What the web server serves.
 
+use crate::assets;
 use crate::clock::Clock;
+use crate::http::requests::{self, Requests};
 use crate::metrics::Metrics;
-use crate::{assets, http};
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
@@ -20,9 +21,15 @@ fn readiness(ailments: &[String]) -> impl IntoResponse + use<> {
     (status, retry.map(AppendHeaders), [(header::CACHE_CONTROL, "no-store")], axum::Json(body))
 }
 
-/// Pages, REST, signalling, health and metrics.
-pub(super) fn app(signaling: &Signaling, metrics: Metrics, clock: Clock) -> Router {
-    let (control, ready) = (signaling.clone(), signaling.clone());
+/// Metrics, and nothing else.
+pub(super) fn metrics(signaling: &Signaling, metrics: Metrics) -> Router {
+    let signaling = signaling.clone();
+    Router::new().route("/metrics", get(move || async move { metrics.response(&signaling.stats()) }))
+}
+
+/// Pages, REST, signalling and health.
+pub(super) fn app(signaling: &Signaling, clock: Clock) -> Router {
+    let ready = signaling.clone();
     let health = move || async move {
         let body = format!(
             "{{\"status\":\"ok\",\"version\":\"{}\",\"uptimeSeconds\":{}}}\n",
@@ -31,12 +38,14 @@ pub(super) fn app(signaling: &Signaling, metrics: Metrics, clock: Clock) -> Rout
         );
         ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body)
     };
-    let requests = metrics.requests().clone();
     signaling
         .router()
         .route("/healthz", get(health))
         .route("/readyz", get(move || async move { readiness(&ready.ailments()) }))
-        .route("/metrics", get(move || async move { metrics.response(&control.stats()) }))
         .merge(assets::router())
-        .layer(from_fn_with_state(requests, http::requests::count))
+}
+
+/// The same with every request counted.
+pub(super) fn counted(app: Router, requests: Requests) -> Router {
+    app.layer(from_fn_with_state(requests, requests::count))
 }
