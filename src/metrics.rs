@@ -8,6 +8,8 @@ pub(crate) mod catalogue;
 mod document;
 mod scrape;
 
+use crate::http::requests::Requests;
+use crate::process::ProcessStats;
 use crate::readings::Board;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,12 +22,18 @@ use scrape::Scrape;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics {
     boards: Vec<Board>,
+    requests: Requests,
 }
 
 impl Metrics {
     /// Reads the boards of the shards, in their order.
     pub(crate) fn new(boards: Vec<Board>) -> Self {
-        Self { boards }
+        Self { boards, requests: Requests::default() }
+    }
+
+    /// Where the web server's requests are counted.
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     /// The response to a scrape, with the signalling's numbers of now.
@@ -42,8 +50,9 @@ impl Metrics {
 
     fn families(&self, signaling: &Stats) -> Vec<MetricFamily> {
         let mut scrape = Scrape::default();
-        catalogue::process::read(&mut scrape, self.boards.len());
-        catalogue::control::read(&mut scrape, signaling);
+        catalogue::process::read(&mut scrape, &ProcessStats::read(), self.boards.len());
+        catalogue::requests::read(&mut scrape, &self.requests.read());
+        catalogue::read_signaling(&mut scrape, signaling);
         for (shard, board) in self.boards.iter().enumerate() {
             catalogue::read_shard(&mut scrape, &shard.to_string(), &board.read());
         }
@@ -81,10 +90,8 @@ mod tests {
         assert!(text.contains("parlor_shards 2\n"), "{text}");
         assert!(text.contains("parlor_rooms 3\n"), "{text}");
         assert_eq!(text.matches("# TYPE parlor_datagrams_received_total counter").count(), 1);
-        assert!(
-            text.contains(&format!("parlor_build_info{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION"))),
-            "{text}"
-        );
+        let build = format!("parlor_build_info{{version=\"{}\",target=\"", env!("CARGO_PKG_VERSION"));
+        assert!(text.contains(&build), "{text}");
     }
 
     #[test]
@@ -111,7 +118,8 @@ mod tests {
     #[test]
     fn names_follow_prometheuss_conventions() {
         for metric in all() {
-            assert!(metric.name.starts_with("parlor_"), "{}", metric.name);
+            let is_ours = ["parlor_", "process_"].iter().any(|prefix| metric.name.starts_with(prefix));
+            assert!(is_ours, "{}", metric.name);
             assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
             assert!(metric.help.ends_with('.'), "{}", metric.name);
         }

@@ -68,7 +68,7 @@ impl Purges {
         Some(ended)
     }
 
-    #[cfg(test)]
+    /// How many there are.
     pub(crate) fn len(&self) -> usize {
         lock(&self.queue).ended.len()
     }

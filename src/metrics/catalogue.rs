@@ -8,11 +8,15 @@ pub(crate) mod control;
 pub(crate) mod engine;
 mod labels;
 pub(crate) mod process;
+pub(crate) mod requests;
+pub(crate) mod sessions;
 pub(crate) mod sockets;
+pub(crate) mod storage;
 pub(crate) mod threads;
 
 use super::scrape::Scrape;
 use crate::readings::Readings;
+use parlor_signaling::Stats;
 
 /// The description of a number.
 #[derive(Debug)]
@@ -109,9 +113,12 @@ pub(crate) struct Part {
 }
 
 /// Every part, in the order in which they are shown.
-pub(crate) static PARTS: [Part; 5] = [
+pub(crate) static PARTS: [Part; 8] = [
     Part { title: "Process", metrics: process::ALL },
-    Part { title: "Rooms, sessions and store", metrics: control::ALL },
+    Part { title: "HTTP", metrics: requests::ALL },
+    Part { title: "Rooms and people", metrics: control::ALL },
+    Part { title: "WebSockets and messages", metrics: sessions::ALL },
+    Part { title: "Store, files and webhooks", metrics: storage::ALL },
     Part { title: "Media engine", metrics: engine::ALL },
     Part { title: "Sockets", metrics: sockets::ALL },
     Part { title: "Shard threads", metrics: threads::ALL },
@@ -120,6 +127,17 @@ pub(crate) static PARTS: [Part; 5] = [
 /// Every metric, in the order in which they are shown.
 pub(crate) fn all() -> impl Iterator<Item = &'static Metric> {
     PARTS.iter().flat_map(|part| part.metrics).copied()
+}
+
+/// Adds the signalling's numbers.
+pub(super) fn read_signaling(scrape: &mut Scrape, stats: &Stats) {
+    control::read(scrape, stats);
+    engine::read_signalling(scrape, &stats.join_latency);
+    sessions::read_sockets(scrape, &stats.sockets);
+    sessions::read_messages(scrape, &stats.messages);
+    storage::read_store(scrape, &stats.store);
+    storage::read_files(scrape, &stats.files);
+    storage::read_webhooks(scrape, &stats.webhooks);
 }
 
 /// Adds one shard's numbers; `shard` is its number, for what is told shard by shard.

@@ -2,9 +2,11 @@
 
 use crate::assets;
 use crate::clock::Clock;
+use crate::http::requests::{self, Requests};
 use crate::metrics::Metrics;
 use axum::Router;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{AppendHeaders, IntoResponse};
 use axum::routing::get;
 use parlor_signaling::Signaling;
@@ -41,4 +43,9 @@ pub(super) fn app(signaling: &Signaling, clock: Clock) -> Router {
         .route("/healthz", get(health))
         .route("/readyz", get(move || async move { readiness(&ready.ailments()) }))
         .merge(assets::router())
+}
+
+/// The same with every request counted.
+pub(super) fn counted(app: Router, requests: Requests) -> Router {
+    app.layer(from_fn_with_state(requests, requests::count))
 }
