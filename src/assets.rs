@@ -18,6 +18,8 @@ struct Web;
 const INDEX: &str = "index.html";
 /// The page that shows the REST API.
 const API_DOCS: &str = "api-docs.html";
+/// The page for who administers the server. It shows nothing that the REST API does not tell.
+const ADMIN: &str = "admin.html";
 
 /// Scripts and styles from here only, and pages of others cannot frame this one. Media and pictures may also be made by
 /// the page itself (`blob:`), and the signalling is reached by WebSocket.
@@ -33,12 +35,17 @@ const HEADERS: [(HeaderName, &str); 5] = [
 ];
 
 /// The routes of pages.
-pub(crate) const PAGES: [&str; 3] = ["/", "/r/{room}", "/api/docs"];
+pub(crate) const PAGES: [&str; 4] = ["/", "/r/{room}", "/api/docs", "/admin"];
 
 /// The client's pages and files; everything unknown is 404.
 pub(crate) fn router() -> Router {
-    let [home, room, api] = PAGES;
-    Router::new().route(home, get(index)).route(room, get(index)).route(api, get(api_docs)).fallback_service(get(file))
+    let [home, room, api, administration] = PAGES;
+    Router::new()
+        .route(home, get(index))
+        .route(room, get(index))
+        .route(api, get(api_docs))
+        .route(administration, get(admin))
+        .fallback_service(get(file))
 }
 
 async fn index(headers: HeaderMap) -> Response {
@@ -47,6 +54,10 @@ async fn index(headers: HeaderMap) -> Response {
 
 async fn api_docs(headers: HeaderMap) -> Response {
     serve(API_DOCS, &headers)
+}
+
+async fn admin(headers: HeaderMap) -> Response {
+    serve(ADMIN, &headers)
 }
 
 async fn file(uri: Uri, headers: HeaderMap) -> Response {
@@ -123,7 +134,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_is_served_for_the_root_and_for_rooms() {
-        for path in ["/", "/r/some-room", "/index.html", "/api/docs"] {
+        for path in ["/", "/r/some-room", "/index.html", "/api/docs", "/admin"] {
             let response = get_with(path, None).await;
             assert_eq!(response.status(), StatusCode::OK, "{path}");
             assert_eq!(value(&response, header::CONTENT_TYPE), "text/html; charset=utf-8");

@@ -16,6 +16,7 @@ use crate::outbox::Outbox;
 use crate::participant::Participant;
 use crate::path::Path;
 use crate::room::Room;
+use crate::room_stats::MAX_LISTED_SUBSCRIPTIONS;
 use crate::sdp::Fingerprint;
 use crate::stats::{CloseCause, ShardStats};
 use crate::timer_key::{Wake, participant_key, room_key, wake};
@@ -292,7 +293,7 @@ impl Shard {
 
     fn read_room(&mut self, now: Instant, request: u64, id: RoomId) {
         let room = self.room_ids.get(&id).and_then(|index| self.rooms.get(*index));
-        let stats = Box::new(room.map(|room| room.read(now)).unwrap_or_default());
+        let stats = Box::new(room.map(|room| room.read(now, MAX_LISTED_SUBSCRIPTIONS)).unwrap_or_default());
         self.core.at(now).emit(Event::RoomRead { request, stats });
     }
 

@@ -96,6 +96,10 @@ impl Directory {
         self.by_participant.get(&participant).map(|room| Arc::clone(&room))
     }
 
+    pub(crate) fn room_count(&self) -> usize {
+        self.by_code.len()
+    }
+
     pub(crate) fn participant_count(&self) -> usize {
         self.by_participant.len()
     }

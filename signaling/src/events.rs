@@ -72,6 +72,7 @@ impl Switchboard {
                 self.tell(participant, &ServerMessage::LayerChanged { track_id: TrackRef(track), rid });
             }
             Event::Speakers { room, speakers } => self.on_speakers(room, speakers),
+            Event::RoomRead { request, stats } => self.readings.on_answer(request, stats),
             Event::ChannelOpened { participant, channel: Channel::Chat, opening } => {
                 self.with_member(participant, |member| member.chat.line.open(opening, &member.session));
             }

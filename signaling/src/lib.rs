@@ -37,6 +37,7 @@ mod proxies;
 mod purge;
 mod rate;
 mod readiness;
+mod readings;
 mod requests;
 mod rest;
 mod rights;

@@ -85,7 +85,7 @@ impl Switchboard {
             let removed = self.remove_locked(state, &place, Departure::Kicked, None, permits);
             removed.map_err(|_| Refusal::user_not_found())
         };
-        self.act_on_others(caller, room, Action::Moderate, remove).await
+        self.act_on_others(caller, room, Action::Kick, remove).await
     }
 
     /// Gives a participant another role, for as long as it stays.

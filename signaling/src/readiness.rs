@@ -43,17 +43,21 @@ impl Switchboard {
         }
     }
 
+    /// Since when the store has not answered; `None` while it does.
+    pub(crate) fn store_away_since(&self) -> Option<Timestamp> {
+        let away_since = *lock(&self.store_watch.away_since);
+        away_since.or_else(|| self.journal.health().since)
+    }
+
     /// Why the server cannot do all of its work now; empty when it can.
     pub(crate) fn ailments(&self) -> Vec<String> {
         let mut ailments = Vec::new();
         if self.is_stopping() {
             ailments.push("stopping".to_owned());
         }
-        let away_since = *lock(&self.store_watch.away_since);
-        let journal = self.journal.health();
-        if let Some(since) = away_since.or(journal.since) {
-            ailments
-                .push(format!("store: the database has not answered since {since}, {} writes wait", journal.queued));
+        if let Some(since) = self.store_away_since() {
+            let queued = self.journal.health().queued;
+            ailments.push(format!("store: the database has not answered since {since}, {queued} writes wait"));
         }
         if self.lacks_memory() {
             ailments.push("memory: the process uses as much as it may".to_owned());

@@ -38,6 +38,8 @@ pub(crate) struct Room {
     /// Taken for as long as messages that are not in memory are read or changed in the store. No other lock is held while it
     /// is awaited.
     pub(crate) old_messages: tokio::sync::RwLock<()>,
+    /// When its shard was last asked how it does; taken for as long as that takes.
+    pub(crate) read_at: tokio::sync::Mutex<Option<Instant>>,
     state: Mutex<RoomState>,
 }
 
@@ -105,7 +107,8 @@ impl Room {
             place: None,
         };
         let (changing, old_messages) = (tokio::sync::Mutex::default(), tokio::sync::RwLock::default());
-        Arc::new(Self { key, uid, code, shard, changing, old_messages, state: Mutex::new(state) })
+        let read_at = tokio::sync::Mutex::default();
+        Arc::new(Self { key, uid, code, shard, changing, old_messages, read_at, state: Mutex::new(state) })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, RoomState> {

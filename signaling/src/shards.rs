@@ -104,7 +104,13 @@ impl Shard {
         self.rooms.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn load(&self) -> (usize, usize) {
+    /// The number of its port, UDP and TCP.
+    pub(crate) fn port(&self) -> u16 {
+        self.handle.port
+    }
+
+    /// Participants and rooms on it.
+    pub(crate) fn load(&self) -> (usize, usize) {
         (self.participants.load(Ordering::Relaxed), self.rooms.load(Ordering::Relaxed))
     }
 }

@@ -13,6 +13,7 @@ use crate::protocol::server::{Access, Limits};
 use crate::protocol::{RoomCode, ServerMessage, Timestamp};
 use crate::purge::Purges;
 use crate::readiness::StoreWatch;
+use crate::readings::Readings;
 use crate::rest::Created;
 use crate::room::{Encoded, Room, Surroundings, encode};
 use crate::session::Session;
@@ -34,6 +35,8 @@ pub(crate) struct Switchboard {
     pub(crate) announce: Announce,
     pub(crate) shards: Vec<Shard>,
     pub(crate) directory: Directory,
+    /// What shards are asked of their rooms.
+    pub(crate) readings: Readings,
     pub(crate) store: Arc<dyn Store>,
     /// What is written to the store in the background.
     pub(crate) journal: Arc<Journal>,
@@ -51,6 +54,8 @@ pub(crate) struct Switchboard {
     pub(crate) surroundings: Surroundings,
     /// The number of the next room. Numbers are not reused.
     pub(crate) next_room: AtomicU64,
+    /// When this began.
+    pub(crate) started: Instant,
     /// `true` once the server stops.
     pub(crate) stopping: watch::Sender<bool>,
 }
@@ -77,6 +82,8 @@ impl Switchboard {
             announce,
             shards: shards.into_iter().map(Shard::new).collect(),
             directory: Directory::default(),
+            readings: Readings::default(),
+            started: Instant::now(),
             store,
             store_watch: StoreWatch::default(),
             purges: Purges::default(),

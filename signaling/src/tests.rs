@@ -20,6 +20,7 @@ mod secrecy;
 mod sessions;
 mod settings;
 mod sockets;
+mod stats;
 mod webhooks;
 
 pub(crate) use flaky::FlakyStore;

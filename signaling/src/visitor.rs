@@ -36,7 +36,7 @@ impl Visitor {
         Whence { address: self.address, on_loopback: self.on_loopback }
     }
 
-    fn new(headers: &HeaderMap, address: Option<IpAddr>) -> Self {
+    pub(crate) fn new(headers: &HeaderMap, address: Option<IpAddr>) -> Self {
         // A value that is no text is as good as a foreign one.
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("invalid").to_ascii_lowercase());
         let host: Option<String> = text(HOST);

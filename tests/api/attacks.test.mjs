@@ -1,6 +1,7 @@
 /** What strangers try with a room server, tried on the real one. */
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
+import { request } from 'node:http';
 import test from 'node:test';
 import { Server } from '../e2e/harness/server.mjs';
 import { eventually } from '../e2e/harness/wait.mjs';
@@ -155,6 +156,43 @@ attack('a forged X-Forwarded-For wins nothing', { PARLOR_HTTP__TRUSTED_PROXIES: 
   }
   assert.equal((await create('203.0.113.10')).status, 201, 'others are not affected');
 });
+
+attack('nobody but the owner of its host administers an open server without a token', {}, async (server) => {
+  const { room } = await createRoom(server.url);
+  const guest = await Client.join(server.url, { roomId: room.roomId });
+  const path = `/api/rooms/${room.roomId}`;
+  const attempts = [['GET', '/api/server'], ['GET', '/api/rooms'], ['GET', `${path}/stats`], ['POST', `${path}/users/${guest.joined.participantId}/kick`], ['POST', `${path}/end`]];
+  /** What proxies on this host, and pages of others in the owner's browser, would send. @type {Record<string, string>[]} */
+  const disguises = [
+    { 'x-forwarded-for': '203.0.113.9' }, { 'x-forwarded-for': '127.0.0.1' }, { 'x-forwarded-proto': 'https' }, { forwarded: 'for=127.0.0.1' }, { 'x-real-ip': '127.0.0.1' }, { via: '1.1 x' },
+    { host: 'evil.example' }, { host: 'evil.example:80' }, { host: '127.0.0.1.evil.example' }, { host: '192.0.2.1' },
+    { origin: 'https://evil.example' }, { origin: 'null' }, { origin: 'http://localhost:1' }, { 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' },
+  ];
+  for (const [method, at] of attempts) {
+    for (const disguise of disguises) {
+      const status = await raw(server, method, at, { authorization: 'Bearer loopback', ...disguise });
+      assert.ok([401, 403].includes(status), `${method} ${at} with ${JSON.stringify(disguise)}: ${status}`);
+    }
+  }
+  // The owner does these things and no others.
+  for (const [method, at] of [['DELETE', path], ['PATCH', path], ['GET', `${path}/messages`], ['POST', `${path}/invites`], ['GET', `${path}/sessions`], ['POST', `${path}/users/${guest.joined.participantId}/ban`]]) {
+    assert.equal(await raw(server, method, at, { authorization: 'Bearer loopback' }), 403, `${method} ${at}`);
+  }
+  for (const [method, at] of attempts) assert.equal(await raw(server, method, at, { authorization: 'Bearer loopback' }), 200, `${method} ${at}`);
+  guest.close();
+});
+
+/** A request with headers that `fetch` does not let one set. @param {Server} server @param {string} method @param {string} path @param {Record<string, string>} headers @returns {Promise<number>} the status */
+function raw(server, method, path, headers) {
+  return new Promise((resolve, reject) => {
+    const sent = request(server.url + path, { method, headers }, (response) => {
+      response.resume();
+      response.on('end', () => resolve(response.statusCode ?? 0));
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
+}
 
 attack('files need a right, and their names lead nowhere', {}, async (server) => {
   const { room } = await createRoom(server.url);

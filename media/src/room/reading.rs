@@ -4,16 +4,15 @@ use super::Room;
 use crate::participant::Participant;
 use crate::publication::Publication;
 use crate::room_stats::{
-    MAX_LISTED_SUBSCRIPTIONS, ParticipantStats, PublicationStats, RoomStats, SubscriptionState, SubscriptionStats,
-    TrafficStats, TransportStats,
+    ParticipantStats, PublicationStats, RoomStats, SubscriptionState, SubscriptionStats, TrafficStats, TransportStats,
 };
 use crate::subscription::Subscription;
 use std::time::Instant;
 
 impl Room {
-    /// How everybody in the room does at `now`.
-    pub(crate) fn read(&self, now: Instant) -> RoomStats {
-        let share = MAX_LISTED_SUBSCRIPTIONS / self.participants.len().max(1);
+    /// How everybody in the room does at `now`, with `most` subscriptions of all together.
+    pub(crate) fn read(&self, now: Instant, most: usize) -> RoomStats {
+        let share = most / self.participants.len().max(1);
         let participants = self.participants.iter().map(|(_, participant)| {
             let listed: Vec<_> = self.subscriptions_of(participant).take(share).collect();
             ParticipantStats {

@@ -1,10 +1,18 @@
 //! What always holds of a shard between any two inputs, for simulations to check.
 
 use super::Shard;
+use crate::ids::RoomId;
 use crate::room::Room;
+use crate::room_stats::RoomStats;
 use std::collections::HashSet;
+use std::time::Instant;
 
 impl Shard {
+    /// How a room does, with `most` subscriptions listed of all its people together.
+    pub(crate) fn read_at_most(&self, now: Instant, room: RoomId, most: usize) -> RoomStats {
+        self.rooms[self.room_ids[&room]].read(now, most)
+    }
+
     /// Panics when registers, rooms and counters contradict one another.
     pub(crate) fn check(&self) {
         let members: usize = self.rooms.iter().map(|(_, room)| room.participants.len()).sum();

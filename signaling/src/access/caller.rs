@@ -1,5 +1,6 @@
 //! Who makes a REST request: the bearer token of its `Authorization` header (RFC 6750), understood.
 
+use super::loopback::{self, LOOPBACK};
 use super::{Action, Grant, Identity, Role, Standing, bad_credential, require};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::room::{Room, RoomState};
@@ -7,8 +8,10 @@ use crate::session::{Place, Token};
 use crate::stats::CredentialFault;
 use crate::store::Secret;
 use crate::switchboard::Switchboard;
-use axum::http::HeaderMap;
+use axum::extract::ConnectInfo;
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use std::net::SocketAddr;
 
 /// The first letters of a host secret.
 pub(crate) const HOST_PREFIX: &str = "host_";
@@ -26,15 +29,17 @@ pub(crate) enum Caller {
     Participant(Place),
     /// A token that is verified.
     Token(Box<Grant>),
+    /// The owner of the host that an open server runs on: see [`loopback::check`].
+    Loopback,
 }
 
 impl Caller {
-    /// Who makes the request of these headers.
+    /// Who makes the request.
     ///
     /// # Errors
     /// When there is a credential that is not understood or no longer good: it is never taken for none.
-    pub(crate) fn of(board: &Switchboard, headers: &HeaderMap) -> Result<Self, Refusal> {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
+    pub(crate) fn of(board: &Switchboard, request: &Parts) -> Result<Self, Refusal> {
+        let mut values = request.headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else { return Ok(Self::Nobody) };
         let text = value.to_str().ok().filter(|_| values.next().is_none());
         let bearer =
@@ -53,7 +58,24 @@ impl Caller {
                 bad_credential(CredentialFault::AccessToken, "the access token is not that of a participant")
             });
         }
+        if token == LOOPBACK {
+            return Self::by_loopback(board, request);
+        }
         board.verify(token).map(|grant| Self::Token(Box::new(grant)))
+    }
+
+    fn by_loopback(board: &Switchboard, request: &Parts) -> Result<Self, Refusal> {
+        let bad = |reason: &str| {
+            let rule =
+                "only who asks an open server directly, from the host that it runs on, administers it without a token";
+            bad_credential(CredentialFault::Loopback, &format!("{rule}; {reason}"))
+        };
+        if !board.is_open() {
+            return Err(bad("this server has keys"));
+        }
+        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let checked = loopback::check(peer, request.version, &request.headers, &board.settings.trusted_proxies);
+        checked.map(|()| Self::Loopback).map_err(|reason| bad(&format!("this request does not: {reason}")))
     }
 
     fn by_host_secret(board: &Switchboard, secret: &str) -> Result<Self, Refusal> {
@@ -74,6 +96,7 @@ impl Caller {
                 member.map_or(Standing::Stranger, |member| Standing::Member(member.role))
             }
             Self::Token(grant) => grant.standing(room, state),
+            Self::Loopback => Standing::Loopback,
             Self::Nobody | Self::HostSecret(_) | Self::Participant(_) => Standing::Stranger,
         }
     }
@@ -94,13 +117,28 @@ impl Caller {
     pub(crate) fn token_identity(&self) -> Option<&Identity> {
         match self {
             Self::Token(grant) => Some(&grant.identity),
-            Self::Nobody | Self::HostSecret(_) | Self::Participant(_) => None,
+            Self::Nobody | Self::HostSecret(_) | Self::Participant(_) | Self::Loopback => None,
         }
     }
 
     /// Whether the caller administers the server.
     pub(crate) fn is_admin(&self) -> bool {
         matches!(self, Self::Token(grant) if grant.admin)
+    }
+
+    /// Whether the caller may look after the server as a whole, as an administrator or from its own host.
+    ///
+    /// # Errors
+    /// `unauthorized` without a credential, `forbidden` with another one. `what` says what it wanted, as in "list all rooms".
+    pub(crate) fn require_server(&self, what: &str) -> Result<(), Refusal> {
+        match self {
+            Self::Loopback => Ok(()),
+            Self::Token(grant) if grant.admin => Ok(()),
+            Self::Nobody => {
+                Err(Refusal::new(ErrorCode::Unauthorized, format!("to {what} an administrator's token is needed")))
+            }
+            _ => Err(Refusal::new(ErrorCode::Forbidden, format!("only administrators may {what}"))),
+        }
     }
 
     /// Whether the caller may create rooms: on an open server everybody, within its limits; else whose token says so.

@@ -7,6 +7,7 @@ mod caller;
 mod crypto;
 mod grant;
 mod keys;
+mod loopback;
 mod request;
 mod table;
 mod token;
@@ -112,6 +113,8 @@ impl Role {
 pub(crate) enum Standing {
     /// Administers the server.
     Admin,
+    /// Administers an open server from its own host: see [`loopback`].
+    Loopback,
     /// In the room, or by a credential of this room.
     Member(Role),
     /// Waits to be let in.

@@ -37,6 +37,7 @@ macro_rules! actions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Column {
     Admin,
+    Loopback,
     Host,
     Speaker,
     Listener,
@@ -46,9 +47,9 @@ enum Column {
 
 actions! {
     /// See the settings and how many people are in.
-    SeeRoom = "see the room": Admin Host Speaker Listener Lobby Stranger;
+    SeeRoom = "see the room": Admin Loopback Host Speaker Listener Lobby Stranger;
     /// See who is in.
-    SeeUsers = "see who is in": Admin Host Speaker Listener;
+    SeeUsers = "see who is in": Admin Loopback Host Speaker Listener;
     /// Read the chat.
     ReadMessages = "read messages": Admin Host Speaker Listener;
     /// Write in the chat, react, show as writing.
@@ -72,21 +73,26 @@ actions! {
     /// Delete the room.
     DeleteRoom = "delete the room": Admin Host;
     /// End the call.
-    EndRoom = "end the call": Admin Host;
-    /// Mute, remove, ban, give another role.
-    Moderate = "mute, kick, ban, promote": Admin Host;
+    EndRoom = "end the call": Admin Loopback Host;
+    /// Put somebody out, who may come back.
+    Kick = "kick": Admin Loopback Host;
+    /// Mute, ban, give another role.
+    Moderate = "mute, ban, promote": Admin Host;
     /// Admit from the lobby, or not.
     ManageLobby = "admit from the lobby": Admin Host;
     /// Make, list and withdraw invites and tokens.
     Invite = "make invites and tokens": Admin Host;
     /// See who was in, when, and why they left.
     SeeSessions = "see past sessions": Admin Host;
+    /// See how well media gets through.
+    SeeStats = "see the quality": Admin Loopback Host;
 }
 
 impl Column {
     fn of(standing: Standing) -> Self {
         match standing {
             Standing::Admin => Self::Admin,
+            Standing::Loopback => Self::Loopback,
             Standing::Member(Role::Host) => Self::Host,
             Standing::Member(Role::Speaker) => Self::Speaker,
             Standing::Member(Role::Listener) => Self::Listener,
@@ -118,8 +124,9 @@ mod tests {
     use super::*;
 
     /// The columns of the table in the document, in its order.
-    const STANDINGS: [(&str, Standing); 6] = [
+    const STANDINGS: [(&str, Standing); 7] = [
         ("administrator", Standing::Admin),
+        ("loopback", Standing::Loopback),
         ("host", Standing::Member(Role::Host)),
         ("speaker", Standing::Member(Role::Speaker)),
         ("listener", Standing::Member(Role::Listener)),
@@ -166,5 +173,6 @@ mod tests {
             assert_eq!(refused(standing), ErrorCode::Forbidden);
         }
         assert!(require(Standing::Admin, Action::DeleteRoom).is_ok());
+        assert_eq!(refused(Standing::Loopback), ErrorCode::Forbidden);
     }
 }

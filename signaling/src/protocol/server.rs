@@ -11,6 +11,7 @@ use super::track::{Participant, Source, Track};
 use crate::access::{Identity, Role};
 use crate::protocol::FileId;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The version of the protocol that `hello` tells.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -322,7 +323,7 @@ pub enum ServerMessage {
 }
 
 /// What it takes to get into a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
     /// To know its id.
@@ -496,7 +497,7 @@ pub enum MediaState {
 }
 
 /// What carries media.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MediaProtocol {
     /// UDP.

@@ -4,7 +4,7 @@ use super::query::{Asked, limit};
 use super::{Board, Routes};
 use crate::access::Caller;
 use crate::problem::Problem;
-use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::error::Refusal;
 use crate::protocol::{RoomView, Timestamp};
 use crate::store::RoomUid;
 use axum::extract::State;
@@ -13,6 +13,7 @@ use axum::{Json, Router};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 /// The longest text that is searched for: the longest id, or name.
@@ -42,6 +43,9 @@ pub(super) struct Search {
     /// Only rooms of which the id or the name contains this, in any case.
     #[param(max_length = 64)]
     q: Option<String>,
+    /// Only rooms with somebody in them.
+    #[serde(default)]
+    live: bool,
 }
 
 /// A page of rooms, the oldest first.
@@ -51,6 +55,8 @@ struct RoomsBody {
     /// Always `true`.
     success: bool,
     rooms: Vec<RoomView>,
+    /// How many tracks are published in each of these rooms, by the room's id; rooms without are left out.
+    track_counts: BTreeMap<String, usize>,
     /// For the next page; `null` on the last one.
     next_cursor: Option<String>,
 }
@@ -69,7 +75,7 @@ async fn list_rooms(
     caller: Caller,
     Asked(search): Asked<Search>,
 ) -> Result<Json<RoomsBody>, Problem> {
-    require_admin(&caller)?;
+    caller.require_server("list all rooms")?;
     let limit = limit(search.limit)?;
     let after = search.cursor.as_deref().map(parse_cursor).transpose()?;
     let wanted = search.q.unwrap_or_default();
@@ -77,32 +83,26 @@ async fn list_rooms(
         return Err(Refusal::field("q", format!("`q` may have {MAX_SEARCH_CHARS} characters at most")).into());
     }
     let wanted = wanted.to_lowercase();
-    let mut rooms: Vec<(Place, RoomView)> = Vec::new();
+    let mut rooms: Vec<(Place, RoomView, usize)> = Vec::new();
     for room in board.directory.rooms() {
         let state = room.lock();
         let place = (state.record.created_at, room.uid);
         let name = state.record.settings.name.as_deref().unwrap_or_default();
         let is_wanted = room.code.as_str().contains(&wanted) || name.to_lowercase().contains(&wanted);
+        let is_wanted = is_wanted && (!search.live || state.count() > 0);
         if is_wanted && after.is_none_or(|after| place > after) {
-            rooms.push((place, state.view(true)));
+            let tracks = state.members.iter().map(|member| member.tracks.len()).sum();
+            rooms.push((place, state.view(caller.is_admin()), tracks));
         }
     }
-    rooms.sort_by_key(|&(place, _)| place);
+    rooms.sort_by_key(|&(place, ..)| place);
     let more = rooms.len() > limit;
     rooms.truncate(limit);
-    let next_cursor = rooms.last().filter(|_| more).map(|&(place, _)| cursor(place));
-    let rooms = rooms.into_iter().map(|(_, view)| view).collect();
-    Ok(Json(RoomsBody { success: true, rooms, next_cursor }))
-}
-
-fn require_admin(caller: &Caller) -> Result<(), Refusal> {
-    match caller {
-        caller if caller.is_admin() => Ok(()),
-        Caller::Nobody => {
-            Err(Refusal::new(ErrorCode::Unauthorized, "to list all rooms an administrator's token is needed"))
-        }
-        _ => Err(Refusal::new(ErrorCode::Forbidden, "only administrators may list all rooms")),
-    }
+    let next_cursor = rooms.last().filter(|_| more).map(|&(place, ..)| cursor(place));
+    let with_tracks = rooms.iter().filter(|&&(.., tracks)| tracks > 0);
+    let track_counts = with_tracks.map(|(_, view, tracks)| (view.room_id.to_string(), *tracks)).collect();
+    let rooms = rooms.into_iter().map(|(_, view, _)| view).collect();
+    Ok(Json(RoomsBody { success: true, rooms, track_counts, next_cursor }))
 }
 
 fn cursor((created_at, uid): Place) -> String {

@@ -15,6 +15,8 @@ mod path;
 mod people;
 pub(crate) mod query;
 mod rooms;
+mod server;
+mod stats;
 mod tokens;
 mod wishes;
 
@@ -57,6 +59,8 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
         .merge(list::routes())
         .merge(messages::routes())
         .merge(people::routes())
+        .merge(stats::routes())
+        .merge(server::routes())
         .merge(moderation::routes())
         .merge(lobby::routes())
         .merge(invites::routes())
@@ -77,11 +81,13 @@ pub(crate) fn description(bounds: RoomBounds) -> OpenApi {
         rooms::api(),
         messages::api(),
         people::api(),
+        stats::api(),
         moderation::api(),
         lobby::api(),
         tokens::api(),
         invites::api(),
         files::api(),
+        server::api(),
         Api::openapi(),
     ];
     openapi::describe(subjects, bounds)
@@ -136,7 +142,7 @@ impl FromRequestParts<Arc<Switchboard>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, board: &Arc<Switchboard>) -> Result<Self, Problem> {
-        Ok(Self::of(board, &parts.headers)?)
+        Ok(Self::of(board, parts)?)
     }
 }
 

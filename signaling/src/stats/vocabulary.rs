@@ -174,6 +174,8 @@ words! {
         HostSecret = "host_secret";
         /// An access token of nobody who is there.
         AccessToken = "access_token";
+        /// A request that asks for the rights of the server's own host and does not come from it.
+        Loopback = "loopback";
     }
 }
 

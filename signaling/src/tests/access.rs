@@ -3,6 +3,7 @@
 use super::house::{House, answer, with_policy};
 use crate::access::{Action, Caller, KeySources, Keys, Role, Standing};
 use crate::limits::Rates;
+use crate::protocol::Refusal;
 use crate::rate::Rate;
 use crate::room::Room;
 use crate::session::Token;
@@ -78,9 +79,16 @@ async fn house() -> House {
     house
 }
 
+/// Who makes a request of these headers.
+fn caller(house: &House, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    let (mut request, ()) = Request::new(()).into_parts();
+    request.headers = headers.clone();
+    Caller::of(house.board(), &request)
+}
+
 fn standing(house: &House, code: &str, credential: &str) -> Standing {
     let room = room(house, code);
-    let caller = Caller::of(house.board(), &bearer(credential)).unwrap_or_else(|refusal| panic!("{refusal:?}"));
+    let caller = caller(house, &bearer(credential)).unwrap_or_else(|refusal| panic!("{refusal:?}"));
     let state = room.lock();
     caller.standing(&room, &state)
 }
@@ -134,7 +142,7 @@ async fn each_mode_takes_its_own_credentials() {
     let secret = format!("host_{}", "ab".repeat(32));
     let token = token(&keyed, for_room("abc", Role::Host));
     let refused = |house: &House, headers: &HeaderMap| {
-        Caller::of(house.board(), headers).err().map(|refusal| refusal.message).unwrap_or_default()
+        caller(house, headers).err().map(|refusal| refusal.message).unwrap_or_default()
     };
     assert_eq!(refused(&open, &bearer(&secret)), "");
     assert_eq!(refused(&keyed, &bearer(&secret)), "this server takes no host secrets: it has keys, show a token");
@@ -169,7 +177,7 @@ async fn who_may_create_rooms_is_in_the_token() {
     assert!(Caller::Nobody.may_create_rooms(open.board()).is_ok());
     let code = |request: Option<TokenRequest>| {
         let headers = request.map(|request| bearer(&token(&keyed, request))).unwrap_or_default();
-        let caller = Caller::of(keyed.board(), &headers).unwrap();
+        let caller = caller(&keyed, &headers).unwrap();
         caller.may_create_rooms(keyed.board()).err().map(|refusal| refusal.code.as_str())
     };
     assert_eq!(code(None), Some("unauthorized"));

@@ -10,12 +10,14 @@ use crate::visitor::Whence;
 use crate::{Announce, Policy, Settings, ShardHandle, Signaling, Storage};
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use parlor_media::command::{Command, Event};
 use parlor_media::ids::ParticipantId;
 use serde_json::{Value, json};
 use std::hash::{Hash, Hasher};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -85,15 +87,19 @@ impl House {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> (StatusCode, HeaderMap, Value) {
-        let mut builder = Request::builder().method(method).uri(path).header("host", "localhost:8080");
-        for (name, value) in headers {
-            builder = builder.header(*name, *value);
-        }
-        let request = match body {
-            Some(body) => builder.header("content-type", "application/json").body(Body::from(body.to_string())),
-            None => builder.body(Body::empty()),
-        };
-        answer(self.signaling.router(), request.unwrap()).await
+        answer(self.signaling.router(), build(method, path, headers, body)).await
+    }
+
+    /// A request by who administers an open server from its host.
+    pub(super) async fn request_on_loopback(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, HeaderMap, Value) {
+        let mut request = build(method, path, &[("authorization", "Bearer loopback")], body);
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 50_000))));
+        answer(self.signaling.router(), request).await
     }
 
     /// Creates a room; returns the `Authorization` of its host.
@@ -151,6 +157,18 @@ impl House {
         let name = |command| format!("{command:?}").split([' ', '{']).next().unwrap().to_owned();
         self.take_commands().into_iter().map(name).collect()
     }
+}
+
+fn build(method: &str, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Request<Body> {
+    let mut builder = Request::builder().method(method).uri(path).header("host", "localhost:8080");
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    let request = match body {
+        Some(body) => builder.header("content-type", "application/json").body(Body::from(body.to_string())),
+        None => builder.body(Body::empty()),
+    };
+    request.unwrap()
 }
 
 pub(super) async fn answer(router: Router, request: Request<Body>) -> (StatusCode, HeaderMap, Value) {

@@ -11,6 +11,7 @@ mod loss;
 mod moderating;
 mod moving;
 mod negotiating;
+mod reading;
 mod resending;
 mod restarting;
 mod simulcasting;
