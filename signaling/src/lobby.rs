@@ -151,7 +151,7 @@ impl Switchboard {
     /// Lets somebody in who waits. The room's lock is held.
     ///
     /// # Errors
-    /// `user-not-found` when nobody of that id waits (any more), `room-full`.
+    /// `user-not-found` when nobody of that id waits (any more), `room-full`, `draining`, `server-full`.
     pub(crate) fn admit(
         &self,
         room: &Arc<Room>,
@@ -171,6 +171,7 @@ impl Switchboard {
             return Err(Refusal::user_not_found());
         }
         check_space(state, &waiting.arrival)?;
+        self.check_call(state)?;
         self.check_capacity()?;
         let Waiting { arrival, role, .. } = state.lobby.take(participant).ok_or_else(Refusal::user_not_found)?;
         state.tell_lobby_left(participant);

@@ -15,6 +15,8 @@ pub struct Stats {
     pub detached: usize,
     /// Sockets now.
     pub sockets: usize,
+    /// Whether the server is about to end and begins no new calls.
+    pub draining: bool,
     /// Whether the store takes writes.
     pub store_available: bool,
     /// Writes that wait for the store.

@@ -2,6 +2,7 @@
 
 use crate::access::Grant;
 use crate::directory::Directory;
+use crate::draining::Drain;
 use crate::files::Files;
 use crate::gate::Gate;
 use crate::idempotency::Answers;
@@ -46,6 +47,8 @@ pub(crate) struct Switchboard {
     pub(crate) surroundings: Surroundings,
     /// The number of the next room. Numbers are not reused.
     pub(crate) next_room: AtomicU64,
+    /// Whether the server is about to stop.
+    pub(crate) drain: Drain,
     /// `true` once the server stops.
     pub(crate) stopping: watch::Sender<bool>,
 }
@@ -75,6 +78,7 @@ impl Switchboard {
             created: Answers::new(),
             counters: Counters::new(),
             next_room: AtomicU64::new(1),
+            drain: Drain::default(),
             stopping: watch::Sender::new(false),
         }
     }
@@ -147,6 +151,7 @@ impl Switchboard {
             participants: self.directory.participant_count(),
             detached: rooms.iter().map(detached).sum(),
             sockets: self.gate.sockets(),
+            draining: self.drain.seconds_left().is_some(),
             store_available: journal.available,
             store_queue: journal.queued,
             store_writes_lost: journal.dropped,

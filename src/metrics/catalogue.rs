@@ -56,6 +56,7 @@ metrics! {
     ROOMS = Gauge "parlor_rooms", "Rooms.";
     PARTICIPANTS = Gauge "parlor_participants", "Participants, those whose connection is lost and may resume included.";
     DETACHED = Gauge "parlor_participants_detached", "Participants whose connection is lost and may resume.";
+    DRAINING = Gauge "parlor_draining", "1 while the server is about to end and begins no new calls.";
     WEBSOCKETS = Gauge "parlor_websockets", "WebSocket connections.";
     ROOMS_CREATED = Counter "parlor_rooms_created_total", "Rooms created.";
     JOINS = Counter "parlor_joins_total", "Joins.";
@@ -111,6 +112,7 @@ pub(super) fn read_signaling(scrape: &mut Scrape, stats: &Stats) {
     scrape.add(&ROOMS, &[], stats.rooms as u64);
     scrape.add(&PARTICIPANTS, &[], stats.participants as u64);
     scrape.add(&DETACHED, &[], stats.detached as u64);
+    scrape.add(&DRAINING, &[], stats.draining.into());
     scrape.add(&WEBSOCKETS, &[], stats.sockets as u64);
     scrape.add(&ROOMS_CREATED, &[], stats.rooms_created);
     scrape.add(&JOINS, &[], stats.joins);

@@ -1,39 +1,20 @@
 //! What the web server serves.
 
 use crate::assets;
-use crate::clock::Clock;
+use crate::health::Health;
 use crate::metrics::Metrics;
 use axum::Router;
-use axum::http::{StatusCode, header};
-use axum::response::{AppendHeaders, IntoResponse};
 use axum::routing::get;
 use parlor_signaling::Signaling;
-
-/// 200 while the server can do all of its work, else 503 with the reasons why not.
-fn readiness(ailments: &[String]) -> impl IntoResponse + use<> {
-    let (status, retry) = match ailments {
-        [] => (StatusCode::OK, None),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, Some([(header::RETRY_AFTER, "5")])),
-    };
-    let body = serde_json::json!({ "ready": ailments.is_empty(), "reasons": ailments });
-    (status, retry.map(AppendHeaders), [(header::CACHE_CONTROL, "no-store")], axum::Json(body))
-}
+use std::time::Instant;
 
 /// Pages, REST, signalling, health and metrics.
-pub(super) fn app(signaling: &Signaling, metrics: Metrics, clock: Clock) -> Router {
-    let (control, ready) = (signaling.clone(), signaling.clone());
-    let health = move || async move {
-        let body = format!(
-            "{{\"status\":\"ok\",\"version\":\"{}\",\"uptimeSeconds\":{}}}\n",
-            env!("CARGO_PKG_VERSION"),
-            clock.uptime(clock.now()).as_secs()
-        );
-        ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body)
-    };
+pub(super) fn app(signaling: &Signaling, metrics: Metrics, health: Health) -> Router {
+    let (control, work, life) = (signaling.clone(), signaling.clone(), health.clone());
     signaling
         .router()
-        .route("/healthz", get(health))
-        .route("/readyz", get(move || async move { readiness(&ready.ailments()) }))
+        .route("/healthz", get(move || async move { life.liveness(Instant::now()) }))
+        .route("/readyz", get(move || async move { health.readiness(Instant::now(), work.ailments()) }))
         .route("/metrics", get(move || async move { metrics.response(&control.stats()) }))
         .merge(assets::router())
 }

@@ -4,9 +4,11 @@
 //! plane. Each part is bounded, so that none starves the others; what is left over makes the next tick follow at once.
 
 use super::ShardSockets;
+use super::orders::Orders;
 use super::outlet::Outlet;
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::heartbeat::Heartbeat;
 use crate::net::tcp::TcpPaths;
 use crate::net::{Drained, Egress, Ingress};
 use crate::readings::{Board, BodyStats, Readings};
@@ -14,8 +16,6 @@ use mio::{Events, Poll, Token};
 use parlor_media::command::Command;
 use parlor_media::command::Event;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -33,7 +33,7 @@ const MAX_COMMANDS: usize = 64;
 /// Batches received in a tick, from UDP and from TCP each.
 const MAX_BATCHES: usize = 4;
 
-/// How often the readings are hung out.
+/// How often the readings are hung out, and the heart beats.
 const READINGS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// When to try again to hand events to a control plane that is behind.
@@ -56,7 +56,8 @@ pub(super) struct Body {
     /// The last tick left something undone.
     busy: bool,
     restarts: u64,
-    stop: Arc<AtomicBool>,
+    heartbeat: Heartbeat,
+    orders: Orders,
 }
 
 impl Body {
@@ -69,7 +70,8 @@ impl Body {
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<Event>,
         board: Board,
-        stop: Arc<AtomicBool>,
+        heartbeat: Heartbeat,
+        orders: Orders,
     ) -> Self {
         let egress = Egress::new(&sockets.udp, gso);
         let (port, ipv6, tcp) = (sockets.port(), sockets.has_ipv6(), sockets.tcp.is_some());
@@ -88,7 +90,8 @@ impl Body {
             udp_readable: true,
             busy: true,
             restarts: 0,
-            stop,
+            heartbeat,
+            orders,
         }
     }
 
@@ -97,7 +100,7 @@ impl Body {
     }
 
     pub(super) fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
+        self.orders.is_to_stop()
     }
 
     /// Ticks until the thread is to stop.
@@ -146,6 +149,7 @@ impl Body {
     }
 
     fn tick<E: Engine>(&mut self, now: Instant, engine: &mut E) {
+        assert!(!self.orders.take_panic(), "a fault was ordered, by SIGUSR2");
         self.busy = false;
         self.take_commands(now, engine);
         self.receive_udp(now, engine);
@@ -240,6 +244,7 @@ impl Body {
             return;
         }
         self.readings_due = now + READINGS_INTERVAL;
+        self.heartbeat.beat(now);
         self.board.publish(&Readings {
             engine: engine.stats(),
             ingress: self.ingress.stats(),
