@@ -1,7 +1,8 @@
-//! The `parlor` command: reads the configuration, starts the server, and stops it on SIGINT or SIGTERM.
+//! The `parlor` command: reads the configuration, starts the server, and ends it when signals ask for that.
 
 use anyhow::Context;
 use parlor::cli::{Invocation, invocation};
+use parlor::faults;
 use parlor::server::Server;
 use parlor::signals::{Request, Signals};
 use parlor_config::Config;
@@ -9,16 +10,18 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let environment = std::env::vars_os()
+    let mut environment: Vec<_> = std::env::vars_os()
         .map(|(name, text)| (name.to_string_lossy().into_owned(), text.to_string_lossy().into_owned()))
         .collect();
+    // It is no part of the configuration.
+    environment.retain(|(name, _)| name != faults::VARIABLE);
     let result = match invocation(std::env::args_os(), environment) {
-        Ok(Invocation::Print(text)) => print(&text),
+        Ok(Invocation::Print(text)) => print(&text).map(|()| ExitCode::SUCCESS),
         Ok(Invocation::Serve(config)) => serve(&config),
         Err(error) => Err(error.into()),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // The one line that a failed start leaves, also when logs go elsewhere. Nothing can be done if it fails.
             let _ = writeln!(io::stderr(), "parlor: {error:#}");
@@ -27,7 +30,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(config: &Config) -> anyhow::Result<()> {
+/// Serves to the end; the code tells whether calls were cut.
+fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     parlor::logging::start(&config.log);
     parlor_signaling::install_cryptography();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -38,18 +42,29 @@ fn serve(config: &Config) -> anyhow::Result<()> {
     runtime.block_on(async {
         let mut signals = Signals::catch().context("cannot listen for signals")?;
         // A start may wait for its database.
-        let server = tokio::select! {
+        let mut server = tokio::select! {
             server = Server::start(config) => server?,
-            () = stop(&mut signals) => return Ok(()),
+            () = end(&mut signals) => return Ok(ExitCode::SUCCESS),
         };
+        arm_fault(&mut server)?;
         print(&format!("Parlor is ready: open {}\n", server.url()))?;
-        server.run(stop(&mut signals)).await.context("the web server failed")
+        let ending = server.run(signals.into_requests()).await.context("the web server failed")?;
+        Ok(ExitCode::from(ending.exit_code()))
     })
 }
 
-/// Done when the process is asked to end.
-async fn stop(signals: &mut Signals) {
+/// Done when the process is asked to end, one way or the other.
+async fn end(signals: &mut Signals) {
     while signals.next().await == Request::Reload {}
+}
+
+/// Makes the server ready for the fault that a test wants of it, if there is one.
+fn arm_fault(server: &mut Server) -> anyhow::Result<()> {
+    #[cfg(unix)]
+    if let Some(shard) = std::env::var_os(faults::VARIABLE) {
+        server.arm_fault(&shard.to_string_lossy())?;
+    }
+    Ok(())
 }
 
 /// Prints to standard output. A reader that went away is no failure.

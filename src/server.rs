@@ -3,6 +3,7 @@
 //! [`Server::start`] claims everything that can be refused (ports, entropy, threads) before anything serves, so that a
 //! start either succeeds or leaves nothing behind. [`Server::run`] serves until it is told to stop.
 
+mod ending;
 mod routes;
 mod settings;
 mod shards;
@@ -10,15 +11,18 @@ mod shards;
 pub use settings::keys;
 
 use crate::clock::Clock;
+use crate::drain::Ending;
+use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::shard_thread::{ShardSockets, ShardThread};
+use crate::signals::Request;
 use crate::{http, memory};
 use axum::Router;
 use parlor_config::{Config, StoreConfig};
 use parlor_media::command::Event;
 use parlor_media::transport::IdentityError;
 use parlor_signaling::{KeyError, OpenError, Settings, ShardHandle, Signaling, Storage, StoreError, StoreUrl};
-use std::future::{Future, pending};
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,8 +33,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// How long the signalling may take to stop: it allows clients and the store three seconds each.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(7);
+/// How long the signalling may take to stop: it allows clients and the store three seconds.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(4);
 
 /// How long running HTTP requests may take after that.
 const REQUEST_PATIENCE: Duration = Duration::from_millis(500);
@@ -127,6 +131,8 @@ pub struct Server {
     address: SocketAddr,
     app: Router,
     max_connections: usize,
+    /// How long calls may go on after a request to drain.
+    drain_bound: Duration,
     signaling: Signaling,
     shards: Vec<ShardThread>,
     tasks: JoinSet<()>,
@@ -162,7 +168,8 @@ impl Server {
         let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
         let requests = metrics.requests().clone();
         let metrics = routes::metrics(&signaling, metrics);
-        let mut app = routes::app(&signaling, clock);
+        let health = Health::new(clock, ends.shards.iter().map(ShardThread::heartbeat).collect());
+        let mut app = routes::app(&signaling, health);
         let mut tasks = start_tasks(&signaling, ends.events, ends.lost);
         match metrics_listener {
             // Until the very end: how a stop goes is of interest, too.
@@ -177,7 +184,8 @@ impl Server {
             tracing::warn!("rooms are open: whoever knows a room's id can join it; set auth.keys to require tokens");
         }
         let max_connections = config.limits.max_connections as usize;
-        Ok(Self { listener, address, app, max_connections, signaling, shards: ends.shards, tasks })
+        let drain_bound = Duration::from_secs(config.shutdown.drain_seconds.into());
+        Ok(Self { listener, address, app, max_connections, drain_bound, signaling, shards: ends.shards, tasks })
     }
 
     /// Where it listens.
@@ -196,20 +204,30 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Serves until `stop` is done. Then clients are told, requests may end, and the shards are stopped: all of that takes
-    /// a few seconds at most.
+    /// Lets SIGUSR2 make a shard panic; see [`crate::faults`].
+    ///
+    /// # Errors
+    /// When that is no shard's index.
+    #[cfg(unix)]
+    pub fn arm_fault(&mut self, shard: &str) -> anyhow::Result<()> {
+        self.tasks.spawn(crate::faults::arm(&self.shards, shard)?);
+        Ok(())
+    }
+
+    /// Serves until it is asked to end, and calls had their time. Then clients are told, requests may end, and the shards are
+    /// stopped: all of that takes a few seconds at most.
     ///
     /// # Errors
     /// When the web server ends by itself.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) -> io::Result<()> {
+    pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) -> io::Result<Ending> {
         let (close, closed) = oneshot::channel::<()>();
         let serve = http::serve(self.listener, self.app, self.max_connections, async { drop(closed.await) });
         let mut serving = tokio::spawn(serve);
-        tokio::select! {
-            () = stop => {}
-            ended = &mut serving => return ended.map_err(io::Error::other),
-        }
-        tracing::info!("stopping");
+        let ending = tokio::select! {
+            ending = ending::until_end(&self.signaling, self.drain_bound, &mut requests) => ending,
+            ended = &mut serving => return Err(ended.err().map_or_else(|| io::Error::other("it ended"), io::Error::other)),
+        };
+        tracing::info!(rooms = ending.cut.rooms, participants = ending.cut.participants, "{ending}");
         if timeout(SHUTDOWN_PATIENCE, self.signaling.shutdown()).await.is_err() {
             tracing::warn!("the signalling did not stop in time");
         }
@@ -220,7 +238,7 @@ impl Server {
         self.tasks.shutdown().await;
         // Joins threads, which end within a tick.
         drop(self.shards);
-        Ok(())
+        Ok(ending)
     }
 }
 

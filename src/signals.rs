@@ -9,6 +9,10 @@
 //! What a second request means is the business of who answers them.
 
 use std::io;
+use tokio::sync::mpsc;
+
+/// Requests that wait to be answered; whoever asks more often is answered for those.
+const REQUESTS: usize = 8;
 
 /// What somebody asks of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,16 @@ pub struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     hangup: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// The requests from here on, one after the other. To be called on a runtime.
+    #[must_use]
+    pub fn into_requests(mut self) -> mpsc::Receiver<Request> {
+        let (sender, requests) = mpsc::channel(REQUESTS);
+        tokio::spawn(async move { while sender.send(self.next().await).await.is_ok() {} });
+        requests
+    }
 }
 
 #[cfg(unix)]

@@ -236,6 +236,12 @@ pub const KNOBS: &[Knob] = &[
         field: |c| Field::Number32(&mut c.session.resume_grace_seconds, 1..=3_600),
     },
     Knob {
+        key: "shutdown.drain_seconds",
+        help: "Seconds for which calls may go on after SIGTERM; 0 cuts them at once",
+        placeholder: "SECONDS",
+        field: |c| Field::Number32(&mut c.shutdown.drain_seconds, 0..=86_400),
+    },
+    Knob {
         key: "store.url",
         help: "Database: memory:, sqlite:PATH, mongodb://... or mongodb+srv://...",
         placeholder: "URL",

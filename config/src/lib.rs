@@ -48,6 +48,8 @@ pub struct Config {
     pub room: RoomConfig,
     /// The life of signalling sessions.
     pub session: SessionConfig,
+    /// The end of the server.
+    pub shutdown: ShutdownConfig,
     /// The database.
     pub store: StoreConfig,
     /// Shared files.
@@ -167,6 +169,13 @@ pub struct LimitsConfig {
 pub struct RoomConfig {
     /// Seconds after which a room that nobody is in ends.
     pub empty_timeout_seconds: u32,
+}
+
+/// `[shutdown]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShutdownConfig {
+    /// Seconds for which calls may go on after SIGTERM; 0: they are cut at once.
+    pub drain_seconds: u32,
 }
 
 /// `[session]`
@@ -301,6 +310,12 @@ impl Default for LimitsConfig {
 impl Default for RoomConfig {
     fn default() -> Self {
         Self { empty_timeout_seconds: 300 }
+    }
+}
+
+impl Default for ShutdownConfig {
+    fn default() -> Self {
+        Self { drain_seconds: 25 }
     }
 }
 

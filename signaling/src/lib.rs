@@ -17,6 +17,7 @@ mod change;
 mod chat;
 mod directory;
 mod directory_of_data;
+mod draining;
 mod events;
 mod files;
 mod gate;
@@ -60,9 +61,11 @@ mod ws;
 mod tests;
 
 pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES, TokenRequest};
+pub use draining::Calls;
 pub use files::{FileSettings, FileStorage};
 pub use limits::Rates;
 pub use rate::Rate;
+pub use readiness::{Ailment, Reason};
 pub use settings::{Announce, Policy, Settings};
 pub use shards::ShardHandle;
 pub use stats::{
@@ -85,14 +88,11 @@ use switchboard::Switchboard;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-/// How long a stop waits for clients to be told.
+/// How long a stop waits for clients to be told, and for the store at the same time.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Before another attempt to remove files of rooms that are gone.
 const ORPHANS_PAUSE: Duration = Duration::from_secs(60);
-
-/// How long a stop waits for the store.
-const FLUSH_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Gives TLS connections of this process, to webhooks and clouds, their cryptography. Repeating it is harmless; what the process
 /// has chosen otherwise stays.
@@ -158,9 +158,9 @@ impl Signaling {
         self.board.watch_store().await;
     }
 
-    /// Why the server cannot do all of its work now, in a few words each; empty when it can.
+    /// Why the server takes on no new work now; empty when it does.
     #[must_use]
-    pub fn ailments(&self) -> Vec<String> {
+    pub fn ailments(&self) -> Vec<Ailment> {
         self.board.ailments()
     }
 
@@ -222,17 +222,34 @@ impl Signaling {
         }
     }
 
-    /// Refuses newcomers, tells every client that the server stops, and waits, for a few seconds
-    /// at most, until they were told and what is to be kept is stored.
+    /// No call begins any more, and everybody in one is told that the server ends after `bound` at the latest.
+    pub fn drain(&self, bound: Duration) {
+        self.board.drain(bound);
+    }
+
+    /// The calls that are on now.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.board.calls()
+    }
+
+    /// Waits until no call is on. One may wait at a time.
+    pub async fn until_no_calls(&self) {
+        self.board.until_no_calls().await;
+    }
+
+    /// Refuses newcomers, tells every client that the server stops, and waits, for three seconds at most, until they were told and
+    /// what is to be kept is stored.
     pub async fn shutdown(&self) {
         // Rooms first: their members' last message is queued before their sockets learn of the stop. Then those that came in between.
         self.leave_all_rooms();
         self.board.stopping.send_replace(true);
         self.leave_all_rooms();
-        if timeout(SHUTDOWN_PATIENCE, self.board.gate.until_empty()).await.is_err() {
+        let told = timeout(SHUTDOWN_PATIENCE, self.board.gate.until_empty());
+        let (told, cut) = tokio::join!(told, self.board.journal.drain(SHUTDOWN_PATIENCE));
+        if told.is_err() {
             tracing::warn!(sockets = self.board.gate.sockets(), "some sockets did not close in time");
         }
-        let cut = self.board.journal.drain(FLUSH_PATIENCE).await;
         if cut > 0 {
             tracing::error!(writes = cut, "the store did not take everything in time: chat and session logs are cut");
         }

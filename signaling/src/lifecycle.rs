@@ -42,6 +42,7 @@ impl Switchboard {
         if self.is_stopping() {
             return Err(Refusal::busy());
         }
+        self.check_draining()?;
         let code = record.code.clone();
         let exists = || Refusal::new(ErrorCode::RoomExists, format!("there is a room \"{code}\" already"));
         if self.directory.room(&code).is_some() {

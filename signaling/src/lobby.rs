@@ -156,7 +156,7 @@ impl Switchboard {
     /// Lets somebody in who waits. The room's lock is held.
     ///
     /// # Errors
-    /// `user-not-found` when nobody of that id waits (any more), `room-full`.
+    /// `user-not-found` when nobody of that id waits (any more), `room-full`, `draining`, `server-full`.
     pub(crate) fn admit(
         &self,
         room: &Arc<Room>,
@@ -176,6 +176,7 @@ impl Switchboard {
             return Err(Refusal::user_not_found());
         }
         check_space(state, &waiting.arrival)?;
+        self.check_call(state)?;
         self.check_capacity()?;
         let taken = state.lobby.take(participant).ok_or_else(Refusal::user_not_found)?;
         let Waiting { mut arrival, role, came_at, .. } = taken;

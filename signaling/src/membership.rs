@@ -144,6 +144,7 @@ impl Switchboard {
     /// The bookkeeping for a member that was taken out of its room, and its own last message.
     pub(crate) fn part(&self, room: &Room, member: &Member, reason: Departure, id: Option<String>) {
         self.directory.leave(member.participant);
+        self.drain.on_departure();
         member.chat.line.give_up(&member.session);
         self.log_left(room, member, reason);
         self.directory.void_tokens(member.session.leave());

@@ -18,6 +18,11 @@ impl Places {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
         Some(RoomPlace(Arc::clone(self)))
     }
+
+    /// How many are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for RoomPlace {

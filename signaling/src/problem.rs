@@ -102,7 +102,7 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::RoomExists | ErrorCode::RoomFull | ErrorCode::NoKeys => StatusCode::CONFLICT,
         ErrorCode::RoomExpired => StatusCode::GONE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        ErrorCode::ServerBusy => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::ServerBusy | ErrorCode::Draining => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::UnsupportedMediaType | ErrorCode::FileTypeRefused => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -1,16 +1,53 @@
-//! Whether the server can do all of its work now, for who sends it traffic.
+//! Whether the server can take on new work now, for who sends it traffic.
 //!
 //! Not being ready is no reason to end it: calls go on while the database is away.
 
 use crate::protocol::Timestamp;
 use crate::session::lock;
 use crate::switchboard::Switchboard;
+use serde::Serialize;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::sleep;
 
 /// Between looks at the store.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Why the server takes on no new work, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// It is about to end.
+    Draining,
+    /// The database does not answer.
+    Store,
+    /// It has as many rooms as it may.
+    Rooms,
+    /// It has as many participants as it may.
+    Participants,
+    /// It has as many WebSocket connections as it may.
+    Connections,
+    /// It uses as much memory as it may.
+    Memory,
+    /// A shard shows no sign of life.
+    Shards,
+}
+
+/// One reason why the server takes on no new work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ailment {
+    /// For programs.
+    pub reason: Reason,
+    /// For people.
+    pub message: String,
+}
+
+impl Ailment {
+    /// A reason and what there is to say.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
 
 /// What the latest look at the store saw.
 #[derive(Debug, Default)]
@@ -49,19 +86,50 @@ impl Switchboard {
         away_since.or_else(|| self.journal.health().since)
     }
 
-    /// Why the server cannot do all of its work now; empty when it can.
-    pub(crate) fn ailments(&self) -> Vec<String> {
-        let mut ailments = Vec::new();
-        if self.is_stopping() {
-            ailments.push("stopping".to_owned());
-        }
-        if let Some(since) = self.store_away_since() {
-            let queued = self.journal.health().queued;
-            ailments.push(format!("store: the database has not answered since {since}, {queued} writes wait"));
-        }
-        if self.lacks_memory() {
-            ailments.push("memory: the process uses as much as it may".to_owned());
-        }
-        ailments
+    /// Why the server takes on no new work now; empty when it does.
+    pub(crate) fn ailments(&self) -> Vec<Ailment> {
+        let policy = self.policy();
+        let full = |is_full: bool, reason, what: &str, most: usize, key: &str| {
+            is_full.then(|| Ailment::new(reason, format!("there are as many {what} as there may be: {most} ({key})")))
+        };
+        let pressed =
+            || Ailment::new(Reason::Memory, "the process uses as much memory as it may (limits.max_memory_mib)");
+        let ailments = [
+            self.why_no_new_calls(),
+            self.why_no_writes(),
+            full(self.places.taken() >= policy.max_rooms, Reason::Rooms, "rooms", policy.max_rooms, "limits.max_rooms"),
+            full(
+                self.directory.participant_count() >= policy.max_total_participants,
+                Reason::Participants,
+                "participants",
+                policy.max_total_participants,
+                "limits.max_participants",
+            ),
+            full(
+                self.gate.sockets() >= policy.max_sockets,
+                Reason::Connections,
+                "connections",
+                policy.max_sockets,
+                "limits.max_connections",
+            ),
+            self.lacks_memory().then(pressed),
+        ];
+        ailments.into_iter().flatten().collect()
+    }
+
+    fn why_no_new_calls(&self) -> Option<Ailment> {
+        let message = match self.drain.seconds_left() {
+            _ if self.is_stopping() => "the server stops".to_owned(),
+            Some(seconds) => format!("no new calls begin, and the server stops in {seconds} s at the latest"),
+            None => return None,
+        };
+        Some(Ailment::new(Reason::Draining, message))
+    }
+
+    fn why_no_writes(&self) -> Option<Ailment> {
+        let since = self.store_away_since()?;
+        let queued = self.journal.health().queued;
+        let message = format!("the database has not answered since {since}, {queued} writes wait");
+        Some(Ailment::new(Reason::Store, message))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::access::Grant;
 use crate::directory::Directory;
+use crate::draining::Drain;
 use crate::files::Files;
 use crate::gate::Gate;
 use crate::gate::Who;
@@ -56,6 +57,8 @@ pub(crate) struct Switchboard {
     pub(crate) next_room: AtomicU64,
     /// When this began.
     pub(crate) started: Instant,
+    /// Whether the server is about to stop.
+    pub(crate) drain: Drain,
     /// `true` once the server stops.
     pub(crate) stopping: watch::Sender<bool>,
 }
@@ -90,6 +93,7 @@ impl Switchboard {
             created: Answers::new(),
             counters,
             next_room: AtomicU64::new(1),
+            drain: Drain::default(),
             stopping: watch::Sender::new(false),
         }
     }
@@ -189,6 +193,7 @@ impl Switchboard {
             rooms: rooms.len(),
             purges_pending: self.purges.len(),
             participants: self.directory.participant_count(),
+            draining: self.drain.seconds_left().is_some(),
             detached,
             waiting,
             sockets: SocketStats { open: self.gate.sockets(), ..counted.sockets },

@@ -9,6 +9,7 @@ mod chat_delivery;
 mod chat_messages;
 mod chat_store;
 mod counted;
+mod draining;
 mod files;
 mod flaky;
 mod house;

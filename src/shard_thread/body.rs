@@ -5,9 +5,11 @@
 
 use super::ShardSockets;
 use super::exit::Exit;
+use super::orders::Orders;
 use super::outlet::Outlet;
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::heartbeat::Heartbeat;
 use crate::net::tcp::TcpPaths;
 use crate::net::{Drained, Egress, Ingress};
 use crate::readings::{Board, BodyStats, Readings};
@@ -16,8 +18,6 @@ use parlor_media::ShardStats;
 use parlor_media::command::Command;
 use parlor_media::command::Event;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -35,7 +35,7 @@ const MAX_COMMANDS: usize = 64;
 /// Batches received in a tick, from UDP and from TCP each.
 const MAX_BATCHES: usize = 4;
 
-/// How often the readings are hung out.
+/// How often the readings are hung out, and the heart beats.
 const READINGS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// When to try again to hand events to a control plane that is behind.
@@ -62,7 +62,8 @@ pub(super) struct Body {
     stats: BodyStats,
     /// What the engine had counted when readings were last hung out.
     past: ShardStats,
-    stop: Arc<AtomicBool>,
+    heartbeat: Heartbeat,
+    orders: Orders,
 }
 
 impl Body {
@@ -75,7 +76,8 @@ impl Body {
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<Event>,
         board: Board,
-        stop: Arc<AtomicBool>,
+        heartbeat: Heartbeat,
+        orders: Orders,
     ) -> Self {
         let egress = Egress::new(&sockets.udp, gso);
         let (port, ipv6, tcp) = (sockets.port(), sockets.has_ipv6(), sockets.tcp.is_some());
@@ -96,7 +98,8 @@ impl Body {
             tick_began: None,
             stats: BodyStats::default(),
             past: ShardStats::default(),
-            stop,
+            heartbeat,
+            orders,
         }
     }
 
@@ -110,7 +113,7 @@ impl Body {
     }
 
     pub(super) fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
+        self.orders.is_to_stop()
     }
 
     /// Ticks until the thread is to stop.
@@ -164,6 +167,7 @@ impl Body {
     }
 
     fn tick<E: Engine>(&mut self, now: Instant, engine: &mut E) {
+        assert!(!self.orders.take_panic(), "a fault was ordered, by SIGUSR2");
         self.busy = false;
         self.take_commands(now, engine);
         self.receive_udp(now, engine);
@@ -252,6 +256,7 @@ impl Body {
         self.readings_due = now + READINGS_INTERVAL;
         self.past = engine.stats();
         self.ingress.note_kernel_drops(&self.sockets.udp);
+        self.heartbeat.beat(now);
         self.board.publish(&Readings {
             engine: self.past,
             ingress: self.ingress.stats(),

@@ -7,10 +7,13 @@ use parlor_media::path::Path;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 /// Opening this room is a bug.
 const POISON: RoomId = RoomId(666);
+
+/// Opening this room takes until the fixture's gate is open.
+const STICKY: RoomId = RoomId(777);
 
 /// Sends every datagram back, and answers every opened room with an event. `close` as a datagram closes its path.
 struct Echo {
@@ -19,17 +22,19 @@ struct Echo {
     past: ShardStats,
     opened: u64,
     closing: Vec<Path>,
+    gate: Arc<Mutex<()>>,
     timeout: Option<Instant>,
 }
 
 impl Echo {
-    fn new(_now: Instant, past: ShardStats) -> Self {
+    fn new(past: ShardStats, gate: Arc<Mutex<()>>) -> Self {
         Self {
             outbox: Outbox::new(),
             rooms: VecDeque::new(),
             past: past.without_gauges(),
             opened: 0,
             closing: Vec::new(),
+            gate,
             timeout: None,
         }
     }
@@ -40,6 +45,9 @@ impl Engine for Echo {
         match command {
             Command::OpenRoom { room: POISON } => panic!("a bug, on purpose"),
             Command::OpenRoom { room } => {
+                if room == STICKY {
+                    drop(self.gate.lock().unwrap());
+                }
                 self.opened += 1;
                 self.rooms.push_back(room);
             }
@@ -93,6 +101,7 @@ struct Fixture {
     events: mpsc::Receiver<Event>,
     lost: mpsc::UnboundedReceiver<()>,
     starts: Arc<Mutex<u32>>,
+    gate: Arc<Mutex<()>>,
 }
 
 impl Fixture {
@@ -102,6 +111,8 @@ impl Fixture {
         let (lost_sender, lost) = mpsc::unbounded_channel();
         let starts = Arc::new(Mutex::new(0));
         let counter = Arc::clone(&starts);
+        let gate = Arc::new(Mutex::new(()));
+        let engines_gate = Arc::clone(&gate);
         let setup = ShardSetup {
             index: 0,
             sockets: ShardSockets::bind(0, Some(limits)).unwrap(),
@@ -112,11 +123,11 @@ impl Fixture {
                 let _ = lost_sender.send(());
             }),
         };
-        let shard = ShardThread::spawn(setup, move |now, past| {
+        let shard = ShardThread::spawn(setup, move |_now, past| {
             *counter.lock().unwrap() += 1;
-            Echo::new(now, past)
+            Echo::new(past, Arc::clone(&engines_gate))
         });
-        Self { shard: shard.unwrap(), events, lost, starts }
+        Self { shard: shard.unwrap(), events, lost, starts, gate }
     }
 
     fn command(&self, command: Command) {
@@ -126,6 +137,13 @@ impl Fixture {
 
     fn open(&self, room: u64) {
         self.command(Command::OpenRoom { room: RoomId(room) });
+    }
+
+    /// Makes the engine hang until what is returned is dropped.
+    fn stick(&self) -> MutexGuard<'_, ()> {
+        let closed = self.gate.lock().unwrap();
+        self.open(STICKY.0);
+        closed
     }
 
     fn event(&mut self) -> RoomId {
@@ -272,6 +290,39 @@ fn work_waits_and_queues_are_counted() {
     assert!(body.event_stalls > 0 && body.busy > Duration::ZERO);
     assert!(body.ticks.count() >= 2 && body.ticks.sum() <= body.busy.as_micros() as u64);
     assert_eq!((readings.egress.messages.sum(), readings.ingress.batches.sum()), (2, 2));
+}
+
+#[test]
+fn an_ordered_panic_is_like_any_other() {
+    let mut fixture = Fixture::new(EVENTS);
+    fixture.open(7);
+    assert_eq!(fixture.event(), RoomId(7));
+    (fixture.shard.panic())();
+    assert!(fixture.lost.blocking_recv().is_some());
+    assert_eq!(fixture.echo_udp(b"hello"), b"olleh");
+    assert_eq!(*fixture.starts.lock().unwrap(), 2);
+}
+
+#[test]
+fn an_idle_shards_heart_beats_and_a_stuck_ones_does_not() {
+    let mut fixture = Fixture::new(EVENTS);
+    let heartbeat = fixture.shard.heartbeat();
+    let wait_until = |what: &str, is_so: &dyn Fn() -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !is_so() {
+            assert!(Instant::now() < deadline, "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let has_beaten_since = |at: Instant| heartbeat.age(Instant::now()) < at.elapsed();
+    let start = Instant::now();
+    wait_until("an idle shard's heart beats", &|| has_beaten_since(start));
+    let stuck = fixture.stick();
+    wait_until("a stuck shard's does not", &|| heartbeat.age(Instant::now()) > 2 * Duration::from_secs(1));
+    drop(stuck);
+    let released = Instant::now();
+    wait_until("it beats again", &|| has_beaten_since(released));
+    assert_eq!(fixture.event(), STICKY);
 }
 
 #[test]

@@ -21,6 +21,7 @@ const MEMORY = { PARLOR_STORE__URL: 'memory:', PARLOR_FILES__URL: 'memory:' };
 /** @type {Record<string, Record<string, string>>} */
 const PAGES = {
   'rooms.md': MEMORY,
+  'operations.md': MEMORY,
   'storage.md': MEMORY,
   'files.md': MEMORY,
   'admin.md': MEMORY,

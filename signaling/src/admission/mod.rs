@@ -141,6 +141,7 @@ impl Switchboard {
             // It ended meanwhile: say what the directory says now.
             return Err(self.gone(room));
         }
+        self.check_call(state)?;
         self.check_capacity()
     }
 
@@ -257,5 +258,6 @@ impl Switchboard {
         if member.role == Role::Host {
             state.tell_lobby_to(member);
         }
+        self.tell_draining(member);
     }
 }

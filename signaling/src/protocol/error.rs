@@ -88,6 +88,8 @@ codes! {
     NotAllowedHere = "not-allowed-here";
     /// The server has no room for more, or a shard does not keep up.
     ServerBusy = "server-busy";
+    /// The server is about to end: no new calls begin.
+    Draining = "draining";
     /// A fault of the server's.
     Internal = "internal";
     /// REST: no such resource.

@@ -112,6 +112,11 @@ pub enum ServerMessage {
         /// The room as it is now.
         room: RoomView,
     },
+    /// The server is about to end: the call may go on that long, and no new one begins.
+    ServerDraining {
+        /// Until the server ends at the latest.
+        seconds_left: u64,
+    },
     /// The room ended; `room-left` follows.
     RoomClosed {
         /// The room.

@@ -30,6 +30,8 @@ pub struct Stats {
     pub participants: usize,
     /// Participants whose socket is lost and may resume.
     pub detached: usize,
+    /// Whether the server is about to end and begins no new calls.
+    pub draining: bool,
     /// People who wait in lobbies now.
     pub waiting: usize,
     /// What became of joins so far.

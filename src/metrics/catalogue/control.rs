@@ -5,6 +5,7 @@ use super::{Scrape, metrics};
 use parlor_signaling::Stats;
 
 metrics! {
+    DRAINING = Gauge "parlor_draining", "1 while the server is about to end and begins no new calls.";
     ROOMS = Gauge "parlor_rooms", "Rooms.";
     ROOMS_CREATED = Counter "parlor_rooms_created_total", "Rooms created.";
     PURGES_PENDING = Gauge "parlor_purges_pending", "Rooms that have ended and of which something may be left in the store or the files.";
@@ -19,6 +20,7 @@ metrics! {
 }
 
 pub(in crate::metrics) fn read(scrape: &mut Scrape, stats: &Stats) {
+    scrape.add(&DRAINING, &[], stats.draining.into());
     scrape.add(&ROOMS, &[], stats.rooms as u64);
     scrape.add(&ROOMS_CREATED, &[], stats.rooms_created);
     scrape.add(&PURGES_PENDING, &[], stats.purges_pending as u64);

@@ -62,6 +62,7 @@ export class Server {
         PARLOR_MEDIA__ANNOUNCE: '127.0.0.1',
         PARLOR_STORE__URL: 'memory:',
         PARLOR_FILES__URL: 'memory:',
+        PARLOR_SHUTDOWN__DRAIN_SECONDS: '0',
         ...this.env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -87,6 +88,33 @@ export class Server {
     } finally {
       child.kill('SIGKILL');
     }
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  signal(signal) {
+    this.#process?.kill(signal);
+  }
+
+  /** Waits until it has ended by itself. @param {{ within?: number }} [options] milliseconds @returns {Promise<number | null>} its exit code; `null` if a signal ended it */
+  async ended({ within = STOP_MS } = {}) {
+    const child = this.#process;
+    await eventually('the server ends', () => child === null || child.exitCode !== null || child.signalCode !== null, { within });
+    return child?.exitCode ?? null;
+  }
+
+  /** Whether it takes on work, and why not. @returns {Promise<{ status: number, ready: boolean, reasons: string[] }>} */
+  async readiness() {
+    const response = await fetch(`${this.url}/readyz`);
+    const { ready, reasons } = await response.json();
+    return { status: response.status, ready, reasons: reasons.map((/** @type {{ reason: string }} */ { reason }) => reason) };
+  }
+
+  /** A number of `/metrics`. @param {string} name with its labels, as it is written there @returns {Promise<number>} */
+  async metric(name) {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+    if (!line) throw new Error(`there is no ${name}`);
+    return Number(line.slice(name.length + 1));
   }
 
   /** Ends it as a power cut would: it can say goodbye to nobody. */
