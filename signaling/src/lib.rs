@@ -66,7 +66,7 @@ pub use shards::ShardHandle;
 pub use stats::Stats;
 #[doc(hidden)]
 pub use store::bench;
-pub use store::{Health, OpenError, Storage, StoreError, StoreUrl};
+pub use store::{Health, OpenError, Storage, StoreError, StorePlace, StoreUrl};
 pub use webhooks::{SigningKey, WebhookSettings, WebhookStats};
 
 use axum::Router;
