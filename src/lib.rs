@@ -14,3 +14,4 @@ mod net;
 mod readings;
 pub mod server;
 mod shard_thread;
+pub mod signals;

@@ -5,7 +5,7 @@ use crate::error::{ConfigError, Source};
 use crate::field::{Field, is_mongodb};
 use crate::knobs::{KNOBS, Knob, PREFIX};
 use crate::nearest::nearest;
-use crate::{Config, HttpConfig, Secret, StoreConfig};
+use crate::{Config, HttpConfig, Secret, StoreConfig, TlsMode};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -105,12 +105,29 @@ pub fn read(sources: &Sources) -> Loaded {
     if let Some(url) = variable("MONGODB_URI") {
         loaded.apply_foreign("store.url", "MONGODB_URI", |config| apply_mongodb(&mut config.store, url));
     }
-    let webhooks = &loaded.config.webhooks;
-    // A secret that was refused is not missing.
-    if loaded.problems.is_empty() && !webhooks.urls.is_empty() && webhooks.secret.is_none() {
-        loaded.problems.push(ConfigError::Missing { key: "webhooks.secret", because: "webhooks.urls is set" });
+    // What was refused is not missing.
+    if loaded.problems.is_empty() {
+        loaded.problems.extend(check_together(&loaded.config).err());
     }
     loaded
+}
+
+/// What no key can say of itself.
+fn check_together(config: &Config) -> Result<(), ConfigError> {
+    if !config.webhooks.urls.is_empty() && config.webhooks.secret.is_none() {
+        return Err(ConfigError::Missing { key: "webhooks.secret", because: "webhooks.urls is set" });
+    }
+    let files = [("http.tls_certificate", &config.http.tls_certificate), ("http.tls_key", &config.http.tls_key)];
+    for (key, file) in files {
+        match (config.http.tls, file) {
+            (TlsMode::Files, None) => return Err(ConfigError::Missing { key, because: "http.tls is \"files\"" }),
+            (TlsMode::Off | TlsMode::SelfSigned, Some(_)) => {
+                return Err(ConfigError::Useless { key, because: "http.tls is not \"files\"" });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 impl Loaded {

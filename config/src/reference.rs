@@ -43,6 +43,9 @@ fn page() -> String {
         writeln!(text, "- default: `{}`", field.shown()).unwrap();
         writeln!(text, "- takes {}", field.allowed()).unwrap();
         writeln!(text, "- set by `{}` or `{} {}`", knob.variable(), knob.flag(), knob.placeholder).unwrap();
+        if knob.reload {
+            writeln!(text, "- a running server takes it on SIGHUP").unwrap();
+        }
     }
     text
 }
