@@ -14,7 +14,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 /// Addresses advertised at most: every one costs each client a candidate pair to check.
-const MAX_ADDRESSES: usize = 16;
+pub(crate) const MAX_ADDRESSES: usize = 16;
 
 /// An address of an interface of this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,7 +152,7 @@ pub(crate) fn advertised(
 }
 
 /// The usable ones in order. Stable: the system's order stands among equals.
-fn by_rank(interfaces: &[Interface], ipv6: bool) -> impl Iterator<Item = &Interface> {
+pub(crate) fn by_rank(interfaces: &[Interface], ipv6: bool) -> impl Iterator<Item = &Interface> {
     let usable = interfaces.iter().filter(move |interface| ipv6 || interface.address.is_ipv4());
     let mut ranked: Vec<_> = usable.filter_map(|interface| Some((interface.rank()?, interface))).collect();
     ranked.sort_by_key(|(rank, _)| *rank);

@@ -4,6 +4,7 @@ mod addresses;
 mod assets;
 pub mod cli;
 mod clock;
+pub mod doctor;
 pub mod drain;
 mod engine;
 pub mod faults;

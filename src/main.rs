@@ -1,4 +1,5 @@
-//! The `parlor` command: reads the configuration, starts the server, and ends it when signals ask for that.
+//! The `parlor` command: reads the configuration, and does what is asked: to serve, it starts the server, and ends it when signals
+//! ask for that.
 
 use anyhow::Context;
 use parlor::cli::{Invocation, invocation};
@@ -17,17 +18,32 @@ fn main() -> ExitCode {
     environment.retain(|(name, _)| name != faults::VARIABLE);
     let result = match invocation(std::env::args_os(), environment) {
         Ok(Invocation::Print(text)) => print(&text).map(|()| ExitCode::SUCCESS),
+        Ok(Invocation::Refuse(problems)) => {
+            problems.iter().for_each(|problem| complain(problem));
+            Ok(ExitCode::FAILURE)
+        }
+        Ok(Invocation::Examine { config, json }) => examine(&config, json),
         Ok(Invocation::Serve(config)) => serve(&config),
         Err(error) => Err(error.into()),
     };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            // The one line that a failed start leaves, also when logs go elsewhere. Nothing can be done if it fails.
-            let _ = writeln!(io::stderr(), "parlor: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    result.unwrap_or_else(|error| {
+        complain(&format!("{error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// The one line that a failed start leaves, also when logs go elsewhere. Nothing can be done if it fails.
+fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "parlor: {line}");
+}
+
+/// `parlor doctor`.
+fn examine(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
+    parlor_signaling::install_cryptography();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let report = runtime.context("cannot start the runtime")?.block_on(parlor::doctor::examine(config));
+    print(&if json { format!("{:#}\n", report.json()) } else { report.text() })?;
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Serves to the end; the code tells whether calls were cut.

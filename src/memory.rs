@@ -64,7 +64,7 @@ pub(crate) fn page_size() -> Option<u64> {
 }
 
 /// Bytes of the container, if it has a limit (cgroup 2, cgroup 1), or of the machine.
-fn available() -> Option<u64> {
+pub(crate) fn available() -> Option<u64> {
     let number = |path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
     let groups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];

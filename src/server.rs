@@ -9,6 +9,8 @@ mod settings;
 mod shards;
 
 pub use settings::keys;
+pub(crate) use settings::{file_storage, problems, webhooks};
+pub(crate) use shards::ports as ports_of_shards;
 
 use crate::clock::Clock;
 use crate::drain::Ending;

@@ -138,6 +138,11 @@ pub(crate) fn kernel_drops(socket: &impl AsRawFd) -> Option<u32> {
     (result == 0 && len as usize == size_of_val(&memory)).then_some(memory[DROPS])
 }
 
+/// Has the kernel join datagrams of one sender (GRO).
+pub(crate) fn request_joined_datagrams(socket: &Socket) -> io::Result<()> {
+    set_option(socket, libc::SOL_UDP, libc::UDP_GRO)
+}
+
 fn set_option(socket: &Socket, level: libc::c_int, name: libc::c_int) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: the descriptor is open as long as `socket` lives, and the option's value is a c_int that outlives the call.

@@ -4,7 +4,8 @@ use super::StartError;
 use crate::addresses;
 use parlor_config::{AuthKey, Config, FilesUrl};
 use parlor_signaling::{
-    Announce, FileSettings, FileStorage, KeyError, KeySources, Keys, Policy, Rate, Rates, Settings, WebhookSettings,
+    Announce, FileSettings, FileStorage, KeyError, KeySources, Keys, Policy, Rate, Rates, Settings, StoreUrl,
+    WebhookSettings,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -38,6 +39,18 @@ pub fn keys(config: &Config) -> Result<Keys, KeyError> {
         leeway: Duration::from_secs(auth.leeway_seconds.into()),
         max_lifetime: Duration::from_secs(auth.max_token_seconds.into()),
     })
+}
+
+/// What a start would find wrong with a configuration whose keys are each valid, without a look at the system beside keys' files.
+pub(crate) fn problems(config: &Config) -> Vec<String> {
+    let store = StoreUrl::parse(config.store.url.expose()).ok_or(StartError::StoreUrl);
+    let results = [
+        keys(config).map(drop).map_err(StartError::from),
+        webhooks(config).map(drop),
+        store.map(drop),
+        super::shards::ports(config).map(drop),
+    ];
+    results.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect()
 }
 
 /// What of the configuration a running server can be given anew.
@@ -87,7 +100,11 @@ pub(super) fn settings(config: &Config) -> Result<Settings, StartError> {
     })
 }
 
-fn file_storage(url: &FilesUrl) -> Result<FileStorage, StartError> {
+/// The place of shared files, which is made when it is a directory.
+///
+/// # Errors
+/// When it cannot be used.
+pub(crate) fn file_storage(url: &FilesUrl) -> Result<FileStorage, StartError> {
     let (place, opened) = match url {
         FilesUrl::Off => return Ok(FileStorage::off()),
         FilesUrl::Memory => return Ok(FileStorage::memory()),
@@ -99,7 +116,11 @@ fn file_storage(url: &FilesUrl) -> Result<FileStorage, StartError> {
     opened.map_err(|error| StartError::Files { place, error })
 }
 
-fn webhooks(config: &Config) -> Result<WebhookSettings, StartError> {
+/// Who is told what happens.
+///
+/// # Errors
+/// When that cannot be used.
+pub(crate) fn webhooks(config: &Config) -> Result<WebhookSettings, StartError> {
     let urls: Vec<_> = config.webhooks.urls.iter().map(|url| url.expose().to_owned()).collect();
     let secret = config.webhooks.secret.as_ref().map_or("", parlor_config::Secret::expose);
     WebhookSettings::new(&urls, secret, config.webhooks.include_text).map_err(StartError::Webhooks)

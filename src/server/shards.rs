@@ -19,24 +19,34 @@ pub(super) struct ControlEnds {
     pub(super) lost: mpsc::UnboundedReceiver<usize>,
 }
 
+/// The port of each shard; 0 is any.
+///
+/// # Errors
+/// When they end beyond 65535.
+pub(crate) fn ports(config: &Config) -> Result<Vec<u16>, StartError> {
+    let media = &config.media;
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(256) as u16);
+    let shards = if media.shards == 0 { cores } else { media.shards };
+    let port = |shard| match media.udp_port {
+        0 => Ok(0),
+        first => first.checked_add(shard).ok_or(StartError::PortRange { first, shard, shards }),
+    };
+    (0..shards).map(port).collect()
+}
+
 /// Claims the ports of all shards.
 ///
 /// # Errors
 /// When one cannot be had.
 pub(super) fn bind(config: &Config) -> Result<Vec<ShardSockets>, StartError> {
     let media = &config.media;
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(256) as u16);
-    let shards = if media.shards == 0 { cores } else { media.shards };
     let limits = media.tcp.then_some(TcpLimits {
         connections: media.max_tcp_connections as usize,
         connections_per_address: media.max_tcp_connections_per_address as usize,
     });
-    (0..shards)
-        .map(|shard| {
-            let port = match media.udp_port {
-                0 => 0,
-                first => first.checked_add(shard).ok_or(StartError::PortRange { first, shard, shards })?,
-            };
+    (0..)
+        .zip(ports(config)?)
+        .map(|(shard, port)| {
             ShardSockets::bind(port, limits).map_err(|(protocol, error)| StartError::Media {
                 protocol,
                 port,

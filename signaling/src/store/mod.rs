@@ -32,7 +32,7 @@ pub(crate) use records::{
     FileRecord, InviteRecord, MAX_REACTIONS, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,
     SessionRecord, Write,
 };
-pub use url::{OpenError, StoreUrl};
+pub use url::{OpenError, StorePlace, StoreUrl};
 
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::{FileId, MessageId, RoomCode, Timestamp};
