@@ -1,6 +1,10 @@
-//! The command line: `parlor` serves, `parlor token create` makes a token. The flags are the configuration's knobs.
+//! The command line: `parlor` serves, `parlor token create` makes a token, `parlor health` asks a server that runs. The flags
+//! are the configuration's knobs.
 
+mod health;
 mod token;
+
+pub use health::{Probe, ProbeError};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command};
@@ -14,6 +18,8 @@ use std::path::PathBuf;
 pub enum Invocation {
     /// To serve with this configuration.
     Serve(Box<Config>),
+    /// To ask a server whether it is well.
+    Health(Probe),
     /// To print this and end.
     Print(String),
 }
@@ -33,6 +39,9 @@ pub enum CliError {
     /// Keys that cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// A server that cannot be asked.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
 }
 
 /// Reads the command line (the program's name first), the environment and the configuration file.
@@ -50,8 +59,12 @@ pub fn invocation(
         }
         Err(error) => return Err(one_line(&error)),
     };
-    match matches.subcommand().and_then(|(_, token)| token.subcommand()) {
-        Some((_, create)) => Ok(Invocation::Print(token::create(create, &config(create, environment)?)?)),
+    match matches.subcommand() {
+        Some(("health", health)) => Ok(Invocation::Health(health::probe(health, &config(health, environment)?)?)),
+        Some((_, token)) => {
+            let (_, create) = token.subcommand().unwrap_or(("create", token));
+            Ok(Invocation::Print(token::create(create, &config(create, environment)?)?))
+        }
         None => Ok(Invocation::Serve(Box::new(config(&matches, environment)?))),
     }
 }
@@ -84,6 +97,7 @@ fn command() -> Command {
         .disable_help_subcommand(true)
         .args_conflicts_with_subcommands(true)
         .subcommand(token::command([config.clone()].into_iter().chain(knobs.clone().filter(is_of_tokens))))
+        .subcommand(health::command([config.clone()].into_iter().chain(knobs.clone().filter(is_of_listening))))
         .arg(config)
         .args(knobs)
 }
@@ -91,6 +105,11 @@ fn command() -> Command {
 /// Whether a knob has a say in tokens.
 fn is_of_tokens(knob: &Arg) -> bool {
     knob.get_id().as_str().starts_with("auth.")
+}
+
+/// Whether a knob has a say in where the server is asked.
+fn is_of_listening(knob: &Arg) -> bool {
+    knob.get_id().as_str() == "http.listen"
 }
 
 /// The error without usage and hints, which would make it a page.
@@ -160,6 +179,18 @@ mod tests {
     }
 
     #[test]
+    fn health_is_asked_of_the_configured_address() {
+        for (arguments, expected) in [
+            (&["health"][..], "http://127.0.0.1:8080/healthz"),
+            (&["health", "--http-listen", "127.0.0.1:1"], "http://127.0.0.1:1/healthz"),
+            (&["health", "http://127.0.0.1:1/readyz"], "http://127.0.0.1:1/readyz"),
+        ] {
+            let Ok(Invocation::Health(probe)) = run(arguments) else { panic!("no probe: {arguments:?}") };
+            assert_eq!(probe.to_string(), expected);
+        }
+    }
+
+    #[test]
     fn the_version_is_the_crates() {
         let Ok(Invocation::Print(text)) = run(&["--version"]) else { panic!("no version") };
         assert_eq!(text.trim(), format!("parlor {}", env!("CARGO_PKG_VERSION")));
@@ -187,6 +218,10 @@ mod tests {
             (
                 &["token", "create", "--identity", "ana", "--ttl", "soon"],
                 "--ttl = \"soon\" is not valid: expected a whole number and s, m, h or d, such as 6h",
+            ),
+            (
+                &["health", "https://example.org"],
+                "\"https://example.org\" is not valid: expected an http:// URL such as http://127.0.0.1:8080/healthz",
             ),
             (&["--config"], "a value is required for '--config <FILE>' but none was supplied"),
             (

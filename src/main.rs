@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         .collect();
     let result = match invocation(std::env::args_os(), environment) {
         Ok(Invocation::Print(text)) => print(&text),
+        Ok(Invocation::Health(probe)) => probe.ask().map_err(Into::into).and_then(|answer| print(&answer)),
         Ok(Invocation::Serve(config)) => serve(&config),
         Err(error) => Err(error.into()),
     };
@@ -42,6 +43,7 @@ fn serve(config: &Config) -> anyhow::Result<()> {
             () = &mut stop => return Ok(()),
         };
         print(&format!("Parlor is ready: open {}\n", server.url()))?;
+        parlor::systemd::tell_ready();
         server.run(stop).await.context("the web server failed")
     })
 }

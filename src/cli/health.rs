@@ -1,0 +1,222 @@
+//! `parlor health`: asks a running server whether it is well, for health checks where there is no curl.
+//!
+//! A plain request over a plain socket: a check that a container engine makes every few seconds starts no runtime.
+
+use axum::http::Uri;
+use clap::{Arg, ArgMatches, Command};
+use parlor_config::Config;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// To connect, and for each wait after that; engines have limits of their own for the whole.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Of the answer no more is read.
+const MAX_ANSWER_BYTES: u64 = 16 * 1024;
+
+/// Whom to ask, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Host and port.
+    authority: String,
+    path: String,
+}
+
+/// Why a server is not known to be well, in one line.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The URL is none that can be asked.
+    #[error("{0:?} is not valid: expected an http:// URL such as http://127.0.0.1:8080/healthz")]
+    Url(String),
+    /// Nobody answers there.
+    #[error("{url} does not answer: {error}")]
+    Unreachable {
+        /// What was asked.
+        url: String,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// Somebody answers, and not well.
+    #[error("{url} answered {answer}")]
+    Unwell {
+        /// What was asked.
+        url: String,
+        /// The status, and what else was said.
+        answer: String,
+    },
+}
+
+/// The subcommand, with the arguments that choose the configuration.
+pub(super) fn command(configuration: impl IntoIterator<Item = Arg>) -> Command {
+    Command::new("health")
+        .about("Ask a running server whether it is well, and fail unless it is")
+        .arg(Arg::new("url").value_name("URL").help("Where; /healthz of this configuration's http.listen without it"))
+        .args(configuration)
+}
+
+/// Whom the arguments of `parlor health` mean.
+pub(super) fn probe(arguments: &ArgMatches, config: &Config) -> Result<Probe, ProbeError> {
+    match arguments.get_one::<String>("url") {
+        Some(url) => Probe::parse(url).ok_or_else(|| ProbeError::Url(url.clone())),
+        None => Ok(Probe::of(config.http.listen)),
+    }
+}
+
+impl Probe {
+    /// The server of this host that listens there.
+    fn of(listen: SocketAddr) -> Self {
+        let ip = match listen.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ip => ip,
+        };
+        Self { authority: SocketAddr::new(ip, listen.port()).to_string(), path: "/healthz".to_owned() }
+    }
+
+    /// The path is `/healthz` where the URL has none.
+    fn parse(url: &str) -> Option<Self> {
+        let url: Uri = url.parse().ok()?;
+        if url.scheme_str() != Some("http") {
+            return None;
+        }
+        let (host, port) = (url.host()?, url.port_u16().unwrap_or(80));
+        let path = url.path_and_query().map_or("/", |path| path.as_str());
+        let path = if path == "/" { "/healthz" } else { path };
+        Some(Self { authority: format!("{host}:{port}"), path: path.to_owned() })
+    }
+
+    /// Asks, and gives the answer's body.
+    ///
+    /// # Errors
+    /// Unless the answer is 200.
+    pub fn ask(&self) -> Result<String, ProbeError> {
+        let answer = self.answer().map_err(|error| ProbeError::Unreachable { url: self.to_string(), error })?;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let status = head.lines().next().and_then(|line| line.strip_prefix("HTTP/1.1 ")).unwrap_or("no HTTP");
+        let body = body.trim();
+        if status.split(' ').next() == Some("200") {
+            return Ok(format!("{body}\n"));
+        }
+        Err(ProbeError::Unwell {
+            url: self.to_string(),
+            answer: format!("{status} {}", body.replace(['\r', '\n'], " ")),
+        })
+    }
+
+    fn answer(&self) -> io::Result<String> {
+        let mut stream = self.connect()?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let Self { authority, path } = self;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut answer = Vec::new();
+        stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    /// To the first of the host's addresses that takes it.
+    fn connect(&self) -> io::Result<TcpStream> {
+        let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+        for address in self.authority.to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, PATIENCE) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.authority, self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread;
+
+    #[test]
+    fn a_server_of_this_host_is_asked_by_loopback() {
+        for (listen, expected) in [
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("[::]:81", "[::1]:81"),
+            ("192.0.2.7:80", "192.0.2.7:80"),
+            ("[2001:db8::1]:80", "[2001:db8::1]:80"),
+        ] {
+            assert_eq!(Probe::of(listen.parse().unwrap()).authority, expected);
+        }
+    }
+
+    #[test]
+    fn urls_are_of_http() {
+        for (url, authority, path) in [
+            ("http://example.org", "example.org:80", "/healthz"),
+            ("http://example.org:81/", "example.org:81", "/healthz"),
+            ("http://[::1]:8080/readyz?x=1", "[::1]:8080", "/readyz?x=1"),
+        ] {
+            let expected = Probe { authority: authority.to_owned(), path: path.to_owned() };
+            assert_eq!(Probe::parse(url), Some(expected), "{url}");
+        }
+        for url in ["", "8080", "localhost:8080", "/healthz", "https://example.org", "http://", "ftp://example.org"] {
+            assert_eq!(Probe::parse(url), None, "{url}");
+        }
+    }
+
+    /// What a server that says `answer` is taken for, and what it was asked.
+    fn ask(answer: &'static [u8]) -> (Result<String, ProbeError>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let probe = Probe::of(listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = vec![0; 1024];
+            let length = stream.read(&mut request).unwrap();
+            stream.write_all(answer).unwrap();
+            request.truncate(length);
+            String::from_utf8(request).unwrap()
+        });
+        (probe.ask(), server.join().unwrap())
+    }
+
+    #[test]
+    fn only_200_is_well() {
+        let (answer, request) = ask(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine");
+        assert_eq!(answer.unwrap(), "fine\n");
+        assert!(request.starts_with("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:"), "{request}");
+
+        for (answer, expected) in [
+            (&b"HTTP/1.1 503 Service Unavailable\r\n\r\nshard 1\nhangs"[..], "503 Service Unavailable shard 1 hangs"),
+            (b"HTTP/1.1 2001 Odyssey\r\n\r\n", "2001 Odyssey"),
+            (b"SSH-2.0-OpenSSH\r\n", "no HTTP"),
+            (b"", "no HTTP"),
+        ] {
+            let error = ask(answer).0.unwrap_err().to_string();
+            assert_eq!(error.split_once(" answered ").unwrap().1.trim(), expected);
+        }
+    }
+
+    #[test]
+    fn an_endless_answer_is_cut() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let probe = Probe::of(listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            while stream.write_all(&[b'x'; 1024]).is_ok() {}
+        });
+        assert!(matches!(probe.ask(), Err(ProbeError::Unwell { .. })));
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn nobody_there_is_said_so() {
+        let probe = Probe::of(TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+        let error = probe.ask().unwrap_err().to_string();
+        assert!(error.starts_with("http://127.0.0.1:") && error.contains("/healthz does not answer: "), "{error}");
+    }
+}
