@@ -32,13 +32,13 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(self), display-capture=(self)"),
 ];
 
+/// The routes of pages.
+pub(crate) const PAGES: [&str; 3] = ["/", "/r/{room}", "/api/docs"];
+
 /// The client's pages and files; everything unknown is 404.
 pub(crate) fn router() -> Router {
-    Router::new()
-        .route("/", get(index))
-        .route("/r/{room}", get(index))
-        .route("/api/docs", get(api_docs))
-        .fallback_service(get(file))
+    let [home, room, api] = PAGES;
+    Router::new().route(home, get(index)).route(room, get(index)).route(api, get(api_docs)).fallback_service(get(file))
 }
 
 async fn index(headers: HeaderMap) -> Response {

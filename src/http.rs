@@ -4,6 +4,7 @@
 //! client that says nothing, or reads nothing, holds its place for seconds only. Uploads set their own pace. WebSockets leave this module with their upgrade and have
 //! limits of their own.
 
+pub(crate) mod requests;
 mod stall;
 
 use axum::Router;

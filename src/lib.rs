@@ -10,6 +10,7 @@ pub mod logging;
 mod memory;
 mod metrics;
 mod net;
+mod process;
 mod readings;
 pub mod server;
 mod shard_thread;

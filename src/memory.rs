@@ -50,15 +50,16 @@ fn pages(statm: &str) -> Option<u64> {
     statm.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// Bytes of a page.
 #[cfg(unix)]
-fn page_size() -> Option<u64> {
+pub(crate) fn page_size() -> Option<u64> {
     // SAFETY: sysconf takes a number, touches no memory of ours, and returns -1 for a name that it does not know.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     u64::try_from(bytes).ok().filter(|&bytes| bytes > 0)
 }
 
 #[cfg(not(unix))]
-fn page_size() -> Option<u64> {
+pub(crate) fn page_size() -> Option<u64> {
     None
 }
 

@@ -4,8 +4,12 @@
 //! happens on a shard's thread.
 
 pub(crate) mod catalogue;
+#[cfg(test)]
+mod document;
 mod scrape;
 
+use crate::http::requests::Requests;
+use crate::process::ProcessStats;
 use crate::readings::Board;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,12 +22,18 @@ use scrape::Scrape;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics {
     boards: Vec<Board>,
+    requests: Requests,
 }
 
 impl Metrics {
     /// Reads the boards of the shards, in their order.
     pub(crate) fn new(boards: Vec<Board>) -> Self {
-        Self { boards }
+        Self { boards, requests: Requests::default() }
+    }
+
+    /// Where the web server's requests are counted.
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     /// The response to a scrape, with the signalling's numbers of now.
@@ -40,8 +50,8 @@ impl Metrics {
 
     fn families(&self, signaling: &Stats) -> Vec<MetricFamily> {
         let mut scrape = Scrape::default();
-        scrape.add(&catalogue::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
-        scrape.add(&catalogue::SHARDS, &[], self.boards.len() as u64);
+        catalogue::process::read(&mut scrape, &ProcessStats::read(), self.boards.len());
+        catalogue::requests::read(&mut scrape, &self.requests.read());
         catalogue::read_signaling(&mut scrape, signaling);
         for (shard, board) in self.boards.iter().enumerate() {
             catalogue::read_shard(&mut scrape, &shard.to_string(), &board.read());
@@ -52,7 +62,7 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use super::catalogue::{ALL, Kind};
+    use super::catalogue::{Kind, all};
     use super::*;
     use crate::net::{EgressStats, IngressStats};
     use crate::readings::Readings;
@@ -80,10 +90,8 @@ mod tests {
         assert!(text.contains("parlor_shards 2\n"), "{text}");
         assert!(text.contains("parlor_rooms 3\n"), "{text}");
         assert_eq!(text.matches("# TYPE parlor_datagrams_received_total counter").count(), 1);
-        assert!(
-            text.contains(&format!("parlor_build_info{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION"))),
-            "{text}"
-        );
+        let build = format!("parlor_build_info{{version=\"{}\",target=\"", env!("CARGO_PKG_VERSION"));
+        assert!(text.contains(&build), "{text}");
     }
 
     #[test]
@@ -109,8 +117,9 @@ mod tests {
 
     #[test]
     fn names_follow_prometheuss_conventions() {
-        for metric in ALL {
-            assert!(metric.name.starts_with("parlor_"), "{}", metric.name);
+        for metric in all() {
+            let is_ours = ["parlor_", "process_"].iter().any(|prefix| metric.name.starts_with(prefix));
+            assert!(is_ours, "{}", metric.name);
             assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
             assert!(metric.help.ends_with('.'), "{}", metric.name);
         }

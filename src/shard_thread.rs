@@ -4,6 +4,7 @@
 //! engine starts on the same sockets. Nothing else in the process notices.
 
 mod body;
+mod exit;
 mod outlet;
 
 use crate::clock::Clock;
@@ -13,6 +14,7 @@ use crate::net::udp::UdpEndpoint;
 use crate::readings::Board;
 use body::Body;
 use mio::Waker;
+use parlor_media::ShardStats;
 use parlor_media::command::{Command, Event};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -92,13 +94,14 @@ pub(crate) struct ShardThread {
 }
 
 impl ShardThread {
-    /// Starts the thread. `start` makes an engine, now and after each panic.
+    /// Starts the thread. `start` makes an engine, now and after each panic; it is given what
+    /// earlier ones have counted.
     ///
     /// # Errors
     /// When the system has no thread or poll to give.
     pub(crate) fn spawn<E: Engine>(
         setup: ShardSetup,
-        start: impl FnMut(Instant) -> E + Send + 'static,
+        start: impl FnMut(Instant, ShardStats) -> E + Send + 'static,
     ) -> io::Result<Self> {
         let poll = mio::Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), body::WAKER)?);
@@ -162,11 +165,11 @@ impl Drop for ShardThread {
 }
 
 /// The thread's whole life.
-fn run<E: Engine>(index: u16, mut body: Body, on_lost: &dyn Fn(), mut start: impl FnMut(Instant) -> E) {
+fn run<E: Engine>(index: u16, mut body: Body, on_lost: &dyn Fn(), mut start: impl FnMut(Instant, ShardStats) -> E) {
     loop {
         // Unwind safety: the engine is dropped, and `Body::recover` puts all else into its first state.
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let mut engine = start(body.now());
+            let mut engine = start(body.now(), body.past());
             body.run(&mut engine)
         }));
         match result {

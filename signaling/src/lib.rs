@@ -63,10 +63,13 @@ pub use limits::Rates;
 pub use rate::Rate;
 pub use settings::{Announce, Settings};
 pub use shards::ShardHandle;
-pub use stats::Stats;
+pub use stats::{
+    Carrier, Cause, Counts, CredentialFault, Direction, FileStats, JoinOutcome, Latencies, Limit, MessageStats,
+    ResumeOutcome, SocketEnd, SocketStats, Stats, Turned, Word,
+};
 #[doc(hidden)]
 pub use store::bench;
-pub use store::{Health, OpenError, Storage, StoreError, StoreUrl};
+pub use store::{Health, OpenError, Operation, Outcome, Storage, StoreError, StoreStats, StoreUrl};
 pub use webhooks::{SigningKey, WebhookSettings, WebhookStats};
 
 use axum::Router;

@@ -9,7 +9,7 @@ use crate::protocol::server::{Departure, MediaFailure, ServerMessage};
 use crate::room::{Room, RoomState};
 use crate::room_settings::History;
 use crate::shards::{Permits, least_loaded};
-use crate::stats::count;
+use crate::stats::Limit;
 use crate::store::{RoomRecord, StoreError};
 use crate::switchboard::Switchboard;
 use crate::webhooks::Event;
@@ -47,7 +47,7 @@ impl Switchboard {
         if self.directory.room(&code).is_some() {
             return Err(exists());
         }
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| server_full("rooms"))?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| server_full("rooms").by(Limit::Rooms))?;
         let index = least_loaded(&self.shards).ok_or_else(Refusal::busy)?;
         // Whether the shard listens at all: its channel is not held while the store works.
         drop(self.shards[index].reserve(1).await.map_err(|_| Refusal::busy())?);
@@ -79,7 +79,7 @@ impl Switchboard {
             self.purges.push(uid, None);
             exists()
         })?;
-        count(&self.counters.rooms_created);
+        self.counters.rooms_created.count();
         tracing::info!(room = room.key.0, shard = index, "room created");
         Ok(room)
     }
@@ -262,7 +262,7 @@ impl Switchboard {
     pub(crate) fn check_memory(&self) -> Result<(), Refusal> {
         if self.lacks_memory() {
             let message = "the server has no memory for more now, try again later";
-            return Err(Refusal::new(ErrorCode::ServerFull, message));
+            return Err(Refusal::new(ErrorCode::ServerFull, message).by(Limit::Memory));
         }
         Ok(())
     }
@@ -273,7 +273,7 @@ impl Switchboard {
     /// `server-full`
     pub(crate) fn check_capacity(&self) -> Result<(), Refusal> {
         if self.directory.participant_count() >= self.settings.max_total_participants {
-            return Err(server_full("participants"));
+            return Err(server_full("participants").by(Limit::Participants));
         }
         self.check_memory()
     }

@@ -11,6 +11,7 @@ use crate::protocol::{ParticipantRef, RoomCode, Timestamp};
 use crate::room::{Member, Room, RoomState, encode};
 use crate::session::{Place, Session};
 use crate::shards::Permits;
+use crate::stats::{JoinOutcome, Limit};
 use crate::switchboard::Switchboard;
 use parlor_media::ids::ParticipantId;
 use std::collections::VecDeque;
@@ -38,6 +39,8 @@ pub(crate) struct Waiting {
     /// What it comes in as.
     pub(crate) role: Role,
     pub(crate) since: Timestamp,
+    /// The same for who measures.
+    pub(crate) came_at: Instant,
 }
 
 impl Lobby {
@@ -116,7 +119,7 @@ impl Switchboard {
         let most = state.record.settings.max_participants;
         if state.lobby.waiting.len() >= most {
             let message = format!("the room's lobby is full: at most {most} people may wait");
-            return Err(Refusal::new(ErrorCode::RoomFull, message));
+            return Err(Refusal::new(ErrorCode::RoomFull, message).by(Limit::ParticipantsPerRoom));
         }
         let participant = arrival.participant;
         if !arrival.session.wait(Place { room: Arc::clone(room), participant }) {
@@ -129,9 +132,11 @@ impl Switchboard {
         };
         arrival.session.post(encode(&told));
         // It was compared; waiting people's passwords are not kept.
-        let waiting = Waiting { arrival: Arrival { password: None, ..arrival }, role, since: self.wall_clock() };
+        let arrival = Arrival { password: None, ..arrival };
+        let waiting = Waiting { arrival, role, since: self.wall_clock(), came_at: Instant::now() };
         state.tell_hosts(&waiting.joined());
         state.lobby.waiting.push(waiting);
+        self.counters.joins.count(JoinOutcome::Waiting);
         tracing::debug!(room = room.key.0, participant = %ParticipantRef(participant), "waits in the lobby");
         Ok(())
     }
@@ -172,7 +177,9 @@ impl Switchboard {
         }
         check_space(state, &waiting.arrival)?;
         self.check_capacity()?;
-        let Waiting { arrival, role, .. } = state.lobby.take(participant).ok_or_else(Refusal::user_not_found)?;
+        let taken = state.lobby.take(participant).ok_or_else(Refusal::user_not_found)?;
+        let Waiting { mut arrival, role, came_at, .. } = taken;
+        arrival.asked_at += came_at.elapsed();
         state.tell_lobby_left(participant);
         self.take_in(room, state, arrival, role, permits)
     }

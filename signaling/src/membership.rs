@@ -12,7 +12,7 @@ use crate::rights::{Grants, rights};
 use crate::room::{Member, Room, RoomState};
 use crate::session::{Attachment, Place, Session, Token};
 use crate::shards::Permits;
-use crate::stats::count;
+use crate::stats::ResumeOutcome;
 use crate::switchboard::{Switchboard, entropy};
 use crate::webhooks::Event;
 use parlor_media::command::Command;
@@ -31,23 +31,28 @@ pub(crate) struct Resumed {
 impl Switchboard {
     /// Takes a session up again.
     pub(crate) fn resume(&self, id: Option<String>, resume: &Resume) -> Result<Resumed, Refusal> {
-        let failed = || Refusal::new(ErrorCode::ResumeFailed, "the session cannot be resumed: join anew");
-        let presented = Token::parse(&resume.resume_token).ok_or_else(failed)?;
-        let session = self.directory.session(presented).ok_or_else(failed)?;
-        let Place { room, participant } = session.place().ok_or_else(failed)?;
+        let failed = |outcome| {
+            self.counters.resumes.count(outcome);
+            Refusal::new(ErrorCode::ResumeFailed, "the session cannot be resumed: join anew")
+        };
+        let unknown = || failed(ResumeOutcome::Unknown);
+        let presented = Token::parse(&resume.resume_token).ok_or_else(unknown)?;
+        let session = self.directory.session(presented).ok_or_else(unknown)?;
+        let Place { room, participant } = session.place().ok_or_else(unknown)?;
         let fresh = Token::from_entropy(entropy()?);
 
         let mut state = room.lock();
-        let member = state.member(participant).ok_or_else(failed)?;
-        let (attachment, void) = session.resume(presented, resume.received, fresh).map_err(|_| failed())?;
+        let member = state.member(participant).ok_or_else(unknown)?;
+        let resumed = session.resume(presented, resume.received, fresh);
+        let (attachment, void) = resumed.map_err(|not| failed(not.outcome()))?;
         // A client that lost its socket may have lost its data channel too, and not know it yet.
         member.chat.line.repeat_all(&session);
         self.directory.void_tokens([void]);
         self.directory.add_token(fresh, &session);
-        let member = state.members.iter().find(|member| member.participant == participant).ok_or_else(failed)?;
+        let member = state.members.iter().find(|member| member.participant == participant).ok_or_else(unknown)?;
         let view = room.membership(&state, member, &self.surroundings, fresh.to_text(), id);
         drop(state);
-        count(&self.counters.resumes);
+        self.counters.resumes.count(ResumeOutcome::Resumed);
         Ok(Resumed { session, attachment, message: ServerMessage::Resumed(view) })
     }
 

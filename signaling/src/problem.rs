@@ -1,6 +1,7 @@
 //! Errors of the REST interface: problem details (RFC 9457) with Parlor's error codes.
 
 use crate::protocol::{ErrorCode, Refusal};
+use crate::stats::Cause;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +16,13 @@ const RETRY_UNAVAILABLE: u32 = 5;
 /// A refusal as a response.
 #[derive(Debug)]
 pub(crate) struct Problem(pub(crate) Refusal);
+
+/// What is counted of a refusal: an extension of its response.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    pub(crate) code: ErrorCode,
+    pub(crate) cause: Option<Cause>,
+}
 
 /// The body of every refusal (RFC 9457).
 #[derive(Serialize, ToSchema)]
@@ -79,8 +87,7 @@ impl IntoResponse for Problem {
         if let Some(challenge) = challenge {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        // For who counts.
-        response.extensions_mut().insert(refusal.code);
+        response.extensions_mut().insert(Refused { code: refusal.code, cause: refusal.cause });
         response
     }
 }

@@ -67,7 +67,7 @@ impl Purges {
         Some(ended)
     }
 
-    #[cfg(test)]
+    /// How many there are.
     pub(crate) fn len(&self) -> usize {
         lock(&self.queue).ended.len()
     }

@@ -8,7 +8,7 @@ use crate::chat::{ChatState, MemberChat};
 use crate::lobby::Lobby;
 use crate::protocol::error::Refusal;
 use crate::protocol::server::{Departure, Membership, Rights, ServerMessage};
-use crate::protocol::{Participant, ParticipantRef, RoomCode, RoomView, Timestamp, Track};
+use crate::protocol::{Participant, ParticipantRef, RoomCode, RoomView, ServerType, Timestamp, Track};
 use crate::rights::Grants;
 use crate::session::{Session, Token, lock};
 use crate::store::{RoomRecord, RoomUid};
@@ -199,9 +199,16 @@ impl Member {
 }
 
 /// A message as it goes out.
-pub(crate) fn encode(message: &ServerMessage) -> Utf8Bytes {
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Encoded {
+    /// What it is counted as.
+    pub(crate) kind: ServerType,
+    pub(crate) text: Utf8Bytes,
+}
+
+pub(crate) fn encode(message: &ServerMessage) -> Encoded {
     // Maps with string keys, numbers and strings always serialise.
-    serde_json::to_string(message).unwrap_or_default().into()
+    Encoded { kind: message.message_type(), text: serde_json::to_string(message).unwrap_or_default().into() }
 }
 
 /// The parts of [`Membership`] that are the same for every room.

@@ -11,14 +11,13 @@ use crate::protocol::{RoomCode, ServerMessage, Timestamp};
 use crate::purge::Purges;
 use crate::readiness::StoreWatch;
 use crate::rest::Created;
-use crate::room::{Room, Surroundings, encode};
+use crate::room::{Encoded, Room, Surroundings, encode};
 use crate::session::Session;
 use crate::settings::{Announce, Settings};
 use crate::shards::{Shard, ShardHandle};
-use crate::stats::{Counters, Stats};
-use crate::store::{Journal, Storage, Store};
+use crate::stats::{Counters, SocketStats, Stats};
+use crate::store::{Journal, Metered, Storage, Store, StoreStats, backend};
 use crate::webhooks::Webhooks;
-use axum::extract::ws::Utf8Bytes;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tokio::sync::{Semaphore, watch};
@@ -40,7 +39,7 @@ pub(crate) struct Switchboard {
     /// Rooms that were created by requests which may come again.
     pub(crate) created: Answers<Created>,
     pub(crate) gate: Arc<Gate>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) files: Files,
     pub(crate) webhooks: Webhooks,
     pub(crate) surroundings: Surroundings,
@@ -54,6 +53,8 @@ impl Switchboard {
     pub(crate) fn new(settings: Settings, announce: Announce, storage: Storage, shards: Vec<ShardHandle>) -> Self {
         // Without entropy nobody can join either; an empty id is the least of it.
         let server_id = entropy::<10>().map(|bytes| RoomCode::from_entropy(bytes).to_string()).unwrap_or_default();
+        let counters = Arc::<Counters>::default();
+        let store = Metered::over(storage.0, &counters);
         Self {
             places: Arc::new(Semaphore::new(settings.max_rooms.min(Semaphore::MAX_PERMITS))),
             gate: Gate::new(settings.max_sockets, settings.max_sockets_per_address, settings.rates),
@@ -62,25 +63,25 @@ impl Switchboard {
                 resume_grace_seconds: settings.resume_grace.as_secs(),
                 server_id,
             },
-            journal: Arc::new(Journal::new(Arc::clone(&storage.0), settings.wall_clock)),
-            files: Files::new(settings.files.clone()),
+            journal: Arc::new(Journal::new(Arc::clone(&store), settings.wall_clock)),
+            files: Files::new(settings.files.clone(), &counters),
             webhooks: Webhooks::new(&settings.webhooks, settings.wall_clock),
             settings,
             announce,
             shards: shards.into_iter().map(Shard::new).collect(),
             directory: Directory::default(),
-            store: storage.0,
+            store,
             store_watch: StoreWatch::default(),
             purges: Purges::default(),
             created: Answers::new(),
-            counters: Counters::new(),
+            counters,
             next_room: AtomicU64::new(1),
             stopping: watch::Sender::new(false),
         }
     }
 
     /// The first message on a socket.
-    pub(crate) fn hello(&self) -> Utf8Bytes {
+    pub(crate) fn hello(&self) -> Encoded {
         encode(&ServerMessage::Hello {
             protocol: crate::protocol::server::PROTOCOL_VERSION,
             server_id: self.surroundings.server_id.clone(),
@@ -128,8 +129,8 @@ impl Switchboard {
     }
 
     /// An error as a message; counts it.
-    pub(crate) fn error(&self, refusal: Refusal) -> Utf8Bytes {
-        self.counters.count_error(refusal.code);
+    pub(crate) fn error(&self, refusal: Refusal) -> Encoded {
+        self.counters.count_refusal(refusal.code, refusal.cause);
         encode(&refusal.into())
     }
 
@@ -139,19 +140,33 @@ impl Switchboard {
     }
 
     pub(crate) fn stats(&self) -> Stats {
+        let counted = self.counters.snapshot();
         let rooms = self.directory.rooms();
-        let detached = |room: &Arc<Room>| room.lock().members.iter().filter(|m| !m.session.is_attached()).count();
+        let (mut detached, mut waiting) = (0, 0);
+        for room in &rooms {
+            let state = room.lock();
+            detached += state.members.iter().filter(|member| !member.session.is_attached()).count();
+            waiting += state.lobby.waiting().len();
+        }
         let journal = self.journal.health();
         Stats {
             rooms: rooms.len(),
+            purges_pending: self.purges.len(),
             participants: self.directory.participant_count(),
-            detached: rooms.iter().map(detached).sum(),
-            sockets: self.gate.sockets(),
-            store_available: journal.available,
-            store_queue: journal.queued,
-            store_writes_lost: journal.dropped,
+            detached,
+            waiting,
+            sockets: SocketStats { open: self.gate.sockets(), ..counted.sockets },
+            store: StoreStats {
+                backend: backend(self.store.name()),
+                available: journal.available,
+                queued: journal.queued,
+                queued_bytes: journal.queued_bytes,
+                oldest: journal.oldest,
+                writes_lost: journal.dropped,
+                ..counted.store
+            },
             webhooks: self.webhooks.stats(),
-            ..self.counters.snapshot()
+            ..counted
         }
     }
 }

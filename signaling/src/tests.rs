@@ -8,6 +8,7 @@ mod chat;
 mod chat_delivery;
 mod chat_messages;
 mod chat_store;
+mod counted;
 mod files;
 mod flaky;
 mod house;

@@ -1,10 +1,11 @@
 //! What the web server serves.
 
-use crate::assets;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::{assets, http};
 use axum::Router;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{AppendHeaders, IntoResponse};
 use axum::routing::get;
 use parlor_signaling::Signaling;
@@ -30,10 +31,12 @@ pub(super) fn app(signaling: &Signaling, metrics: Metrics, clock: Clock) -> Rout
         );
         ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body)
     };
+    let requests = metrics.requests().clone();
     signaling
         .router()
         .route("/healthz", get(health))
         .route("/readyz", get(move || async move { readiness(&ready.ailments()) }))
         .route("/metrics", get(move || async move { metrics.response(&control.stats()) }))
         .merge(assets::router())
+        .layer(from_fn_with_state(requests, http::requests::count))
 }

@@ -7,7 +7,7 @@ use crate::shard_thread::{EVENTS, ShardSetup, ShardSockets, ShardThread};
 use parlor_config::{Config, GsoMode};
 use parlor_media::command::Event;
 use parlor_media::transport::Identity;
-use parlor_media::{Shard, ShardSettings};
+use parlor_media::{Shard, ShardSettings, ShardStats};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -71,13 +71,14 @@ pub(super) fn start(config: &Config, clock: Clock, sockets: Vec<ShardSockets>) -
             }),
         };
         let identity = Arc::clone(&identity);
-        let engine = move |now: Instant| {
+        let engine = move |now: Instant, past: ShardStats| {
             Shard::new(ShardSettings {
                 index,
                 identity: Arc::clone(&identity),
                 seed: seed(),
                 now,
                 unix_time: clock.unix_time(now),
+                past,
             })
         };
         let shard = ShardThread::spawn(setup, engine).map_err(|error| StartError::Thread { shard: index, error })?;

@@ -15,14 +15,22 @@ const POISON: RoomId = RoomId(666);
 struct Echo {
     outbox: Outbox,
     rooms: VecDeque<RoomId>,
+    past: ShardStats,
     opened: u64,
     closing: Vec<Path>,
     timeout: Option<Instant>,
 }
 
 impl Echo {
-    fn new(_now: Instant) -> Self {
-        Self { outbox: Outbox::new(), rooms: VecDeque::new(), opened: 0, closing: Vec::new(), timeout: None }
+    fn new(_now: Instant, past: ShardStats) -> Self {
+        Self {
+            outbox: Outbox::new(),
+            rooms: VecDeque::new(),
+            past: past.without_gauges(),
+            opened: 0,
+            closing: Vec::new(),
+            timeout: None,
+        }
     }
 }
 
@@ -74,7 +82,7 @@ impl Engine for Echo {
     }
 
     fn stats(&self) -> ShardStats {
-        ShardStats { rooms: self.opened, ..ShardStats::default() }
+        ShardStats { rooms: self.opened, ..self.past }
     }
 }
 
@@ -102,9 +110,9 @@ impl Fixture {
                 let _ = lost_sender.send(());
             }),
         };
-        let shard = ShardThread::spawn(setup, move |now| {
+        let shard = ShardThread::spawn(setup, move |now, past| {
             *counter.lock().unwrap() += 1;
-            Echo::new(now)
+            Echo::new(now, past)
         });
         Self { shard: shard.unwrap(), events, lost, starts }
     }

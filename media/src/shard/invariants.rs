@@ -31,7 +31,7 @@ impl Shard {
         let sum = |of: fn(&Room) -> usize| self.rooms.iter().map(|(_, room)| of(room)).sum::<usize>() as u64;
         assert_eq!(stats.rooms, self.rooms.len() as u64);
         assert_eq!(stats.participants, members as u64);
-        assert_eq!(stats.connected, sum(|room| room.participants.iter().filter(|(_, p)| p.connected).count()));
+        assert_eq!(stats.connected(), sum(|room| room.participants.iter().filter(|(_, p)| p.is_connected()).count()));
         assert_eq!(stats.publications, sum(|room| room.publications.len()));
         let subscriptions = sum(|room| room.participants.iter().map(|(_, p)| p.subscription_count()).sum());
         assert_eq!(stats.subscriptions, subscriptions);

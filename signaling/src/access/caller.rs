@@ -1,9 +1,10 @@
 //! Who makes a REST request: the bearer token of its `Authorization` header (RFC 6750), understood.
 
-use super::{Action, Grant, Identity, Role, Standing, require};
+use super::{Action, Grant, Identity, Role, Standing, bad_credential, require};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::room::{Room, RoomState};
 use crate::session::{Place, Token};
+use crate::stats::CredentialFault;
 use crate::store::Secret;
 use crate::switchboard::Switchboard;
 use axum::http::HeaderMap;
@@ -35,24 +36,28 @@ impl Caller {
     pub(crate) fn of(board: &Switchboard, headers: &HeaderMap) -> Result<Self, Refusal> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else { return Ok(Self::Nobody) };
-        let bad = |message: &str| Refusal::new(ErrorCode::TokenInvalid, message);
         let text = value.to_str().ok().filter(|_| values.next().is_none());
         let bearer =
             text.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let (_, token) = bearer.ok_or_else(|| bad("`Authorization` must be there once, as `Bearer` and a token"))?;
+        let (_, token) = bearer.ok_or_else(|| {
+            let message = "`Authorization` must be there once, as `Bearer` and a token";
+            bad_credential(CredentialFault::Malformed, message)
+        })?;
         let token = token.trim();
         if let Some(secret) = token.strip_prefix(HOST_PREFIX) {
             return Self::by_host_secret(board, secret);
         }
         if let Some(access) = token.strip_prefix(ACCESS_PREFIX) {
             let place = Token::parse(access).and_then(|access| board.directory.place(access));
-            return place.map(Self::Participant).ok_or_else(|| bad("the access token is not that of a participant"));
+            return place.map(Self::Participant).ok_or_else(|| {
+                bad_credential(CredentialFault::AccessToken, "the access token is not that of a participant")
+            });
         }
         board.verify(token).map(|grant| Self::Token(Box::new(grant)))
     }
 
     fn by_host_secret(board: &Switchboard, secret: &str) -> Result<Self, Refusal> {
-        let bad = |message: &str| Refusal::new(ErrorCode::TokenInvalid, message);
+        let bad = |message| bad_credential(CredentialFault::HostSecret, message);
         if !board.is_open() {
             return Err(bad("this server takes no host secrets: it has keys, show a token"));
         }

@@ -1,18 +1,20 @@
 //! Who stands at a room's door, and with what: `join-room`, understood.
 
-use crate::access::{Grant, HOST_PREFIX, Identity, Role};
+use crate::access::{Grant, HOST_PREFIX, Identity, Role, bad_credential};
 use crate::membership::parse_display_name;
 use crate::protocol::client::JoinRoom;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::{ParticipantRef, RoomCode};
 use crate::rights::Grants;
 use crate::session::{Session, Token};
+use crate::stats::CredentialFault;
 use crate::store::Secret;
 use crate::switchboard::{Switchboard, entropy};
 use crate::visitor::Whence;
 use parlor_media::ids::ParticipantId;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The first letters of an invite.
 pub(crate) const INVITE_PREFIX: &str = "invite_";
@@ -38,6 +40,8 @@ pub(crate) struct Arrival {
     pub(crate) auto_subscribe: bool,
     /// Of the request.
     pub(crate) id: Option<String>,
+    /// When it came; later by as long as somebody waited in a lobby.
+    pub(crate) asked_at: Instant,
 }
 
 impl std::fmt::Debug for Arrival {
@@ -60,6 +64,7 @@ impl Arrival {
         id: Option<String>,
         join: JoinRoom,
     ) -> Result<Self, Refusal> {
+        let asked_at = Instant::now();
         let participant = ParticipantId(u64::from_le_bytes(entropy()?));
         let invite = join.invite.as_deref().map(parse_invite).transpose()?;
         let host_secret = join.host_secret.as_deref().map(|secret| parse_host_secret(board, secret)).transpose()?;
@@ -82,6 +87,7 @@ impl Arrival {
             follows_bindings: join.follows_bindings,
             auto_subscribe: join.auto_subscribe,
             id,
+            asked_at,
         };
         Ok(match grant {
             Some(grant) => arrival.with(grant, board.settings.keys.leeway()),
@@ -144,14 +150,14 @@ fn parse_invite(text: &str) -> Result<Secret, Refusal> {
 fn parse_host_secret(board: &Switchboard, text: &str) -> Result<Secret, Refusal> {
     if !board.is_open() {
         let message = "this server takes no host secrets: it has keys, show a token";
-        return Err(Refusal::new(ErrorCode::TokenInvalid, message).with_field("hostSecret"));
+        return Err(bad_credential(CredentialFault::HostSecret, message).with_field("hostSecret"));
     }
     let secret = text.strip_prefix(HOST_PREFIX).and_then(Token::parse).map(Token::digest);
     secret.ok_or_else(host_secret_invalid)
 }
 
 pub(super) fn host_secret_invalid() -> Refusal {
-    Refusal::new(ErrorCode::TokenInvalid, "`hostSecret` is not this room's").with_field("hostSecret")
+    bad_credential(CredentialFault::HostSecret, "`hostSecret` is not this room's").with_field("hostSecret")
 }
 
 pub(super) fn invite_invalid() -> Refusal {

@@ -8,6 +8,7 @@ use crate::access::Role;
 use crate::protocol::Timestamp;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::room::RoomState;
+use crate::stats::Limit;
 use crate::store::{InviteRecord, Secret};
 
 /// What a newcomer has shown so far that takes longer than a lock may be held.
@@ -107,7 +108,7 @@ pub(crate) fn check_space(state: &RoomState, arrival: &Arrival) -> Result<(), Re
     let there = state.members.iter().filter(|member| member.grants.hidden == arrival.grants.hidden).count();
     if there >= most {
         let message = format!("the room is full: at most {most} participants are allowed");
-        return Err(Refusal::new(ErrorCode::RoomFull, message));
+        return Err(Refusal::new(ErrorCode::RoomFull, message).by(Limit::ParticipantsPerRoom));
     }
     Ok(())
 }

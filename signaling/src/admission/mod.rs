@@ -28,7 +28,7 @@ use crate::rights::rights;
 use crate::room::{Member, Room, RoomState, encode};
 use crate::session::{Place, Session, Token};
 use crate::shards::Permits;
-use crate::stats::count;
+use crate::stats::JoinOutcome;
 use crate::store::{InviteRecord, Secret, StoreError};
 use crate::switchboard::{Switchboard, entropy, expired};
 use crate::visitor::Whence;
@@ -46,6 +46,20 @@ const MAX_JUDGEMENTS: usize = 8;
 impl Switchboard {
     /// Lets a session join a room, or wait in its lobby.
     pub(crate) async fn join(
+        &self,
+        session: &Arc<Session>,
+        whence: Whence,
+        id: Option<String>,
+        join: JoinRoom,
+    ) -> Result<(), Refusal> {
+        let joined = self.come_to(session, whence, id, join).await;
+        if let Err(refusal) = &joined {
+            self.counters.joins.count(JoinOutcome::of(refusal.code));
+        }
+        joined
+    }
+
+    async fn come_to(
         &self,
         session: &Arc<Session>,
         whence: Whence,
@@ -169,7 +183,7 @@ impl Switchboard {
         role: Role,
         mut permits: Permits<'_>,
     ) -> Result<(), Refusal> {
-        let Arrival { participant, session, grants, .. } = arrival;
+        let Arrival { participant, session, grants, asked_at, .. } = arrival;
         let shard = self.shard_of(room);
         let token = Token::from_entropy(entropy()?);
         let access = Token::from_entropy(entropy()?);
@@ -211,7 +225,8 @@ impl Switchboard {
         state.note_presence(Instant::now());
         self.announce_member(room, state);
         self.welcome(room, state, token, arrival.id);
-        count(&self.counters.joins);
+        self.counters.joins.count(JoinOutcome::Joined);
+        self.counters.join_latency.observe(asked_at.elapsed());
         Ok(())
     }
 

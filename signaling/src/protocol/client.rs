@@ -5,6 +5,7 @@ use super::error::{ErrorCode, Refusal};
 use super::fields;
 use super::ids::{RoomCode, TrackRef, clip};
 use super::track::Source;
+use crate::stats::words;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -44,9 +45,9 @@ macro_rules! client_messages {
 
             /// The message's `type`.
             #[must_use]
-            pub fn type_name(&self) -> &'static str {
+            pub fn message_type(&self) -> ClientType {
                 match self {
-                    $(Self::$variant(_) => $name,)*
+                    $(Self::$variant(_) => ClientType::$variant,)*
                 }
             }
 
@@ -55,6 +56,15 @@ macro_rules! client_messages {
                     $($name => Some(fields::from_object(object).map(Self::$variant)),)*
                     _ => None,
                 }
+            }
+        }
+
+        words! {
+            /// The types of what a client says, for who counts.
+            ClientType {
+                $($(#[doc = $doc])* $variant = $name;)*
+                /// What is no message, or not a right one.
+                Invalid = "invalid";
             }
         }
     };

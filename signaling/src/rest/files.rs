@@ -227,7 +227,7 @@ async fn get_file(
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
-        Body::from_stream(board.files.read(&file, partial).await?.into_stream())
+        Body::from_stream(board.files.download(&file, partial).await?)
     };
     Ok((status, answer_headers, body).into_response())
 }

@@ -23,7 +23,7 @@ pub(crate) use rooms::Created;
 
 use crate::access::Caller;
 use crate::openapi;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refused};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::ids::clip;
 use crate::settings::Settings;
@@ -119,8 +119,8 @@ async fn guard(State(board): Board, visitor: Visitor, request: Request, next: Ne
     } else {
         next.run(request).await
     };
-    if let Some(&code) = response.extensions().get::<ErrorCode>() {
-        board.counters.count_error(code);
+    if let Some(&Refused { code, cause }) = response.extensions().get() {
+        board.counters.count_refusal(code, cause);
     }
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -14,6 +14,7 @@ pub mod bench;
 mod contract;
 mod journal;
 mod memory;
+mod metered;
 mod mongo;
 mod records;
 mod sqlite;
@@ -24,6 +25,8 @@ pub use journal::Health;
 pub(crate) use journal::MAX_WRITES;
 pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
+pub(crate) use metered::{Metered, StoreCalls, backend};
+pub use metered::{Operation, Outcome, StoreStats};
 pub(crate) use mongo::MongoStore;
 pub(crate) use records::{
     FileRecord, InviteRecord, MAX_REACTIONS, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,

@@ -115,7 +115,7 @@ async fn the_chat_goes_on_while_the_store_is_away() {
     talk(0, 10, &mut ana, &mut bo).await;
     store.set_down(true);
     talk(10, 400, &mut ana, &mut bo).await;
-    assert!(!house.signaling.store_health().available && house.signaling.stats().store_queue > 300);
+    assert!(!house.signaling.store_health().available && house.signaling.stats().store.queued > 300);
     // What memory has can be read; what it has not is refused in time.
     bo.send(json!({"type": "get-messages", "roomId": "abc", "limit": 200})).await;
     assert_eq!(bo.next()["messages"].as_array().unwrap().len(), 200);
@@ -147,7 +147,7 @@ async fn what_could_not_be_kept_is_told_and_counted() {
         ana.send(say(&number.to_string())).await;
         ana.all();
     }
-    assert_eq!(house.signaling.stats().store_writes_lost, 5);
+    assert_eq!(house.signaling.stats().store.writes_lost, 5);
     store.set_down(false);
     pass(60.0).await;
     let lost: Vec<_> = ana.all().into_iter().filter(|message| message["type"] == "messages-lost").collect();

@@ -22,7 +22,7 @@ fn house(files: FileSettings) -> House {
 }
 
 /// On a directory of its own, with a room `abc`.
-async fn on_disk(settings: FileSettings) -> (House, TempDir) {
+pub(super) async fn on_disk(settings: FileSettings) -> (House, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let storage = FileStorage::local(directory.path()).unwrap();
     let house = house(FileSettings { storage, ..settings });
@@ -48,7 +48,7 @@ fn set_role(house: &House, member: &Member, role: Role) {
     room.lock().member(member.participant()).unwrap().role = role;
 }
 
-fn token(house: &House, member: &Member) -> String {
+pub(super) fn token(house: &House, member: &Member) -> String {
     let room = house.board().directory.room_of(member.participant()).unwrap();
     let token: Token = room.lock().member(member.participant()).unwrap().access;
     format!("Bearer access_{}", token.to_text())
@@ -65,7 +65,7 @@ fn post(token: &str, query: &str, body: impl Into<Body>) -> Request<Body> {
     Request::post(uri).header("authorization", token).body(body.into()).unwrap()
 }
 
-async fn upload(house: &House, token: &str, query: &str, body: impl Into<Body>) -> (StatusCode, Value) {
+pub(super) async fn upload(house: &House, token: &str, query: &str, body: impl Into<Body>) -> (StatusCode, Value) {
     let (status, _, body) = answer(house.signaling.router(), post(token, query, body)).await;
     (status, body)
 }
@@ -129,7 +129,7 @@ async fn a_file_is_shared_listed_fetched_and_removed() {
     }
     assert_eq!(fetch(&house, &ana_token, &path).await.0, StatusCode::NOT_FOUND);
     assert!(left(directory.path()).is_empty());
-    assert_eq!(house.signaling.stats().files_shared, 1);
+    assert_eq!(house.signaling.stats().files.shared, 1);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A signalling with one fake shard, and clients that speak to it without a socket.
 
 use crate::access::Role;
-use crate::protocol::{ClientFrame, ClientMessage, ParticipantRef, RoomCode, Timestamp};
+use crate::protocol::{ClientFrame, ClientMessage, ErrorCode, ParticipantRef, RoomCode, Timestamp};
 use crate::room_settings::{Allowed, History, PublishPolicy, RoomSettings};
 use crate::session::{Attachment, Outgoing, Session};
 use crate::store::{RoomRecord, RoomUid};
@@ -111,7 +111,7 @@ impl House {
     }
 
     pub(super) fn client(&self) -> Client {
-        let session = Session::new(self.board().settings.messages, Instant::now());
+        let session = Session::new(self.board().settings.messages, Instant::now(), &self.board().counters);
         let attachment = session.attach();
         Client { board: Arc::clone(self.board()), session, attachment }
     }
@@ -125,6 +125,11 @@ impl House {
         let token = joined["resumeToken"].as_str().unwrap().to_owned();
         let id = joined["participantId"].as_str().unwrap().to_owned();
         Member { client, id, token }
+    }
+
+    /// The errors told so far, by code.
+    pub(super) fn errors(&self) -> Vec<(ErrorCode, u64)> {
+        self.signaling.stats().errors.occurred().collect()
     }
 
     pub(super) fn event(&self, event: Event) {
@@ -179,7 +184,7 @@ impl Client {
     /// What is to be written next, `null` for nothing.
     pub(super) fn next(&mut self) -> Value {
         match self.session.poll(&self.attachment) {
-            Some(Outgoing::Message(text)) => serde_json::from_str(&text).unwrap(),
+            Some(Outgoing::Message(message)) => serde_json::from_str(&message.text).unwrap(),
             Some(other) => json!({"end": format!("{other:?}")}),
             None => Value::Null,
         }

@@ -91,7 +91,7 @@ async fn refused_offers_say_why() {
         house.event(Event::Answered { participant: ana.participant(), request, result: Err(error) });
         assert_eq!(ana.next(), json!({"type": "error", "code": code, "message": message, "id": code}));
     }
-    assert_eq!(house.signaling.stats().errors.len(), 3);
+    assert_eq!(house.errors().len(), 3);
 }
 
 #[tokio::test]
