@@ -15,3 +15,4 @@ mod readings;
 pub mod server;
 mod shard_thread;
 pub mod systemd;
+pub mod signals;
