@@ -14,5 +14,5 @@ mod process;
 mod readings;
 pub mod server;
 mod shard_thread;
-pub mod systemd;
 pub mod signals;
+pub mod systemd;

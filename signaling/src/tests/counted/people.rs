@@ -122,13 +122,8 @@ async fn limits_are_counted_where_they_refuse() {
     let (status, _, _) = house.request("POST", "/api/rooms", Some(json!({"roomId": "def"}))).await;
     assert_eq!(status, 507);
 
-    let expected = [
-        (Limit::Rooms, 1),
-        (Limit::Participants, 1),
-        (Limit::Memory, 1),
-        (Limit::Joins, 1),
-        (Limit::Messages, 1),
-    ];
+    let expected =
+        [(Limit::Rooms, 1), (Limit::Participants, 1), (Limit::Memory, 1), (Limit::Joins, 1), (Limit::Messages, 1)];
     assert_eq!(counted(&house.signaling.stats().limits), expected);
 }
 

@@ -46,8 +46,7 @@ async fn sockets_are_counted_from_their_opening_to_their_end() {
     displaced.closed().await;
     large.raw(Message::Text("x".repeat(1025).into())).await;
     large.closed().await;
-    let expected =
-        [(SocketEnd::Client, 1), (SocketEnd::Lost, 1), (SocketEnd::Displaced, 1), (SocketEnd::TooLarge, 1)];
+    let expected = [(SocketEnd::Client, 1), (SocketEnd::Lost, 1), (SocketEnd::Displaced, 1), (SocketEnd::TooLarge, 1)];
     assert_eq!(ends(&house, 4).await, expected);
 
     let told = tokio::spawn(async move { second.closed().await });
