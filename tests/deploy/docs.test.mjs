@@ -1,6 +1,6 @@
 /**
- * The commands of docs/deployment.md for Docker, Compose and Kubernetes: they are typed as they are, with stand-ins for the clients that write
- * down what they are asked, and that is compared with the files. Those for systemd run for real in scripts/systemd-chroot.mjs.
+ * The commands of docs/deployment.md for Docker, Compose, Prometheus and Kubernetes: they are typed as they are, with stand-ins for the clients
+ * that write down what they are asked, and that is compared with the files. Those for systemd run for real in scripts/systemd-chroot.mjs.
  */
 import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { ROOT } from '../e2e/harness/paths.mjs';
 import { STOP_SECONDS, documents, read, run, variables } from './files.mjs';
 
 /** The programs that are not here, or must not do what they are asked. */
-const CLIENTS = ['docker', 'kubectl'];
+const CLIENTS = ['curl', 'docker', 'kubectl'];
 const STAND_IN = `#!/bin/bash
 printf '%s\\n' "$(basename "$0") $*" >> "$STAND_IN_LOG"
 env | grep -E '^(PARLOR_|GRAFANA_)' >> "$STAND_IN_ENV" || true
@@ -49,7 +49,7 @@ function given(option) {
 }
 
 test('no command is left to chance', () => {
-  const known = [/^docker (build|run|exec|stop) /, /^docker compose --file docker\/compose\.yml (config|up|ps)\b/, /^kubectl (apply|--namespace parlor rollout status) /];
+  const known = [/^docker (build|run|exec|stop) /, /^docker compose --file docker\/compose\.yml (config|up|ps)\b/, /^kubectl (apply|--namespace parlor rollout status) /, /^curl -fsS http:\/\/localhost:8080\/metrics$/];
   for (const command of commands) assert.ok(known.some((form) => form.test(command)), command);
   for (const form of known) assert.ok(commands.some((command) => form.test(command)), String(form));
 });
