@@ -220,8 +220,8 @@ mod tests {
                 "--ttl = \"soon\" is not valid: expected a whole number and s, m, h or d, such as 6h",
             ),
             (
-                &["health", "https://example.org"],
-                "\"https://example.org\" is not valid: expected an http:// URL such as http://127.0.0.1:8080/healthz",
+                &["health", "example.org"],
+                "\"example.org\" is not valid: expected an http:// or https:// URL such as http://127.0.0.1:8080/healthz",
             ),
             (&["--config"], "a value is required for '--config <FILE>' but none was supplied"),
             (

@@ -1,6 +1,8 @@
 //! `parlor health`: asks a running server whether it is well, for health checks where there is no curl.
 //!
-//! A plain request over a plain socket: a check that a container engine makes every few seconds starts no runtime.
+//! A request over a socket that blocks: a check that a container engine makes every few seconds starts no runtime.
+
+mod tls;
 
 use axum::http::Uri;
 use clap::{Arg, ArgMatches, Command};
@@ -19,8 +21,10 @@ const MAX_ANSWER_BYTES: u64 = 16 * 1024;
 /// Whom to ask, and for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Host and port.
-    authority: String,
+    is_https: bool,
+    /// As in URLs: an IPv6 address is in brackets.
+    host: String,
+    port: u16,
     path: String,
 }
 
@@ -28,7 +32,7 @@ pub struct Probe {
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// The URL is none that can be asked.
-    #[error("{0:?} is not valid: expected an http:// URL such as http://127.0.0.1:8080/healthz")]
+    #[error("{0:?} is not valid: expected an http:// or https:// URL such as http://127.0.0.1:8080/healthz")]
     Url(String),
     /// Nobody answers there.
     #[error("{url} does not answer: {error}")]
@@ -72,19 +76,25 @@ impl Probe {
             IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
             ip => ip,
         };
-        Self { authority: SocketAddr::new(ip, listen.port()).to_string(), path: "/healthz".to_owned() }
+        let host = match ip {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        Self { is_https: false, host, port: listen.port(), path: "/healthz".to_owned() }
     }
 
     /// The path is `/healthz` where the URL has none.
     fn parse(url: &str) -> Option<Self> {
         let url: Uri = url.parse().ok()?;
-        if url.scheme_str() != Some("http") {
-            return None;
-        }
-        let (host, port) = (url.host()?, url.port_u16().unwrap_or(80));
+        let (is_https, port) = match url.scheme_str()? {
+            "http" => (false, 80),
+            "https" => (true, 443),
+            _ => return None,
+        };
         let path = url.path_and_query().map_or("/", |path| path.as_str());
         let path = if path == "/" { "/healthz" } else { path };
-        Some(Self { authority: format!("{host}:{port}"), path: path.to_owned() })
+        let host = url.host().filter(|host| !host.is_empty())?;
+        Some(Self { is_https, host: host.to_owned(), port: url.port_u16().unwrap_or(port), path: path.to_owned() })
     }
 
     /// Asks, and gives the answer's body.
@@ -93,34 +103,30 @@ impl Probe {
     /// Unless the answer is 200.
     pub fn ask(&self) -> Result<String, ProbeError> {
         let answer = self.answer().map_err(|error| ProbeError::Unreachable { url: self.to_string(), error })?;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let status = head.lines().next().and_then(|line| line.strip_prefix("HTTP/1.1 ")).unwrap_or("no HTTP");
-        let body = body.trim();
-        if status.split(' ').next() == Some("200") {
-            return Ok(format!("{body}\n"));
+        // A port of HTTPS says so to whom speaks plain HTTP.
+        if !self.is_https && answer.leads_to_https() {
+            return Self { is_https: true, ..self.clone() }.ask();
         }
-        Err(ProbeError::Unwell {
-            url: self.to_string(),
-            answer: format!("{status} {}", body.replace(['\r', '\n'], " ")),
-        })
+        if answer.status.split(' ').next() == Some("200") {
+            return Ok(format!("{}\n", answer.body));
+        }
+        let answer = format!("{} {}", answer.status, answer.body.replace(['\r', '\n'], " "));
+        Err(ProbeError::Unwell { url: self.to_string(), answer })
     }
 
-    fn answer(&self) -> io::Result<String> {
-        let mut stream = self.connect()?;
+    fn answer(&self) -> io::Result<Answer> {
+        let stream = self.connect()?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let Self { authority, path } = self;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes())?;
-        let mut answer = Vec::new();
-        stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer)?;
-        Ok(String::from_utf8_lossy(&answer).into_owned())
+        let Self { host, port, path, .. } = self;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n");
+        if self.is_https { exchange(tls::client(stream, host)?, &request) } else { exchange(stream, &request) }
     }
 
     /// To the first of the host's addresses that takes it.
     fn connect(&self) -> io::Result<TcpStream> {
         let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-        for address in self.authority.to_socket_addrs()? {
+        for address in (self.host.trim_matches(['[', ']']), self.port).to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, PATIENCE) {
                 Ok(stream) => return Ok(stream),
                 Err(error) => failure = error,
@@ -132,8 +138,41 @@ impl Probe {
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.path)
+        let Self { is_https, host, port, path } = self;
+        write!(f, "http{}://{host}:{port}{path}", if *is_https { "s" } else { "" })
     }
+}
+
+/// What of an answer matters.
+struct Answer {
+    /// Number and word.
+    status: String,
+    /// The other lines before the body.
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn leads_to_https(&self) -> bool {
+        let is_one = |line: &str| line.to_ascii_lowercase().starts_with("location: https://");
+        self.status.starts_with('3') && self.head.lines().any(is_one)
+    }
+}
+
+fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<Answer> {
+    stream.write_all(request.as_bytes())?;
+    stream.flush()?;
+    let mut answer = Vec::new();
+    match stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer) {
+        // TLS that ends without a goodbye: what has come is an answer or none.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+        result => drop(result?),
+    }
+    let text = String::from_utf8_lossy(&answer);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let (first, head) = head.split_once("\r\n").unwrap_or((head, ""));
+    let status = first.strip_prefix("HTTP/1.1 ").unwrap_or("no HTTP");
+    Ok(Answer { status: status.to_owned(), head: head.to_owned(), body: body.trim().to_owned() })
 }
 
 #[cfg(test)]
@@ -145,26 +184,26 @@ mod tests {
     #[test]
     fn a_server_of_this_host_is_asked_by_loopback() {
         for (listen, expected) in [
-            ("0.0.0.0:8080", "127.0.0.1:8080"),
-            ("[::]:81", "[::1]:81"),
-            ("192.0.2.7:80", "192.0.2.7:80"),
-            ("[2001:db8::1]:80", "[2001:db8::1]:80"),
+            ("0.0.0.0:8080", "http://127.0.0.1:8080/healthz"),
+            ("[::]:81", "http://[::1]:81/healthz"),
+            ("192.0.2.7:80", "http://192.0.2.7:80/healthz"),
+            ("[2001:db8::1]:80", "http://[2001:db8::1]:80/healthz"),
         ] {
-            assert_eq!(Probe::of(listen.parse().unwrap()).authority, expected);
+            assert_eq!(Probe::of(listen.parse().unwrap()).to_string(), expected);
         }
     }
 
     #[test]
     fn urls_are_of_http() {
-        for (url, authority, path) in [
-            ("http://example.org", "example.org:80", "/healthz"),
-            ("http://example.org:81/", "example.org:81", "/healthz"),
-            ("http://[::1]:8080/readyz?x=1", "[::1]:8080", "/readyz?x=1"),
+        for (url, expected) in [
+            ("http://example.org", "http://example.org:80/healthz"),
+            ("http://example.org:81/", "http://example.org:81/healthz"),
+            ("http://[::1]:8080/readyz?x=1", "http://[::1]:8080/readyz?x=1"),
+            ("https://example.org", "https://example.org:443/healthz"),
         ] {
-            let expected = Probe { authority: authority.to_owned(), path: path.to_owned() };
-            assert_eq!(Probe::parse(url), Some(expected), "{url}");
+            assert_eq!(Probe::parse(url).unwrap().to_string(), expected, "{url}");
         }
-        for url in ["", "8080", "localhost:8080", "/healthz", "https://example.org", "http://", "ftp://example.org"] {
+        for url in ["", "8080", "localhost:8080", "/healthz", "http://", "http:///healthz", "ftp://example.org"] {
             assert_eq!(Probe::parse(url), None, "{url}");
         }
     }
@@ -199,6 +238,44 @@ mod tests {
             let error = ask(answer).0.unwrap_err().to_string();
             assert_eq!(error.split_once(" answered ").unwrap().1.trim(), expected);
         }
+    }
+
+    /// A server of HTTPS that sends whom speaks plain HTTP on, as Parlor does, until it has answered by HTTPS.
+    fn serve_https(listener: &TcpListener) {
+        let issued = rcgen::generate_simple_self_signed(["example.org".to_owned()]).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(issued.signing_key.serialize_der()).unwrap();
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![issued.cert.into()], key)
+            .unwrap();
+        let config = std::sync::Arc::new(config);
+        loop {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut first = [0];
+            stream.peek(&mut first).unwrap();
+            if first == [0x16] {
+                let connection = rustls::ServerConnection::new(config).unwrap();
+                let mut stream = rustls::StreamOwned::new(connection, stream);
+                assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+                // No goodbye.
+                return stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nfine").unwrap();
+            }
+            assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+            let answer = "HTTP/1.1 308 Permanent Redirect\r\nLocation: https://example.org/healthz\r\n\r\n";
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_port_of_https_is_asked_by_https_whatever_its_certificate_names() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let probe = Probe::of(listener.local_addr().unwrap());
+        let server = thread::spawn(move || serve_https(&listener));
+        assert_eq!(probe.ask().unwrap(), "fine\n");
+        server.join().unwrap();
     }
 
     #[test]
