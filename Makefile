@@ -33,8 +33,9 @@ image-test: build deps ## The image and the service, started from what docker/ a
 	scripts/image-chroot.mjs
 	scripts/systemd-chroot.mjs
 
-bench: ## Measure the media path beside the raw cost of its cryptography
+bench: ## Measure the media path beside the raw cost of its cryptography, and what a scrape of the metrics costs
 	$(CARGO) bench -p parlor-media --locked
+	$(CARGO) bench -p parlor --bench scrape --locked
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

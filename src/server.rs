@@ -18,7 +18,7 @@ use parlor_config::{Config, StoreConfig};
 use parlor_media::command::Event;
 use parlor_media::transport::IdentityError;
 use parlor_signaling::{KeyError, OpenError, Settings, ShardHandle, Signaling, Storage, StoreError, StoreUrl};
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,6 +35,9 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(7);
 /// How long running HTTP requests may take after that.
 const REQUEST_PATIENCE: Duration = Duration::from_millis(500);
 
+/// Connections to the metrics' own listener: a few monitors.
+const METRICS_CONNECTIONS: usize = 16;
+
 /// How long a start waits before it tries again to reach the database.
 const STORE_RETRY: Duration = Duration::from_secs(3);
 
@@ -44,6 +47,14 @@ pub enum StartError {
     /// `http.listen` cannot be had.
     #[error("cannot listen on {address} (http.listen): {error}")]
     Http {
+        /// As configured.
+        address: SocketAddr,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// `metrics.listen` cannot be had.
+    #[error("cannot listen on {address} (metrics.listen): {error}")]
+    Metrics {
         /// As configured.
         address: SocketAddr,
         /// The system's words.
@@ -130,6 +141,7 @@ impl Server {
         let http_error = |error| StartError::Http { address: config.http.listen, error };
         let listener = TcpListener::bind(config.http.listen).await.map_err(http_error)?;
         let address = listener.local_addr().map_err(http_error)?;
+        let metrics_listener = bind_metrics(config).await?;
         let clock = Clock::start();
         let sockets = shards::bind(config)?;
         let ipv6 = sockets.iter().all(ShardSockets::has_ipv6);
@@ -145,8 +157,14 @@ impl Server {
         let settings = Settings { memory_pressure: Some(Arc::clone(&pressure)), ..settings };
         let signaling = Signaling::new(settings, announce, storage, handles.collect());
         let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
-        let app = routes::app(&signaling, metrics, clock);
+        let metrics = routes::metrics(&signaling, metrics);
+        let mut app = routes::app(&signaling, clock);
         let mut tasks = start_tasks(&signaling, ends.events, ends.lost);
+        match metrics_listener {
+            // Until the very end: how a stop goes is of interest, too.
+            Some(listener) => drop(tasks.spawn(http::serve(listener, metrics, METRICS_CONNECTIONS, pending()))),
+            None => app = app.merge(metrics),
+        }
         signaling.load().await?;
         start_upkeep(&signaling, &mut tasks);
         tasks.spawn(memory::watch(config.limits.max_memory_mib, pressure));
@@ -199,6 +217,15 @@ impl Server {
         drop(self.shards);
         Ok(())
     }
+}
+
+/// The listener that is metrics' own, if they are to have one.
+async fn bind_metrics(config: &Config) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = config.metrics.listen else { return Ok(None) };
+    let error = |error| StartError::Metrics { address, error };
+    let listener = TcpListener::bind(address).await.map_err(error)?;
+    tracing::info!(address = %listener.local_addr().map_err(error)?, "metrics have a listener of their own");
+    Ok(Some(listener))
 }
 
 async fn open_storage(config: &StoreConfig) -> Result<Storage, StartError> {

@@ -12,6 +12,7 @@ use toml::Value;
 /// A borrowed field with its type and bounds.
 pub(crate) enum Field<'a> {
     Address(&'a mut SocketAddr),
+    OptionalAddress(&'a mut Option<SocketAddr>),
     Addresses(&'a mut Vec<IpAddr>),
     Networks(&'a mut Vec<IpNet>),
     Origins(&'a mut Vec<String>),
@@ -58,6 +59,7 @@ impl Field<'_> {
     pub(crate) fn allowed(&self) -> String {
         match self {
             Self::Address(_) => "an IP address and a port, such as 0.0.0.0:8080 or [::1]:8080".to_owned(),
+            Self::OptionalAddress(_) => "an IP address and a port, such as 127.0.0.1:9090, or nothing".to_owned(),
             Self::Addresses(_) => format!("up to {MAX_ANNOUNCED} IP addresses that clients can reach"),
             Self::Networks(_) => format!("up to {MAX_LISTED} IP addresses or networks, such as 10.0.0.0/8"),
             Self::Origins(_) => format!("up to {MAX_LISTED} origins, such as https://example.org"),
@@ -98,6 +100,7 @@ impl Field<'_> {
             Self::Files(_)
             | Self::SigningSecret(_)
             | Self::Address(_)
+            | Self::OptionalAddress(_)
             | Self::Path(_)
             | Self::Database(_)
             | Self::Gso(_)
@@ -111,6 +114,9 @@ impl Field<'_> {
     pub(crate) fn set(&mut self, value: &Value) -> Option<()> {
         match self {
             Self::Address(field) => **field = value.as_str()?.parse().ok()?,
+            Self::OptionalAddress(field) => {
+                **field = Some(value.as_str()?).filter(|text| !text.is_empty()).map(str::parse).transpose().ok()?;
+            }
             Self::Addresses(field) => **field = addresses(value)?,
             Self::Networks(field) => **field = list(value, MAX_LISTED, network)?,
             Self::Origins(field) => **field = list(value, MAX_LISTED, origin)?,
@@ -187,4 +193,21 @@ fn keys(value: &Value) -> Option<Vec<AuthKey>> {
 
 fn reachable(address: &IpAddr) -> bool {
     !address.is_unspecified() && !address.is_multicast()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_be_left_out_but_not_be_half_there() {
+        let mut address = Some(SocketAddr::from(([127, 0, 0, 1], 1)));
+        let mut field = Field::OptionalAddress(&mut address);
+        assert_eq!(field.set_text("localhost"), None);
+        assert_eq!(field.set_text("127.0.0.1"), None);
+        assert_eq!(field.set_text("[::1]:9090"), Some(()));
+        assert_eq!(address, Some("[::1]:9090".parse().unwrap()));
+        assert_eq!(Field::OptionalAddress(&mut address).set_text(" "), Some(()));
+        assert_eq!(address, None);
+    }
 }

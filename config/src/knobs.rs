@@ -246,6 +246,12 @@ pub const KNOBS: &[Knob] = &[
         field: |c| Field::Switch(&mut c.webhooks.include_text),
     },
     Knob {
+        key: "metrics.listen",
+        help: "Address and port that serves /metrics and nothing else; empty means that the web server does",
+        placeholder: "ADDRESS:PORT",
+        field: |c| Field::OptionalAddress(&mut c.metrics.listen),
+    },
+    Knob {
         key: "log.level",
         help: "Least severe level that is logged",
         placeholder: "error|warn|info|debug|trace",

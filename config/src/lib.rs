@@ -47,6 +47,8 @@ pub struct Config {
     pub files: FilesConfig,
     /// What applications are told.
     pub webhooks: WebhooksConfig,
+    /// What operators measure.
+    pub metrics: MetricsConfig,
     /// Logging.
     pub log: LogConfig,
 }
@@ -168,6 +170,13 @@ pub struct StoreConfig {
     pub url: Secret,
     /// Whether a start waits for a database that cannot be reached, or fails.
     pub wait: bool,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// Address and port that serves `/metrics` and nothing else; `None`: the web server serves it.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[log]`

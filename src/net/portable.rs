@@ -103,7 +103,8 @@ mod tests {
             assert!(outbox.push(0, path, b"answer"));
         });
         assert_eq!(drained, Drained::Empty);
-        assert_eq!((ingress.stats().datagrams, ingress.stats().bytes), (1, 8));
+        ingress.note_kernel_drops(&endpoint);
+        assert_eq!((ingress.stats().datagrams, ingress.stats().bytes, ingress.stats().kernel_drops), (1, 8, 0));
         let mut egress = Egress::new(&endpoint, true);
         egress.flush(&endpoint, &outbox);
         let mut buffer = [0; 16];

@@ -20,9 +20,15 @@ fn readiness(ailments: &[String]) -> impl IntoResponse + use<> {
     (status, retry.map(AppendHeaders), [(header::CACHE_CONTROL, "no-store")], axum::Json(body))
 }
 
-/// Pages, REST, signalling, health and metrics.
-pub(super) fn app(signaling: &Signaling, metrics: Metrics, clock: Clock) -> Router {
-    let (control, ready) = (signaling.clone(), signaling.clone());
+/// Metrics, and nothing else.
+pub(super) fn metrics(signaling: &Signaling, metrics: Metrics) -> Router {
+    let signaling = signaling.clone();
+    Router::new().route("/metrics", get(move || async move { metrics.response(&signaling.stats()) }))
+}
+
+/// Pages, REST, signalling and health.
+pub(super) fn app(signaling: &Signaling, clock: Clock) -> Router {
+    let ready = signaling.clone();
     let health = move || async move {
         let body = format!(
             "{{\"status\":\"ok\",\"version\":\"{}\",\"uptimeSeconds\":{}}}\n",
@@ -36,7 +42,6 @@ pub(super) fn app(signaling: &Signaling, metrics: Metrics, clock: Clock) -> Rout
         .router()
         .route("/healthz", get(health))
         .route("/readyz", get(move || async move { readiness(&ready.ailments()) }))
-        .route("/metrics", get(move || async move { metrics.response(&control.stats()) }))
         .merge(assets::router())
         .layer(from_fn_with_state(requests, http::requests::count))
 }

@@ -65,7 +65,7 @@ class Prometheus {
     const folder = await mkdtemp(join(tmpdir(), 'parlor-prometheus-'));
     await cp(join(ROOT, 'docker', 'prometheus'), folder, { recursive: true });
     const config = await readFile(join(folder, 'prometheus.yml'), 'utf8');
-    await writeFile(join(folder, 'prometheus.yml'), config.replaceAll('15s', '1s').replace('parlor:8080', target));
+    await writeFile(join(folder, 'prometheus.yml'), config.replaceAll('15s', '1s').replace('parlor:9464', target));
     const port = await freePort();
     const child = spawn('prometheus', [`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`, `--web.listen-address=127.0.0.1:${port}`, '--log.level=warn'], { stdio: ['ignore', 'inherit', 'inherit'] });
     process.once('exit', () => child.kill('SIGKILL'));

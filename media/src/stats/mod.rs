@@ -286,6 +286,22 @@ mod tests {
     }
 
     #[test]
+    fn causes_tell_a_client_that_was_never_reached() {
+        let handshake = CloseReason::HandshakeTimeout { seconds: 15 };
+        let of = [
+            (CloseReason::ConsentExpired, false, CloseCause::IceTimeout),
+            (CloseReason::ConsentExpired, true, CloseCause::ConsentExpired),
+            (handshake, true, CloseCause::HandshakeTimeout),
+            (CloseReason::FingerprintMismatch, true, CloseCause::FingerprintMismatch),
+            (CloseReason::Dtls("an alert".to_owned()), true, CloseCause::DtlsFailed),
+            (CloseReason::ClosedByClient, true, CloseCause::ClosedByClient),
+        ];
+        for (reason, reached, cause) in of {
+            assert_eq!(CloseCause::of(&reason, reached), cause);
+        }
+    }
+
+    #[test]
     fn reports_are_counted_in_base_units_and_absurd_ones_are_not() {
         let mut stats = ShardStats::default();
         let block = ReportBlock { fraction_lost: 64, jitter: 450, ..ReportBlock::default() };

@@ -60,7 +60,7 @@ metrics! {
     RTX_PACKETS = Counter "parlor_rtx_packets_total" [DIRECTION], "Retransmitted packets. What could not be sent again is a drop as `not_in_ring`.";
     NACKED_PACKETS = Counter "parlor_nacked_packets_total" [DIRECTION], "Packets asked for again: by subscribers (in), from publishers (out).";
     KEYFRAME_REQUESTS = Counter "parlor_keyframe_requests_total" [DIRECTION, TYPE], "Key frames asked for: by subscribers (in), from publishers (out, by PLI alone).";
-    LOSSES = Histogram(THOUSANDTHS) "parlor_loss_ratio" [DIRECTION], "Fraction of a stream's packets lost between two reports, before repair: on the way from publishers (in), to subscribers as they report it (out).";
+    LOSSES = Histogram(THOUSANDTHS) "parlor_loss_ratio" [DIRECTION], "Fraction of a stream's packets lost between two reports, before repair: on the way from publishers (in), to subscribers as they report it (out), who miss what publishers' networks lost for good as well.";
     JITTERS = Histogram(MICROSECONDS) "parlor_jitter_seconds" [DIRECTION], "Interarrival jitter of a stream at its reports (RFC 3550): from publishers (in), at subscribers as they report it (out).";
     ROUND_TRIPS = Histogram(MICROSECONDS) "parlor_round_trip_seconds", "Round-trip times between the server and those who receive from it, by their receiver reports.";
     DATA_MESSAGES = Counter "parlor_data_messages_total" [DIRECTION], "Messages on the chat data channels.";
