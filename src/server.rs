@@ -157,6 +157,7 @@ impl Server {
         let settings = Settings { memory_pressure: Some(Arc::clone(&pressure)), ..settings };
         let signaling = Signaling::new(settings, announce, storage, handles.collect());
         let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
+        let requests = metrics.requests().clone();
         let metrics = routes::metrics(&signaling, metrics);
         let mut app = routes::app(&signaling, clock);
         let mut tasks = start_tasks(&signaling, ends.events, ends.lost);
@@ -165,6 +166,7 @@ impl Server {
             Some(listener) => drop(tasks.spawn(http::serve(listener, metrics, METRICS_CONNECTIONS, pending()))),
             None => app = app.merge(metrics),
         }
+        let app = routes::counted(app, requests);
         signaling.load().await?;
         start_upkeep(&signaling, &mut tasks);
         tasks.spawn(memory::watch(config.limits.max_memory_mib, pressure));

@@ -87,7 +87,17 @@ fn it_serves_the_page_health_and_metrics() {
     assert_eq!((body["status"].as_str(), body["version"].as_str()), (Some("ok"), Some(env!("CARGO_PKG_VERSION"))));
     let metrics = server.get("/metrics");
     assert!(metrics.contains("content-type: text/plain; version=0.0.4"), "{metrics}");
-    for line in ["parlor_rooms 0", "parlor_shards 2", "parlor_build_info{version="] {
+    for line in [
+        "parlor_rooms 0",
+        "parlor_shards 2",
+        "parlor_build_info{version=",
+        "parlor_http_requests_total{method=\"GET\",route=\"pages\",status=\"200\"} 1",
+        "parlor_http_requests_total{method=\"GET\",route=\"unmatched\",status=\"404\"} 1",
+        "parlor_http_requests_total{method=\"GET\",route=\"/api/rooms/{room_id}\",status=\"404\"} 1",
+        "parlor_http_requests_total{method=\"GET\",route=\"/healthz\",status=\"200\"} 1",
+        "parlor_http_requests_in_flight 1",
+        "process_resident_memory_bytes ",
+    ] {
         assert!(metrics.contains(&format!("\n{line}")), "{line} is not in {metrics}");
     }
 }

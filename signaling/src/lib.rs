@@ -69,7 +69,7 @@ pub use stats::{
 };
 #[doc(hidden)]
 pub use store::bench;
-pub use store::{Health, OpenError, Operation, Outcome, Storage, StoreError, StoreStats, StoreUrl};
+pub use store::{Backend, Health, OpenError, Operation, Outcome, Storage, StoreError, StoreStats, StoreUrl};
 pub use webhooks::{SigningKey, WebhookSettings, WebhookStats};
 
 use axum::Router;

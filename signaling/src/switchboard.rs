@@ -16,7 +16,7 @@ use crate::session::Session;
 use crate::settings::{Announce, Settings};
 use crate::shards::{Shard, ShardHandle};
 use crate::stats::{Counters, SocketStats, Stats};
-use crate::store::{Journal, Metered, Storage, Store, StoreStats, backend};
+use crate::store::{Backend, Journal, Metered, Storage, Store, StoreStats};
 use crate::webhooks::Webhooks;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -157,7 +157,7 @@ impl Switchboard {
             waiting,
             sockets: SocketStats { open: self.gate.sockets(), ..counted.sockets },
             store: StoreStats {
-                backend: backend(self.store.name()),
+                backend: Backend::of(self.store.name()),
                 available: journal.available,
                 queued: journal.queued,
                 queued_bytes: journal.queued_bytes,

@@ -132,6 +132,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Metric> {
 /// Adds the signalling's numbers.
 pub(super) fn read_signaling(scrape: &mut Scrape, stats: &Stats) {
     control::read(scrape, stats);
+    engine::read_signalling(scrape, &stats.join_latency);
     sessions::read_sockets(scrape, &stats.sockets);
     sessions::read_messages(scrape, &stats.messages);
     storage::read_store(scrape, &stats.store);

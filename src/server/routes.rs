@@ -1,8 +1,9 @@
 //! What the web server serves.
 
+use crate::assets;
 use crate::clock::Clock;
+use crate::http::requests::{self, Requests};
 use crate::metrics::Metrics;
-use crate::{assets, http};
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
@@ -37,11 +38,14 @@ pub(super) fn app(signaling: &Signaling, clock: Clock) -> Router {
         );
         ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body)
     };
-    let requests = metrics.requests().clone();
     signaling
         .router()
         .route("/healthz", get(health))
         .route("/readyz", get(move || async move { readiness(&ready.ailments()) }))
         .merge(assets::router())
-        .layer(from_fn_with_state(requests, http::requests::count))
+}
+
+/// The same with every request counted.
+pub(super) fn counted(app: Router, requests: Requests) -> Router {
+    app.layer(from_fn_with_state(requests, requests::count))
 }

@@ -59,6 +59,7 @@ impl Switchboard {
         joined
     }
 
+    /// The same, uncounted.
     async fn come_to(
         &self,
         session: &Arc<Session>,

@@ -269,6 +269,7 @@ impl<'a> Sink<'a> {
         if let Some(parts) = &mut self.parts
             && let Err(error) = within(parts.abort()).await
         {
+            self.files.counters.storage_errors.count();
             tracing::warn!(%error, "parts of an upload that did not end are left in the file storage");
         }
     }

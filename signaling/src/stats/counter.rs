@@ -5,6 +5,7 @@
 
 use crate::session::lock;
 use parlor_media::histogram::Histogram;
+use parlor_media::stats::{StageTimes, stage_times};
 use std::marker::PhantomData;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -167,28 +168,29 @@ const LATENCIES: [u64; 14] = [
 /// How long something took, in microseconds.
 pub type Latencies = Histogram<{ LATENCIES.len() }>;
 
-/// None yet.
-pub(super) const fn no_latencies() -> Latencies {
-    Histogram::new(&LATENCIES)
-}
-
-/// Times in buckets.
+/// Times in the buckets of a histogram of microseconds.
 #[derive(Debug)]
-pub(crate) struct Stopwatch(Mutex<Latencies>);
+pub(crate) struct Stopwatch<H>(Mutex<H>);
 
-impl Stopwatch {
+impl<const N: usize> Stopwatch<Histogram<N>> {
     pub(crate) fn observe(&self, took: Duration) {
         lock(&self.0).observe(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
-    pub(crate) fn read(&self) -> Latencies {
+    pub(crate) fn read(&self) -> Histogram<N> {
         *lock(&self.0)
     }
 }
 
-impl Default for Stopwatch {
+impl Default for Stopwatch<Latencies> {
     fn default() -> Self {
-        Self(Mutex::new(no_latencies()))
+        Self(Mutex::new(Histogram::new(&LATENCIES)))
+    }
+}
+
+impl Default for Stopwatch<StageTimes> {
+    fn default() -> Self {
+        Self(Mutex::new(stage_times()))
     }
 }
 
@@ -226,7 +228,7 @@ mod tests {
 
     #[test]
     fn times_are_counted_in_microseconds() {
-        let times = Stopwatch::default();
+        let times = Stopwatch::<Latencies>::default();
         times.observe(Duration::from_millis(3));
         assert_eq!((times.read().count(), times.read().sum()), (1, 3000));
     }

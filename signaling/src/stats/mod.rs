@@ -6,7 +6,6 @@
 mod counter;
 mod vocabulary;
 
-use counter::no_latencies;
 pub(crate) use counter::{Counter, Stopwatch, Tally, words};
 pub use counter::{Counts, Latencies, Word};
 pub use vocabulary::{
@@ -16,6 +15,7 @@ pub use vocabulary::{
 use crate::protocol::{ClientFrame, ClientType, ErrorCode, Refusal, ServerType};
 use crate::store::{StoreCalls, StoreStats};
 use crate::webhooks::WebhookStats;
+use parlor_media::stats::{StageTimes, stage_times};
 
 /// A snapshot of what the signalling does and did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Stats {
     /// What became of joins so far.
     pub joins: Counts<JoinOutcome>,
     /// From a `join-room` to its `room-joined`, the time in a lobby left out.
-    pub join_latency: Latencies,
+    pub join_latency: StageTimes,
     /// What became of wishes to resume so far.
     pub resumes: Counts<ResumeOutcome>,
     /// WebSockets.
@@ -100,7 +100,7 @@ pub struct FileStats {
 pub(crate) struct Counters {
     pub(crate) rooms_created: Counter,
     pub(crate) joins: Tally<JoinOutcome>,
-    pub(crate) join_latency: Stopwatch,
+    pub(crate) join_latency: Stopwatch<StageTimes>,
     pub(crate) resumes: Tally<ResumeOutcome>,
     pub(crate) sockets_opened: Counter,
     pub(crate) sockets_closed: Tally<SocketEnd>,
@@ -180,7 +180,7 @@ impl Default for Stats {
             detached: 0,
             waiting: 0,
             joins: Counts::default(),
-            join_latency: no_latencies(),
+            join_latency: stage_times(),
             resumes: Counts::default(),
             sockets: SocketStats::default(),
             messages: MessageStats::default(),

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 /// The store now and so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreStats {
-    /// What keeps it: `sqlite`, `mongodb` or `memory`.
-    pub backend: &'static str,
+    /// What keeps it.
+    pub backend: Backend,
     /// Whether it takes writes.
     pub available: bool,
     /// Writes that wait for it.
@@ -32,6 +32,34 @@ pub struct StoreStats {
     pub calls: Counts<(Operation, Outcome)>,
     /// How long they took, for operations that were called.
     pub latencies: Vec<(Operation, Latencies)>,
+}
+
+words! {
+    /// What keeps a store.
+    Backend {
+        /// SQLite.
+        Sqlite = "sqlite";
+        /// MongoDB.
+        Mongodb = "mongodb";
+        /// Memory.
+        Memory = "memory";
+        /// Something else.
+        Other = "other";
+    }
+}
+
+impl Backend {
+    /// What keeps the store of that name.
+    pub(crate) fn of(name: &str) -> Self {
+        let scheme = name.split_once(':').map_or("", |(scheme, _)| scheme);
+        Self::ALL.iter().copied().find(|backend| backend.as_str() == scheme).unwrap_or_default()
+    }
+}
+
+impl Default for Backend {
+    fn default() -> Self {
+        Self::Other
+    }
 }
 
 words! {
@@ -63,7 +91,7 @@ impl Outcome {
 #[derive(Debug)]
 pub(crate) struct StoreCalls {
     ended: Tally<(Operation, Outcome)>,
-    latencies: Box<[Stopwatch]>,
+    latencies: Box<[Stopwatch<Latencies>]>,
 }
 
 impl Default for StoreCalls {
@@ -88,16 +116,6 @@ impl StoreCalls {
             latencies: latencies.filter(|(_, times)| times.count() > 0).collect(),
             ..StoreStats::default()
         }
-    }
-}
-
-/// What keeps a store, by its name.
-pub(crate) fn backend(name: &str) -> &'static str {
-    match name.split_once(':').map_or("", |(scheme, _)| scheme) {
-        "sqlite" => "sqlite",
-        "mongodb" => "mongodb",
-        "memory" => "memory",
-        _ => "other",
     }
 }
 
@@ -204,12 +222,12 @@ mod tests {
     #[test]
     fn a_backend_is_known_by_its_name() {
         for (name, known) in [
-            ("sqlite:parlor-data/parlor.db", "sqlite"),
-            ("mongodb://db:27017/parlor", "mongodb"),
-            ("memory:", "memory"),
-            ("flaky:", "other"),
+            ("sqlite:parlor-data/parlor.db", Backend::Sqlite),
+            ("mongodb://db:27017/parlor", Backend::Mongodb),
+            ("memory:", Backend::Memory),
+            ("flaky:", Backend::Other),
         ] {
-            assert_eq!(backend(name), known);
+            assert_eq!(Backend::of(name), known);
         }
     }
 }

@@ -25,8 +25,8 @@ pub use journal::Health;
 pub(crate) use journal::MAX_WRITES;
 pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
-pub(crate) use metered::{Metered, StoreCalls, backend};
-pub use metered::{Operation, Outcome, StoreStats};
+pub use metered::{Backend, Operation, Outcome, StoreStats};
+pub(crate) use metered::{Metered, StoreCalls};
 pub(crate) use mongo::MongoStore;
 pub(crate) use records::{
     FileRecord, InviteRecord, MAX_REACTIONS, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,

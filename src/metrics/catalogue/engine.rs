@@ -5,7 +5,7 @@ use super::{Label, MICROSECONDS, Metric, Scrape, THOUSANDTHS, Values, metrics};
 use parlor_media::ShardStats;
 use parlor_media::command::MediaKind;
 use parlor_media::drop_reason::DropReason;
-use parlor_media::stats::{CloseCause, JoinStage, LAYERS, TRACK_CLASSES, Volume};
+use parlor_media::stats::{CloseCause, JoinStage, LAYERS, StageTimes, TRACK_CLASSES, Volume};
 
 const DIRECTIONS: [&str; 2] = ["in", "out"];
 /// In the order of [`MediaKind`].
@@ -26,7 +26,9 @@ const STAGE: Label = Label {
     name: "stage",
     values: Values::Explained(|| {
         let stages = JoinStage::ALL.iter().map(|stage| (stage.name(), stage.meaning()));
-        std::iter::once((SIGNALLING, "From the join's message to its answer.")).chain(stages).collect()
+        std::iter::once((SIGNALLING, "From the join's message to its answer, without the time in a lobby."))
+            .chain(stages)
+            .collect()
     }),
 };
 const CAUSE: Label = Label {
@@ -39,7 +41,7 @@ const REASON: Label = Label {
 };
 
 /// The stage of joins that the control plane sees.
-pub(super) const SIGNALLING: &str = "signalling";
+const SIGNALLING: &str = "signalling";
 
 metrics! {
     SHARD_ROOMS = Gauge "parlor_shard_rooms" [SHARD], "Rooms of a shard.";
@@ -67,6 +69,11 @@ metrics! {
     DATA_BYTES = Counter "parlor_data_bytes_total" [DIRECTION], "Bytes of messages on the chat data channels.";
     ENGINE_EVENTS_DROPPED = Counter "parlor_engine_events_dropped_total", "Speaker levels and data messages dropped, since the control plane was behind.";
     DROPS = Counter "parlor_drops_total" [REASON], "Datagrams and packets dropped by the engine, by reason; on the way out each subscriber's is one.";
+}
+
+/// Adds the stage of joins that the control plane sees.
+pub(in crate::metrics) fn read_signalling(scrape: &mut Scrape, times: &StageTimes) {
+    scrape.add_histogram(&JOIN_STAGES, &[SIGNALLING], times);
 }
 
 pub(in crate::metrics) fn read(scrape: &mut Scrape, shard: &str, stats: &ShardStats) {

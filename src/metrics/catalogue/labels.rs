@@ -3,7 +3,7 @@
 use super::{Label, Values};
 use parlor_signaling::protocol::{ClientType, ErrorCode, ServerType};
 use parlor_signaling::{
-    Carrier, CredentialFault, JoinOutcome, Limit, Operation, Outcome, ResumeOutcome, SocketEnd, Turned,
+    Backend, Carrier, CredentialFault, JoinOutcome, Limit, Operation, Outcome, ResumeOutcome, SocketEnd, Turned,
 };
 
 pub(super) const DIRECTION: Label = Label { name: "direction", values: Values::Closed(|| vec!["in", "out"]) };
@@ -12,7 +12,7 @@ pub(super) const SHARD: Label = Label { name: "shard", values: Values::Open("the
 pub(super) const OUTCOME_OF_WEBHOOKS: Label =
     Label { name: "outcome", values: Values::Closed(|| vec!["delivered", "given_up", "dropped"]) };
 pub(super) const BACKEND: Label =
-    Label { name: "store", values: Values::Closed(|| vec!["sqlite", "mongodb", "memory", "other"]) };
+    Label { name: "store", values: Values::Closed(|| Backend::ALL.iter().map(|backend| backend.as_str()).collect()) };
 pub(super) const CARRIER: Label =
     Label { name: "carrier", values: Values::Closed(|| Carrier::ALL.iter().map(|carrier| carrier.as_str()).collect()) };
 pub(super) const OPERATION: Label = Label {

@@ -21,7 +21,7 @@ metrics! {
 }
 
 pub(in crate::metrics) fn read_store(scrape: &mut Scrape, stats: &StoreStats) {
-    let store = stats.backend;
+    let store = stats.backend.as_str();
     scrape.add(&STORE_AVAILABLE, &[store], stats.available.into());
     scrape.add(&STORE_QUEUE_WRITES, &[store], stats.queued as u64);
     scrape.add(&STORE_QUEUE_BYTES, &[store], stats.queued_bytes as u64);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::access::{KeyError, KeySources, PublishGrant, Role};
 use crate::protocol::RoomCode;
+use crate::stats::Cause;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use ring::hmac;
@@ -70,6 +71,21 @@ fn broken(keys: &Keys, token: &str) -> String {
     assert_eq!(refusal.code, ErrorCode::TokenInvalid);
     assert!(!refusal.message.contains(token.split('.').next_back().filter(|part| !part.is_empty()).unwrap_or("\0")));
     refusal.message.strip_prefix("the token is refused: ").unwrap().to_owned()
+}
+
+#[test]
+fn a_refusal_is_counted_by_what_is_wrong() {
+    for (claims, fault) in [
+        (json!({"iss": "nobody"}), CredentialFault::UnknownKey),
+        (json!({"aud": "others"}), CredentialFault::Audience),
+        (json!({"exp": now_seconds() - 3600}), CredentialFault::Expired),
+        (json!({"exp": now_seconds() + 10 * 365 * 24 * 3600}), CredentialFault::TooLong),
+        (json!({"nbf": now_seconds() + 3600}), CredentialFault::NotYet),
+        (json!({"role": 7}), CredentialFault::Claims),
+    ] {
+        let refusal = keys().verify(&token(claims.clone()), now()).unwrap_err();
+        assert_eq!(refusal.cause, Some(Cause::Credential(fault)), "{claims}");
+    }
 }
 
 #[test]
