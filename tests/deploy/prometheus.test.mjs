@@ -35,6 +35,11 @@ test('every alert is tested both ways, and tells what to do', () => {
   }
 });
 
+test('docs/deployment.md lists the alerts', () => {
+  const listed = [...read('docs/deployment.md').matchAll(/^\| `(Parlor\w+)` \| (\w+) \|/gm)].map(([, alert, severity]) => [alert, severity]);
+  assert.deepEqual(listed, rules().filter((rule) => rule.alert).map(({ alert, labels }) => [alert, labels.severity]));
+});
+
 test('whatever is asked for is in the catalogue or recorded', () => {
   const known = catalogue();
   const recorded = new Set(rules().flatMap(({ record }) => (record ? [record] : [])));
