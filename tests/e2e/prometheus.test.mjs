@@ -30,9 +30,7 @@ scenario('Prometheus scrapes a call, and the dashboard shows it', async (scene) 
 
     const { status, output } = run('promtool', ['check', 'metrics'], {}, await (await fetch(`${scene.server.url}/metrics`)).text());
     assert.deepEqual([status, output], [0, ''], 'promtool has nothing to say');
-    for (const { panel, expr } of panelQueries()) {
-      await eventually(`the panel “${panel}” shows ${expr}`, async () => (await prometheus.query(filled(expr, RATE_INTERVAL))).some(Number.isFinite), { within: WITHIN_MS });
-    }
+    await prometheus.showsAll(panelQueries());
     for (const { name, health, lastError, state } of await prometheus.rules()) {
       assert.equal(health, 'ok', `${name}: ${lastError}`);
       assert.notEqual(state, 'firing', `${name} in a call in which all is well`);
@@ -79,6 +77,17 @@ class Prometheus {
     const answer = await (await fetch(`${this.url}/api/v1/query?${new URLSearchParams({ query })}`)).json();
     if (answer.status !== 'success') throw new Error(`${query}: ${answer.error}`);
     return answer.data.result.map((/** @type {any} */ sample) => Number(sample.value[1]));
+  }
+
+  /** Each query has a number at some time. @param {{ panel: string, expr: string }[]} queries */
+  async showsAll(queries) {
+    let missing = queries;
+    await eventually('every panel shows something', async () => {
+      const answers = await Promise.all(missing.map(({ expr }) => this.query(filled(expr, RATE_INTERVAL))));
+      missing = missing.filter((_, i) => !answers[i].some(Number.isFinite));
+      if (missing.length > 0) throw new Error(missing.map(({ panel, expr }) => `“${panel}” lacks ${expr}`).join('\n'));
+      return true;
+    }, { within: WITHIN_MS });
   }
 
   /** Every rule, once all of them have been evaluated. @returns {Promise<any[]>} */
