@@ -56,5 +56,5 @@ cargo-test:
 web-test: ## Unit tests of the browser SDK and the app
 	$(NODE_TEST) web/tests/*.test.mjs
 
-deps: ## Install what the browser and interop tests need
+deps: ## Install what the tests need
 	scripts/test-deps.sh

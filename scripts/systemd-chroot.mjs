@@ -18,6 +18,39 @@ const BINARY = join(TARGET, 'release', 'parlor');
 const SUITE = 'bookworm';
 const WITHIN_MS = 10 * 60_000;
 
+const OPERATOR = `[Unit]
+After=multi-user.target
+SuccessAction=poweroff-force
+FailureAction=poweroff-force
+[Service]
+ExecStart=/operator
+Type=oneshot
+StandardOutput=file:/operator.log
+StandardError=file:/operator.log
+TimeoutStartSec=240
+[Install]
+WantedBy=multi-user.target
+`;
+
+/** What the page promises beside its commands. */
+const CHECKS = `
+pid="$(systemctl show --value --property MainPID parlor)"
+grep -E '^Uid:\\s+6[0-9]{4}\\s' "/proc/$pid/status"
+grep -E '^CapEff:\\s+0+$' "/proc/$pid/status"
+grep -E '^NoNewPrivs:\\s+1$' "/proc/$pid/status"
+test -s /var/lib/parlor/parlor-data/parlor.db
+test "$(stat -c %a /etc/parlor/parlor.env)" = 600
+sudo systemctl reload parlor
+parlor health --config /etc/parlor/parlor.toml
+test "$(systemctl show --value --property MainPID parlor)" = "$pid"
+`;
+
+const AFTER = `
+systemctl stop parlor
+test "$(systemctl show --value --property Result parlor)" = success
+! parlor health --config /etc/parlor/parlor.toml
+`;
+
 await inNamespaces({
   script: SCRIPT,
   tests: 'docker/parlor.service',
@@ -63,36 +96,3 @@ async function boot(machine) {
   await new Promise((resolve) => child.on('close', resolve));
   if (!existsSync(join(machine, 'operator.log'))) throw new Error(`the machine did not boot:\n${output.slice(-4_000)}`);
 }
-
-const OPERATOR = `[Unit]
-After=multi-user.target
-SuccessAction=poweroff-force
-FailureAction=poweroff-force
-[Service]
-ExecStart=/operator
-Type=oneshot
-StandardOutput=file:/operator.log
-StandardError=file:/operator.log
-TimeoutStartSec=240
-[Install]
-WantedBy=multi-user.target
-`;
-
-/** What the page promises beside its commands. */
-const CHECKS = `
-pid="$(systemctl show --value --property MainPID parlor)"
-grep -E '^Uid:\\s+6[0-9]{4}\\s' "/proc/$pid/status"
-grep -E '^CapEff:\\s+0+$' "/proc/$pid/status"
-grep -E '^NoNewPrivs:\\s+1$' "/proc/$pid/status"
-test -s /var/lib/parlor/parlor-data/parlor.db
-test "$(stat -c %a /etc/parlor/parlor.env)" = 600
-sudo systemctl reload parlor
-parlor health --config /etc/parlor/parlor.toml
-test "$(systemctl show --value --property MainPID parlor)" = "$pid"
-`;
-
-const AFTER = `
-systemctl stop parlor
-test "$(systemctl show --value --property Result parlor)" = success
-! parlor health --config /etc/parlor/parlor.toml
-`;

@@ -1,8 +1,11 @@
-//! The command line: `parlor` serves, `parlor doctor` looks, `parlor config` checks and prints, `parlor token create` makes a
-//! token. The flags are the configuration's knobs.
+//! The command line: `parlor` serves, `parlor doctor` looks, `parlor health` asks a server that runs, `parlor config` checks and
+//! prints, `parlor token create` makes a token. The flags are the configuration's knobs.
 
 mod config;
+mod health;
 mod token;
+
+pub use health::{Probe, ProbeError};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -16,6 +19,8 @@ use std::path::PathBuf;
 pub enum Invocation {
     /// To serve with this configuration.
     Serve(Box<Config>),
+    /// To ask a server whether it is well.
+    Health(Probe),
     /// To print this and end.
     Print(String),
     /// To end with these lines of what is wrong.
@@ -44,6 +49,9 @@ pub enum CliError {
     /// Keys that cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// A server that cannot be asked.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
 }
 
 /// Reads the command line (the program's name first), the environment and the configuration file.
@@ -64,6 +72,9 @@ pub fn invocation(
     let subcommand = matches.subcommand().map(|(name, of_name)| (name, of_name, of_name.subcommand()));
     match subcommand {
         Some(("config", _, Some((name, arguments)))) => Ok(config::run(name, &loaded(arguments, environment)?)),
+        Some(("health", health, _)) => {
+            Ok(Invocation::Health(health::probe(health, &valid(loaded(health, environment)?)?)?))
+        }
         Some((_, _, Some((_, create)))) => {
             Ok(Invocation::Print(token::create(create, &valid(loaded(create, environment)?)?)?))
         }
@@ -110,6 +121,7 @@ fn command() -> Command {
         .subcommand(doctor([config.clone()].into_iter().chain(knobs.clone())))
         .subcommand(config::command([config.clone()].into_iter().chain(knobs.clone())))
         .subcommand(token::command([config.clone()].into_iter().chain(knobs.clone().filter(is_of_tokens))))
+        .subcommand(health::command([config.clone()].into_iter().chain(knobs.clone().filter(is_of_listening))))
         .arg(config)
         .args(knobs)
 }
@@ -126,6 +138,11 @@ fn doctor(configuration: impl IntoIterator<Item = Arg>) -> Command {
 /// Whether a knob has a say in tokens.
 fn is_of_tokens(knob: &Arg) -> bool {
     knob.get_id().as_str().starts_with("auth.")
+}
+
+/// Whether a knob has a say in where the server is asked.
+fn is_of_listening(knob: &Arg) -> bool {
+    knob.get_id().as_str() == "http.listen"
 }
 
 /// The error without usage and hints, which would make it a page.
@@ -217,6 +234,18 @@ mod tests {
     }
 
     #[test]
+    fn health_is_asked_of_the_configured_address() {
+        for (arguments, expected) in [
+            (&["health"][..], "http://127.0.0.1:8080/healthz"),
+            (&["health", "--http-listen", "127.0.0.1:1"], "http://127.0.0.1:1/healthz"),
+            (&["health", "http://127.0.0.1:1/readyz"], "http://127.0.0.1:1/readyz"),
+        ] {
+            let Ok(Invocation::Health(probe)) = run(arguments) else { panic!("no probe: {arguments:?}") };
+            assert_eq!(probe.to_string(), expected);
+        }
+    }
+
+    #[test]
     fn the_version_is_the_crates() {
         let Ok(Invocation::Print(text)) = run(&["--version"]) else { panic!("no version") };
         assert_eq!(text.trim(), format!("parlor {}", env!("CARGO_PKG_VERSION")));
@@ -247,6 +276,10 @@ mod tests {
             (
                 &["token", "create", "--identity", "ana", "--ttl", "soon"],
                 "--ttl = \"soon\" is not valid: expected a whole number and s, m, h or d, such as 6h",
+            ),
+            (
+                &["health", "example.org"],
+                "\"example.org\" is not valid: expected an http:// or https:// URL such as http://127.0.0.1:8080/healthz",
             ),
             (&["--config"], "a value is required for '--config <FILE>' but none was supplied"),
             (

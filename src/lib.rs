@@ -20,3 +20,4 @@ mod readings;
 pub mod server;
 mod shard_thread;
 pub mod signals;
+pub mod systemd;

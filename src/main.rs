@@ -18,6 +18,9 @@ fn main() -> ExitCode {
     environment.retain(|(name, _)| name != faults::VARIABLE);
     let result = match invocation(std::env::args_os(), environment) {
         Ok(Invocation::Print(text)) => print(&text).map(|()| ExitCode::SUCCESS),
+        Ok(Invocation::Health(probe)) => {
+            probe.ask().map_err(Into::into).and_then(|answer| print(&answer)).map(|()| ExitCode::SUCCESS)
+        }
         Ok(Invocation::Refuse(problems)) => {
             problems.iter().for_each(|problem| complain(problem));
             Ok(ExitCode::FAILURE)
@@ -64,6 +67,7 @@ fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         };
         arm_fault(&mut server)?;
         print(&format!("Parlor is ready: open {}\n", server.url()))?;
+        parlor::systemd::tell_ready();
         let ending = server.run(signals.into_requests()).await.context("the web server failed")?;
         Ok(ExitCode::from(ending.exit_code()))
     })

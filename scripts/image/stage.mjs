@@ -4,7 +4,7 @@
  * Everything is mounted in the caller's mount namespace, which is one of its own: nothing is ever unmounted but by the end of it.
  */
 import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs';
-import { basename, dirname, join, posix, relative } from 'node:path';
+import { basename, join, posix, relative } from 'node:path';
 import { run } from './base.mjs';
 import { command, expand, pairs, refuse } from './dockerfile.mjs';
 
@@ -100,8 +100,7 @@ export class Stage {
       if (!existsSync(path) || !isKept(path)) throw new Error(`line ${step.line}: ${word} is not in ${stage ?? 'the context'}`);
       const isInside = target.endsWith('/') || words.length > 1;
       const at = this.path(statSync(path).isFile() && isInside ? posix.join(into, basename(path)) : into);
-      mkdirSync(dirname(at), { recursive: true });
-      cpSync(path, at, { recursive: true, preserveTimestamps: true, dereference: source !== undefined && lstatSync(path).isSymbolicLink(), filter: isKept });
+      copy(path, at, isKept);
     }
   }
 
@@ -178,6 +177,16 @@ export class Stage {
     run('mount', ['--bind', from, this.path(at)]);
   }
 
+}
+
+/** Copies what is kept, with its times: a build looks at them. @param {string} from a file, or a directory whose content is meant @param {string} to @param {(path: string) => boolean} isKept */
+function copy(from, to, isKept) {
+  if (statSync(from).isDirectory()) {
+    mkdirSync(to, { recursive: true });
+    for (const name of readdirSync(from)) if (isKept(join(from, name))) copy(join(from, name), join(to, name), isKept);
+  } else {
+    cpSync(from, to, { preserveTimestamps: true, dereference: true });
+  }
 }
 
 /** What the network here needs, and no image has. */

@@ -70,6 +70,13 @@ test('images have versions, services health checks, and what is mounted exists',
   assert.ok(read('docker/Dockerfile').includes(`VOLUME ${parlor.volumes[0].split(':')[1]}\n`));
 });
 
+test('the metrics are where Prometheus looks, and nowhere else', () => {
+  const [target] = yaml(read('docker/prometheus/prometheus.yml')).scrape_configs[0].static_configs[0].targets;
+  const [host, port] = target.split(':');
+  assert.equal(compose.services[host].environment.PARLOR_METRICS__LISTEN, `0.0.0.0:${port}`);
+  assert.ok(!compose.services[host].ports.some((/** @type {string} */ published) => published.includes(port)));
+});
+
 test('the database and the instruments are not open to strangers', () => {
   assert.equal(compose.services.mongo.ports, undefined);
   for (const name of ['prometheus', 'grafana']) for (const port of compose.services[name].ports) assert.match(port, /^127\.0\.0\.1:/);

@@ -49,6 +49,12 @@ test('the server knows every variable that it is given, and gets no others', () 
   assert.equal(pod.spec.enableServiceLinks, false, 'the Service would make PARLOR_PORT');
 });
 
+test('the metrics are where Prometheus is sent', () => {
+  const port = pod.metadata.annotations['prometheus.io/port'];
+  assert.equal(container.env.find((/** @type {any} */ variable) => variable.name === 'PARLOR_METRICS__LISTEN').value, `0.0.0.0:${port}`);
+  assert.ok(container.ports.some((/** @type {any} */ { name, containerPort }) => name === 'metrics' && containerPort === Number(port)));
+});
+
 test('a call may end before its pod does, and one server follows the other', () => {
   const pause = Number(container.lifecycle.preStop.exec.command[1]);
   assert.ok(pod.spec.terminationGracePeriodSeconds > pause + STOP_SECONDS);
