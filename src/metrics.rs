@@ -7,6 +7,7 @@ pub(crate) mod catalogue;
 mod scrape;
 
 use crate::readings::Board;
+use crate::tls::Tls;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use parlor_signaling::Stats;
@@ -18,12 +19,18 @@ use scrape::Scrape;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics {
     boards: Vec<Board>,
+    tls: Option<Tls>,
 }
 
 impl Metrics {
     /// Reads the boards of the shards, in their order.
     pub(crate) fn new(boards: Vec<Board>) -> Self {
-        Self { boards }
+        Self { boards, tls: None }
+    }
+
+    /// Tells of this server's certificate too.
+    pub(crate) fn with_tls(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// The response to a scrape, with the signalling's numbers of now.
@@ -42,6 +49,11 @@ impl Metrics {
         let mut scrape = Scrape::default();
         scrape.add(&catalogue::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
         scrape.add(&catalogue::SHARDS, &[], self.boards.len() as u64);
+        if let Some(tls) = &self.tls {
+            // One that ended before 1970 is none that anybody has.
+            let end = u64::try_from(tls.certificate().expires_at).unwrap_or_default();
+            scrape.add(&catalogue::CERTIFICATE_EXPIRY, &[], end);
+        }
         catalogue::read_signaling(&mut scrape, signaling);
         for (shard, board) in self.boards.iter().enumerate() {
             catalogue::read_shard(&mut scrape, &shard.to_string(), &board.read());
@@ -105,6 +117,14 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }
+    }
+
+    #[test]
+    fn the_certificates_end_is_told_where_there_is_one() {
+        let tls = crate::tls::tests::Issued::new().tls();
+        let end = format!("parlor_tls_certificate_expiry_seconds {}\n", tls.certificate().expires_at);
+        assert!(text(&Metrics::default().with_tls(Some(tls))).contains(&end));
+        assert!(!text(&Metrics::default()).contains("parlor_tls_certificate_expiry_seconds"));
     }
 
     #[test]

@@ -3,29 +3,35 @@
 //! [`Server::start`] claims everything that can be refused (ports, entropy, threads) before anything serves, so that a
 //! start either succeeds or leaves nothing behind. [`Server::run`] serves until it is told to stop.
 
+mod reload;
 mod routes;
 mod settings;
 mod shards;
 
+pub use crate::tls::TlsError;
+pub use reload::{Reloaded, Reloader};
 pub use settings::keys;
 
 use crate::clock::Clock;
+use crate::greeting::{Greeting, url};
+use crate::http::Web;
+use crate::logging::Level;
 use crate::metrics::Metrics;
 use crate::shard_thread::{ShardSockets, ShardThread};
+use crate::tls::Tls;
 use crate::{http, memory};
-use axum::Router;
-use parlor_config::{Config, StoreConfig};
+use parlor_config::{Config, LimitsConfig, StoreConfig, TlsMode};
 use parlor_media::command::Event;
 use parlor_media::transport::IdentityError;
 use parlor_signaling::{KeyError, OpenError, Settings, ShardHandle, Signaling, Storage, StoreError, StoreUrl};
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -91,7 +97,10 @@ pub enum StartError {
     /// `[webhooks]` cannot be used.
     #[error("{0}")]
     Webhooks(String),
-    /// No certificate.
+    /// `http.tls` cannot be had.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// No certificate for media.
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// The store does not say what rooms there are.
@@ -111,8 +120,12 @@ pub enum StartError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    app: Router,
-    max_connections: usize,
+    /// What is configured.
+    config: Config,
+    /// Addresses that are told to clients elsewhere, for media and, with a certificate of its own, for the page.
+    advertised: Vec<IpAddr>,
+    web: Web,
+    limits: watch::Sender<LimitsConfig>,
     signaling: Signaling,
     shards: Vec<ShardThread>,
     tasks: JoinSet<()>,
@@ -137,6 +150,8 @@ impl Server {
         let ends = shards::start(config, clock, sockets)?;
 
         let announce = settings::announce(config, ipv6);
+        let advertised = announce.addresses.clone();
+        let tls = Tls::open(&config.http, &advertised)?;
         let handles = ends.shards.iter().map(|shard| {
             let handle = ShardHandle::new(shard.commands(), shard.wake(), shard.port());
             if config.media.tcp { handle } else { handle.without_tcp() }
@@ -144,17 +159,21 @@ impl Server {
         let pressure = Arc::new(AtomicBool::new(false));
         let settings = Settings { memory_pressure: Some(Arc::clone(&pressure)), ..settings };
         let signaling = Signaling::new(settings, announce, storage, handles.collect());
-        let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
+        let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect()).with_tls(tls.clone());
         let app = routes::app(&signaling, metrics, clock);
         let mut tasks = start_tasks(&signaling, ends.events, ends.lost);
         signaling.load().await?;
         start_upkeep(&signaling, &mut tasks);
-        tasks.spawn(memory::watch(config.limits.max_memory_mib, pressure));
+        let limits = watch::Sender::new(config.limits.clone());
+        tasks.spawn(memory::watch(limits.subscribe(), pressure));
+        if let Some(tls) = tls.clone() {
+            tasks.spawn(tls.watch());
+        }
         if open {
             tracing::warn!("rooms are open: whoever knows a room's id can join it; set auth.keys to require tokens");
         }
-        let max_connections = config.limits.max_connections as usize;
-        Ok(Self { listener, address, app, max_connections, signaling, shards: ends.shards, tasks })
+        let (config, web) = (config.clone(), Web { app, tls });
+        Ok(Self { listener, address, config, advertised, web, limits, signaling, shards: ends.shards, tasks })
     }
 
     /// Where it listens.
@@ -167,10 +186,33 @@ impl Server {
     #[must_use]
     pub fn url(&self) -> String {
         let ip = self.address.ip();
-        if ip.is_unspecified() || ip.is_loopback() {
-            return format!("http://localhost:{}", self.address.port());
+        let local = ip.is_unspecified() || ip.is_loopback();
+        url(self.web.tls.is_some(), if local { None } else { Some(ip) }, self.address.port())
+    }
+
+    /// What is printed once it is ready; with a QR code for a terminal.
+    #[must_use]
+    pub fn greeting(&self, is_terminal: bool) -> String {
+        let mut greeting = Greeting::new(self.url());
+        if let Some(tls) = self.web.tls.as_ref().filter(|_| self.config.http.tls == TlsMode::SelfSigned) {
+            let everywhere = self.address.ip().is_unspecified();
+            let elsewhere =
+                self.advertised.iter().filter(|_| everywhere).map(|ip| url(true, Some(*ip), self.address.port()));
+            greeting = greeting.self_signed(elsewhere.collect(), tls.certificate().fingerprint());
         }
-        format!("http://{}", self.address)
+        greeting.text(is_terminal)
+    }
+
+    /// What gives new configurations to this server while it runs, and the level to the lines of its log.
+    #[must_use]
+    pub fn reloader(&self, level: Level) -> Reloader {
+        Reloader {
+            running: self.config.clone(),
+            signaling: self.signaling.clone(),
+            limits: self.limits.clone(),
+            tls: self.web.tls.clone(),
+            level,
+        }
     }
 
     /// Serves until `stop` is done. Then clients are told, requests may end, and the shards are stopped: all of that takes
@@ -180,7 +222,7 @@ impl Server {
     /// When the web server ends by itself.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let (close, closed) = oneshot::channel::<()>();
-        let serve = http::serve(self.listener, self.app, self.max_connections, async { drop(closed.await) });
+        let serve = http::serve(self.listener, self.web, self.limits.subscribe(), async { drop(closed.await) });
         let mut serving = tokio::spawn(serve);
         tokio::select! {
             () = stop => {}

@@ -68,6 +68,7 @@ pub use stats::Stats;
 #[doc(hidden)]
 pub use store::bench;
 pub use store::{Health, OpenError, Storage, StoreError, StoreUrl};
+pub use visitor::OverTls;
 pub use webhooks::{SigningKey, WebhookSettings, WebhookStats};
 
 use axum::Router;
@@ -110,6 +111,12 @@ pub fn sets_its_own_pace(method: &Method, path: &str) -> bool {
 #[derive(Clone)]
 pub struct Signaling {
     board: Arc<Switchboard>,
+}
+
+impl std::fmt::Debug for Signaling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signaling")
+    }
 }
 
 impl Signaling {

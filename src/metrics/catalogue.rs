@@ -52,6 +52,7 @@ macro_rules! metrics {
 
 metrics! {
     BUILD_INFO = Gauge "parlor_build_info" ["version"], "1; its label tells the version.";
+    CERTIFICATE_EXPIRY = Gauge "parlor_tls_certificate_expiry_seconds", "Unix time at which the certificate of the web server ends.";
     SHARDS = Gauge "parlor_shards", "Media threads.";
     ROOMS = Gauge "parlor_rooms", "Rooms.";
     PARTICIPANTS = Gauge "parlor_participants", "Participants, those whose connection is lost and may resume included.";
