@@ -33,7 +33,7 @@ pub fn start(config: &LogConfig) -> Level {
 }
 
 /// What writes lines, and its level.
-fn lines(config: &LogConfig) -> (impl Layer<Registry> + use<>, Level) {
+pub(crate) fn lines(config: &LogConfig) -> (impl Layer<Registry> + use<>, Level) {
     let human = match config.format {
         LogFormat::Human => true,
         LogFormat::Json => false,
