@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need: browsers, Node.js, Python and iptables from the system's packages (as root on Debian and Ubuntu; otherwise it
+# Installs what the tests need: browsers, Node.js, Python, proxies and iptables from the system's packages (as root on Debian and Ubuntu; otherwise it
 # says what is missing), and then the pinned packages of npm and PyPI, and a mongod, into this repository.
 # Quick when everything is there.
 set -euo pipefail
@@ -12,6 +12,10 @@ missing_packages() {
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    command -v openssl >/dev/null || echo openssl
+    # The proxies of docs/tls.md; they stand beside the system's programs for administrators.
+    [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || echo nginx-light
+    command -v caddy >/dev/null || echo caddy
     # Only root can use it; without it the tests of a firewall are skipped.
     [ "$(id -u)" -ne 0 ] || command -v iptables >/dev/null || echo iptables
     # The mongod that is fetched links it.

@@ -23,6 +23,7 @@ const PAGES = {
   'rooms.md': MEMORY,
   'storage.md': MEMORY,
   'files.md': MEMORY,
+  'tls.md': MEMORY,
   'access.md': { ...MEMORY, PARLOR_AUTH__KEYS: KEYS },
 };
 
