@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need: browsers, Node.js, Python, Prometheus and system tools from the system's packages (as root on Debian and Ubuntu;
-# otherwise it says what is missing), and then the pinned packages of npm and PyPI, and a mongod, into this repository.
+# Installs what the tests need: browsers, Node.js, Python, Prometheus, proxies and system tools from the system's packages (as root on Debian and
+# Ubuntu; otherwise it says what is missing), and then the pinned packages of npm and PyPI, and a mongod, into this repository.
 # Quick when everything is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,6 +15,10 @@ missing_packages() {
     command -v prometheus >/dev/null || echo prometheus
     command -v docker-compose >/dev/null || docker compose version >/dev/null 2>&1 || echo docker-compose
     command -v systemd-analyze >/dev/null || echo systemd
+    command -v openssl >/dev/null || echo openssl
+    # The proxies of docs/tls.md; they stand beside the system's programs for administrators.
+    [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || echo nginx-light
+    command -v caddy >/dev/null || echo caddy
     # Only root can use them; without them the tests of a firewall, of the image and of the service are skipped.
     [ "$(id -u)" -ne 0 ] || command -v iptables >/dev/null || echo iptables
     [ "$(id -u)" -ne 0 ] || command -v ip >/dev/null || echo iproute2

@@ -1,22 +1,17 @@
-//! The `parlor` command: reads the configuration, and does what is asked: to serve, it starts the server, and ends it when signals
-//! ask for that.
+//! The `parlor` command: reads the configuration, and does what is asked: to serve, it starts the server, gives it the configuration
+//! anew on SIGHUP, and ends it when signals ask for that.
 
 use anyhow::Context;
-use parlor::cli::{Invocation, invocation};
+use parlor::cli::{CliError, Invocation, invocation};
 use parlor::faults;
-use parlor::server::Server;
+use parlor::server::{Reloader, Server};
 use parlor::signals::{Request, Signals};
 use parlor_config::Config;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut environment: Vec<_> = std::env::vars_os()
-        .map(|(name, text)| (name.to_string_lossy().into_owned(), text.to_string_lossy().into_owned()))
-        .collect();
-    // It is no part of the configuration.
-    environment.retain(|(name, _)| name != faults::VARIABLE);
-    let result = match invocation(std::env::args_os(), environment) {
+    let result = match asked() {
         Ok(Invocation::Print(text)) => print(&text).map(|()| ExitCode::SUCCESS),
         Ok(Invocation::Health(probe)) => {
             probe.ask().map_err(Into::into).and_then(|answer| print(&answer)).map(|()| ExitCode::SUCCESS)
@@ -35,6 +30,16 @@ fn main() -> ExitCode {
     })
 }
 
+/// What command line, environment and configuration file ask for now.
+fn asked() -> Result<Invocation, CliError> {
+    let mut environment: Vec<_> = std::env::vars_os()
+        .map(|(name, text)| (name.to_string_lossy().into_owned(), text.to_string_lossy().into_owned()))
+        .collect();
+    // It is no part of the configuration.
+    environment.retain(|(name, _)| name != faults::VARIABLE);
+    invocation(std::env::args_os(), environment)
+}
+
 /// The one line that a failed start leaves, also when logs go elsewhere. Nothing can be done if it fails.
 fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "parlor: {line}");
@@ -51,7 +56,7 @@ fn examine(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
 
 /// Serves to the end; the code tells whether calls were cut.
 fn serve(config: &Config) -> anyhow::Result<ExitCode> {
-    parlor::logging::start(&config.log);
+    let level = parlor::logging::start(&config.log);
     parlor_signaling::install_cryptography();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("control")
@@ -66,9 +71,11 @@ fn serve(config: &Config) -> anyhow::Result<ExitCode> {
             () = end(&mut signals) => return Ok(ExitCode::SUCCESS),
         };
         arm_fault(&mut server)?;
-        print(&format!("Parlor is ready: open {}\n", server.url()))?;
+        print(&server.greeting(io::stdout().is_terminal()))?;
         parlor::systemd::tell_ready();
-        let ending = server.run(signals.into_requests()).await.context("the web server failed")?;
+        let mut reloader = server.reloader(level);
+        let requests = signals.into_requests(move || reload(&mut reloader));
+        let ending = server.run(requests).await.context("the web server failed")?;
         Ok(ExitCode::from(ending.exit_code()))
     })
 }
@@ -76,6 +83,20 @@ fn serve(config: &Config) -> anyhow::Result<ExitCode> {
 /// Done when the process is asked to end, one way or the other.
 async fn end(signals: &mut Signals) {
     while signals.next().await == Request::Reload {}
+}
+
+/// Gives a server what is asked for now, or says why not.
+fn reload(reloader: &mut Reloader) {
+    let reloaded = match asked() {
+        Ok(Invocation::Serve(config)) => reloader.reload(*config).map_err(anyhow::Error::from),
+        // The command line is the one that asked to serve.
+        Ok(_) => return,
+        Err(error) => Err(error.into()),
+    };
+    match reloaded {
+        Ok(reloaded) => reloaded.log(),
+        Err(error) => tracing::error!("nothing was reloaded: {error:#}"),
+    }
 }
 
 /// Makes the server ready for the fault that a test wants of it, if there is one.

@@ -11,6 +11,7 @@ mod scrape;
 use crate::http::requests::Requests;
 use crate::process::ProcessStats;
 use crate::readings::Board;
+use crate::tls::Tls;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use parlor_signaling::Stats;
@@ -23,17 +24,23 @@ use scrape::Scrape;
 pub(crate) struct Metrics {
     boards: Vec<Board>,
     requests: Requests,
+    tls: Option<Tls>,
 }
 
 impl Metrics {
     /// Reads the boards of the shards, in their order.
     pub(crate) fn new(boards: Vec<Board>) -> Self {
-        Self { boards, requests: Requests::default() }
+        Self { boards, requests: Requests::default(), tls: None }
     }
 
     /// Where the web server's requests are counted.
     pub(crate) fn requests(&self) -> &Requests {
         &self.requests
+    }
+
+    /// Tells of this server's certificate too.
+    pub(crate) fn with_tls(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// The response to a scrape, with the signalling's numbers of now.
@@ -51,6 +58,9 @@ impl Metrics {
     fn families(&self, signaling: &Stats) -> Vec<MetricFamily> {
         let mut scrape = Scrape::default();
         catalogue::process::read(&mut scrape, &ProcessStats::read(), self.boards.len());
+        if let Some(tls) = &self.tls {
+            catalogue::process::read_certificate(&mut scrape, tls.certificate().expires_at);
+        }
         catalogue::requests::read(&mut scrape, &self.requests.read());
         catalogue::read_signaling(&mut scrape, signaling);
         for (shard, board) in self.boards.iter().enumerate() {
@@ -113,6 +123,14 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }
+    }
+
+    #[test]
+    fn the_certificates_end_is_told_where_there_is_one() {
+        let tls = crate::tls::tests::Issued::new().tls();
+        let end = format!("parlor_tls_certificate_expiry_seconds {}\n", tls.certificate().expires_at);
+        assert!(text(&Metrics::default().with_tls(Some(tls))).contains(&end));
+        assert!(!text(&Metrics::default()).contains("parlor_tls_certificate_expiry_seconds"));
     }
 
     #[test]

@@ -4,34 +4,40 @@
 //! start either succeeds or leaves nothing behind. [`Server::run`] serves until it is told to stop.
 
 mod ending;
+mod reload;
 mod routes;
 mod settings;
 mod shards;
 
+pub use crate::tls::TlsError;
+pub use reload::{Reloaded, Reloader};
 pub use settings::keys;
 pub(crate) use settings::{file_storage, problems, webhooks};
 pub(crate) use shards::ports as ports_of_shards;
 
 use crate::clock::Clock;
 use crate::drain::Ending;
+use crate::greeting::{Greeting, url};
 use crate::health::Health;
+use crate::http::Web;
+use crate::logging::Level;
 use crate::metrics::Metrics;
 use crate::shard_thread::{ShardSockets, ShardThread};
 use crate::signals::Request;
+use crate::tls::Tls;
 use crate::{http, memory};
-use axum::Router;
-use parlor_config::{Config, StoreConfig};
+use parlor_config::{Config, LimitsConfig, StoreConfig, TlsMode};
 use parlor_media::command::Event;
 use parlor_media::transport::IdentityError;
 use parlor_signaling::{KeyError, OpenError, Settings, ShardHandle, Signaling, Storage, StoreError, StoreUrl};
 use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -42,7 +48,7 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(4);
 const REQUEST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Connections to the metrics' own listener: a few monitors.
-const METRICS_CONNECTIONS: usize = 16;
+const METRICS_CONNECTIONS: u32 = 16;
 
 /// How long a start waits before it tries again to reach the database.
 const STORE_RETRY: Duration = Duration::from_secs(3);
@@ -111,7 +117,10 @@ pub enum StartError {
     /// `[webhooks]` cannot be used.
     #[error("{0}")]
     Webhooks(String),
-    /// No certificate.
+    /// `http.tls` cannot be had.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// No certificate for media.
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// The store does not say what rooms there are.
@@ -131,8 +140,12 @@ pub enum StartError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    app: Router,
-    max_connections: usize,
+    /// What is configured.
+    config: Config,
+    /// Addresses that are told to clients elsewhere, for media and, with a certificate of its own, for the page.
+    advertised: Vec<IpAddr>,
+    web: Web,
+    limits: watch::Sender<LimitsConfig>,
     /// How long calls may go on after a request to drain.
     drain_bound: Duration,
     signaling: Signaling,
@@ -160,6 +173,8 @@ impl Server {
         let storage = open_storage(&config.store).await?;
         let ends = shards::start(config, clock, sockets)?;
 
+        let advertised = announce.addresses.clone();
+        let tls = Tls::open(&config.http, &advertised)?;
         let handles = ends.shards.iter().map(|shard| {
             let handle = ShardHandle::new(shard.commands(), shard.wake(), shard.port());
             if config.media.tcp { handle } else { handle.without_tcp() }
@@ -167,7 +182,7 @@ impl Server {
         let pressure = Arc::new(AtomicBool::new(false));
         let settings = Settings { memory_pressure: Some(Arc::clone(&pressure)), ..settings };
         let signaling = Signaling::new(settings, announce, storage, handles.collect());
-        let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
+        let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect()).with_tls(tls.clone());
         let requests = metrics.requests().clone();
         let metrics = routes::metrics(&signaling, metrics);
         let health = Health::new(clock, ends.shards.iter().map(ShardThread::heartbeat).collect());
@@ -175,19 +190,26 @@ impl Server {
         let mut tasks = start_tasks(&signaling, ends.events, ends.lost);
         match metrics_listener {
             // Until the very end: how a stop goes is of interest, too.
-            Some(listener) => drop(tasks.spawn(http::serve(listener, metrics, METRICS_CONNECTIONS, pending()))),
+            Some(listener) => {
+                let (web, limits) = (Web { app: metrics, tls: None }, LimitsConfig { max_connections: METRICS_CONNECTIONS, ..config.limits.clone() });
+                tasks.spawn(http::serve(listener, web, watch::Sender::new(limits).subscribe(), pending()));
+            }
             None => app = app.merge(metrics),
         }
         let app = routes::counted(app, requests);
         signaling.load().await?;
         start_upkeep(&signaling, &mut tasks);
-        tasks.spawn(memory::watch(config.limits.max_memory_mib, pressure));
+        let limits = watch::Sender::new(config.limits.clone());
+        tasks.spawn(memory::watch(limits.subscribe(), pressure));
+        if let Some(tls) = tls.clone() {
+            tasks.spawn(tls.watch());
+        }
         if open {
             tracing::warn!("rooms are open: whoever knows a room's id can join it; set auth.keys to require tokens");
         }
-        let max_connections = config.limits.max_connections as usize;
         let drain_bound = Duration::from_secs(config.shutdown.drain_seconds.into());
-        Ok(Self { listener, address, app, max_connections, drain_bound, signaling, shards: ends.shards, tasks })
+        let (config, web, shards) = (config.clone(), Web { app, tls }, ends.shards);
+        Ok(Self { listener, address, config, advertised, web, limits, drain_bound, signaling, shards, tasks })
     }
 
     /// Where it listens.
@@ -200,10 +222,33 @@ impl Server {
     #[must_use]
     pub fn url(&self) -> String {
         let ip = self.address.ip();
-        if ip.is_unspecified() || ip.is_loopback() {
-            return format!("http://localhost:{}", self.address.port());
+        let local = ip.is_unspecified() || ip.is_loopback();
+        url(self.web.tls.is_some(), if local { None } else { Some(ip) }, self.address.port())
+    }
+
+    /// What is printed once it is ready; with a QR code for a terminal.
+    #[must_use]
+    pub fn greeting(&self, is_terminal: bool) -> String {
+        let mut greeting = Greeting::new(self.url());
+        if let Some(tls) = self.web.tls.as_ref().filter(|_| self.config.http.tls == TlsMode::SelfSigned) {
+            let everywhere = self.address.ip().is_unspecified();
+            let elsewhere =
+                self.advertised.iter().filter(|_| everywhere).map(|ip| url(true, Some(*ip), self.address.port()));
+            greeting = greeting.self_signed(elsewhere.collect(), tls.certificate().fingerprint());
         }
-        format!("http://{}", self.address)
+        greeting.text(is_terminal)
+    }
+
+    /// What gives new configurations to this server while it runs, and the level to the lines of its log.
+    #[must_use]
+    pub fn reloader(&self, level: Level) -> Reloader {
+        Reloader {
+            running: self.config.clone(),
+            signaling: self.signaling.clone(),
+            limits: self.limits.clone(),
+            tls: self.web.tls.clone(),
+            level,
+        }
     }
 
     /// Lets SIGUSR2 make a shard panic; see [`crate::faults`].
@@ -223,7 +268,7 @@ impl Server {
     /// When the web server ends by itself.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) -> io::Result<Ending> {
         let (close, closed) = oneshot::channel::<()>();
-        let serve = http::serve(self.listener, self.app, self.max_connections, async { drop(closed.await) });
+        let serve = http::serve(self.listener, self.web, self.limits.subscribe(), async { drop(closed.await) });
         let mut serving = tokio::spawn(serve);
         let ending = tokio::select! {
             ending = ending::until_end(&self.signaling, self.drain_bound, &mut requests) => ending,

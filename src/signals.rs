@@ -37,11 +37,20 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// The requests from here on, one after the other. To be called on a runtime.
+    /// The requests to end from here on, one after the other; those to reload are answered by `reload`. To be called on a
+    /// runtime.
     #[must_use]
-    pub fn into_requests(mut self) -> mpsc::Receiver<Request> {
+    pub fn into_requests(mut self, mut reload: impl FnMut() + Send + 'static) -> mpsc::Receiver<Request> {
         let (sender, requests) = mpsc::channel(REQUESTS);
-        tokio::spawn(async move { while sender.send(self.next().await).await.is_ok() {} });
+        tokio::spawn(async move {
+            loop {
+                match self.next().await {
+                    Request::Reload => reload(),
+                    request if sender.send(request).await.is_err() => return,
+                    _ => {}
+                }
+            }
+        });
         requests
     }
 }

@@ -87,6 +87,23 @@ mod tests {
         assert_eq!(keys(&reloaded.changed_knobs(&fresh)), left);
     }
 
+    /// The table of docs/tls.md, in which `section.*` stands for all of a section.
+    #[test]
+    fn the_page_names_what_a_running_server_takes() {
+        let page = include_str!("../../docs/tls.md");
+        let (_, section) = page.split_once("## Changing a running server").unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" | "));
+        let named: Vec<&str> = rows.flat_map(|(keys, _)| keys.split(", ")).map(|key| key.trim_matches('`')).collect();
+        let is_named = |knob: &&Knob| {
+            let section = knob.key.split('.').next().unwrap();
+            named.iter().any(|name| *name == knob.key || name.strip_suffix(".*") == Some(section))
+        };
+        let of = |knobs: &[Knob], is: &dyn Fn(&&Knob) -> bool| {
+            knobs.iter().filter(is).map(|knob| knob.key).collect::<Vec<_>>()
+        };
+        assert_eq!(of(KNOBS, &is_named), of(KNOBS, &|knob| knob.reload));
+    }
+
     #[test]
     fn the_files_of_a_certificate_go_with_its_use() {
         let running = Config::default();

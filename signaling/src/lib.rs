@@ -77,6 +77,7 @@ pub use store::bench;
 pub use store::{
     Backend, Health, OpenError, Operation, Outcome, Storage, StoreError, StorePlace, StoreStats, StoreUrl,
 };
+pub use visitor::OverTls;
 pub use webhooks::{SigningKey, WebhookSettings, WebhookStats};
 
 use axum::Router;
@@ -116,6 +117,12 @@ pub fn sets_its_own_pace(method: &Method, path: &str) -> bool {
 #[derive(Clone)]
 pub struct Signaling {
     board: Arc<Switchboard>,
+}
+
+impl std::fmt::Debug for Signaling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signaling")
+    }
 }
 
 impl Signaling {

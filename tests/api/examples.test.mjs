@@ -25,6 +25,7 @@ const PAGES = {
   'storage.md': MEMORY,
   'files.md': MEMORY,
   'admin.md': MEMORY,
+  'tls.md': MEMORY,
   'access.md': { ...MEMORY, PARLOR_AUTH__KEYS: KEYS },
 };
 

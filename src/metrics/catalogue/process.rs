@@ -16,6 +16,7 @@ metrics! {
     OPEN_FDS = Gauge "process_open_fds", "Open file descriptors.";
     MAX_FDS = Gauge "process_max_fds", "The most file descriptors that may be open.";
     START_TIME = Gauge "process_start_time_seconds", "When the process started, in seconds since 1970.";
+    CERTIFICATE_EXPIRY = Gauge "parlor_tls_certificate_expiry_seconds", "Unix time at which the certificate of the web server ends.";
     SHARDS = Gauge "parlor_shards", "Media threads.";
 }
 
@@ -38,4 +39,10 @@ pub(in crate::metrics) fn read(scrape: &mut Scrape, process: &ProcessStats, shar
         }
     }
     scrape.add(&SHARDS, &[], shards as u64);
+}
+
+/// `expires_at` is a Unix time in seconds.
+pub(in crate::metrics) fn read_certificate(scrape: &mut Scrape, expires_at: i64) {
+    // One that ended before 1970 is none that anybody has.
+    scrape.add(&CERTIFICATE_EXPIRY, &[], u64::try_from(expires_at).unwrap_or_default());
 }

@@ -20,30 +20,41 @@ const MAX_LOG_LINES = 2_000;
 const FIRST_PORT = 20_000;
 const LAST_PORT = 32_000;
 
+/** @typedef {Record<string, string | undefined>} Environment what is `undefined` is not set */
+
+/**
+ * @typedef {object} Place
+ * @property {string} [cwd] its working directory; default: that of the test
+ * @property {string} [host] the address to listen on; default: 127.0.0.1
+ */
+
 export class Server {
   /** @type {import('node:child_process').ChildProcess | null} */ #process = null;
   /** @type {string[]} */ #log = [];
 
-  /** @param {{ httpPort: number, udpPort: number, env: Record<string, string> }} options */
-  constructor({ httpPort, udpPort, env }) {
+  /** @param {{ httpPort: number, udpPort: number, env: Environment } & Place} options */
+  constructor({ httpPort, udpPort, env, cwd, host = '127.0.0.1' }) {
     this.binary = BINARY;
     this.httpPort = httpPort;
     this.udpPort = udpPort;
     this.env = env;
-    this.url = `http://127.0.0.1:${httpPort}`;
+    this.cwd = cwd;
+    this.host = host;
+    const scheme = (env.PARLOR_HTTP__TLS ?? 'off') === 'off' ? 'http' : 'https';
+    this.url = `${scheme}://127.0.0.1:${httpPort}`;
   }
 
-  /** Starts one that is ready to serve. @param {Record<string, string>} [env] configuration beside ports and addresses */
-  static async start(env = {}) {
-    const server = await Server.unstarted(env);
+  /** Starts one that is ready to serve. @param {Environment} [env] configuration beside ports and addresses @param {Place} [place] */
+  static async start(env = {}, place = {}) {
+    const server = await Server.unstarted(env, place);
     await server.start();
     return server;
   }
 
-  /** One to be started later. @param {Record<string, string>} [env] configuration beside ports and addresses */
-  static async unstarted(env = {}) {
+  /** One to be started later. @param {Environment} [env] configuration beside ports and addresses @param {Place} [place] */
+  static async unstarted(env = {}, place = {}) {
     if (!existsSync(BINARY)) throw new Error(`${BINARY} does not exist: run \`cargo build --release\` first`);
-    return new Server({ httpPort: await freePort(), udpPort: await freePorts(SHARDS), env });
+    return new Server({ httpPort: await freePort(), udpPort: await freePorts(SHARDS), env, ...place });
   }
 
   /** The ports that media may use. */
@@ -56,7 +67,7 @@ export class Server {
     const child = spawn(BINARY, [], {
       env: {
         ...inheritedEnvironment(),
-        PARLOR_HTTP__LISTEN: `127.0.0.1:${this.httpPort}`,
+        PARLOR_HTTP__LISTEN: `${this.host}:${this.httpPort}`,
         PARLOR_MEDIA__UDP_PORT: String(this.udpPort),
         PARLOR_MEDIA__SHARDS: String(SHARDS),
         PARLOR_MEDIA__ANNOUNCE: '127.0.0.1',
@@ -65,6 +76,7 @@ export class Server {
         PARLOR_SHUTDOWN__DRAIN_SECONDS: '0',
         ...this.env,
       },
+      cwd: this.cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process = child;
@@ -122,6 +134,11 @@ export class Server {
     const child = this.#process;
     child?.kill('SIGKILL');
     await eventually('the server is dead', () => child?.signalCode === 'SIGKILL');
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  signal(signal) {
+    this.#process?.kill(signal);
   }
 
   /** @param {object} [room] @returns {Promise<string>} the id of a new room */
