@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use parlor_signaling::sets_its_own_pace;
+use parlor_signaling::{Pace, Turn, sets_its_own_pace};
 use stall::Stall;
 use std::convert::Infallible;
 use std::future::Future;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tower::{ServiceExt, service_fn};
 
 /// From a connection's beginning, or its last answer, to the end of the next request's head.
@@ -39,6 +39,9 @@ const READER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Before accepting again after the process ran out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Strangers who open connections can use up the process's descriptors.
+static ACCEPT_FAILURES: Pace = Pace::new("connections that are not accepted", 0.1, 5.0);
 
 /// Serves `app` until `stop` is done, then lets running requests end. At most `limit` connections wait for requests at a
 /// time; further ones wait in the system's queue.
@@ -71,7 +74,9 @@ async fn accept(
             Some((stream, address, place))
         }
         Err(error) => {
-            tracing::warn!(%error, "cannot accept a connection");
+            if let Some(Turn { suppressed }) = ACCEPT_FAILURES.turn(Instant::now()) {
+                tracing::warn!(suppressed, %error, "cannot accept a connection");
+            }
             sleep(ACCEPT_PAUSE).await;
             None
         }

@@ -1,23 +1,29 @@
 //! Log lines: to standard error, for people or machines.
 
+use crate::traces::Traces;
 use parlor_config::{LogConfig, LogFormat, LogLevel};
 use std::io::{self, IsTerminal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
-/// Starts logging, panics included. The first call of a process counts.
-pub fn start(config: &LogConfig) {
+/// Starts logging, panics included, and hands spans to `traces`. The first call of a process counts.
+pub fn start(config: &LogConfig, traces: Option<&Traces>) {
     let human = match config.format {
         LogFormat::Human => true,
         LogFormat::Json => false,
         LogFormat::Auto => io::stderr().is_terminal(),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(config.level)).with_writer(io::stderr);
-    // An error means that logging has been started already, as in a test: that stands.
-    let _ = if human {
-        builder.with_ansi(io::stderr().is_terminal()).with_target(false).try_init()
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let filter = filter(config.level);
+    let lines = if human {
+        lines.with_ansi(io::stderr().is_terminal()).with_target(false).with_filter(filter).boxed()
     } else {
-        builder.json().try_init()
+        lines.json().with_filter(filter).boxed()
     };
+    let layers: Vec<_> = [Some(lines), traces.map(|traces| traces.layer().boxed())].into_iter().flatten().collect();
+    // An error means that logging has been started already, as in a test: that stands.
+    let _ = tracing_subscriber::registry().with(layers).try_init();
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use parlor::cli::{Invocation, invocation};
 use parlor::server::Server;
+use parlor::traces::Traces;
 use parlor_config::Config;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -27,23 +28,30 @@ fn main() -> ExitCode {
 }
 
 fn serve(config: &Config) -> anyhow::Result<()> {
-    parlor::logging::start(&config.log);
     parlor_signaling::install_cryptography();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("control")
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(async {
-        let mut stop = std::pin::pin!(stop_signal().context("cannot listen for signals")?);
-        // A start may wait for its database.
-        let server = tokio::select! {
-            server = Server::start(config) => server?,
-            () = &mut stop => return Ok(()),
-        };
-        print(&format!("Parlor is ready: open {}\n", server.url()))?;
-        server.run(stop).await.context("the web server failed")
-    })
+    let traces = Traces::start(&config.traces, runtime.handle())?;
+    parlor::logging::start(&config.log, traces.as_ref());
+    let result = runtime.block_on(run(config));
+    if let Some(traces) = traces {
+        traces.stop();
+    }
+    result
+}
+
+async fn run(config: &Config) -> anyhow::Result<()> {
+    let mut stop = std::pin::pin!(stop_signal().context("cannot listen for signals")?);
+    // A start may wait for its database.
+    let server = tokio::select! {
+        server = Server::start(config) => server?,
+        () = &mut stop => return Ok(()),
+    };
+    print(&format!("Parlor is ready: open {}\n", server.url()))?;
+    server.run(stop).await.context("the web server failed")
 }
 
 /// Done when the process is asked to end. Signals are caught from the call on.

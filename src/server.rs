@@ -12,6 +12,7 @@ pub use settings::keys;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::shard_thread::{ShardSockets, ShardThread};
+use crate::traces::traced;
 use crate::{http, memory};
 use axum::Router;
 use parlor_config::{Config, StoreConfig};
@@ -145,7 +146,7 @@ impl Server {
         let settings = Settings { memory_pressure: Some(Arc::clone(&pressure)), ..settings };
         let signaling = Signaling::new(settings, announce, storage, handles.collect());
         let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
-        let app = routes::app(&signaling, metrics, clock);
+        let app = traced(routes::app(&signaling, metrics, clock), config);
         let mut tasks = start_tasks(&signaling, ends.events, ends.lost);
         signaling.load().await?;
         start_upkeep(&signaling, &mut tasks);

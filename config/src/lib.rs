@@ -15,12 +15,14 @@ mod files;
 mod knobs;
 mod load;
 mod nearest;
+mod traces;
 
 pub use auth::{AuthKey, Secret};
 pub use error::{ConfigError, Source};
 pub use files::{Bucket, FilesUrl, WebhookUrl};
 pub use knobs::{KNOBS, Knob, unknown_flag};
 pub use load::{ConfigFile, Sources, load};
+pub use traces::{Ratio, TraceHeader};
 
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -49,6 +51,8 @@ pub struct Config {
     pub webhooks: WebhooksConfig,
     /// Logging.
     pub log: LogConfig,
+    /// Traces.
+    pub traces: TracesConfig,
 }
 
 /// `[files]`
@@ -179,6 +183,21 @@ pub struct LogConfig {
     pub format: LogFormat,
 }
 
+/// `[traces]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TracesConfig {
+    /// Where a collector takes OTLP over HTTP, without `/v1/traces`; `None`: nowhere. It may hold a password.
+    pub endpoint: Option<Secret>,
+    /// Headers of requests to it.
+    pub headers: Vec<TraceHeader>,
+    /// The share of traces that are told.
+    pub sample_ratio: Ratio,
+    /// What they call this server.
+    pub service_name: String,
+    /// Whether a trusted proxy's `traceparent` is continued.
+    pub accept_traceparent: bool,
+}
+
 /// Whether UDP GSO is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GsoMode {
@@ -212,6 +231,18 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
+}
+
+impl Default for TracesConfig {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            headers: Vec::new(),
+            sample_ratio: Ratio::ONE,
+            service_name: "parlor".to_owned(),
+            accept_traceparent: false,
+        }
+    }
 }
 
 impl Default for HttpConfig {

@@ -5,6 +5,7 @@ use crate::directory::Directory;
 use crate::files::Files;
 use crate::gate::Gate;
 use crate::idempotency::Answers;
+use crate::lines::Lines;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::{Access, Limits};
 use crate::protocol::{RoomCode, ServerMessage, Timestamp};
@@ -41,6 +42,8 @@ pub(crate) struct Switchboard {
     pub(crate) created: Answers<Created>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Counters,
+    /// Of the log.
+    pub(crate) lines: Lines,
     pub(crate) files: Files,
     pub(crate) webhooks: Webhooks,
     pub(crate) surroundings: Surroundings,
@@ -74,6 +77,7 @@ impl Switchboard {
             purges: Purges::default(),
             created: Answers::new(),
             counters: Counters::new(),
+            lines: Lines::default(),
             next_room: AtomicU64::new(1),
             stopping: watch::Sender::new(false),
         }

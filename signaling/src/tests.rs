@@ -19,6 +19,7 @@ mod secrecy;
 mod sessions;
 mod settings;
 mod sockets;
+mod traces;
 mod webhooks;
 
 pub(crate) use flaky::FlakyStore;

@@ -45,6 +45,7 @@ pub(crate) async fn upgrade(
         Err(refusal) => {
             count(&board.counters.sockets_refused);
             board.counters.count_error(refusal.code);
+            board.lines.socket_refused(refusal.code);
             return Problem(refusal).into_response();
         }
     };
@@ -118,6 +119,9 @@ impl Connection {
         };
         let place = self.session.place();
         let was_attached = self.session.detach(&self.attachment, Instant::now());
+        if let Some(place) = place.as_ref().filter(|_| was_attached) {
+            self.board.lines.socket_lost(place.room.key, place.participant);
+        }
         match end {
             End::Goodbye => {
                 if let Some(place) = place.filter(|_| was_attached) {

@@ -26,6 +26,7 @@ pub(crate) use range::{Wanted, wanted};
 pub use storage::FileStorage;
 pub(crate) use upload::Upload;
 
+use crate::lines::{FILE_FAILURES, paced};
 use crate::protocol::FileId;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::room::Room;
@@ -155,6 +156,6 @@ pub(crate) fn not_found() -> Refusal {
 }
 
 fn unavailable(error: Error) -> Refusal {
-    tracing::warn!(%error, "the file storage did not do what it was asked");
+    paced!(FILE_FAILURES, warn, %error, "the file storage did not do what it was asked");
     Refusal::new(ErrorCode::StoreUnavailable, "the file storage cannot be reached now, try again in a moment")
 }
