@@ -1,5 +1,5 @@
 use super::*;
-use crate::{GsoMode, LogFormat, LogLevel};
+use crate::{GsoMode, LogFormat, LogLevel, Ratio};
 
 fn file(text: &str) -> Sources {
     let file = ConfigFile { path: "parlor.toml".to_owned(), text: text.to_owned() };
