@@ -13,4 +13,5 @@ mod net;
 mod readings;
 pub mod server;
 mod shard_thread;
+pub mod signals;
 pub mod traces;

@@ -15,6 +15,7 @@ mod files;
 mod knobs;
 mod load;
 mod nearest;
+mod reload;
 mod traces;
 
 pub use auth::{AuthKey, Secret};
@@ -86,7 +87,13 @@ pub struct WebhooksConfig {
 pub struct HttpConfig {
     /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// Reverse proxies whose `X-Forwarded-For` is believed.
+    /// Whether it is served by HTTPS, and with what.
+    pub tls: TlsMode,
+    /// The certificate and those that vouch for it, in PEM; there for [`TlsMode::Files`] and no other.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key, in PEM; there when the certificate is.
+    pub tls_key: Option<PathBuf>,
+    /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Origins of pages, besides the server's own, that may use it.
     pub allowed_origins: Vec<String>,
@@ -198,6 +205,17 @@ pub struct TracesConfig {
     pub accept_traceparent: bool,
 }
 
+/// How the web server is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// By plain HTTP.
+    Off,
+    /// By HTTPS with the certificate of files.
+    Files,
+    /// By HTTPS with a certificate that the server makes itself, to try phones with.
+    SelfSigned,
+}
+
 /// Whether UDP GSO is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GsoMode {
@@ -249,6 +267,9 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            tls: TlsMode::Off,
+            tls_certificate: None,
+            tls_key: None,
             trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
         }

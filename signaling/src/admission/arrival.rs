@@ -88,7 +88,7 @@ impl Arrival {
             trace,
         };
         Ok(match grant {
-            Some(grant) => arrival.with(grant, board.settings.keys.leeway()),
+            Some(grant) => arrival.with(grant, board.policy().keys.leeway()),
             None => arrival,
         })
     }
