@@ -4,7 +4,7 @@ CARGO ?= cargo
 NODE_TEST = node --test --test-reporter=spec
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check lint unit test cargo-test web-test deps e2e interop api-test bench fmt
+.PHONY: help run build check lint unit test cargo-test web-test deps e2e interop api-test quickstart bench fmt
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ interop: build deps ## Clients that are not browsers against the real server
 
 api-test: build deps ## The REST interface against its description, and the examples of the docs
 	$(NODE_TEST) --test-concurrency=1 tests/api/*.test.mjs
+
+quickstart: ## Follow docs/quickstart.md from a clean clone, as somebody new would
+	scripts/quickstart.sh
 
 bench: ## Measure the media path beside the raw cost of its cryptography
 	$(CARGO) bench -p parlor-media --locked

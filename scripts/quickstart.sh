@@ -18,9 +18,8 @@ cd "$folder/parlor"
 command=$(sed -n '/^```sh$/,/^```$/{//!p}' docs/quickstart.md | sed -n 1p)
 echo "In a clean clone: $command"
 
-# A group of its own, so that what cargo starts ends with it. Variables of Parlor's would configure the server.
+# A group of its own, so that what cargo starts ends with it. Variables of Parlor's would configure the server; its ports are the defaults.
 mapfile -t variables < <(compgen -e | grep -E '^(PARLOR_|PORT$|MONGODB_URI$)' || true)
-# What another server on this machine holds cannot be had: the ports of the defaults are needed.
 setsid env "${variables[@]/#/--unset=}" bash -c "exec $command" >"$folder/output" 2>"$folder/log" &
 server=$!
 

@@ -37,7 +37,7 @@ const ELSEWHERE = [
   { page: 'README.md', begins: 'cargo run --release', needs: 'a build', by: 'scripts/quickstart.sh' },
   { page: 'README.md', begins: 'make check', needs: 'everything', by: '.ci/run' },
   { page: 'docs/quickstart.md', begins: 'cargo run --release', needs: 'a build', by: 'scripts/quickstart.sh' },
-  { page: 'docs/quickstart.md', begins: 'parlor --http-tls self-signed', needs: 'a server that stays', by: 'tests/e2e/self-signed.test.mjs' },
+  { page: 'docs/quickstart.md', begins: 'parlor --http-tls self-signed', needs: 'a server that stays', by: 'tests/e2e/tls.test.mjs' },
   { page: 'docs/access.md', begins: 'curl -X POST http://localhost:8080/api/rooms', needs: 'a server without keys', by: 'tests/api/one-time.test.mjs' },
   { page: 'docs/access.md', begins: 'export PARLOR_AUTH__KEYS="app:$(openssl rand -hex 32)"\nparlor\n', needs: 'a server that stays', by: 'tests/api/logs.test.mjs' },
   { page: 'docs/storage.md', begins: 'docker run', needs: 'a container engine', by: 'tests/api/crash.test.mjs' },
