@@ -4,7 +4,7 @@ CARGO ?= cargo
 NODE_TEST = node --test --test-reporter=spec
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check lint unit test cargo-test web-test deps e2e interop api-test deploy-test image-test bench fmt
+.PHONY: help run build check lint unit test cargo-test web-test deps e2e interop api-test deploy-test image-test quickstart bench fmt
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ deploy-test: deps ## The files for Docker, systemd, Kubernetes and Prometheus, a
 image-test: build deps ## The image and the service, started from what docker/ and docs/deployment.md say; needs root on Linux
 	scripts/image-chroot.mjs
 	scripts/systemd-chroot.mjs
+
+quickstart: ## Follow docs/quickstart.md from a clean clone, as somebody new would
+	scripts/quickstart.sh
 
 bench: ## Measure the media path beside the raw cost of its cryptography, and what a scrape of the metrics costs
 	$(CARGO) bench -p parlor-media --locked

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need: browsers, Node.js, Python, Prometheus, proxies and system tools from the system's packages (as root on Debian and
+# Installs what the tests need: browsers, Node.js, Python, Prometheus, SQLite's shell, proxies and system tools from the system's packages (as root on Debian and
 # Ubuntu; otherwise it says what is missing), and then the pinned packages of npm and PyPI, and a mongod, into this repository.
 # Quick when everything is there.
 set -euo pipefail
@@ -11,6 +11,7 @@ missing_packages() {
     command -v firefox-esr >/dev/null || command -v firefox >/dev/null || [ -n "${FIREFOX:-}" ] || echo firefox-esr
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
+    command -v sqlite3 >/dev/null || echo sqlite3
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     command -v prometheus >/dev/null || echo prometheus
     command -v docker-compose >/dev/null || docker compose version >/dev/null 2>&1 || echo docker-compose

@@ -22,7 +22,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use parlor_config::LimitsConfig;
-use parlor_signaling::{OverTls, sets_its_own_pace};
+use parlor_signaling::{OverTls, Pace, Turn, sets_its_own_pace};
 use places::{Place, Places};
 use stall::Stall;
 use std::convert::Infallible;
@@ -48,6 +48,9 @@ const READER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Before accepting again after the process ran out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Strangers who open connections can use up the process's descriptors.
+static ACCEPT_FAILURES: Pace = Pace::new("connections that are not accepted", 0.1, 5.0);
 
 /// What a TLS connection begins with: a record of the handshake (RFC 8446 section 5.1). No request of HTTP does.
 const HANDSHAKE_RECORD: u8 = 22;
@@ -97,7 +100,9 @@ async fn accept(listener: &TcpListener, places: &mut Places) -> Option<(TcpStrea
             Some((stream, address, place))
         }
         Err(error) => {
-            tracing::warn!(%error, "cannot accept a connection");
+            if let Some(Turn { suppressed }) = ACCEPT_FAILURES.turn(Instant::now()) {
+                tracing::warn!(suppressed, %error, "cannot accept a connection");
+            }
             sleep(ACCEPT_PAUSE).await;
             None
         }

@@ -23,3 +23,4 @@ mod shard_thread;
 pub mod signals;
 pub mod systemd;
 mod tls;
+pub mod traces;

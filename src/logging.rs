@@ -1,5 +1,6 @@
 //! Log lines: to standard error, for people or machines.
 
+use crate::traces::Traces;
 use parlor_config::{LogConfig, LogFormat, LogLevel};
 use std::io::{self, IsTerminal};
 use tracing_subscriber::layer::SubscriberExt;
@@ -18,11 +19,12 @@ impl Level {
     }
 }
 
-/// Starts logging, panics included. The first call of a process counts.
-pub fn start(config: &LogConfig) -> Level {
+/// Starts logging, panics included, and hands spans to `traces`. The first call of a process counts.
+pub fn start(config: &LogConfig, traces: Option<&Traces>) -> Level {
     let (lines, level) = lines(config);
+    let layers: Vec<_> = [Some(lines.boxed()), traces.map(|traces| traces.layer().boxed())].into_iter().flatten().collect();
     // An error means that logging has been started already, as in a test: that stands.
-    let _ = tracing_subscriber::registry().with(lines).try_init();
+    let _ = tracing_subscriber::registry().with(layers).try_init();
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -4,8 +4,10 @@
 use anyhow::Context;
 use parlor::cli::{CliError, Invocation, invocation};
 use parlor::faults;
+use parlor::logging::Level;
 use parlor::server::{Reloader, Server};
 use parlor::signals::{Request, Signals};
+use parlor::traces::Traces;
 use parlor_config::Config;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -56,28 +58,35 @@ fn examine(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
 
 /// Serves to the end; the code tells whether calls were cut.
 fn serve(config: &Config) -> anyhow::Result<ExitCode> {
-    let level = parlor::logging::start(&config.log);
     parlor_signaling::install_cryptography();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("control")
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(async {
-        let mut signals = Signals::catch().context("cannot listen for signals")?;
-        // A start may wait for its database.
-        let mut server = tokio::select! {
-            server = Server::start(config) => server?,
-            () = end(&mut signals) => return Ok(ExitCode::SUCCESS),
-        };
-        arm_fault(&mut server)?;
-        print(&server.greeting(io::stdout().is_terminal()))?;
-        parlor::systemd::tell_ready();
-        let mut reloader = server.reloader(level);
-        let requests = signals.into_requests(move || reload(&mut reloader));
-        let ending = server.run(requests).await.context("the web server failed")?;
-        Ok(ExitCode::from(ending.exit_code()))
-    })
+    let traces = Traces::start(&config.traces, runtime.handle())?;
+    let level = parlor::logging::start(&config.log, traces.as_ref());
+    let result = runtime.block_on(run(config, level));
+    if let Some(traces) = traces {
+        traces.stop();
+    }
+    result
+}
+
+async fn run(config: &Config, level: Level) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::catch().context("cannot listen for signals")?;
+    // A start may wait for its database.
+    let mut server = tokio::select! {
+        server = Server::start(config) => server?,
+        () = end(&mut signals) => return Ok(ExitCode::SUCCESS),
+    };
+    arm_fault(&mut server)?;
+    print(&server.greeting(io::stdout().is_terminal()))?;
+    parlor::systemd::tell_ready();
+    let mut reloader = server.reloader(level);
+    let requests = signals.into_requests(move || reload(&mut reloader));
+    let ending = server.run(requests).await.context("the web server failed")?;
+    Ok(ExitCode::from(ending.exit_code()))
 }
 
 /// Done when the process is asked to end, one way or the other.

@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::shard_thread::{ShardSockets, ShardThread};
 use crate::signals::Request;
 use crate::tls::Tls;
+use crate::traces::traced;
 use crate::{http, memory};
 use parlor_config::{Config, LimitsConfig, StoreConfig, TlsMode};
 use parlor_media::command::Event;
@@ -196,7 +197,7 @@ impl Server {
             }
             None => app = app.merge(metrics),
         }
-        let app = routes::counted(app, requests);
+        let app = traced(routes::counted(app, requests), config);
         signaling.load().await?;
         start_upkeep(&signaling, &mut tasks);
         let limits = watch::Sender::new(config.limits.clone());

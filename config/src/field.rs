@@ -3,6 +3,7 @@
 use crate::announce::Announced;
 use crate::auth::{AuthKey, HIDDEN, MAX_KEYS, MIN_SECRET_BYTES, Secret};
 use crate::files::{FilesUrl, MAX_TYPES, MAX_URLS, WebhookUrl, content_type, signing_secret};
+use crate::traces::{self, MAX_HEADERS, Ratio, TraceHeader, service_name};
 use crate::{GsoMode, LogFormat, LogLevel, TlsMode};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -33,6 +34,10 @@ pub(crate) enum Field<'a> {
     Gso(&'a mut GsoMode),
     Level(&'a mut LogLevel),
     Format(&'a mut LogFormat),
+    Endpoint(&'a mut Option<Secret>),
+    Headers(&'a mut Vec<TraceHeader>),
+    Ratio(&'a mut Ratio),
+    ServiceName(&'a mut String),
 }
 
 const TLS_MODES: &[(&str, TlsMode)] =
@@ -57,7 +62,16 @@ impl Field<'_> {
     /// Whether its value must not be shown.
     pub(crate) fn is_secret(&self) -> bool {
         // A place may have been written with credentials, which is why it is refused.
-        matches!(self, Self::Keys(_) | Self::Database(_) | Self::Files(_) | Self::Webhooks(_) | Self::SigningSecret(_))
+        matches!(
+            self,
+            Self::Keys(_)
+                | Self::Database(_)
+                | Self::Files(_)
+                | Self::Webhooks(_)
+                | Self::SigningSecret(_)
+                | Self::Endpoint(_)
+                | Self::Headers(_)
+        )
     }
 
     /// What the field takes, for an error's text.
@@ -85,6 +99,10 @@ impl Field<'_> {
             Self::Gso(_) => names(GSO_MODES),
             Self::Level(_) => names(LOG_LEVELS),
             Self::Format(_) => names(LOG_FORMATS),
+            Self::Endpoint(_) => "a URL that begins with http:// or https://, without a query, or nothing".to_owned(),
+            Self::Headers(_) => format!("up to {MAX_HEADERS} headers as name=value"),
+            Self::Ratio(_) => "a number from 0 to 1".to_owned(),
+            Self::ServiceName(_) => "1 to 64 visible ASCII characters".to_owned(),
         }
     }
 
@@ -121,12 +139,14 @@ impl Field<'_> {
         let value = match self {
             Self::Switch(_) => Value::Boolean(text.parse().ok()?),
             Self::Number16(..) | Self::Number32(..) | Self::Number64(..) => Value::Integer(text.parse().ok()?),
+            Self::Ratio(_) => Value::Float(text.parse().ok()?),
             Self::Announce(_)
             | Self::Networks(_)
             | Self::Origins(_)
             | Self::Keys(_)
             | Self::ContentTypes(_)
-            | Self::Webhooks(_) => {
+            | Self::Webhooks(_)
+            | Self::Headers(_) => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
             }
@@ -139,7 +159,9 @@ impl Field<'_> {
             | Self::Tls(_)
             | Self::Gso(_)
             | Self::Level(_)
-            | Self::Format(_) => Value::String(text.to_owned()),
+            | Self::Format(_)
+            | Self::Endpoint(_)
+            | Self::ServiceName(_) => Value::String(text.to_owned()),
         };
         self.set(&value)
     }
@@ -169,6 +191,10 @@ impl Field<'_> {
             Self::Gso(field) => **field = choice(value, GSO_MODES)?,
             Self::Level(field) => **field = choice(value, LOG_LEVELS)?,
             Self::Format(field) => **field = choice(value, LOG_FORMATS)?,
+            Self::Endpoint(field) => **field = traces::endpoint(value.as_str()?)?,
+            Self::Headers(field) => **field = list(value, MAX_HEADERS, TraceHeader::parse)?,
+            Self::Ratio(field) => **field = ratio(value)?,
+            Self::ServiceName(field) => **field = service_name(value.as_str()?)?,
         }
         Some(())
     }
@@ -177,6 +203,15 @@ impl Field<'_> {
 fn number<N: TryFrom<i64> + PartialOrd>(value: &Value, range: &RangeInclusive<N>) -> Option<N> {
     let number = N::try_from(value.as_integer()?).ok()?;
     range.contains(&number).then_some(number)
+}
+
+/// In a file 0 and 1 may be whole numbers.
+fn ratio(value: &Value) -> Option<Ratio> {
+    match value {
+        Value::Float(share) => Ratio::new(*share),
+        Value::Integer(share) => Ratio::new(f64::from(i32::try_from(*share).ok()?)),
+        _ => None,
+    }
 }
 
 fn choice<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Option<T> {

@@ -332,6 +332,41 @@ pub const KNOBS: &[Knob] = &[
         reload: false,
         field: |c| Field::Format(&mut c.log.format),
     },
+    Knob {
+        key: "traces.endpoint",
+        help: "OpenTelemetry collector that gets traces by OTLP over HTTP; empty means none",
+        placeholder: "URL",
+        reload: false,
+        field: |c| Field::Endpoint(&mut c.traces.endpoint),
+    },
+    Knob {
+        key: "traces.headers",
+        help: "Headers for the collector as name=value, separated by commas; better given by the environment than by a flag",
+        placeholder: "HEADERS",
+        reload: false,
+        field: |c| Field::Headers(&mut c.traces.headers),
+    },
+    Knob {
+        key: "traces.sample_ratio",
+        help: "Share of traces that are told, from 0 to 1",
+        placeholder: "RATIO",
+        reload: false,
+        field: |c| Field::Ratio(&mut c.traces.sample_ratio),
+    },
+    Knob {
+        key: "traces.service_name",
+        help: "Name of this server in traces",
+        placeholder: "NAME",
+        reload: false,
+        field: |c| Field::ServiceName(&mut c.traces.service_name),
+    },
+    Knob {
+        key: "traces.accept_traceparent",
+        help: "Continue the traces that http.trusted_proxies begin, by their header traceparent",
+        placeholder: "true|false",
+        reload: false,
+        field: |c| Field::Switch(&mut c.traces.accept_traceparent),
+    },
 ];
 
 /// What every environment variable of Parlor begins with.

@@ -20,6 +20,7 @@ mod print;
 #[cfg(test)]
 mod reference;
 mod reload;
+mod traces;
 
 pub use announce::{Announced, StunServer};
 pub use auth::{AuthKey, Secret};
@@ -28,6 +29,7 @@ pub use files::{Bucket, FilesUrl, WebhookUrl};
 pub use knobs::{KNOBS, Knob, unknown_flag};
 pub use load::{ConfigFile, Loaded, Sources, load, read};
 pub use print::print;
+pub use traces::{Ratio, TraceHeader};
 
 use ipnet::IpNet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -60,6 +62,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Logging.
     pub log: LogConfig,
+    /// Traces.
+    pub traces: TracesConfig,
 }
 
 /// `[files]`
@@ -210,6 +214,21 @@ pub struct LogConfig {
     pub format: LogFormat,
 }
 
+/// `[traces]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TracesConfig {
+    /// Where a collector takes OTLP over HTTP, without `/v1/traces`; `None`: nowhere. It may hold a password.
+    pub endpoint: Option<Secret>,
+    /// Headers of requests to it.
+    pub headers: Vec<TraceHeader>,
+    /// The share of traces that are told.
+    pub sample_ratio: Ratio,
+    /// What they call this server.
+    pub service_name: String,
+    /// Whether a trusted proxy's `traceparent` is continued.
+    pub accept_traceparent: bool,
+}
+
 /// How the web server is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsMode {
@@ -254,6 +273,18 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
+}
+
+impl Default for TracesConfig {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            headers: Vec::new(),
+            sample_ratio: Ratio::ONE,
+            service_name: "parlor".to_owned(),
+            accept_traceparent: false,
+        }
+    }
 }
 
 impl Default for HttpConfig {

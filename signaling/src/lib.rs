@@ -23,8 +23,10 @@ mod files;
 mod gate;
 mod idempotency;
 mod invites;
+mod join_trace;
 mod lifecycle;
 mod limits;
+mod lines;
 mod lobby;
 mod membership;
 mod moderation;
@@ -63,7 +65,9 @@ mod tests;
 pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES, TokenRequest};
 pub use draining::Calls;
 pub use files::{FileSettings, FileStorage};
+pub use join_trace::TRACES;
 pub use limits::Rates;
+pub use lines::{Pace, Turn};
 pub use rate::Rate;
 pub use readiness::{Ailment, Reason};
 pub use settings::{Announce, Policy, Settings};
@@ -216,7 +220,9 @@ impl Signaling {
     /// commands end until the next start of the server finds them in the store.
     pub async fn shard_lost(&self, shard: usize) {
         let mut listens = true;
-        for room in self.board.directory.rooms().into_iter().filter(|room| room.shard == shard) {
+        let rooms: Vec<_> = self.board.directory.rooms().into_iter().filter(|room| room.shard == shard).collect();
+        tracing::error!(shard, rooms = rooms.len(), "shard lost: its participants are told to join again");
+        for room in rooms {
             let channel = self.board.shard_of(&room);
             // One wait is enough to learn that it does not.
             let permits = if listens { channel.reserve(2).await } else { channel.try_reserve(2) };

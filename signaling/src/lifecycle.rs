@@ -4,6 +4,7 @@
 //! not come back. What happens by the clock ends in memory first and is purged from the store in the background
 //! ([`crate::purge`]). Commands are reserved before the room is locked (see [`crate::shards`]).
 
+use crate::lines::paced;
 use crate::places::RoomPlace;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::{Departure, MediaFailure, ServerMessage};
@@ -82,7 +83,7 @@ impl Switchboard {
             exists()
         })?;
         self.counters.rooms_created.count();
-        tracing::info!(room = room.key.0, shard = index, "room created");
+        paced!(self.lines.rooms, info, room = room.key.0, shard = index, "room created");
         Ok(room)
     }
 
@@ -177,7 +178,7 @@ impl Switchboard {
         permits.send(Command::OpenRoom { room: room.key });
         self.put_out(room, &mut state, Departure::Ended);
         state.empty_since = Some(Instant::now());
-        tracing::info!(room = room.key.0, "call ended");
+        paced!(self.lines.rooms, info, room = room.key.0, "call ended");
         Ok(())
     }
 
@@ -224,7 +225,9 @@ impl Switchboard {
             tracing::debug!(room = room.key.0, "room closed until the next start");
         } else {
             state.tell_all(&ServerMessage::RoomClosed { room_id: room.code.clone(), reason });
-            tracing::info!(room = room.key.0, ?reason, "room ended");
+            let seconds = self.wall_clock().since(state.record.created_at).as_secs();
+            let (room, reason, people) = (room.key.0, reason.as_str(), state.members.len());
+            paced!(self.lines.rooms, info, room, reason, seconds, people, "room ended");
         }
         self.put_out(room, state, reason);
         self.shard_of(room).uncount_room();
@@ -234,7 +237,7 @@ impl Switchboard {
         for member in std::mem::take(&mut state.members) {
             self.part(room, &member, reason, None);
         }
-        self.empty_lobby(state, &room.code, reason);
+        self.empty_lobby(state, room, reason);
     }
 
     /// Empties a room whose shard was started anew, and opens it there again.

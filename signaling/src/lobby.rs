@@ -5,6 +5,7 @@
 
 use crate::access::{Identity, Role};
 use crate::admission::{Arrival, check_space};
+use crate::join_trace::Stage;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::{Departure, ServerMessage};
 use crate::protocol::{ParticipantRef, RoomCode, Timestamp};
@@ -133,11 +134,12 @@ impl Switchboard {
         arrival.session.post(encode(&told));
         // It was compared; waiting people's passwords are not kept.
         let arrival = Arrival { password: None, ..arrival };
-        let waiting = Waiting { arrival, role, since: self.wall_clock(), came_at: Instant::now() };
+        let mut waiting = Waiting { arrival, role, since: self.wall_clock(), came_at: Instant::now() };
+        waiting.arrival.trace.stage(Stage::Lobby);
         state.tell_hosts(&waiting.joined());
         state.lobby.waiting.push(waiting);
         self.counters.joins.count(JoinOutcome::Waiting);
-        tracing::debug!(room = room.key.0, participant = %ParticipantRef(participant), "waits in the lobby");
+        self.lines.waits(room.key, participant);
         Ok(())
     }
 
@@ -150,7 +152,7 @@ impl Switchboard {
         if room.code != *code {
             return Err(Refusal::wrong_room(code, &room.code));
         }
-        self.dismiss(&mut room.lock(), &room.code, participant, Departure::Left, id)
+        self.dismiss(&mut room.lock(), &room, participant, Departure::Left, id)
     }
 
     /// Lets somebody in who waits. The room's lock is held.
@@ -168,11 +170,11 @@ impl Switchboard {
         let of_that_id = |waiting: &&Waiting| waiting.arrival.participant == participant;
         let waiting = state.lobby.waiting.iter().find(of_that_id).ok_or_else(Refusal::user_not_found)?;
         if !waiting.arrival.session.is_attached() {
-            self.dismiss(state, &room.code, participant, Departure::Disconnected, None)?;
+            self.dismiss(state, room, participant, Departure::Disconnected, None)?;
             return Err(Refusal::user_not_found());
         }
         if waiting.arrival.grants.are_over(now) {
-            self.dismiss(state, &room.code, participant, Departure::TokenExpired, None)?;
+            self.dismiss(state, room, participant, Departure::TokenExpired, None)?;
             return Err(Refusal::user_not_found());
         }
         check_space(state, &waiting.arrival)?;
@@ -194,30 +196,36 @@ impl Switchboard {
         let waiting = state.lobby.waiting.iter().find(of_that_id).ok_or_else(Refusal::user_not_found)?;
         let identity = waiting.arrival.identity.clone();
         state.lobby.remember_denied(identity, Instant::now());
-        self.dismiss(state, &room.code, participant, Departure::Denied, None)
+        self.dismiss(state, room, participant, Departure::Denied, None)
     }
 
     /// Ends somebody's waiting. The room's lock is held.
     pub(crate) fn dismiss(
         &self,
         state: &mut RoomState,
-        code: &RoomCode,
+        room: &Room,
         participant: ParticipantId,
         reason: Departure,
         id: Option<String>,
     ) -> Result<(), Refusal> {
         let waiting = state.lobby.take(participant).ok_or_else(Refusal::user_not_found)?;
-        waiting.dismiss(code, reason, id);
+        self.send_away(room, &waiting, reason, id);
         state.tell_lobby_left(participant);
         Ok(())
     }
 
     /// Ends everybody's waiting: the room ends, or the call in it.
-    pub(crate) fn empty_lobby(&self, state: &mut RoomState, code: &RoomCode, reason: Departure) {
+    pub(crate) fn empty_lobby(&self, state: &mut RoomState, room: &Room, reason: Departure) {
         for waiting in std::mem::take(&mut state.lobby.waiting) {
-            waiting.dismiss(code, reason, None);
+            self.send_away(room, &waiting, reason, None);
             state.tell_lobby_left(waiting.arrival.participant);
         }
+    }
+
+    fn send_away(&self, room: &Room, waiting: &Waiting, reason: Departure, id: Option<String>) {
+        waiting.arrival.trace.left(reason);
+        self.lines.waits_no_more(room.key, waiting.arrival.participant, reason);
+        waiting.dismiss(&room.code, reason, id);
     }
 }
 

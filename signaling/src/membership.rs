@@ -36,7 +36,7 @@ impl Switchboard {
             Refusal::new(ErrorCode::ResumeFailed, "the session cannot be resumed: join anew")
         };
         let unknown = || failed(ResumeOutcome::Unknown);
-        let presented = Token::parse(&resume.resume_token).ok_or_else(unknown)?;
+        let presented = Token::parse(resume.resume_token.expose()).ok_or_else(unknown)?;
         let session = self.directory.session(presented).ok_or_else(unknown)?;
         let Place { room, participant } = session.place().ok_or_else(unknown)?;
         let fresh = Token::from_entropy(entropy()?);
@@ -50,9 +50,10 @@ impl Switchboard {
         self.directory.void_tokens([void]);
         self.directory.add_token(fresh, &session);
         let member = state.members.iter().find(|member| member.participant == participant).ok_or_else(unknown)?;
-        let view = room.membership(&state, member, &self.surroundings, fresh.to_text(), id);
+        let view = room.membership(&state, member, &self.surroundings, fresh, id);
         drop(state);
         self.counters.resumes.count(ResumeOutcome::Resumed);
+        self.lines.resumed(room.key, participant);
         Ok(Resumed { session, attachment, message: ServerMessage::Resumed(view) })
     }
 
@@ -72,7 +73,7 @@ impl Switchboard {
         request: RenewToken,
     ) -> Result<(), Refusal> {
         let Place { room, participant } = place_in(session, &request.room_id)?;
-        let grant = grant_for(self, &request.room_id, &request.token)?;
+        let grant = grant_for(self, &request.room_id, request.token.expose())?;
         let permits = self.shard_of(&room).reserve(1).await.map_err(|_| Refusal::busy())?;
         let mut state = room.lock();
         let settings = state.record.settings.clone();
@@ -136,6 +137,8 @@ impl Switchboard {
     }
 
     pub(crate) fn tell_failure(&self, room: &Room, member: &Member, reason: MediaFailure, message: String) {
+        self.lines.media_failed(room.key, member.participant, reason, &message);
+        member.trace.failed(reason);
         let (reason, message) = (Some(reason), Some(message));
         member.tell(&ServerMessage::MediaState { state: MediaState::Failed, protocol: None, reason, message });
         self.part(room, member, Departure::MediaFailed, None);
@@ -147,6 +150,7 @@ impl Switchboard {
         self.drain.on_departure();
         member.chat.line.give_up(&member.session);
         self.log_left(room, member, reason);
+        member.trace.left(reason);
         self.directory.void_tokens(member.session.leave());
         self.directory.remove_access(member.access);
         self.shard_of(room).uncount_participant();
@@ -162,7 +166,8 @@ impl Switchboard {
         if reason == Departure::ServerShutdown {
             member.session.close(CLOSE_RESTART, "the server stops");
         }
-        tracing::debug!(room = room.key.0, participant = %ParticipantRef(member.participant), ?reason, "participant left");
+        let stay = self.wall_clock().since(member.joined_at);
+        self.lines.left(room.key, member.participant, reason, stay);
     }
 }
 

@@ -92,7 +92,7 @@ impl IntoResponse for Problem {
     }
 }
 
-fn status(code: ErrorCode) -> StatusCode {
+pub(crate) fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::RoomNotFound
         | ErrorCode::MessageNotFound

@@ -5,6 +5,7 @@
 
 use crate::access::{ACCESS_PREFIX, Identity, Role};
 use crate::chat::{ChatState, MemberChat};
+use crate::join_trace::JoinTrace;
 use crate::lobby::Lobby;
 use crate::places::RoomPlace;
 use crate::protocol::error::Refusal;
@@ -86,6 +87,8 @@ pub(crate) struct Member {
     pub(crate) next_offer: u64,
     /// The id of the latest `answer`.
     pub(crate) answer_id: Option<String>,
+    /// Of its join, until media flows.
+    pub(crate) trace: JoinTrace,
 }
 
 impl std::fmt::Debug for Member {
@@ -255,7 +258,7 @@ impl Room {
         state: &RoomState,
         member: &Member,
         surroundings: &Surroundings,
-        resume_token: String,
+        resume_token: Token,
         id: Option<String>,
     ) -> Membership {
         Membership {
@@ -267,11 +270,11 @@ impl Room {
             identity: member.identity.clone(),
             role: member.role,
             rights: member.rights,
-            access_token: format!("{ACCESS_PREFIX}{}", member.access.to_text()),
+            access_token: member.access.written(ACCESS_PREFIX),
             room: state.view(true),
             last_seq: state.chat.last_seq(),
             ice_servers: surroundings.ice_servers.clone(),
-            resume_token,
+            resume_token: resume_token.written(""),
             resume_grace_seconds: surroundings.resume_grace_seconds,
             expires_at: state.record.expires_at,
             server_id: surroundings.server_id.clone(),

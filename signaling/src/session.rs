@@ -7,6 +7,7 @@
 //! Locks: a room may be locked when a session is, never the other way round.
 
 use crate::outbox::{Outbox, Overflow};
+use crate::protocol::SecretText;
 use crate::rate::{Allowance, Rate, Verdict};
 use crate::room::{Encoded, Room};
 use crate::stats::{Counters, ResumeOutcome};
@@ -57,8 +58,10 @@ impl Token {
         Secret(digest.as_ref().try_into().unwrap_or_default())
     }
 
-    pub(crate) fn to_text(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    /// What is given out: 64 hexadecimal digits after a prefix that says what it is.
+    pub(crate) fn written(self, prefix: &str) -> SecretText {
+        let digits: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        SecretText::new(format!("{prefix}{digits}"))
     }
 }
 
@@ -363,7 +366,7 @@ mod tests {
     #[test]
     fn tokens_survive_their_text() {
         let token = Token::from_entropy(std::array::from_fn(|i| i as u8 * 7));
-        assert!(Token::parse(&token.to_text()) == Some(token));
+        assert!(Token::parse(token.written("").expose()) == Some(token));
         for wrong in ["", "zz", &"g".repeat(64), &"é".repeat(32), &"A".repeat(64), &"0".repeat(66)] {
             assert!(Token::parse(wrong).is_none(), "{wrong}");
         }

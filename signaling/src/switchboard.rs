@@ -8,6 +8,7 @@ use crate::gate::Gate;
 use crate::gate::Who;
 use crate::idempotency::Answers;
 use crate::limits::Kind;
+use crate::lines::Lines;
 use crate::places::Places;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::{Access, Limits};
@@ -50,6 +51,8 @@ pub(crate) struct Switchboard {
     pub(crate) created: Answers<Created>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Arc<Counters>,
+    /// Of the log.
+    pub(crate) lines: Lines,
     pub(crate) files: Files,
     pub(crate) webhooks: Webhooks,
     pub(crate) surroundings: Surroundings,
@@ -92,6 +95,7 @@ impl Switchboard {
             purges: Purges::default(),
             created: Answers::new(),
             counters,
+            lines: Lines::default(),
             next_room: AtomicU64::new(1),
             drain: Drain::default(),
             stopping: watch::Sender::new(false),

@@ -22,6 +22,7 @@ mod sessions;
 mod settings;
 mod sockets;
 mod stats;
+mod traces;
 mod webhooks;
 
 pub(crate) use flaky::FlakyStore;

@@ -45,6 +45,7 @@ pub(crate) async fn upgrade(
         Err((turned, refusal)) => {
             board.counters.sockets_refused.count(turned);
             board.counters.count_refusal(refusal.code, refusal.cause);
+            board.lines.socket_refused(refusal.code);
             return Problem(refusal).into_response();
         }
     };
@@ -133,6 +134,9 @@ impl Connection {
         let place = self.session.place();
         let was_attached = self.session.detach(&self.attachment, Instant::now());
         self.board.counters.sockets_closed.count(end.reason());
+        if let Some(place) = place.as_ref().filter(|_| was_attached) {
+            self.board.lines.socket_lost(place.room.key, place.participant);
+        }
         match end {
             End::Goodbye => {
                 if let Some(place) = place.filter(|_| was_attached) {

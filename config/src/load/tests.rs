@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Announced, GsoMode, LogFormat, LogLevel};
+use crate::{Announced, GsoMode, LogFormat, LogLevel, Ratio};
 
 fn file(text: &str) -> Sources {
     let file = ConfigFile { path: "parlor.toml".to_owned(), text: text.to_owned() };
@@ -310,6 +310,30 @@ fn webhooks_need_a_secret_and_show_none() {
     assert_eq!(config.webhooks.secret.as_ref().unwrap().expose(), secret);
     let shown = format!("{config:?}");
     assert!(!shown.contains(secret) && !shown.contains("token-1"), "{shown}");
+}
+
+#[test]
+fn traces_show_no_credentials() {
+    let config = load(&environment(&[
+        ("PARLOR_TRACES__ENDPOINT", "https://u:secret-1@c.example/otlp/"),
+        ("PARLOR_TRACES__HEADERS", "Authorization=Bearer secret-2, x-team=calls"),
+        ("PARLOR_TRACES__SAMPLE_RATIO", "0.05"),
+    ]))
+    .unwrap();
+    let traces = &config.traces;
+    assert_eq!(traces.endpoint.as_ref().unwrap().expose(), "https://u:secret-1@c.example/otlp");
+    assert_eq!(
+        traces.headers.iter().map(|header| header.name.as_str()).collect::<Vec<_>>(),
+        ["authorization", "x-team"]
+    );
+    assert_eq!(traces.sample_ratio, Ratio::new(0.05).unwrap());
+    assert!(!format!("{config:?}").contains("secret-"), "{config:?}");
+    for (key, wrong) in [("ENDPOINT", "secret-1"), ("HEADERS", "secret-1"), ("SAMPLE_RATIO", "2"), ("SERVICE_NAME", "")]
+    {
+        let message = error(&environment(&[(&format!("PARLOR_TRACES__{key}"), wrong)]));
+        assert!(message.contains(&key.to_lowercase()) && !message.contains("secret-1"), "{message}");
+    }
+    assert_eq!(load(&file("[traces]\nsample_ratio = 0")).unwrap().traces.sample_ratio.as_f64(), 0.0);
 }
 
 #[test]

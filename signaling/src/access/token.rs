@@ -7,8 +7,8 @@
 use super::bad_credential;
 use super::grant::{Grant, date};
 use super::keys::Keys;
-use crate::protocol::Timestamp;
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::{SecretText, Timestamp};
 use crate::stats::CredentialFault;
 use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::errors::ErrorKind;
@@ -146,10 +146,10 @@ impl Keys {
     ///
     /// # Errors
     /// `no-keys` when there is none.
-    pub(crate) fn sign(&self, grant: &Grant, now: Timestamp) -> Result<String, Refusal> {
+    pub(crate) fn sign(&self, grant: &Grant, now: Timestamp) -> Result<SecretText, Refusal> {
         let (name, key) = self.signer().ok_or_else(no_keys)?;
         let header = Header { kid: Some(name.to_owned()), ..Header::new(Algorithm::HS256) };
-        encode(&header, &grant.to_claims(name, now), key).map_err(|error| {
+        encode(&header, &grant.to_claims(name, now), key).map(SecretText::new).map_err(|error| {
             tracing::error!(%error, "a token could not be signed");
             Refusal::new(ErrorCode::Internal, "the token could not be signed")
         })

@@ -26,6 +26,7 @@ pub(crate) use range::{Wanted, wanted};
 pub use storage::FileStorage;
 pub(crate) use upload::Upload;
 
+use crate::lines::{FILE_FAILURES, paced};
 use crate::protocol::FileId;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::room::Room;

@@ -7,6 +7,7 @@ use super::quota::Claim;
 use super::{Files, within};
 use crate::access::Identity;
 use crate::lifecycle::to_the_end;
+use crate::lines::{FILE_FAILURES, paced};
 use crate::protocol::FileId;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::file::SharedFile;
@@ -135,7 +136,7 @@ impl Switchboard {
         let bytes = self.files.delete(record.room, record.id).await;
         let entry = self.store.remove_file(record.room, record.id).await;
         if bytes.is_err() || entry.is_err() {
-            tracing::warn!("a file that could not be recorded is left until its room ends");
+            paced!(FILE_FAILURES, warn, "a file that could not be recorded is left until its room ends");
         }
     }
 }
@@ -270,7 +271,7 @@ impl<'a> Sink<'a> {
             && let Err(error) = within(parts.abort()).await
         {
             self.files.counters.storage_errors.count();
-            tracing::warn!(%error, "parts of an upload that did not end are left in the file storage");
+            paced!(FILE_FAILURES, warn, %error, "parts of an upload that did not end are left in the file storage");
         }
     }
 }

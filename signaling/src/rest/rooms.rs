@@ -12,7 +12,7 @@ use crate::problem::Problem;
 use crate::protocol::error::Refusal;
 use crate::protocol::schema::text_schema;
 use crate::protocol::server::Departure;
-use crate::protocol::{RoomCode, RoomView};
+use crate::protocol::{RoomCode, RoomView, SecretText};
 use crate::room::Room;
 use crate::room_settings::{Allowed, History, PublishPolicy, RoomSettings};
 use crate::session::Token;
@@ -74,9 +74,9 @@ struct CreatedBody {
     success: bool,
     room: RoomView,
     /// Whoever shows it is the room's host. It is told here only; a server with keys gives none.
-    #[schema(required = false, nullable = false, pattern = "^host_[0-9a-f]{64}$")]
+    #[schema(value_type = String, required = false, nullable = false, pattern = "^host_[0-9a-f]{64}$")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    host_secret: Option<String>,
+    host_secret: Option<SecretText>,
 }
 
 /// The answer to a creation, as it is given again when the request is repeated.
@@ -117,7 +117,7 @@ async fn create_room(
     });
     let Created { room, host_secret } = created.await?;
     let headers = [(ETAG, etag(room.version)), (LOCATION, location(&room.room_id))];
-    let host_secret = host_secret.map(|secret| format!("{HOST_PREFIX}{}", secret.to_text()));
+    let host_secret = host_secret.map(|secret| secret.written(HOST_PREFIX));
     Ok((StatusCode::CREATED, headers, Json(CreatedBody { success: true, room, host_secret })).into_response())
 }
 

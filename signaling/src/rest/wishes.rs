@@ -5,7 +5,7 @@ use crate::openapi;
 use crate::password::{self, MAX_PASSWORD_CHARS};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::schema::Name;
-use crate::protocol::{RoomCode, Timestamp, text};
+use crate::protocol::{RoomCode, SecretText, Timestamp, text};
 use crate::room_settings::{Allowed, History};
 use crate::settings::RoomBounds;
 use crate::store::RoomRecord;
@@ -203,7 +203,7 @@ pub(super) struct Change {
     history: Option<History>,
     locked: Option<bool>,
     /// Hashed.
-    password: Wish<String>,
+    password: Wish<SecretText>,
     lobby: Option<bool>,
     join_as: Option<Role>,
     publish: PublishWishes,

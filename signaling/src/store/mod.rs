@@ -34,6 +34,7 @@ pub(crate) use records::{
 };
 pub use url::{OpenError, StorePlace, StoreUrl};
 
+use crate::lines::{STORE_FAILURES, paced};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::{FileId, MessageId, RoomCode, Timestamp};
 use async_trait::async_trait;
@@ -70,7 +71,7 @@ pub enum StoreError {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        tracing::warn!(%error, "the store did not do what it was asked");
+        paced!(STORE_FAILURES, warn, %error, "the store did not do what it was asked");
         match error {
             StoreError::Unavailable(_) => {
                 Self::new(ErrorCode::StoreUnavailable, "the database cannot be reached now, try again in a moment")

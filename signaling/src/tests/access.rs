@@ -3,7 +3,7 @@
 use super::house::{House, answer, with_policy};
 use crate::access::{Action, Caller, KeySources, Keys, Role, Standing};
 use crate::limits::Rates;
-use crate::protocol::Refusal;
+use crate::protocol::{Refusal, SecretText};
 use crate::rate::Rate;
 use crate::room::Room;
 use crate::session::Token;
@@ -113,7 +113,7 @@ async fn a_token_alone_does_not_pass_a_rooms_door() {
     let doors: [fn(&mut crate::store::RoomRecord); 4] = [
         |record| record.settings.lobby = true,
         |record| record.settings.locked = true,
-        |record| record.password = Some("$argon2id$…".to_owned()),
+        |record| record.password = Some(SecretText::new("$argon2id$…")),
         |record| record.settings.not_before = Some(record.created_at + Duration::from_secs(60)),
     ];
     for door in doors {
@@ -166,7 +166,7 @@ async fn a_host_secret_is_that_of_one_room() {
     record.host_secret = Some(secret.digest());
     house.board().create_room(record).await.unwrap();
     house.board().create_room(super::record("def")).await.unwrap();
-    let credential = format!("host_{}", secret.to_text());
+    let credential = secret.written("host_").expose().to_owned();
     assert_eq!(standing(&house, "abc", &credential), Standing::Member(Role::Host));
     assert_eq!(standing(&house, "def", &credential), Standing::Stranger);
 }

@@ -51,7 +51,7 @@ fn set_role(house: &House, member: &Member, role: Role) {
 pub(super) fn token(house: &House, member: &Member) -> String {
     let room = house.board().directory.room_of(member.participant()).unwrap();
     let token: Token = room.lock().member(member.participant()).unwrap().access;
-    format!("Bearer access_{}", token.to_text())
+    format!("Bearer {}", token.written("access_").expose())
 }
 
 async fn send(house: &House, request: Request<Body>) -> (StatusCode, HeaderMap, Bytes) {

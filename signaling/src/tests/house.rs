@@ -129,8 +129,13 @@ impl House {
 
     /// A client that has joined `room`, with everything read that it and the others were told.
     pub(super) async fn joined(&self, room: &str, name: &str) -> Member {
+        self.joined_with(json!({"type": "join-room", "roomId": room, "displayName": name})).await
+    }
+
+    /// The same by another `join-room`.
+    pub(super) async fn joined_with(&self, join: Value) -> Member {
         let mut client = self.client();
-        client.send(json!({"type": "join-room", "roomId": room, "displayName": name})).await;
+        client.send(join).await;
         let joined = client.next();
         assert_eq!(joined["type"], "room-joined", "{joined}");
         let token = joined["resumeToken"].as_str().unwrap().to_owned();

@@ -51,7 +51,7 @@ async fn pair(house: &mut House) -> (Member, Member) {
     (ana, bo)
 }
 
-fn offer(id: &str) -> Value {
+pub(super) fn offer(id: &str) -> Value {
     json!({"type": "offer", "id": id, "roomId": "abc", "offer": {"type": "offer", "sdp": SDP},
         "tracks": [{"mid": "0", "source": "screen-audio", "muted": true}]})
 }

@@ -7,6 +7,7 @@ import { createSocket } from 'node:dgram';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { ROOT } from './paths.mjs';
 import { eventually } from './wait.mjs';
 
@@ -80,8 +81,7 @@ export class Server {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process = child;
-    child.stdout?.on('data', (chunk) => this.#keep(chunk));
-    child.stderr?.on('data', (chunk) => this.#keep(chunk));
+    for (const input of [child.stdout, child.stderr]) if (input) createInterface({ input }).on('line', (line) => this.#keep(line));
     process.once('exit', () => child.kill('SIGKILL')); // also when the test run itself is cut short
     await eventually('the server answers /healthz', async () => {
       if (child.exitCode !== null) return true;
@@ -163,9 +163,9 @@ export class Server {
     return this.#log.slice(-lines).join('\n');
   }
 
-  /** @param {Buffer} chunk */
-  #keep(chunk) {
-    this.#log.push(...chunk.toString().trimEnd().split('\n'));
+  /** @param {string} line */
+  #keep(line) {
+    this.#log.push(line);
     this.#log.splice(0, Math.max(0, this.#log.length - MAX_LOG_LINES));
   }
 }

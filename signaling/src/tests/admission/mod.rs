@@ -82,7 +82,7 @@ pub(super) fn grant(room: &str, identity: &str, role: Role) -> Grant {
 
 /// The token of a grant.
 pub(super) fn sign(house: &House, grant: &Grant) -> String {
-    house.board().policy().keys.sign(grant, house::wall_clock()).unwrap()
+    house.board().policy().keys.sign(grant, house::wall_clock()).unwrap().expose().to_owned()
 }
 
 /// The `Authorization` of somebody who administers the server.
