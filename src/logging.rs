@@ -22,7 +22,8 @@ impl Level {
 /// Starts logging, panics included, and hands spans to `traces`. The first call of a process counts.
 pub fn start(config: &LogConfig, traces: Option<&Traces>) -> Level {
     let (lines, level) = lines(config);
-    let layers: Vec<_> = [Some(lines.boxed()), traces.map(|traces| traces.layer().boxed())].into_iter().flatten().collect();
+    let layers: Vec<_> =
+        [Some(lines.boxed()), traces.map(|traces| traces.layer().boxed())].into_iter().flatten().collect();
     // An error means that logging has been started already, as in a test: that stands.
     let _ = tracing_subscriber::registry().with(layers).try_init();
     std::panic::set_hook(Box::new(|panic| {

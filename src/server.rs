@@ -192,7 +192,10 @@ impl Server {
         match metrics_listener {
             // Until the very end: how a stop goes is of interest, too.
             Some(listener) => {
-                let (web, limits) = (Web { app: metrics, tls: None }, LimitsConfig { max_connections: METRICS_CONNECTIONS, ..config.limits.clone() });
+                let (web, limits) = (
+                    Web { app: metrics, tls: None },
+                    LimitsConfig { max_connections: METRICS_CONNECTIONS, ..config.limits.clone() },
+                );
                 tasks.spawn(http::serve(listener, web, watch::Sender::new(limits).subscribe(), pending()));
             }
             None => app = app.merge(metrics),

@@ -4,10 +4,10 @@ use futures_util::{SinkExt, StreamExt};
 use parlor::server::Server;
 use parlor_config::{Config, ConfigFile, Sources, load};
 use serde_json::{Value, json};
-use std::future::pending;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -24,7 +24,11 @@ impl Crowd {
         let address = runtime.block_on(async {
             let server = Server::start(&config()).await.expect("a server");
             let address = server.address();
-            tokio::spawn(server.run(pending()));
+            let (requester, requests) = mpsc::channel(1);
+            tokio::spawn(async move {
+                let _nobody_asks = requester;
+                server.run(requests).await
+            });
             address
         });
         for room in 0..rooms {

@@ -2,7 +2,7 @@
 
 use crate::announce::Announced;
 use crate::auth::{AuthKey, HIDDEN, MAX_KEYS, MIN_SECRET_BYTES, Secret};
-use crate::files::{FilesUrl, MAX_TYPES, MAX_URLS, WebhookUrl, content_type, signing_secret};
+use crate::files::{FilesUrl, MAX_TYPES, MAX_URLS, WebhookUrl, content_type, shown_url, signing_secret};
 use crate::traces::{self, MAX_HEADERS, Ratio, TraceHeader, service_name};
 use crate::{GsoMode, LogFormat, LogLevel, TlsMode};
 use ipnet::IpNet;
@@ -110,7 +110,9 @@ impl Field<'_> {
     pub(crate) fn shown(&self) -> Value {
         match self {
             Self::Address(field) => Value::String(field.to_string()),
-            Self::OptionalAddress(field) => Value::String(field.map_or_else(String::new, |address| address.to_string())),
+            Self::OptionalAddress(field) => {
+                Value::String(field.map_or_else(String::new, |address| address.to_string()))
+            }
             Self::Announce(field) => texts(field, Announced::to_string),
             Self::Networks(field) => texts(field, IpNet::to_string),
             Self::Origins(field) | Self::ContentTypes(field) => texts(field, String::clone),
@@ -130,6 +132,12 @@ impl Field<'_> {
             Self::Gso(field) => name(**field, GSO_MODES),
             Self::Level(field) => name(**field, LOG_LEVELS),
             Self::Format(field) => name(**field, LOG_FORMATS),
+            Self::Endpoint(field) => {
+                Value::String(field.as_ref().map_or_else(String::new, |url| shown_url(url.expose())))
+            }
+            Self::Headers(field) => texts(field, |header| format!("{}={HIDDEN}", header.name)),
+            Self::Ratio(field) => Value::Float(field.as_f64()),
+            Self::ServiceName(field) => Value::String(field.to_string()),
         }
     }
 

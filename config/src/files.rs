@@ -123,11 +123,16 @@ impl WebhookUrl {
 
     /// Scheme and host: credentials, path and query may be secrets.
     pub(crate) fn shown(&self) -> String {
-        let (scheme, rest) = self.0.split_once("://").unwrap_or_default();
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        format!("{scheme}://{host}/{HIDDEN}")
+        shown_url(&self.0)
     }
+}
+
+/// Of a URL that may hold a credential anywhere its scheme and host alone.
+pub(crate) fn shown_url(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}/{HIDDEN}")
 }
 
 impl fmt::Debug for WebhookUrl {

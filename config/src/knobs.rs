@@ -239,6 +239,7 @@ pub const KNOBS: &[Knob] = &[
         key: "shutdown.drain_seconds",
         help: "Seconds for which calls may go on after SIGTERM; 0 cuts them at once",
         placeholder: "SECONDS",
+        reload: false,
         field: |c| Field::Number32(&mut c.shutdown.drain_seconds, 0..=86_400),
     },
     Knob {

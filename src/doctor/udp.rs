@@ -62,7 +62,7 @@ impl UdpFacts {
             echoes,
             buffers: endpoint.buffers().ok(),
             most: (system::setting("/proc/sys/net/core/rmem_max"), system::setting("/proc/sys/net/core/wmem_max")),
-            gso: stats.gso && stats.gso_messages > 0 && stats.gso_refused == 0,
+            gso: stats.gso && stats.messages.count() < stats.datagrams && stats.gso_refused == 0,
             gro: endpoint.has_gro(),
         }
     }

@@ -185,8 +185,9 @@ impl Outgoing {
 
     /// Takes note of what the client says of the stream.
     pub(crate) fn on_report(&mut self, block: &ReportBlock) {
+        let clock_rate = self.clock_rate();
         if let Some(subscription) = &mut self.subscription {
-            subscription.delivery.on_report(block, self.clock_rate);
+            subscription.delivery.on_report(block, clock_rate);
         }
     }
 

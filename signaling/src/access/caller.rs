@@ -74,7 +74,7 @@ impl Caller {
             return Err(bad("this server has keys"));
         }
         let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        let checked = loopback::check(peer, request.version, &request.headers, &board.settings.trusted_proxies);
+        let checked = loopback::check(peer, request.version, &request.headers, &board.policy().trusted_proxies);
         checked.map(|()| Self::Loopback).map_err(|reason| bad(&format!("this request does not: {reason}")))
     }
 

@@ -140,7 +140,7 @@ impl Files {
     /// The storage did not do what it was asked.
     fn unavailable(&self, error: Error) -> Refusal {
         self.counters.storage_errors.count();
-        tracing::warn!(%error, "the file storage did not do what it was asked");
+        paced!(FILE_FAILURES, warn, %error, "the file storage did not do what it was asked");
         Refusal::new(ErrorCode::StoreUnavailable, "the file storage cannot be reached now, try again in a moment")
     }
 

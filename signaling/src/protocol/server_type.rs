@@ -34,6 +34,7 @@ types! {
     UserLeft = "user-left";
     RoomLeft = "room-left";
     RoomUpdated = "room-updated";
+    ServerDraining = "server-draining";
     RoomClosed = "room-closed";
     FileRemoved = "file-removed";
     MessageReceived = "message-received";

@@ -180,6 +180,7 @@ impl Default for Stats {
             purges_pending: 0,
             participants: 0,
             detached: 0,
+            draining: false,
             waiting: 0,
             joins: Counts::default(),
             join_latency: stage_times(),

@@ -56,6 +56,7 @@ impl Backend {
     }
 }
 
+#[allow(clippy::derivable_impls, reason = "what `words!` declares has the same derives everywhere")]
 impl Default for Backend {
     fn default() -> Self {
         Self::Other

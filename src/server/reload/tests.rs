@@ -1,8 +1,10 @@
 //! Every knob that a running server takes takes effect: what clients see before and after.
 
 use super::*;
+use crate::drain::Ending;
 use crate::logging;
 use crate::server::Server;
+use crate::signals::Request;
 use crate::tls::tests::{Issued, ask, connect};
 use futures_util::{SinkExt, StreamExt};
 use parlor_config::{ConfigFile, KNOBS, LogConfig, LogFormat, LogLevel, Sources, load};
@@ -12,7 +14,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -51,8 +53,8 @@ struct Running {
     address: SocketAddr,
     reloader: Reloader,
     lines: tracing::Dispatch,
-    serving: JoinHandle<()>,
-    _stop: oneshot::Sender<()>,
+    serving: JoinHandle<Ending>,
+    _stop: mpsc::Sender<Request>,
 }
 
 impl Running {
@@ -60,8 +62,8 @@ impl Running {
         let (lines, level) = logging::lines(&LogConfig { level: LogLevel::Info, format: LogFormat::Json });
         let server = Server::start(config).await.unwrap();
         let (address, reloader) = (server.address(), server.reloader(level));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serving = tokio::spawn(async move { server.run(async { drop(stopped.await) }).await.unwrap() });
+        let (stop, requests) = mpsc::channel(1);
+        let serving = tokio::spawn(async move { server.run(requests).await.unwrap() });
         let lines = tracing::Dispatch::new(tracing_subscriber::registry().with(lines));
         Self { address, reloader, lines, serving, _stop: stop }
     }

@@ -2,13 +2,13 @@
 
 use super::super::access::{for_room, keyed, token};
 use super::super::admission::{arrive, inside, refusal, secret};
-use super::super::house::{House, pass};
+use super::super::house::{House, pass, with_policy};
 use super::counted;
 use crate::access::Role;
 use crate::limits::Rates;
 use crate::rate::Rate;
 use crate::stats::{CredentialFault, JoinOutcome, Limit, ResumeOutcome};
-use crate::{Settings, Storage};
+use crate::{Policy, Settings, Storage};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,13 +96,13 @@ async fn resumes_are_counted_by_what_became_of_them() {
 async fn limits_are_counted_where_they_refuse() {
     let once = Rate { per_second: 0.001, burst: 1.0 };
     let pressure = Arc::new(AtomicBool::new(false));
-    let settings = Settings {
+    let policy = Policy {
         max_rooms: 1,
         max_total_participants: 2,
-        memory_pressure: Some(Arc::clone(&pressure)),
         rates: Rates { joins: Rate { burst: 2.0, ..once }, messages: once, ..Rates::default() },
-        ..Settings::default()
+        ..Policy::default()
     };
+    let settings = Settings { memory_pressure: Some(Arc::clone(&pressure)), ..with_policy(policy) };
     let house = House::with(settings, 256);
     house.create(json!({"roomId": "abc"})).await;
     let (status, _, _) = house.request("POST", "/api/rooms", Some(json!({"roomId": "def"}))).await;
@@ -131,7 +131,7 @@ async fn limits_are_counted_where_they_refuse() {
 async fn a_rooms_own_limits_and_guesses_at_its_password_are_counted() {
     let rate = Rate { per_second: 0.001, burst: 0.1 };
     let rates = Rates { failed_passwords: rate, ..Rates::default() };
-    let house = House::with(Settings { rates, ..Settings::default() }, 256);
+    let house = House::with(with_policy(Policy { rates, ..Policy::default() }), 256);
     let host = house.create(json!({"roomId": "abc", "password": "correct horse", "maxParticipants": 1})).await;
     // A room has ten times the burst: one.
     assert_eq!(refusal(&house, "abc", json!({"password": "battery staple"})).await, "password-wrong");

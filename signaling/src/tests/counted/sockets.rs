@@ -1,12 +1,12 @@
 //! WebSockets, and what is said on them and on data channels.
 
-use super::super::house::House;
+use super::super::house::{House, with_policy};
 use super::super::sockets::{Socket, open};
 use super::counted;
-use crate::Settings;
 use crate::protocol::{ClientType, ServerType};
 use crate::rate::Rate;
 use crate::stats::{Carrier, Limit, SocketEnd, Turned};
+use crate::{Policy, Settings};
 use bytes::Bytes;
 use parlor_media::command::{Channel, Event};
 use serde_json::{Value, json};
@@ -79,13 +79,13 @@ async fn sockets_that_the_server_closes_are_counted_by_its_reason() {
 
 #[tokio::test]
 async fn sockets_that_are_not_let_in_are_counted_by_cause() {
-    let settings = Settings {
+    let policy = Policy {
         max_sockets: 2,
         max_sockets_per_address: 1,
         trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
-        ..Settings::default()
+        ..Policy::default()
     };
-    let (house, address) = open(settings).await;
+    let (house, address) = open(with_policy(policy)).await;
     let knock = async |header: &'static str, value: &str| {
         let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
         request.headers_mut().insert(header, value.parse().unwrap());
