@@ -36,6 +36,7 @@ pub struct StoreStats {
 
 words! {
     /// What keeps a store.
+    #[derive(Default)]
     Backend {
         /// SQLite.
         Sqlite = "sqlite";
@@ -44,6 +45,7 @@ words! {
         /// Memory.
         Memory = "memory";
         /// Something else.
+        #[default]
         Other = "other";
     }
 }
@@ -53,12 +55,6 @@ impl Backend {
     pub(crate) fn of(name: &str) -> Self {
         let scheme = name.split_once(':').map_or("", |(scheme, _)| scheme);
         Self::ALL.iter().copied().find(|backend| backend.as_str() == scheme).unwrap_or_default()
-    }
-}
-
-impl Default for Backend {
-    fn default() -> Self {
-        Self::Other
     }
 }
 
