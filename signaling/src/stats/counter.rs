@@ -56,10 +56,10 @@ impl<A: Word, B: Word> Word for (A, B) {
 
 /// Declares a closed vocabulary: each word with its meaning and the text that labels have for it.
 macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $(#[doc = $meaning:expr] $word:ident = $text:expr;)* }) => {
+    ($(#[$meta:meta])* $name:ident { $(#[doc = $meaning:expr] $(#[$attribute:meta])* $word:ident = $text:expr;)* }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $(#[doc = $meaning] $word,)* }
+        pub enum $name { $(#[doc = $meaning] $(#[$attribute])* $word,)* }
 
         impl $name {
             /// Every word.

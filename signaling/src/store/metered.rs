@@ -36,6 +36,7 @@ pub struct StoreStats {
 
 words! {
     /// What keeps a store.
+    #[derive(Default)]
     Backend {
         /// SQLite.
         Sqlite = "sqlite";
@@ -44,6 +45,7 @@ words! {
         /// Memory.
         Memory = "memory";
         /// Something else.
+        #[default]
         Other = "other";
     }
 }
@@ -56,6 +58,7 @@ impl Backend {
     }
 }
 
+<<<<<<< HEAD
 #[allow(clippy::derivable_impls, reason = "what `words!` declares has the same derives everywhere")]
 impl Default for Backend {
     fn default() -> Self {
@@ -63,6 +66,8 @@ impl Default for Backend {
     }
 }
 
+=======
+>>>>>>> control
 words! {
     /// How a call ended.
     Outcome {
