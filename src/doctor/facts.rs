@@ -10,6 +10,7 @@ use crate::net::tcp::{TcpLimits, TcpPaths};
 use crate::net::udp::UdpEndpoint;
 use crate::server::ports_of_shards;
 use parlor_config::Config;
+use std::fs::File;
 use std::io;
 use std::net::TcpListener;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,6 +24,8 @@ pub(super) struct Facts {
     pub(super) advertised: Advertised,
     pub(super) ports: PortFacts,
     pub(super) udp: Result<UdpFacts, String>,
+    /// Whether the files of the certificate, if there are any, can be read.
+    pub(super) certificate: Result<(), String>,
     pub(super) storage: StorageFacts,
     pub(super) resources: ResourceFacts,
 }
@@ -78,8 +81,17 @@ impl Facts {
             unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(Duration::ZERO, |age| age).as_secs(),
             is_clock_synchronised: system::is_clock_synchronised(),
         };
-        Self { container: system::container(), interfaces, advertised, ports, udp, storage, resources }
+        let (container, certificate) = (system::container(), try_certificate(config));
+        Self { container, interfaces, advertised, ports, udp, certificate, storage, resources }
     }
+}
+
+fn try_certificate(config: &Config) -> Result<(), String> {
+    let files = [&config.http.tls_certificate, &config.http.tls_key];
+    files.into_iter().flatten().try_for_each(|path| match File::open(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    })
 }
 
 /// The state of every port, and a socket to try UDP with: on the first shard's port if that can be had, else on any.
@@ -131,6 +143,7 @@ pub(super) fn sound(config: &Config) -> Facts {
         interfaces,
         ports: PortFacts { http: PortState::Free, shards: Ok(vec![free(7900), free(7901)]) },
         udp: Ok(UdpFacts::sound()),
+        certificate: Ok(()),
         storage: StorageFacts::sound(),
         resources: ResourceFacts {
             open_files: Some(65_536),
