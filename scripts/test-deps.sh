@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need: browsers, Node.js, Python and iptables from the system's packages (as root on Debian and Ubuntu; otherwise it
+# Installs what the tests need: browsers, Node.js, Python, iptables and ip from the system's packages (as root on Debian and Ubuntu; otherwise it
 # says what is missing), and then the pinned packages of npm and PyPI, and a mongod, into this repository.
 # Quick when everything is there.
 set -euo pipefail
@@ -12,8 +12,9 @@ missing_packages() {
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
-    # Only root can use it; without it the tests of a firewall are skipped.
+    # Only root can use them; without them the tests of firewalls and networks are skipped.
     [ "$(id -u)" -ne 0 ] || command -v iptables >/dev/null || echo iptables
+    [ "$(id -u)" -ne 0 ] || command -v ip >/dev/null || echo iproute2
     # The mongod that is fetched links it.
     command -v mongod >/dev/null || [ "$(uname -s)" != Linux ] || has_library libcurl.so.4 || echo libcurl4
 }
