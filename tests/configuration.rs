@@ -1,6 +1,8 @@
 //! Bad configurations by the dozen, through the real command: each is refused with one line that names the key, the value, what
 //! is allowed, and where it stands.
 
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
