@@ -1,11 +1,10 @@
 /** `parlor doctor` on hosts of every kind, and what a start does there: network namespaces, so only for root. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import test from 'node:test';
-import { ROOT } from '../e2e/harness/paths.mjs';
 import { Server } from '../e2e/harness/server.mjs';
 import { noNamespaces, withNamespaces } from './namespaces.mjs';
 
@@ -179,20 +178,3 @@ test('the doctor makes no database, and says that a start will', TEST, async () 
     await rm(folder, { recursive: true, force: true });
   }
 });
-
-for (const page of ['networking.md', 'configuration.md']) {
-  test(`the commands of docs/${page} work as they are`, TEST, async () => {
-    const text = await readFile(join(ROOT, 'docs', page), 'utf8');
-    const blocks = [...text.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map((match) => match[1]);
-    assert.ok(blocks.length > 0);
-    const env = {
-      ...MEMORY,
-      PATH: `${dirname(PARLOR)}:${process.env.PATH}`,
-      PARLOR_MEDIA__ANNOUNCE: '203.0.113.7',
-      PARLOR_MEDIA__UDP_PORT: '0',
-      PARLOR_HTTP__LISTEN: '127.0.0.1:0',
-    };
-    const { status, stdout, stderr } = spawnSync('bash', ['-c', `set -euo pipefail\n${blocks.join('\n')}`], { env, encoding: 'utf8', timeout: 60_000 });
-    assert.equal(status, 0, stdout + stderr);
-  });
-}
