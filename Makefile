@@ -4,7 +4,7 @@ CARGO ?= cargo
 NODE_TEST = node --test --test-reporter=spec
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check lint unit test cargo-test web-test deps e2e interop api-test deploy-test image-test quickstart bench fmt
+.PHONY: help run build check lint unit test cargo-test web-test deps e2e interop api-test network-test deploy-test image-test quickstart bench fmt
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,7 +14,7 @@ run: ## Run the server: open http://localhost:8080
 
 check: lint unit web-test ## Formatting, lints and unit tests: the loop while you edit
 
-test: deps lint cargo-test web-test e2e interop api-test deploy-test image-test ## Everything that must pass before a change lands
+test: deps lint cargo-test web-test e2e interop api-test network-test deploy-test image-test ## Everything that must pass before a change lands
 
 e2e: build deps ## Real browsers against the real server; one file: make e2e ONLY=chat-order
 	rm -rf target/e2e
@@ -25,6 +25,9 @@ interop: build deps ## Clients that are not browsers against the real server
 
 api-test: build deps ## The REST interface against its description, and the examples of the docs
 	$(NODE_TEST) --test-concurrency=1 tests/api/*.test.mjs
+
+network-test: build deps ## What an operator is told on networks of every kind; needs root, else most of it is skipped
+	$(NODE_TEST) --test-concurrency=1 tests/network/*.test.mjs
 
 deploy-test: deps ## The files for Docker, systemd, Kubernetes and Prometheus, as far as they can be tried without those
 	$(NODE_TEST) tests/deploy/*.test.mjs

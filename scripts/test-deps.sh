@@ -20,7 +20,7 @@ missing_packages() {
     # The proxies of docs/tls.md; they stand beside the system's programs for administrators.
     [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || echo nginx-light
     command -v caddy >/dev/null || echo caddy
-    # Only root can use them; without them the tests of a firewall, of the image and of the service are skipped.
+    # Only root can use them; without them the tests of firewalls and networks, of the image and of the service are skipped.
     [ "$(id -u)" -ne 0 ] || command -v iptables >/dev/null || echo iptables
     [ "$(id -u)" -ne 0 ] || command -v ip >/dev/null || echo iproute2
     [ "$(id -u)" -ne 0 ] || command -v debootstrap >/dev/null || echo debootstrap

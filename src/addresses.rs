@@ -196,11 +196,13 @@ pub(crate) fn interfaces() -> Vec<Interface> {
     }
 }
 
-/// An interface that is linked to another one than itself: a veth, as containers have. Only Linux tells.
+/// A veth, as containers have: neither hardware, nor a tunnel of a process, nor of a kind that the kernel names (bridges, VLANs).
+/// Only Linux tells.
 fn is_pair(name: &str) -> bool {
-    let number = |what: &str| std::fs::read_to_string(format!("/sys/class/net/{name}/{what}")).ok();
-    let (own, linked) = (number("ifindex"), number("iflink"));
-    own.is_some() && linked.is_some() && own != linked
+    let place = std::path::Path::new("/sys/class/net").join(name);
+    let kind = std::fs::read_to_string(place.join("uevent"));
+    let is_other = place.join("device").exists() || place.join("tun_flags").exists();
+    kind.is_ok_and(|kind| !kind.contains("DEVTYPE=")) && !is_other
 }
 
 #[cfg(test)]

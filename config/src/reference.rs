@@ -43,6 +43,8 @@ fn page() -> String {
         writeln!(text, "- default: `{}`", field.shown()).unwrap();
         writeln!(text, "- takes {}", field.allowed()).unwrap();
         writeln!(text, "- set by `{}` or `{} {}`", knob.variable(), knob.flag(), knob.placeholder).unwrap();
+        let moment = if knob.reload { "at SIGHUP" } else { "at the next start" };
+        writeln!(text, "- a running server takes a new value {moment}").unwrap();
         if knob.reload {
             writeln!(text, "- a running server takes it on SIGHUP").unwrap();
         }

@@ -10,6 +10,7 @@ use crate::net::tcp::{TcpLimits, TcpPaths};
 use crate::net::udp::UdpEndpoint;
 use crate::server::ports_of_shards;
 use parlor_config::Config;
+use std::fs::File;
 use std::io;
 use std::net::TcpListener;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,6 +24,8 @@ pub(super) struct Facts {
     pub(super) advertised: Advertised,
     pub(super) ports: PortFacts,
     pub(super) udp: Result<UdpFacts, String>,
+    /// Whether the files of the certificate, if there are any, can be read.
+    pub(super) certificate: Result<(), String>,
     pub(super) storage: StorageFacts,
     pub(super) resources: ResourceFacts,
 }
@@ -67,41 +70,50 @@ pub(super) struct ResourceFacts {
 impl Facts {
     pub(super) async fn gather(config: &Config) -> Self {
         let interfaces = addresses::interfaces();
-        let (ports, endpoint) = try_ports(config);
-        let ipv6 = endpoint.as_ref().is_ok_and(|endpoint| endpoint.dual_stack);
+        let ports = PortFacts::gather(config);
+        let ipv6 = UdpEndpoint::bind(0).is_ok_and(|endpoint| endpoint.dual_stack);
         let (advertised, storage) =
             tokio::join!(addresses::discover(&config.media.announce, &interfaces, ipv6), StorageFacts::gather(config));
-        let udp = endpoint.map(|endpoint| UdpFacts::gather(config, endpoint, &advertised, &interfaces));
+        // Only now, so that no port is kept from a starting server while something does not answer.
+        let udp = ports.bind_free().map(|endpoint| UdpFacts::gather(config, endpoint, &advertised, &interfaces));
+        let udp = udp.map_err(|error| error.to_string());
         let resources = ResourceFacts {
             open_files: system::open_files(),
             memory: memory::available(),
             unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(Duration::ZERO, |age| age).as_secs(),
             is_clock_synchronised: system::is_clock_synchronised(),
         };
-        Self { container: system::container(), interfaces, advertised, ports, udp, storage, resources }
+        let (container, certificate) = (system::container(), try_certificate(config));
+        Self { container, interfaces, advertised, ports, udp, certificate, storage, resources }
     }
 }
 
-/// The state of every port, and a socket to try UDP with: on the first shard's port if that can be had, else on any.
-fn try_ports(config: &Config) -> (PortFacts, Result<UdpEndpoint, String>) {
-    let limits = TcpLimits { connections: 1, connections_per_address: 1 };
-    let mut first = None;
-    let shards = ports_of_shards(config).map_err(|error| error.to_string()).map(|ports| {
+fn try_certificate(config: &Config) -> Result<(), String> {
+    let files = [&config.http.tls_certificate, &config.http.tls_key];
+    files.into_iter().flatten().try_for_each(|path| match File::open(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    })
+}
+
+impl PortFacts {
+    fn gather(config: &Config) -> Self {
+        let limits = TcpLimits { connections: 1, connections_per_address: 1 };
         let state = |port: u16| {
-            let udp = UdpEndpoint::bind(port);
             let tcp = config.media.tcp.then(|| state_of("tcp", port, &TcpPaths::bind(port, limits, 0)));
-            let state = ShardPort { port, udp: state_of("udp", port, &udp), tcp };
-            if first.is_none() {
-                first = udp.ok();
-            }
-            state
+            ShardPort { port, udp: state_of("udp", port, &UdpEndpoint::bind(port)), tcp }
         };
-        ports.into_iter().map(state).collect()
-    });
-    let listen = config.http.listen;
-    let http = state_of("tcp", listen.port(), &TcpListener::bind(listen));
-    let endpoint = first.map_or_else(|| UdpEndpoint::bind(0), Ok).map_err(|error| error.to_string());
-    (PortFacts { http, shards }, endpoint)
+        let shards = ports_of_shards(config).map(|ports| ports.into_iter().map(state).collect());
+        let listen = config.http.listen;
+        let http = state_of("tcp", listen.port(), &TcpListener::bind(listen));
+        Self { http, shards: shards.map_err(|error| error.to_string()) }
+    }
+
+    /// A socket to try UDP with: on a shard's port if one is free, else on any.
+    fn bind_free(&self) -> io::Result<UdpEndpoint> {
+        let free = self.shards.iter().flatten().find(|shard| shard.udp == PortState::Free);
+        UdpEndpoint::bind(free.map_or(0, |shard| shard.port)).or_else(|_| UdpEndpoint::bind(0))
+    }
 }
 
 fn state_of<T>(protocol: &str, port: u16, bound: &io::Result<T>) -> PortState {
@@ -131,6 +143,7 @@ pub(super) fn sound(config: &Config) -> Facts {
         interfaces,
         ports: PortFacts { http: PortState::Free, shards: Ok(vec![free(7900), free(7901)]) },
         udp: Ok(UdpFacts::sound()),
+        certificate: Ok(()),
         storage: StorageFacts::sound(),
         resources: ResourceFacts {
             open_files: Some(65_536),

@@ -4,7 +4,7 @@ use super::facts::Facts;
 use super::ports::of_port;
 use super::report::{Finding, Mark};
 use crate::server::keys;
-use parlor_config::Config;
+use parlor_config::{Config, TlsMode};
 
 const SUBJECT: &str = "web";
 
@@ -15,7 +15,9 @@ pub(super) fn judge(config: &Config, facts: &Facts) -> Vec<Finding> {
         of_port(SUBJECT, &format!("TCP {}", listen.port()), "http.listen", &facts.ports.http)
             .unwrap_or_else(|| finding(Mark::Good, format!("{listen} can be listened on"))),
     ];
-    findings.push(if listen.ip().is_loopback() {
+    findings.push(if config.http.tls != TlsMode::Off {
+        of_tls(config, facts)
+    } else if listen.ip().is_loopback() {
         finding(Mark::Good, format!("pages are for this host, and for others through a proxy on it ({listen})"))
             .advise("the proxy must speak https://, and be named in http.trusted_proxies")
     } else {
@@ -35,6 +37,19 @@ pub(super) fn judge(config: &Config, facts: &Facts) -> Vec<Finding> {
     findings
 }
 
+fn of_tls(config: &Config, facts: &Facts) -> Finding {
+    let finding = |mark, text: &str| Finding::new(SUBJECT, mark, text);
+    match (&facts.certificate, config.http.tls) {
+        (Err(reason), _) => finding(Mark::Failure, reason).advise("see docs/tls.md"),
+        (Ok(()), TlsMode::SelfSigned) => {
+            finding(Mark::Warning, "pages are served by https:// with a certificate that browsers warn of").advise(
+                "that is for trying things out; others need a certificate of an authority (http.tls = \"files\")",
+            )
+        }
+        (Ok(()), _) => finding(Mark::Good, "pages are served by https://: browsers give camera and microphone"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::facts::{PortState, sound};
@@ -52,6 +67,17 @@ mod tests {
         assert!(findings[1].text.contains("camera"));
         config.http.listen = "127.0.0.1:8080".parse().unwrap();
         assert!(judged(&config).iter().all(|finding| finding.mark == Mark::Good));
+    }
+
+    #[test]
+    fn certificates_are_judged() {
+        let mut config = Config::default();
+        let mark = |config: &Config, certificate| judge(config, &Facts { certificate, ..sound(config) })[1].mark;
+        config.http.tls = TlsMode::Files;
+        assert_eq!(mark(&config, Ok(())), Mark::Good);
+        assert_eq!(mark(&config, Err("cannot read cert.pem".to_owned())), Mark::Failure);
+        config.http.tls = TlsMode::SelfSigned;
+        assert_eq!(mark(&config, Ok(())), Mark::Warning);
     }
 
     #[test]

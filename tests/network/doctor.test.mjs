@@ -42,7 +42,7 @@ function failures(report) {
 
 test('a private address alone works nearby, and the doctor says what to set for others', NETWORK_TEST, () =>
   withNamespaces(1, async (host) => {
-    host.dummy('lan0', '10.77.0.5/24');
+    host.interface('lan0', '10.77.0.5/24');
     const { code, report, text } = await doctor(host);
     assert.equal(code, 0, text);
     assert.deepEqual(report.advertised, [{ address: '10.77.0.5', origin: 'lan0', reach: 'private' }]);
@@ -54,7 +54,7 @@ test('a private address alone works nearby, and the doctor says what to set for 
 
 test('a mapping for a 1:1 NAT is advertised in place of the interface\'s address', NETWORK_TEST, () =>
   withNamespaces(1, async (host) => {
-    host.dummy('lan0', '10.77.0.5/24');
+    host.interface('lan0', '10.77.0.5/24');
     const { code, report, text } = await doctor(host, '10.77.0.5=203.0.113.7,auto');
     assert.equal(code, 0, text);
     assert.deepEqual(report.advertised, [{ address: '203.0.113.7', origin: 'media.announce for 10.77.0.5', reach: 'internet' }]);
@@ -100,7 +100,7 @@ test('behind a NAT a STUN server tells the public address; without an answer the
 
 test('where a firewall drops UDP the doctor fails and names the ports', NETWORK_TEST, () =>
   withNamespaces(1, async (host) => {
-    host.dummy('lan0', '10.77.0.5/24');
+    host.interface('lan0', '10.77.0.5/24');
     host.execute('iptables -A INPUT -p udp -j DROP');
     const { code, report, text } = await doctor(host);
     assert.equal(code, 1, text);

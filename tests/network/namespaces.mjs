@@ -32,8 +32,8 @@ export class Namespace {
   }
 
   /** Gives it an interface with an address that leads nowhere. @param {string} device @param {string} address with its prefix */
-  dummy(device, address) {
-    this.ip(`link add ${device} type dummy`);
+  interface(device, address) {
+    this.ip(`tuntap add dev ${device} mode tap`);
     this.ip(`addr add ${address} dev ${device}`);
     this.ip(`link set ${device} up`);
   }
