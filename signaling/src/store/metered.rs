@@ -58,16 +58,6 @@ impl Backend {
     }
 }
 
-<<<<<<< HEAD
-#[allow(clippy::derivable_impls, reason = "what `words!` declares has the same derives everywhere")]
-impl Default for Backend {
-    fn default() -> Self {
-        Self::Other
-    }
-}
-
-=======
->>>>>>> control
 words! {
     /// How a call ended.
     Outcome {
