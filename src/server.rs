@@ -146,12 +146,12 @@ impl Server {
         let clock = Clock::start();
         let sockets = shards::bind(config)?;
         let ipv6 = sockets.iter().all(ShardSockets::has_ipv6);
-        let storage = open_storage(&config.store).await?;
-        let ends = shards::start(config, clock, sockets)?;
-
         let announce = settings::announce(config, ipv6);
         let advertised = announce.addresses.clone();
         let tls = Tls::open(&config.http, &advertised)?;
+        let storage = open_storage(&config.store).await?;
+        let ends = shards::start(config, clock, sockets)?;
+
         let handles = ends.shards.iter().map(|shard| {
             let handle = ShardHandle::new(shard.commands(), shard.wake(), shard.port());
             if config.media.tcp { handle } else { handle.without_tcp() }
@@ -170,7 +170,7 @@ impl Server {
             tasks.spawn(tls.watch());
         }
         if open {
-            tracing::warn!("rooms are open: whoever knows a room's id can join it; set auth.keys to require tokens");
+            warn_of_open_rooms();
         }
         let (config, web) = (config.clone(), Web { app, tls });
         Ok(Self { listener, address, config, advertised, web, limits, signaling, shards: ends.shards, tasks })
@@ -241,6 +241,10 @@ impl Server {
         drop(self.shards);
         Ok(())
     }
+}
+
+fn warn_of_open_rooms() {
+    tracing::warn!("rooms are open: whoever knows a room's id can join it; set auth.keys to require tokens");
 }
 
 async fn open_storage(config: &StoreConfig) -> Result<Storage, StartError> {
