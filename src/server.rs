@@ -171,11 +171,11 @@ impl Server {
         let sockets = shards::bind(config)?;
         let ipv6 = sockets.iter().all(ShardSockets::has_ipv6);
         let announce = settings::announce(config, ipv6).await?;
+        let advertised = announce.addresses.clone();
+        let tls = Tls::open(&config.http, &advertised)?;
         let storage = open_storage(&config.store).await?;
         let ends = shards::start(config, clock, sockets)?;
 
-        let advertised = announce.addresses.clone();
-        let tls = Tls::open(&config.http, &advertised)?;
         let handles = ends.shards.iter().map(|shard| {
             let handle = ShardHandle::new(shard.commands(), shard.wake(), shard.port());
             if config.media.tcp { handle } else { handle.without_tcp() }
@@ -209,7 +209,7 @@ impl Server {
             tasks.spawn(tls.watch());
         }
         if open {
-            tracing::warn!("rooms are open: whoever knows a room's id can join it; set auth.keys to require tokens");
+            warn_of_open_rooms();
         }
         let drain_bound = Duration::from_secs(config.shutdown.drain_seconds.into());
         let (config, web, shards) = (config.clone(), Web { app, tls }, ends.shards);
@@ -300,6 +300,10 @@ async fn bind_metrics(config: &Config) -> Result<Option<TcpListener>, StartError
     let listener = TcpListener::bind(address).await.map_err(error)?;
     tracing::info!(address = %listener.local_addr().map_err(error)?, "metrics have a listener of their own");
     Ok(Some(listener))
+}
+
+fn warn_of_open_rooms() {
+    tracing::warn!("rooms are open: whoever knows a room's id can join it; set auth.keys to require tokens");
 }
 
 async fn open_storage(config: &StoreConfig) -> Result<Storage, StartError> {

@@ -3,7 +3,7 @@
 //! What cannot be used is found before anything changes: a reload happens whole or not at all. Knobs of which
 //! [`Knob::reload`](parlor_config::Knob::reload) is true take effect, the others are named as waiting for a restart.
 
-use super::{StartError, settings};
+use super::{StartError, settings, warn_of_open_rooms};
 use crate::logging::Level;
 use crate::tls::Tls;
 use parlor_config::{Config, Knob, LimitsConfig};
@@ -42,6 +42,9 @@ impl Reloader {
             tls.reload(&next.http)?;
         }
         // Nothing fails from here on.
+        if policy.keys.is_open() && next.auth != self.running.auth {
+            warn_of_open_rooms();
+        }
         self.signaling.replace_policy(policy);
         self.limits.send_replace(next.limits.clone());
         self.level.set(next.log.level);
