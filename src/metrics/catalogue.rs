@@ -92,7 +92,7 @@ const THOUSANDTHS: f64 = 1e3;
 /// Declares the metrics of a part: `ID = Kind "name" [LABEL, …], "Help.";`, and lists them in `ALL` in their order.
 macro_rules! metrics {
     ($($id:ident = $kind:ident $(($per_unit:expr))? $name:literal $([$($label:ident),+])?, $help:literal;)+) => {
-        $(static $id: $crate::metrics::catalogue::Metric = $crate::metrics::catalogue::Metric {
+        $(pub(super) static $id: $crate::metrics::catalogue::Metric = $crate::metrics::catalogue::Metric {
             name: $name,
             help: $help,
             kind: $crate::metrics::catalogue::Kind::$kind $({ per_unit: $per_unit })?,

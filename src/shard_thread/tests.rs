@@ -1,4 +1,5 @@
 use super::*;
+use crate::readings::Readings;
 use parlor_media::ShardStats;
 use parlor_media::ids::RoomId;
 use parlor_media::outbox::Outbox;
@@ -49,6 +50,7 @@ impl Engine for Echo {
     }
 
     fn handle_datagram(&mut self, _now: Instant, path: &Path, datagram: &mut [u8]) {
+        self.past.data_in.count += 1;
         datagram.reverse();
         self.outbox.push(0, path, datagram);
         if datagram == b"esolc" {
@@ -147,6 +149,20 @@ impl Fixture {
         buffer[..len].to_vec()
     }
 
+    /// The readings, once they show something. They are hung out once a second.
+    fn readings(&self, show: impl Fn(&Readings) -> bool) -> Readings {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let board = self.shard.board();
+        loop {
+            let readings = board.read();
+            if show(&readings) {
+                return readings;
+            }
+            assert!(Instant::now() < deadline, "{readings:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn connect(&self) -> TcpStream {
         let client = TcpStream::connect(self.address()).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -223,6 +239,39 @@ fn readings_are_hung_out() {
     assert!(readings.ingress.datagrams > 0);
     assert!(readings.tcp.is_some());
     assert_eq!((readings.engine.rooms, readings.body.restarts), (0, 0));
+}
+
+#[test]
+fn what_was_counted_outlives_a_panic_and_what_was_held_does_not() {
+    let mut fixture = Fixture::new(EVENTS);
+    fixture.open(1);
+    assert_eq!(fixture.event(), RoomId(1));
+    for _ in 0..5 {
+        assert_eq!(fixture.echo_udp(b"x"), b"x");
+    }
+    let before = fixture.readings(|readings| readings.engine.data_in.count == 5 && readings.engine.rooms == 1);
+    fixture.command(Command::OpenRoom { room: POISON });
+    assert!(fixture.lost.blocking_recv().is_some());
+    let after = fixture.readings(|readings| readings.body.restarts == 1);
+    assert_eq!((after.engine.data_in.count, after.engine.rooms), (5, 0));
+    assert!(after.body.busy > before.body.busy && after.body.ticks.count() > before.body.ticks.count());
+}
+
+#[test]
+fn work_waits_and_queues_are_counted() {
+    let fixture = Fixture::new(4);
+    for room in 1..=10 {
+        fixture.open(room);
+    }
+    assert_eq!(fixture.echo_udp(b"abc"), b"cba");
+    assert_eq!(fixture.echo_udp(b"de"), b"ed");
+    let readings = fixture.readings(|readings| readings.engine.data_in.count == 2 && readings.engine.rooms == 10);
+    let body = readings.body;
+    assert_eq!((body.commands_queued, body.events_queued), (0, 5), "four in the channel and one in hand");
+    assert_eq!(body.forwarding.0.count(), 2, "each datagram caused one");
+    assert!(body.event_stalls > 0 && body.busy > Duration::ZERO);
+    assert!(body.ticks.count() >= 2 && body.ticks.sum() <= body.busy.as_micros() as u64);
+    assert_eq!((readings.egress.messages.sum(), readings.ingress.batches.sum()), (2, 2));
 }
 
 #[test]

@@ -23,9 +23,9 @@ const CLOSED: Label = Label { name: "reason", values: Values::Closed(|| vec!["re
 
 metrics! {
     DATAGRAMS_RECEIVED = Counter "parlor_datagrams_received_total" [PROTOCOL], "Datagrams and ICE-TCP frames received.";
-    BYTES_RECEIVED = Counter "parlor_bytes_received_total" [PROTOCOL], "Payload bytes of datagrams and ICE-TCP frames received.";
+    BYTES_RECEIVED = Counter "parlor_received_bytes_total" [PROTOCOL], "Payload bytes of datagrams and ICE-TCP frames received.";
     DATAGRAMS_SENT = Counter "parlor_datagrams_sent_total" [PROTOCOL], "Datagrams and ICE-TCP frames handed to the kernel.";
-    BYTES_SENT = Counter "parlor_bytes_sent_total" [PROTOCOL], "Payload bytes of datagrams and ICE-TCP frames handed to the kernel.";
+    BYTES_SENT = Counter "parlor_sent_bytes_total" [PROTOCOL], "Payload bytes of datagrams and ICE-TCP frames handed to the kernel.";
     RECEIVE_BATCHES = Histogram(ONE) "parlor_receive_batch_datagrams", "UDP datagrams received by one system call, at most 64.";
     SEND_CALLS = Counter "parlor_send_calls_total", "System calls that sent UDP datagrams.";
     SEND_MESSAGES = Histogram(ONE) "parlor_send_message_datagrams", "UDP datagrams in one message to the kernel: more than one by GSO, at most 64.";
