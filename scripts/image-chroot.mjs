@@ -72,7 +72,8 @@ function build(work) {
 /** What was compiled here for the same Debian serves the image's build too; Parlor's own crates are compiled anew, since their path is another. @param {string} target @param {string} suite */
 function hostCache(target, suite) {
   const isSame = readFileSync('/etc/os-release', 'utf8').includes(`VERSION_CODENAME=${suite}\n`);
-  return target.endsWith('/target') && isSame && existsSync(join(TARGET, 'release')) ? TARGET : null;
+  const folder = join(TARGET, 'release');
+  return target.endsWith('/target') && isSame && existsSync(folder) ? { below: 'release', folder } : null;
 }
 
 /** Starts the image as the documentation says. @param {Stage} image */

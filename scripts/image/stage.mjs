@@ -18,7 +18,8 @@ const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
  * @property {(path: string) => boolean} isIgnored of the context
  * @property {Map<string, Stage>} stages those before
  * @property {Record<string, string>} args with which ARG is answered
- * @property {(target: string, suite: string) => string | null} cache what a cache mount has in it at first: a directory, or null
+ * @property {(target: string, suite: string) => { below: string, folder: string } | null} cache what a cache mount has in it at first: below a name of
+ *   its own, what is in a folder of the host
  * @property {string} work a directory for what is thrown away
  */
 
@@ -121,7 +122,7 @@ export class Stage {
     return [`--userspec=${this.user}`, '--groups=', this.root, '/usr/bin/env', '--chdir', this.workdir];
   }
 
-  /** /proc, /dev and /tmp, and the network's names. */
+  /** /proc, /dev and /tmp. */
   mountSystem() {
     if (readdirSync(this.path('/proc')).length > 0) return;
     run('mount', ['-t', 'proc', 'proc', this.path('/proc')]);
@@ -130,23 +131,23 @@ export class Stage {
     for (const device of DEVICES) run('cp', ['-a', `/dev/${device}`, this.path('/dev/')]);
   }
 
-  /**
-   * What is put into a cache is thrown away at the end; what the host has for it is seen below. @param {string} target
-   */
+  /** What is put into a cache is thrown away at the end; what the host has for it is seen below. @param {string} target */
   #mountCache(target) {
-    const { cache, work } = this.surroundings;
-    const at = this.path(target);
-    mkdirSync(at, { recursive: true });
-    const lower = cache(target, this.base.suite);
-    const [upper, own] = ['upper', 'work'].map((part) => join(work, `cache${target.replaceAll('/', '-')}`, part));
-    for (const folder of [upper, own]) mkdirSync(folder, { recursive: true });
+    const own = (/** @type {string} */ part) => {
+      const folder = join(this.surroundings.work, `cache${target.replaceAll('/', '-')}`, part);
+      mkdirSync(folder, { recursive: true });
+      return folder;
+    };
+    this.#bind(own('all'), target);
+    const host = this.surroundings.cache(target, this.base.suite);
+    if (host === null) return console.log(`  ${target} starts empty`);
+    const at = this.path(posix.join(target, host.below));
+    mkdirSync(at);
     try {
-      if (lower === null) throw new Error('nothing to start from');
-      run('mount', ['-t', 'overlay', '-o', `lowerdir=${lower},upperdir=${upper},workdir=${own}`, 'cache', at]);
-      console.log(`  ${target} starts from ${lower}`);
-    } catch {
-      run('mount', ['--bind', upper, at]);
-      console.log(`  ${target} starts empty`);
+      run('mount', ['-t', 'overlay', '-o', `lowerdir=${host.folder},upperdir=${own('upper')},workdir=${own('work')}`, 'cache', at]);
+      console.log(`  ${target} starts from ${host.folder}`);
+    } catch (error) {
+      console.log(`  ${target} starts empty, since ${host.folder} cannot be laid below: ${/** @type {Error} */ (error).message}`);
     }
   }
 
@@ -155,7 +156,7 @@ export class Stage {
     return bytesIn(this.root) - this.bytesOfBase;
   }
 
-  /** From now on nothing can be written but below /tmp and to the volumes, which begin with what the image has there. */
+  /** From now on nothing can be written but to the volumes, which begin with what the image has there. */
   freeze() {
     this.mountSystem();
     for (const [i, volume] of this.volumes.entries()) {
@@ -164,6 +165,7 @@ export class Stage {
       this.#bind(from, volume);
     }
     run('mount', ['-o', 'remount,bind,ro', this.root]);
+    run('mount', ['-o', 'remount,ro', this.path('/tmp')]);
   }
 
   /** Where a file of the image is. @param {string} inside */
@@ -176,7 +178,6 @@ export class Stage {
     mkdirSync(this.path(at), { recursive: true });
     run('mount', ['--bind', from, this.path(at)]);
   }
-
 }
 
 /** Copies what is kept, with its times: a build looks at them. @param {string} from a file, or a directory whose content is meant @param {string} to @param {(path: string) => boolean} isKept */

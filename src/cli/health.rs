@@ -164,9 +164,10 @@ fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<Answer> 
     stream.flush()?;
     let mut answer = Vec::new();
     match stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer) {
+        Ok(_) => {}
         // TLS that ends without a goodbye: what has come is an answer or none.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
-        result => drop(result?),
+        Err(error) => return Err(error),
     }
     let text = String::from_utf8_lossy(&answer);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
