@@ -24,8 +24,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Spans that wait to be sent: half a minute of a hundred joins a second would be more, but who traces those takes a sample.
-/// A span takes about a kilobyte.
+/// Spans that wait to be sent, of about a kilobyte each. Who traces thousands of requests a second takes a sample.
 const MAX_QUEUE: usize = 4096;
 /// Spans of one request to the collector.
 const MAX_BATCH: usize = 512;

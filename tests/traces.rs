@@ -216,7 +216,7 @@ async fn joins_and_requests_are_told_without_what_people_wrote() {
     assert_eq!(hex(&seen.trace_id).len(), 32);
     assert_ne!(hex(&seen.trace_id), TRACE_ID, "what strangers write in traceparent is not believed");
     assert!(seen.parent_span_id.is_empty());
-    assert_eq!(attribute(&collector.span("_OTHER"), "http.response.status_code").as_deref(), Some("404"));
+    assert_eq!(attribute(&collector.span("_OTHER"), "http.response.status_code").as_deref(), Some("405"));
     assert_eq!(attribute(&collector.span("GET /ws"), "http.response.status_code").as_deref(), Some("101"));
 
     let joins: Vec<_> = collector.spans().into_iter().filter(|span| span.name == "join").collect();

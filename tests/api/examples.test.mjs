@@ -15,7 +15,7 @@ import assert from 'node:assert/strict';
 import { ROOT } from '../e2e/harness/paths.mjs';
 import { Server } from '../e2e/harness/server.mjs';
 import { eventually } from '../e2e/harness/wait.mjs';
-import { createRoom } from './client.mjs';
+import { Client, createRoom } from './client.mjs';
 import { allPages, anchors, blocks, commandPages, links, read } from './docs.mjs';
 
 /** The key that docs/access.md shows. */
@@ -100,6 +100,10 @@ test('the metrics that troubleshooting names are told', { timeout: 60_000 }, asy
   assert.ok(named.size > 5, 'it names some');
   const server = await Server.start();
   try {
+    // A code that was never told is left out.
+    const client = new Client(server.url);
+    client.socket.on('open', () => client.send({ type: 'join-room', roomId: 'nowhere' }));
+    await eventually('an error is told', () => client.received.some(({ type }) => type === 'error'));
     const text = await (await fetch(`${server.url}/metrics`)).text();
     const told = new Set([...text.matchAll(/^# HELP (\S+)/gm)].map(([, name]) => name));
     assert.deepEqual([...named].filter((name) => !told.has(name)), []);
