@@ -9,6 +9,8 @@ import { GAP_MS, SPAN_MS } from './history.js';
 const SVG = 'http://www.w3.org/2000/svg';
 const WIDTH = 240;
 const HEIGHT = 48;
+/** What a chart shows at least, so that the first points are not a speck at its edge. */
+const LEAST_SPAN_MS = 30_000;
 /** So that a line at the top or bottom is drawn in full. */
 const MARGIN = 2;
 
@@ -35,8 +37,9 @@ export class Chart {
   /** @param {Point[]} points @param {number} now */
   update(points, now) {
     const top = scaleTop(points, this.lines.map(({ measure }) => measure), this.least);
+    const span = Math.min(SPAN_MS, Math.max(LEAST_SPAN_MS, now - (points[0]?.at ?? now)));
     this.lines.forEach(({ measure }, index) => {
-      this.paths[index]?.setAttribute('d', pathOf(points, measure, { now, top }));
+      this.paths[index]?.setAttribute('d', pathOf(points, measure, { now, span, top }));
       const number = this.values[index]?.querySelector('.number');
       if (number) number.textContent = this.format(points.at(-1)?.values[measure] ?? null);
     });
@@ -66,9 +69,9 @@ export function scaleTop(points, measures, least) {
 /**
  * The line of a measure: from the left, where the charts begin, to now at the right; broken where nothing is known.
  *
- * @param {Point[]} points @param {Measure} measure @param {{ now: number, top: number }} scale @returns {string} for the attribute `d`
+ * @param {Point[]} points @param {Measure} measure @param {{ now: number, span: number, top: number }} scale @returns {string} for the attribute `d`
  */
-export function pathOf(points, measure, { now, top }) {
+export function pathOf(points, measure, { now, span, top }) {
   let path = '';
   let previous = -Infinity;
   for (const { at, values } of points) {
@@ -77,7 +80,7 @@ export function pathOf(points, measure, { now, top }) {
       previous = -Infinity;
       continue;
     }
-    const x = Math.max(0, WIDTH * (1 - (now - at) / SPAN_MS));
+    const x = Math.max(0, WIDTH * (1 - (now - at) / span));
     const y = HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * Math.min(1, value / top);
     path += `${at - previous > GAP_MS ? 'M' : 'L'}${x.toFixed(1)} ${y.toFixed(1)}`;
     previous = at;

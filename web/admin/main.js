@@ -41,6 +41,7 @@ function fail(error) {
   if (!isRefusal(error)) return say('broken', explain(error));
   say('refused', '');
   const hadToken = api.hasToken;
+  api.signOut();
   const signIn = (/** @type {string} */ token) => {
     api.signIn(token);
     say('loading', 'Loading…');

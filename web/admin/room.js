@@ -99,6 +99,6 @@ export function roomPage({ api, roomId, fail, done, leave }) {
     h('a', { class: 'back', href: '#/' }, '← All rooms'),
     h('div', { class: 'section-head' }, h('div', {}, title, about), endButton),
     people, empty,
-    h('p', { class: 'muted footnote' }, 'Charts show the last five minutes, as long as this page is open. “↑” is the way from the person to the server, “↓” the way back. Of loss and jitter the worst stream counts; loss is before repair.'));
+    h('p', { class: 'muted footnote' }, 'Charts show what this page has seen of the last five minutes. “↑” is the way from the person to the server, “↓” the way back. Of loss and jitter the worst stream counts; loss is before repair.'));
   return { element, title: 'Room', stop: polling.stop };
 }

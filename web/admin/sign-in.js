@@ -27,7 +27,7 @@ export function signInPage({ refusal, hadToken, signIn }) {
     h('ul', {},
       h('li', {}, 'From the host it runs on, without a proxy: ', h('code', {}, 'http://localhost:8080/admin'), '. From elsewhere ', h('code', {}, 'ssh -L 8080:localhost:8080'), ' leads there.'),
       h('li', {}, 'From anywhere, with a token, once it has keys (', h('code', {}, 'auth.keys'), ').')),
-    h('p', { class: 'muted' }, refusal.message ?? ''));
+    refusal.message && h('p', { class: 'muted' }, `The server says: “${refusal.message}”.`));
   serverInfo().then(({ access }) => {
     form.hidden = access === 'open';
     open.hidden = access !== 'open';
@@ -39,7 +39,7 @@ export function signInPage({ refusal, hadToken, signIn }) {
 
 /** Why a token does not do. @param {Refusal} refusal */
 export function whyNot({ code }) {
-  if (code === 'forbidden') return 'This token is good, but not an administrator’s: its claim `admin` must be true.';
+  if (code === 'forbidden') return 'This token is good, but not an administrator’s: its claim “admin” must be true.';
   if (code === 'token-invalid') return 'This token is not good, or not any more. Make a new one.';
   return 'The server asks for an administrator’s token.';
 }

@@ -44,7 +44,7 @@ test('the history is bounded in time, in number, and to who is there', () => {
 
 test('a line ends at the right edge, breaks where nothing is known, and stays inside', () => {
   const point = (/** @type {number} */ at, /** @type {number | null} */ sent) => /** @type {any} */ ({ at, values: { sent } });
-  const scale = { now: 100_000, top: 100 };
+  const scale = { now: 100_000, span: SPAN_MS, top: 100 };
   assert.equal(pathOf([], 'sent', scale), '');
   const path = pathOf([point(96_000, 0), point(98_000, 50), point(100_000, 100)], 'sent', scale);
   assert.match(path, /^M[\d.]+ 46.0L[\d.]+ 24.0L240.0 2.0$/);

@@ -43,9 +43,8 @@ pub(super) struct Search {
     /// Only rooms of which the id or the name contains this, in any case.
     #[param(max_length = 64)]
     q: Option<String>,
-    /// Only rooms with somebody in them.
-    #[serde(default)]
-    live: bool,
+    /// `true`: only rooms with somebody in them.
+    live: Option<bool>,
 }
 
 /// A page of rooms, the oldest first.
@@ -89,9 +88,10 @@ async fn list_rooms(
         let place = (state.record.created_at, room.uid);
         let name = state.record.settings.name.as_deref().unwrap_or_default();
         let is_wanted = room.code.as_str().contains(&wanted) || name.to_lowercase().contains(&wanted);
-        let is_wanted = is_wanted && (!search.live || state.count() > 0);
+        let is_wanted = is_wanted && (search.live != Some(true) || state.count() > 0);
         if is_wanted && after.is_none_or(|after| place > after) {
-            let tracks = state.members.iter().map(|member| member.tracks.len()).sum();
+            let shown = state.members.iter().filter(|member| !member.grants.hidden);
+            let tracks = shown.map(|member| member.tracks.len()).sum();
             rooms.push((place, state.view(caller.is_admin()), tracks));
         }
     }
