@@ -65,6 +65,12 @@ impl Switchboard {
         }
     }
 
+    /// Since when the store does not answer, by the latest look or the latest write; `None` while it does.
+    pub(crate) fn store_away_since(&self) -> Option<Timestamp> {
+        let seen = *lock(&self.store_watch.away_since);
+        seen.or_else(|| self.journal.health().since)
+    }
+
     fn saw_store(&self, is_there: bool) {
         let mut away_since = lock(&self.store_watch.away_since);
         match *away_since {
@@ -121,10 +127,9 @@ impl Switchboard {
     }
 
     fn why_no_writes(&self) -> Option<Ailment> {
-        let away_since = *lock(&self.store_watch.away_since);
-        let journal = self.journal.health();
-        let since = away_since.or(journal.since)?;
-        let message = format!("the database has not answered since {since}, {} writes wait", journal.queued);
+        let since = self.store_away_since()?;
+        let queued = self.journal.health().queued;
+        let message = format!("the database has not answered since {since}, {queued} writes wait");
         Some(Ailment::new(Reason::Store, message))
     }
 }

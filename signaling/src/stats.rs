@@ -17,7 +17,7 @@ pub struct Stats {
     pub sockets: usize,
     /// Whether the server is about to end and begins no new calls.
     pub draining: bool,
-    /// Whether the store takes writes.
+    /// Whether the store answers.
     pub store_available: bool,
     /// Writes that wait for the store.
     pub store_queue: usize,

@@ -152,7 +152,7 @@ impl Switchboard {
             detached: rooms.iter().map(detached).sum(),
             sockets: self.gate.sockets(),
             draining: self.drain.seconds_left().is_some(),
-            store_available: journal.available,
+            store_available: self.store_away_since().is_none(),
             store_queue: journal.queued,
             store_writes_lost: journal.dropped,
             webhooks: self.webhooks.stats(),

@@ -69,7 +69,7 @@ metrics! {
     WEBHOOK_ATTEMPTS_FAILED = Counter "parlor_webhook_attempts_failed_total", "Webhook requests that were not taken; most are tried again.";
     MESSAGES_DROPPED = Counter "parlor_messages_dropped_total", "Signalling messages dropped for their rate.";
     WEBSOCKETS_REFUSED = Counter "parlor_websockets_refused_total", "WebSocket connections refused, for their number or origin.";
-    STORE_AVAILABLE = Gauge "parlor_store_available", "1 while the store takes writes.";
+    STORE_AVAILABLE = Gauge "parlor_store_available", "1 while the store answers.";
     STORE_QUEUE = Gauge "parlor_store_queue", "Writes that wait for the store.";
     STORE_WRITES_LOST = Counter "parlor_store_writes_lost_total", "Writes that never reached the store: the queue was full, or they were refused.";
     ERRORS_TOLD = Counter "parlor_errors_total" ["code"], "Errors told to clients, by code.";
