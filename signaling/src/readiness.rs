@@ -65,6 +65,12 @@ impl Switchboard {
         }
     }
 
+    /// Since when the store does not answer, by the latest look or the latest write; `None` while it does.
+    pub(crate) fn store_away_since(&self) -> Option<Timestamp> {
+        let seen = *lock(&self.store_watch.away_since);
+        seen.or_else(|| self.journal.health().since)
+    }
+
     fn saw_store(&self, is_there: bool) {
         let mut away_since = lock(&self.store_watch.away_since);
         match *away_since {
@@ -78,12 +84,6 @@ impl Switchboard {
             }
             _ => {}
         }
-    }
-
-    /// Since when the store has not answered; `None` while it does.
-    pub(crate) fn store_away_since(&self) -> Option<Timestamp> {
-        let away_since = *lock(&self.store_watch.away_since);
-        away_since.or_else(|| self.journal.health().since)
     }
 
     /// Why the server takes on no new work now; empty when it does.

@@ -203,7 +203,7 @@ impl Switchboard {
             sockets: SocketStats { open: self.gate.sockets(), ..counted.sockets },
             store: StoreStats {
                 backend: Backend::of(self.store.name()),
-                available: journal.available,
+                available: self.store_away_since().is_none(),
                 queued: journal.queued,
                 queued_bytes: journal.queued_bytes,
                 oldest: journal.oldest,

@@ -18,7 +18,7 @@ function drainTest(name, env, body) {
     try {
       await body(server);
     } finally {
-      await server.kill().catch(() => {}); // has ended long since, unless something went wrong
+      await server.stop(); // has ended, unless something went wrong
     }
   });
 }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 pub struct StoreStats {
     /// What keeps it.
     pub backend: Backend,
-    /// Whether it takes writes.
+    /// Whether it answers.
     pub available: bool,
     /// Writes that wait for it.
     pub queued: usize,

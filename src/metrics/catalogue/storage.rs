@@ -5,7 +5,7 @@ use super::{MICROSECONDS, Scrape, metrics};
 use parlor_signaling::{FileStats, StoreStats, WebhookStats};
 
 metrics! {
-    STORE_AVAILABLE = Gauge "parlor_store_available" [BACKEND], "1 while the store takes writes.";
+    STORE_AVAILABLE = Gauge "parlor_store_available" [BACKEND], "1 while the store answers.";
     STORE_QUEUE_WRITES = Gauge "parlor_store_queue_writes" [BACKEND], "Writes that wait for the store.";
     STORE_QUEUE_BYTES = Gauge "parlor_store_queue_bytes" [BACKEND], "What the writes that wait take in memory, roughly.";
     STORE_QUEUE_AGE = Gauge "parlor_store_queue_age_seconds" [BACKEND], "How long the first of the writes that wait has waited; 0 without any.";
