@@ -186,7 +186,7 @@ async fn readiness_tells_what_is_wrong() {
     store.set_down(true);
     pass(6.0).await;
     assert_eq!(reasons(&house), [Reason::Store]);
-    assert!(!house.signaling.stats().store_available, "also when there is nothing to write");
+    assert!(!house.signaling.stats().store.available, "also when there is nothing to write");
     store.set_down(false);
     pass(6.0).await;
     assert!(house.signaling.ailments().is_empty());
