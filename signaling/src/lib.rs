@@ -31,6 +31,7 @@ mod moderation;
 mod openapi;
 mod outbox;
 mod password;
+mod places;
 mod problem;
 pub mod protocol;
 mod proxies;
@@ -64,7 +65,7 @@ pub use files::{FileSettings, FileStorage};
 pub use limits::Rates;
 pub use rate::Rate;
 pub use readiness::{Ailment, Reason};
-pub use settings::{Announce, Settings};
+pub use settings::{Announce, Policy, Settings};
 pub use shards::ShardHandle;
 pub use stats::Stats;
 #[doc(hidden)]
@@ -257,12 +258,9 @@ impl Signaling {
         }
     }
 
-    /// Reads the key set of tokens again.
-    ///
-    /// # Errors
-    /// When it is not right; the keys stay as they were.
-    pub fn reload_keys(&self) -> Result<(), KeyError> {
-        self.board.settings.keys.reload()
+    /// Goes by another policy from now on. Who is in a room stays, also beyond what a new limit allows.
+    pub fn replace_policy(&self, policy: Policy) {
+        self.board.replace_policy(policy);
     }
 
     /// A snapshot for metrics.

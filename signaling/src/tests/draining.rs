@@ -1,7 +1,7 @@
 //! The last while of a server: calls go on, no new ones begin.
 
-use super::house::{House, pass};
-use crate::{Calls, Reason, Settings};
+use super::house::{House, pass, with_policy};
+use crate::{Calls, Policy, Reason};
 use serde_json::json;
 use std::time::Duration;
 
@@ -86,8 +86,8 @@ async fn nobody_is_let_in_from_the_lobby_of_a_room_without_a_call() {
 
 #[tokio::test]
 async fn readiness_names_what_there_is_no_more_of() {
-    let settings = Settings { max_rooms: 1, max_total_participants: 1, ..Settings::default() };
-    let house = House::with(settings, 64);
+    let policy = Policy { max_rooms: 1, max_total_participants: 1, ..Policy::default() };
+    let house = House::with(with_policy(policy), 64);
     assert!(house.signaling.ailments().is_empty());
     house.create(json!({"roomId": "abc"})).await;
     let _ana = house.joined("abc", "Ana").await;
