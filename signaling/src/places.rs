@@ -40,6 +40,7 @@ mod tests {
         let places = Arc::new(Places::default());
         let [first, second] = [places.take(2), places.take(2)].map(Option::unwrap);
         assert!(places.take(2).is_none());
+        assert_eq!(places.taken(), 2);
         let third = places.take(3).unwrap();
         drop((first, second));
         assert!(places.take(1).is_none(), "the third is there");

@@ -89,32 +89,20 @@ impl Switchboard {
     /// Why the server takes on no new work now; empty when it does.
     pub(crate) fn ailments(&self) -> Vec<Ailment> {
         let policy = self.policy();
-        let full = |is_full: bool, reason, what: &str, most: usize, key: &str| {
-            is_full.then(|| Ailment::new(reason, format!("there are as many {what} as there may be: {most} ({key})")))
-        };
-        let pressed =
-            || Ailment::new(Reason::Memory, "the process uses as much memory as it may (limits.max_memory_mib)");
-        let ailments = [
-            self.why_no_new_calls(),
-            self.why_no_writes(),
-            full(self.places.taken() >= policy.max_rooms, Reason::Rooms, "rooms", policy.max_rooms, "limits.max_rooms"),
-            full(
-                self.directory.participant_count() >= policy.max_total_participants,
-                Reason::Participants,
-                "participants",
-                policy.max_total_participants,
-                "limits.max_participants",
-            ),
-            full(
-                self.gate.sockets() >= policy.max_sockets,
-                Reason::Connections,
-                "connections",
-                policy.max_sockets,
-                "limits.max_connections",
-            ),
-            self.lacks_memory().then(pressed),
+        let people = self.directory.participant_count();
+        let bounds = [
+            (Reason::Rooms, "rooms", self.places.taken(), policy.max_rooms, "limits.max_rooms"),
+            (Reason::Participants, "participants", people, policy.max_total_participants, "limits.max_participants"),
+            (Reason::Connections, "connections", self.gate.sockets(), policy.max_sockets, "limits.max_connections"),
         ];
-        ailments.into_iter().flatten().collect()
+        let full =
+            bounds.into_iter().filter(|&(.., there, most, _)| there >= most).map(|(reason, what, _, most, key)| {
+                Ailment::new(reason, format!("there are as many {what} as there may be: {most} ({key})"))
+            });
+        let pressed = self
+            .lacks_memory()
+            .then(|| Ailment::new(Reason::Memory, "the process uses as much memory as it may (limits.max_memory_mib)"));
+        self.why_no_new_calls().into_iter().chain(self.why_no_writes()).chain(full).chain(pressed).collect()
     }
 
     fn why_no_new_calls(&self) -> Option<Ailment> {

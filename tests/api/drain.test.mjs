@@ -55,7 +55,13 @@ drainTest('a drain ends with the last call, and nothing was cut', LONG, async (s
   assert.equal(refused.headers.get('content-type'), 'application/problem+json');
   assert.ok(Number(refused.headers.get('retry-after')) > 500, 'it says when to try again');
   assert.equal((await refused.json()).code, 'draining');
-  await assert.rejects(Client.join(server.url, { roomId: empty, displayName: 'Cleo' }), /draining/);
+  const late = new Client(server.url);
+  await late.receives('hello');
+  late.send({ type: 'join-room', roomId: empty });
+  const error = await late.receives('error');
+  assert.equal(error.code, 'draining');
+  assert.ok(error.retryAfterSeconds > 500, 'it says when to try again');
+  late.close();
   const cleo = await Client.join(server.url, { roomId: ada.roomId, displayName: 'Cleo' });
   await cleo.receives('server-draining');
 
@@ -98,4 +104,10 @@ drainTest('a bound of nothing cuts calls at once', { PARLOR_SHUTDOWN__DRAIN_SECO
   server.signal('SIGTERM');
   assert.equal(await server.ended(), CUT_BY_BOUND);
   assert.ok(!ada.received.some(({ type }) => type === 'server-draining'));
+});
+
+drainTest('a shard cannot be made to panic unless the server was started for that', {}, async (server) => {
+  server.signal('SIGUSR2');
+  assert.equal(await server.ended(), null, 'the signal ends the process, as it does with any program');
+  assert.doesNotMatch(server.logTail(), /panicked/);
 });
