@@ -106,7 +106,7 @@ async function prove(image) {
     const status = readFileSync(`/proc/${server.pid}/status`, 'utf8');
     assert(new RegExp(`^Uid:\\s+${uid}\\s+${uid}\\s+${uid}\\s+${uid}$`, 'm').test(status), `it does not run as ${uid}`);
     assert(/^CapEff:\s+0+$/m.test(status), 'it has capabilities');
-    assert(log.includes(env.PARLOR_MEDIA__ANNOUNCE), 'what it advertises is not what was set');
+    await eventually('it says that it advertises what was set', () => log.includes(env.PARLOR_MEDIA__ANNOUNCE));
     const database = statSync(image.path('/parlor/parlor-data/parlor.db'));
     assert(database.uid === uid, 'the database is not in the volume');
     server.kill(/** @type {NodeJS.Signals} */ (image.stopSignal));

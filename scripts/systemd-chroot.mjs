@@ -48,7 +48,7 @@ test "$(systemctl show --value --property MainPID parlor)" = "$pid"
 const AFTER = `
 systemctl stop parlor
 test "$(systemctl show --value --property Result parlor)" = success
-! parlor health --config /etc/parlor/parlor.toml
+if parlor health --config /etc/parlor/parlor.toml; then exit 1; fi
 `;
 
 await inNamespaces({

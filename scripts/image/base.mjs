@@ -14,7 +14,7 @@ const PACKAGES = {
   debian: [],
   // What of the image of this name the build uses besides Rust.
   rust: ['binutils', 'ca-certificates', 'gcc', 'libc6-dev'],
-  systemd: ['dbus', 'openssl', 'systemd'],
+  systemd: ['dbus', 'openssl', 'procps', 'systemd'],
 };
 
 /**
@@ -32,7 +32,7 @@ export function base(image, cache, work) {
   mkdirSync(cache, { recursive: true });
   const debian = archive(join(cache, `debian-${suite}.tar`), work, (root) => debootstrap(suite, root));
   const packages = PACKAGES[repository];
-  const own = packages.length === 0 ? debian : archive(join(cache, `${repository}-${suite}.tar`), work, (root) => {
+  const own = packages.length === 0 ? debian : archive(join(cache, `${[repository, suite, ...packages].join('-')}.tar`), work, (root) => {
     run('tar', ['-xf', debian, '-C', root]);
     install(root, packages);
   });
