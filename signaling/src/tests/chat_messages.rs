@@ -69,7 +69,7 @@ async fn get(house: &House, path: &str, bearer: &str) -> (StatusCode, Value) {
 fn access(house: &House, member: &Member) -> String {
     let mut access = String::new();
     change(house, |state| {
-        access = state.member(member.participant()).unwrap().access.written("access_").expose().to_owned()
+        access = state.member(member.participant()).unwrap().access.written("access_").expose().to_owned();
     });
     access
 }
