@@ -170,10 +170,10 @@ impl Server {
         let clock = Clock::start();
         let sockets = shards::bind(config)?;
         let ipv6 = sockets.iter().all(ShardSockets::has_ipv6);
+        let storage = open_storage(&config.store).await?;
         let announce = settings::announce(config, ipv6).await?;
         let advertised = announce.addresses.clone();
         let tls = Tls::open(&config.http, &advertised)?;
-        let storage = open_storage(&config.store).await?;
         let ends = shards::start(config, clock, sockets)?;
 
         let handles = ends.shards.iter().map(|shard| {

@@ -97,7 +97,7 @@ async function serves(url) {
   const uploaded = await fetch(`${url}/api/rooms/${room.roomId}/files?name=large.bin`, { method: 'POST', body: bytes, headers: { authorization: `Bearer ${hostSecret}` } });
   assert.equal(uploaded.status, 201, await uploaded.clone().text());
   const { file } = await uploaded.json();
-  const downloaded = await fetch(`${url}/api/rooms/${room.roomId}/files/${file.id}`, { headers: { authorization: `Bearer ${hostSecret}` } });
+  const downloaded = await fetch(`${url}/api/rooms/${room.roomId}/files/${file.fileId}`, { headers: { authorization: `Bearer ${hostSecret}` } });
   assert.ok(bytes.equals(Buffer.from(await downloaded.arrayBuffer())), 'it comes back as it was');
 
   // The third of who comes through the proxy from this host, and the fourth under another's name.

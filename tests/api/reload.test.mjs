@@ -27,9 +27,9 @@ test('a running server takes a changed file on SIGHUP', { timeout: 120_000 }, as
   try {
     await write();
     await server.start();
-    const [old, fresh] = [OLD, NEW].map((key) => token(server, key));
+    const [old, fresh] = [OLD, NEW].map((key) => token(server, key, '--create-rooms'));
     assert.deepEqual([await create(old), await create(old), await create(fresh)], [201, 429, 401]);
-    assert.equal(await debugLines(server, old), 0);
+    assert.equal(await debugLines(server, OLD), 0);
     const shown = await fingerprint(server.httpPort);
 
     // A key is added, the rate rises, the log tells more, and there is another certificate; the port would be another.
@@ -41,7 +41,7 @@ test('a running server takes a changed file on SIGHUP', { timeout: 120_000 }, as
     assert.deepEqual([left.level, left.fields.changed], ['WARN', 'http.listen']);
     assert.deepEqual([await create(old), await create(old), await create(old), await create(fresh)], [201, 201, 429, 201]);
     assert.notEqual(await fingerprint(server.httpPort), shown);
-    assert.equal(await debugLines(server, old), 1);
+    assert.equal(await debugLines(server, OLD), 1);
 
     // A key is taken away.
     Object.assign(settings, { keys: [NEW] });
@@ -80,18 +80,17 @@ room_creations_per_minute = ${creations}
 `;
 }
 
-/** A token with which somebody may create rooms and join them. @param {Server} server @param {string} key */
-function token(server, key) {
-  const [name] = key.split(':');
-  const arguments_ = ['token', 'create', '--identity', name, '--admin', '--create-rooms'];
-  return execFileSync(server.binary, arguments_, { cwd: tmpdir(), env: { PARLOR_AUTH__KEYS: key } }).toString().trim();
+/** A token of a key, in whose name it is. @param {Server} server @param {string} key @param {string[]} grants flags */
+function token(server, key, ...grants) {
+  const identity = key.split(':')[0];
+  return execFileSync(server.binary, ['token', 'create', '--identity', identity, ...grants], { cwd: tmpdir(), env: { PARLOR_AUTH__KEYS: key } }).toString().trim();
 }
 
-/** How many lines of the level `debug` there are once somebody has left a room. @param {Server} server @param {string} token */
-async function debugLines(server, token) {
-  const response = await fetch(`${server.url}/api/rooms`, { headers: { authorization: `Bearer ${token}` } });
-  const { rooms } = await response.json();
-  const client = await Client.join(server.url, { roomId: rooms[0].roomId, displayName: 'Ana', token });
+/** How many lines of the level `debug` there are once somebody has left a room. @param {Server} server @param {string} key */
+async function debugLines(server, key) {
+  const response = await fetch(`${server.url}/api/rooms`, { headers: { authorization: `Bearer ${token(server, key, '--admin')}` } });
+  const { roomId } = (await response.json()).rooms[0];
+  const client = await Client.join(server.url, { roomId, displayName: 'Ana', token: token(server, key, '--room', roomId) });
   client.send({ type: 'leave-room', roomId: client.roomId });
   await client.receives('room-left');
   client.close();
