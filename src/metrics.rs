@@ -55,8 +55,10 @@ impl Metrics {
 mod tests {
     use super::catalogue::{Kind, all};
     use super::*;
+    use crate::net::tcp::TcpStats;
     use crate::net::{EgressStats, IngressStats};
     use crate::readings::Readings;
+    use parlor_signaling::protocol::ErrorCode;
 
     fn text(metrics: &Metrics) -> String {
         let mut text = Vec::new();
@@ -106,6 +108,19 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }
+    }
+
+    #[test]
+    fn every_metric_is_read_and_each_once() {
+        let board = Board::default();
+        board.publish(&Readings { tcp: Some(TcpStats::default()), ..Readings::default() });
+        let stats = Stats { errors: vec![(ErrorCode::Internal, 1)], ..Stats::default() };
+        let families = Metrics::new(vec![board]).families(&stats);
+        let read: Vec<_> = families.iter().map(MetricFamily::name).collect();
+        let declared: Vec<_> = all().map(|metric| metric.name).collect();
+        assert_eq!(read, declared);
+        let distinct: std::collections::HashSet<_> = declared.iter().collect();
+        assert_eq!(distinct.len(), declared.len());
     }
 
     #[test]
