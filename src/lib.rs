@@ -13,3 +13,4 @@ mod net;
 mod readings;
 pub mod server;
 mod shard_thread;
+pub mod signals;

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use parlor::cli::{Invocation, invocation};
 use parlor::server::Server;
+use parlor::signals::{Request, Signals};
 use parlor_config::Config;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -35,34 +36,20 @@ fn serve(config: &Config) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     runtime.block_on(async {
-        let mut stop = std::pin::pin!(stop_signal().context("cannot listen for signals")?);
+        let mut signals = Signals::catch().context("cannot listen for signals")?;
         // A start may wait for its database.
         let server = tokio::select! {
             server = Server::start(config) => server?,
-            () = &mut stop => return Ok(()),
+            () = stop(&mut signals) => return Ok(()),
         };
         print(&format!("Parlor is ready: open {}\n", server.url()))?;
-        server.run(stop).await.context("the web server failed")
-    })
-}
-
-/// Done when the process is asked to end. Signals are caught from the call on.
-#[cfg(unix)]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        server.run(stop(&mut signals)).await.context("the web server failed")
     })
 }
 
 /// Done when the process is asked to end.
-#[cfg(not(unix))]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    Ok(async { drop(tokio::signal::ctrl_c().await) })
+async fn stop(signals: &mut Signals) {
+    while signals.next().await == Request::Reload {}
 }
 
 /// Prints to standard output. A reader that went away is no failure.

@@ -2,7 +2,7 @@
 
 use crate::auth::{AuthKey, MAX_KEYS, MIN_SECRET_BYTES, Secret};
 use crate::files::{FilesUrl, MAX_TYPES, MAX_URLS, WebhookUrl, content_type, signing_secret};
-use crate::{GsoMode, LogFormat, LogLevel};
+use crate::{GsoMode, LogFormat, LogLevel, TlsMode};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use toml::Value;
 
 /// A borrowed field with its type and bounds.
+#[derive(PartialEq)]
 pub(crate) enum Field<'a> {
     Address(&'a mut SocketAddr),
     OptionalAddress(&'a mut Option<SocketAddr>),
@@ -27,11 +28,14 @@ pub(crate) enum Field<'a> {
     Number16(&'a mut u16, RangeInclusive<u16>),
     Number32(&'a mut u32, RangeInclusive<u32>),
     Number64(&'a mut u64, RangeInclusive<u64>),
+    Tls(&'a mut TlsMode),
     Gso(&'a mut GsoMode),
     Level(&'a mut LogLevel),
     Format(&'a mut LogFormat),
 }
 
+const TLS_MODES: &[(&str, TlsMode)] =
+    &[("off", TlsMode::Off), ("files", TlsMode::Files), ("self-signed", TlsMode::SelfSigned)];
 const GSO_MODES: &[(&str, GsoMode)] = &[("auto", GsoMode::Auto), ("off", GsoMode::Off)];
 const LOG_LEVELS: &[(&str, LogLevel)] = &[
     ("error", LogLevel::Error),
@@ -76,6 +80,7 @@ impl Field<'_> {
             Self::Number16(_, range) => format!("a whole number from {} to {}", range.start(), range.end()),
             Self::Number32(_, range) => format!("a whole number from {} to {}", range.start(), range.end()),
             Self::Number64(_, range) => format!("a whole number from {} to {}", range.start(), range.end()),
+            Self::Tls(_) => names(TLS_MODES),
             Self::Gso(_) => names(GSO_MODES),
             Self::Level(_) => names(LOG_LEVELS),
             Self::Format(_) => names(LOG_FORMATS),
@@ -103,6 +108,7 @@ impl Field<'_> {
             | Self::OptionalAddress(_)
             | Self::Path(_)
             | Self::Database(_)
+            | Self::Tls(_)
             | Self::Gso(_)
             | Self::Level(_)
             | Self::Format(_) => Value::String(text.to_owned()),
@@ -131,6 +137,7 @@ impl Field<'_> {
             Self::Number16(field, range) => **field = number(value, range)?,
             Self::Number32(field, range) => **field = number(value, range)?,
             Self::Number64(field, range) => **field = number(value, range)?,
+            Self::Tls(field) => **field = choice(value, TLS_MODES)?,
             Self::Gso(field) => **field = choice(value, GSO_MODES)?,
             Self::Level(field) => **field = choice(value, LOG_LEVELS)?,
             Self::Format(field) => **field = choice(value, LOG_FORMATS)?,

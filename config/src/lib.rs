@@ -15,6 +15,7 @@ mod files;
 mod knobs;
 mod load;
 mod nearest;
+mod reload;
 
 pub use auth::{AuthKey, Secret};
 pub use error::{ConfigError, Source};
@@ -84,7 +85,13 @@ pub struct WebhooksConfig {
 pub struct HttpConfig {
     /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// Reverse proxies whose `X-Forwarded-For` is believed.
+    /// Whether it is served by HTTPS, and with what.
+    pub tls: TlsMode,
+    /// The certificate and those that vouch for it, in PEM; there for [`TlsMode::Files`] and no other.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key, in PEM; there when the certificate is.
+    pub tls_key: Option<PathBuf>,
+    /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Origins of pages, besides the server's own, that may use it.
     pub allowed_origins: Vec<String>,
@@ -188,6 +195,17 @@ pub struct LogConfig {
     pub format: LogFormat,
 }
 
+/// How the web server is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// By plain HTTP.
+    Off,
+    /// By HTTPS with the certificate of files.
+    Files,
+    /// By HTTPS with a certificate that the server makes itself, to try phones with.
+    SelfSigned,
+}
+
 /// Whether UDP GSO is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GsoMode {
@@ -227,6 +245,9 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            tls: TlsMode::Off,
+            tls_certificate: None,
+            tls_key: None,
             trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
         }

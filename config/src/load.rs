@@ -4,7 +4,7 @@ use crate::error::{ConfigError, Source};
 use crate::field::is_mongodb;
 use crate::knobs::{KNOBS, Knob, PREFIX};
 use crate::nearest::nearest;
-use crate::{Config, HttpConfig, Secret, StoreConfig};
+use crate::{Config, HttpConfig, Secret, StoreConfig, TlsMode};
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
@@ -92,10 +92,26 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     {
         apply_mongodb(&mut config.store, url)?;
     }
+    check_together(&config)?;
+    Ok(config)
+}
+
+/// What no key can say of itself.
+fn check_together(config: &Config) -> Result<(), ConfigError> {
     if !config.webhooks.urls.is_empty() && config.webhooks.secret.is_none() {
         return Err(ConfigError::Missing { key: "webhooks.secret", because: "webhooks.urls is set" });
     }
-    Ok(config)
+    let files = [("http.tls_certificate", &config.http.tls_certificate), ("http.tls_key", &config.http.tls_key)];
+    for (key, file) in files {
+        match (config.http.tls, file) {
+            (TlsMode::Files, None) => return Err(ConfigError::Missing { key, because: "http.tls is \"files\"" }),
+            (TlsMode::Off | TlsMode::SelfSigned, Some(_)) => {
+                return Err(ConfigError::Useless { key, because: "http.tls is not \"files\"" });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn apply_file(config: &mut Config, file: &ConfigFile, set: &mut HashSet<&'static str>) -> Result<(), ConfigError> {

@@ -30,6 +30,7 @@ mod moderation;
 mod openapi;
 mod outbox;
 mod password;
+mod places;
 mod problem;
 pub mod protocol;
 mod proxies;
@@ -61,7 +62,7 @@ pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES, TokenRequest};
 pub use files::{FileSettings, FileStorage};
 pub use limits::Rates;
 pub use rate::Rate;
-pub use settings::{Announce, Settings};
+pub use settings::{Announce, Policy, Settings};
 pub use shards::ShardHandle;
 pub use stats::Stats;
 #[doc(hidden)]
@@ -240,12 +241,9 @@ impl Signaling {
         }
     }
 
-    /// Reads the key set of tokens again.
-    ///
-    /// # Errors
-    /// When it is not right; the keys stay as they were.
-    pub fn reload_keys(&self) -> Result<(), KeyError> {
-        self.board.settings.keys.reload()
+    /// Goes by another policy from now on. Who is in a room stays, also beyond what a new limit allows.
+    pub fn replace_policy(&self, policy: Policy) {
+        self.board.replace_policy(policy);
     }
 
     /// A snapshot for metrics.

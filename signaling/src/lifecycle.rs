@@ -4,6 +4,7 @@
 //! not come back. What happens by the clock ends in memory first and is purged from the store in the background
 //! ([`crate::purge`]). Commands are reserved before the room is locked (see [`crate::shards`]).
 
+use crate::places::RoomPlace;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::{Departure, MediaFailure, ServerMessage};
 use crate::room::{Room, RoomState};
@@ -18,7 +19,6 @@ use parlor_media::command::Command;
 use parlor_media::ids::RoomId;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// Rooms whose last `seq` is asked for at a time, when they are loaded.
@@ -47,7 +47,7 @@ impl Switchboard {
         if self.directory.room(&code).is_some() {
             return Err(exists());
         }
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| server_full("rooms"))?;
+        let place = self.places.take(self.policy().max_rooms).ok_or_else(|| server_full("rooms"))?;
         let index = least_loaded(&self.shards).ok_or_else(Refusal::busy)?;
         // Whether the shard listens at all: its channel is not held while the store works.
         drop(self.shards[index].reserve(1).await.map_err(|_| Refusal::busy())?);
@@ -91,7 +91,7 @@ impl Switchboard {
         shard: usize,
         seq: u64,
         mut permits: Permits<'_>,
-        place: Option<OwnedSemaphorePermit>,
+        place: Option<RoomPlace>,
         told: impl FnOnce(&RoomState),
     ) -> Option<Arc<Room>> {
         let key = RoomId(self.next_room.fetch_add(1, Ordering::Relaxed));
@@ -119,10 +119,11 @@ impl Switchboard {
     pub(crate) async fn load_rooms(&self) -> Result<usize, StoreError> {
         let now = self.wall_clock();
         let lost = self.store.close_sessions(now, "server-lost").await?;
-        let mut records = self.store.rooms(now, self.settings.max_rooms.saturating_add(1)).await?;
-        if records.len() > self.settings.max_rooms {
-            tracing::error!(max_rooms = self.settings.max_rooms, "the store has more rooms: the latest stay closed");
-            records.truncate(self.settings.max_rooms);
+        let max_rooms = self.policy().max_rooms;
+        let mut records = self.store.rooms(now, max_rooms.saturating_add(1)).await?;
+        if records.len() > max_rooms {
+            tracing::error!(max_rooms, "the store has more rooms: the latest stay closed");
+            records.truncate(max_rooms);
         }
         let seqs = stream::iter(&records).map(|record| async {
             match record.settings.history {
@@ -134,7 +135,7 @@ impl Switchboard {
         let mut loaded = 0;
         for (record, seq) in records.into_iter().zip(seqs) {
             let Some(index) = least_loaded(&self.shards) else { break };
-            let place = Arc::clone(&self.places).try_acquire_owned().ok();
+            let place = self.places.take(max_rooms);
             let Ok(permits) = self.shards[index].reserve(1).await else {
                 tracing::error!(shard = index, "the shard takes no commands: a room of the store stays closed");
                 continue;
@@ -272,7 +273,7 @@ impl Switchboard {
     /// # Errors
     /// `server-full`
     pub(crate) fn check_capacity(&self) -> Result<(), Refusal> {
-        if self.directory.participant_count() >= self.settings.max_total_participants {
+        if self.directory.participant_count() >= self.policy().max_total_participants {
             return Err(server_full("participants"));
         }
         self.check_memory()

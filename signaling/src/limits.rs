@@ -150,6 +150,7 @@ impl<K: Eq + Hash> Table<K> {
         }
         let buckets = self.entries.entry(key).or_default();
         let bucket = buckets[kind as usize].get_or_insert_with(|| TokenBucket::new(rate, now));
+        bucket.change(rate, now);
         if bucket.take(now) { Ok(()) } else { Err(exceeded(bucket.wait())) }
     }
 

@@ -75,7 +75,7 @@ impl Switchboard {
         if member.identity != grant.identity {
             return Err(Refusal::new(ErrorCode::Forbidden, "the token is somebody else's").with_field("token"));
         }
-        let grants = Grants::of(&grant, self.settings.keys.leeway());
+        let grants = Grants::of(&grant, self.policy().keys.leeway());
         member.grants = Grants { hidden: member.grants.hidden, ..grants };
         member.tell(&ServerMessage::TokenRenewed { expires_at: grant.expires_at, id });
         let rights = rights(member.role, &member.grants, &settings);

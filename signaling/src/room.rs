@@ -6,6 +6,7 @@
 use crate::access::{ACCESS_PREFIX, Identity, Role};
 use crate::chat::{ChatState, MemberChat};
 use crate::lobby::Lobby;
+use crate::places::RoomPlace;
 use crate::protocol::error::Refusal;
 use crate::protocol::server::{Departure, Membership, Rights, ServerMessage};
 use crate::protocol::{Participant, ParticipantRef, RoomCode, RoomView, Timestamp, Track};
@@ -17,7 +18,6 @@ use parlor_media::command::Candidate;
 use parlor_media::ids::{ParticipantId, RoomId};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// The most offers of one participant that await their answer.
@@ -56,7 +56,7 @@ pub(crate) struct RoomState {
     /// It has left the directory: nobody enters any more.
     pub(crate) ended: bool,
     /// Its place among the rooms of the server.
-    pub(crate) place: Option<OwnedSemaphorePermit>,
+    pub(crate) place: Option<RoomPlace>,
 }
 
 /// A participant.

@@ -4,7 +4,10 @@ use crate::access::Grant;
 use crate::directory::Directory;
 use crate::files::Files;
 use crate::gate::Gate;
+use crate::gate::Who;
 use crate::idempotency::Answers;
+use crate::limits::Kind;
+use crate::places::Places;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::{Access, Limits};
 use crate::protocol::{RoomCode, ServerMessage, Timestamp};
@@ -13,19 +16,22 @@ use crate::readiness::StoreWatch;
 use crate::rest::Created;
 use crate::room::{Room, Surroundings, encode};
 use crate::session::Session;
-use crate::settings::{Announce, Settings};
+use crate::settings::{Announce, Policy, RoomBounds, Settings};
 use crate::shards::{Shard, ShardHandle};
 use crate::stats::{Counters, Stats};
 use crate::store::{Journal, Storage, Store};
 use crate::webhooks::Webhooks;
 use axum::extract::ws::Utf8Bytes;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use tokio::sync::{Semaphore, watch};
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// See the module.
 pub(crate) struct Switchboard {
     pub(crate) settings: Settings,
+    /// The one of now; it is replaced whole, and never changed.
+    policy: RwLock<Arc<Policy>>,
     pub(crate) announce: Announce,
     pub(crate) shards: Vec<Shard>,
     pub(crate) directory: Directory,
@@ -36,7 +42,7 @@ pub(crate) struct Switchboard {
     /// Rooms that have ended, until nothing of them is left.
     pub(crate) purges: Purges,
     /// One for each room, from its creation until nothing of it is left.
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Arc<Places>,
     /// Rooms that were created by requests which may come again.
     pub(crate) created: Answers<Created>,
     pub(crate) gate: Arc<Gate>,
@@ -55,8 +61,9 @@ impl Switchboard {
         // Without entropy nobody can join either; an empty id is the least of it.
         let server_id = entropy::<10>().map(|bytes| RoomCode::from_entropy(bytes).to_string()).unwrap_or_default();
         Self {
-            places: Arc::new(Semaphore::new(settings.max_rooms.min(Semaphore::MAX_PERMITS))),
-            gate: Gate::new(settings.max_sockets, settings.max_sockets_per_address, settings.rates),
+            places: Arc::default(),
+            gate: Gate::new(),
+            policy: RwLock::new(Arc::new(settings.policy.clone())),
             surroundings: Surroundings {
                 ice_servers: settings.ice_servers.clone(),
                 resume_grace_seconds: settings.resume_grace.as_secs(),
@@ -95,9 +102,31 @@ impl Switchboard {
         (self.settings.wall_clock)()
     }
 
+    /// Whom it believes and how much it takes on, now. Who asks twice may be told two.
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn replace_policy(&self, policy: Policy) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+
+    /// What a room may ask for, now.
+    pub(crate) fn room_bounds(&self) -> RoomBounds {
+        RoomBounds { max_participants: self.policy().max_participants, max_expiry: self.settings.max_expiry }
+    }
+
+    /// Counts something for all of `who`, or, when a limit is reached, for none.
+    ///
+    /// # Errors
+    /// `rate-limited`, with the limit's name and when to try again.
+    pub(crate) fn count(&self, kind: Kind, who: Who<'_>) -> Result<(), Refusal> {
+        self.gate.take(kind, who, &self.policy().rates, Instant::now())
+    }
+
     /// Whether rooms are open to whoever knows their ids. Otherwise tokens are needed.
     pub(crate) fn is_open(&self) -> bool {
-        self.settings.keys.is_open()
+        self.policy().keys.is_open()
     }
 
     /// What a token grants now.
@@ -105,7 +134,7 @@ impl Switchboard {
     /// # Errors
     /// `token-invalid`
     pub(crate) fn verify(&self, token: &str) -> Result<Grant, Refusal> {
-        self.settings.keys.verify(token, self.wall_clock())
+        self.policy().keys.verify(token, self.wall_clock())
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

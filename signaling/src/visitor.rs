@@ -65,7 +65,7 @@ impl FromRequestParts<Arc<Switchboard>> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, board: &Arc<Switchboard>) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        let address = peer.map(|peer| client_address(peer, &parts.headers, &board.settings.trusted_proxies));
+        let address = peer.map(|peer| client_address(peer, &parts.headers, &board.policy().trusted_proxies));
         Ok(Self::new(&parts.headers, address))
     }
 }

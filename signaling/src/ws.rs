@@ -56,13 +56,14 @@ pub(crate) async fn upgrade(
 }
 
 fn admit(board: &Switchboard, visitor: &Visitor) -> Result<Pass, Refusal> {
-    if !visitor.is_welcome(&board.settings.allowed_origins) {
+    let policy = board.policy();
+    if !visitor.is_welcome(&policy.allowed_origins) {
         return Err(origin_refused());
     }
     if board.is_stopping() {
         return Err(Refusal::busy());
     }
-    board.gate.admit(visitor.address).map_err(|closed| match closed {
+    board.gate.admit(visitor.address, &policy).map_err(|closed| match closed {
         Closed::Full => Refusal::busy(),
         Closed::TooManyHere => Refusal::new(ErrorCode::RateLimited, "too many connections from this address"),
     })

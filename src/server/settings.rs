@@ -4,7 +4,7 @@ use super::StartError;
 use crate::addresses;
 use parlor_config::{AuthKey, Config, FilesUrl};
 use parlor_signaling::{
-    Announce, FileSettings, FileStorage, KeyError, KeySources, Keys, Rate, Rates, Settings, WebhookSettings,
+    Announce, FileSettings, FileStorage, KeyError, KeySources, Keys, Policy, Rate, Rates, Settings, WebhookSettings,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -34,33 +34,41 @@ pub fn keys(config: &Config) -> Result<Keys, KeyError> {
     })
 }
 
+/// What of the configuration a running server can be given anew.
+///
+/// # Errors
+/// When the keys cannot be used.
+pub(super) fn policy(config: &Config) -> Result<Policy, KeyError> {
+    let (http, limits) = (&config.http, &config.limits);
+    Ok(Policy {
+        max_rooms: limits.max_rooms as usize,
+        default_max_participants: limits.max_participants_per_room as usize,
+        max_participants: limits.max_participants_per_room as usize,
+        max_total_participants: limits.max_participants as usize,
+        rates: Rates {
+            room_creations: Rate::per_minute(limits.room_creations_per_minute),
+            joins: Rate::per_minute(limits.joins_per_minute),
+            messages: Rate::per_minute(limits.messages_per_minute),
+            uploads: Rate::per_minute(limits.uploads_per_minute),
+            failed_passwords: Rate::per_minute(limits.failed_passwords_per_minute),
+        },
+        max_sockets: limits.max_connections as usize,
+        max_sockets_per_address: limits.max_connections_per_address as usize,
+        keys: Arc::new(keys(config)?),
+        trusted_proxies: http.trusted_proxies.clone(),
+        allowed_origins: http.allowed_origins.clone(),
+    })
+}
+
 /// The settings of the configuration.
 ///
 /// # Errors
 /// When keys, files or webhooks cannot be used.
 pub(super) fn settings(config: &Config) -> Result<Settings, StartError> {
-    let limits = &config.limits;
-    let keys = keys(config)?;
-    let rates = Rates {
-        room_creations: Rate::per_minute(limits.room_creations_per_minute),
-        joins: Rate::per_minute(limits.joins_per_minute),
-        messages: Rate::per_minute(limits.messages_per_minute),
-        uploads: Rate::per_minute(limits.uploads_per_minute),
-        failed_passwords: Rate::per_minute(limits.failed_passwords_per_minute),
-    };
     Ok(Settings {
-        rates,
-        keys: Arc::new(keys),
-        trusted_proxies: config.http.trusted_proxies.clone(),
-        allowed_origins: config.http.allowed_origins.clone(),
-        max_rooms: limits.max_rooms as usize,
-        default_max_participants: limits.max_participants_per_room as usize,
-        max_participants: limits.max_participants_per_room as usize,
+        policy: policy(config)?,
         empty_timeout: Duration::from_secs(config.room.empty_timeout_seconds.into()),
         resume_grace: Duration::from_secs(config.session.resume_grace_seconds.into()),
-        max_total_participants: limits.max_participants as usize,
-        max_sockets: limits.max_connections as usize,
-        max_sockets_per_address: limits.max_connections_per_address as usize,
         files: FileSettings {
             storage: file_storage(&config.files.url)?,
             max_bytes: config.files.max_bytes,

@@ -296,3 +296,25 @@ fn a_place_with_credentials_is_refused_without_showing_them() {
     assert_eq!(config.files.max_bytes, 5_000_000_000);
     assert_eq!(config.files.types, ["image/*"]);
 }
+
+#[test]
+fn a_certificate_needs_its_key_and_somebody_who_uses_it() {
+    let http = |text: &str| file(&format!("[http]\n{text}"));
+    for (text, expected) in [
+        ("tls = \"files\"", "http.tls_certificate must be set, since http.tls is \"files\""),
+        ("tls = \"files\"\ntls_certificate = \"a.pem\"", "http.tls_key must be set, since http.tls is \"files\""),
+        ("tls_key = \"b.pem\"", "http.tls_key must not be set, since http.tls is not \"files\""),
+        (
+            "tls = \"self-signed\"\ntls_certificate = \"a.pem\"",
+            "http.tls_certificate must not be set, since http.tls is not \"files\"",
+        ),
+        (
+            "tls = \"on\"",
+            "http.tls = \"on\" (in parlor.toml) is not valid: expected \"off\", \"files\" or \"self-signed\"",
+        ),
+    ] {
+        assert_eq!(error(&http(text)), expected);
+    }
+    let config = load(&http("tls = \"files\"\ntls_certificate = \"a.pem\"\ntls_key = \"b.pem\"")).unwrap().http;
+    assert_eq!((config.tls, config.tls_key), (TlsMode::Files, Some("b.pem".into())));
+}

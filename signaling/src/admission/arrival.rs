@@ -84,7 +84,7 @@ impl Arrival {
             id,
         };
         Ok(match grant {
-            Some(grant) => arrival.with(grant, board.settings.keys.leeway()),
+            Some(grant) => arrival.with(grant, board.policy().keys.leeway()),
             None => arrival,
         })
     }

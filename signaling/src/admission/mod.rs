@@ -61,7 +61,7 @@ impl Switchboard {
         let code = join.room_id.clone();
         let arrival = Arrival::of(self, session, whence, id, join)?;
         let who = Who { address: whence.address, identity: Some(&arrival.identity), room: None };
-        self.gate.take(Kind::Join, who, Instant::now())?;
+        self.count(Kind::Join, who)?;
         let to_conceal = arrival.invite.filter(|_| !arrival.is_known);
         let room = self.room(&code);
         let mut proof = Proof::default();
@@ -133,7 +133,7 @@ impl Switchboard {
         let who = Who { address: arrival.whence.address, room: Some(room.key), identity: None };
         let password = arrival.password.as_deref().unwrap_or_default();
         // Before it is tried, so that many at once get no further than many in turn.
-        self.gate.take(Kind::FailedPassword, who, Instant::now())?;
+        self.count(Kind::FailedPassword, who)?;
         let verified = password::verify(hash, password).await;
         if !matches!(verified, Ok(false)) {
             self.gate.give_back(Kind::FailedPassword, who);

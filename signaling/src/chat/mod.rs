@@ -43,7 +43,6 @@ use crate::switchboard::{Switchboard, entropy};
 use crate::webhooks::Event;
 use axum::extract::ws::Utf8Bytes;
 use parlor_media::command::{Channel, Command};
-use tokio::time::Instant;
 
 impl Switchboard {
     /// Says something on a member's socket; a file that comes along is looked up first.
@@ -148,7 +147,7 @@ impl Switchboard {
     /// Counts what a person says, or says about a message, over all its devices.
     fn count_message(&self, identity: &Identity) -> Result<(), Refusal> {
         let who = Who { identity: Some(identity), ..Who::default() };
-        self.gate.take(Kind::Message, who, Instant::now())
+        self.count(Kind::Message, who)
     }
 
     /// A chat text, or why not.

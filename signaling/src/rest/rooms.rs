@@ -28,7 +28,6 @@ use axum::{Json, Router};
 use serde::Serialize;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tokio::time::Instant;
 use utoipa::{OpenApi, ToSchema};
 
 pub(super) fn routes() -> Routes {
@@ -140,9 +139,9 @@ async fn make(
         Some(code) => code,
         None => RoomCode::from_entropy(entropy()?),
     };
-    board.gate.take(Kind::RoomCreation, Who { address, identity, room: None }, Instant::now())?;
+    board.count(Kind::RoomCreation, Who { address, identity, room: None })?;
     let now = board.wall_clock();
-    let change = wishes.check(&board.settings, now).await?;
+    let change = wishes.check(board.room_bounds(), now).await?;
     let host_secret = if board.is_open() { Some(Token::from_entropy(entropy()?)) } else { None };
     let mut record = blank(board, code)?;
     record.host_secret = host_secret.map(Token::digest);
@@ -154,7 +153,7 @@ async fn make(
 
 /// A room of which nothing was asked.
 fn blank(board: &Switchboard, code: RoomCode) -> Result<RoomRecord, Refusal> {
-    let settings = &board.settings;
+    let policy = board.policy();
     Ok(RoomRecord {
         uid: RoomUid::from_entropy(entropy()?),
         code,
@@ -163,9 +162,9 @@ fn blank(board: &Switchboard, code: RoomCode) -> Result<RoomRecord, Refusal> {
         expires_at: None,
         settings: RoomSettings {
             name: None,
-            max_participants: settings.default_max_participants.min(settings.max_participants),
+            max_participants: policy.default_max_participants.min(policy.max_participants),
             not_before: None,
-            empty_timeout_seconds: Some(settings.empty_timeout.as_secs()),
+            empty_timeout_seconds: Some(board.settings.empty_timeout.as_secs()),
             history: History::WhileOpen,
             locked: false,
             lobby: false,
@@ -228,7 +227,7 @@ async fn change_room(
     let wishes: Wishes = body::json(&headers, content)?;
     wishes.refuse_nulls()?;
     let now = board.wall_clock();
-    let change = wishes.check(&board.settings, now).await?;
+    let change = wishes.check(board.room_bounds(), now).await?;
     let room = to_the_end(async move {
         let expected = expected(&headers, &room)?;
         let has_spoken = room.lock().chat.last_seq() > 0;

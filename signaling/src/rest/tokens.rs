@@ -91,7 +91,7 @@ async fn create_token(
     headers: HeaderMap,
     content: Content,
 ) -> Result<(StatusCode, Json<TokenBody>), Problem> {
-    let keys = &board.settings.keys;
+    let keys = &board.policy().keys;
     keys.require_signer()?;
     caller.require(&board, &room, &room.lock(), Action::Invite)?;
     let request: CreateToken = body::json(&headers, content)?;

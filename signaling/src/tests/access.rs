@@ -1,12 +1,12 @@
 //! Credentials over REST: who stands for what, tokens made by hosts, limits, and what proxies say.
 
-use super::house::{House, answer};
+use super::house::{House, answer, with_policy};
 use crate::access::{Action, Caller, KeySources, Keys, Role, Standing};
 use crate::limits::Rates;
 use crate::rate::Rate;
 use crate::room::Room;
 use crate::session::Token;
-use crate::{Settings, TokenRequest};
+use crate::{Policy, Settings, TokenRequest};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -22,12 +22,12 @@ pub(super) fn keyed() -> Settings {
     let secrets = vec![("app".to_owned(), SECRET.to_owned())];
     let (leeway, max_lifetime) = (Duration::from_secs(30), Duration::from_secs(24 * 3600));
     let keys = Keys::read(KeySources { secrets, jwks: None, leeway, max_lifetime }).unwrap();
-    Settings { keys: Arc::new(keys), ..Settings::default() }
+    with_policy(Policy { keys: Arc::new(keys), ..Policy::default() })
 }
 
 /// A token of the house's first key.
 pub(super) fn token(house: &House, request: TokenRequest) -> String {
-    house.board().settings.keys.make_token(&request, house.board().wall_clock()).unwrap()
+    house.board().policy().keys.make_token(&request, house.board().wall_clock()).unwrap()
 }
 
 pub(super) fn for_room(room: &str, role: Role) -> TokenRequest {
@@ -259,7 +259,8 @@ async fn create_from(house: &House, peer: &str, forwarded_for: Option<&str>) -> 
 
 fn limited_to_two() -> Settings {
     let rates = Rates { room_creations: Rate::per_minute(2), ..Rates::default() };
-    Settings { rates, trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..Settings::default() }
+    let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    with_policy(Policy { rates, trusted_proxies, ..Policy::default() })
 }
 
 #[tokio::test(start_paused = true)]
@@ -281,7 +282,7 @@ async fn a_limit_is_told_with_the_time_when_it_is_over() {
 #[tokio::test(start_paused = true)]
 async fn rooms_count_for_the_tokens_identity_wherever_it_comes_from() {
     let rates = Rates { room_creations: Rate::per_minute(2), ..Rates::default() };
-    let house = House::with(Settings { rates, ..keyed() }, 64);
+    let house = House::with(with_policy(Policy { rates, ..keyed().policy }), 64);
     let of = |identity: &str| {
         token(&house, TokenRequest { identity: identity.into(), create_rooms: true, ..TokenRequest::default() })
     };

@@ -1,14 +1,14 @@
 //! Chat and the store: outages, restarts, many people at once.
 
 use super::FlakyStore;
-use super::house::{House, Member, pass};
+use super::house::{House, Member, pass, with_policy};
 use crate::limits::Rates;
 use crate::protocol::{RoomCode, Timestamp};
 use crate::rate::Rate;
 use crate::room_settings::History;
 use crate::store::{MAX_WRITES, Page, Reader, SessionRecord, Store, StoreError};
 use crate::visitor::Whence;
-use crate::{Settings, Storage};
+use crate::{Policy, Settings, Storage};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ async fn open() -> (House, Arc<FlakyStore>) {
 fn over(store: &Arc<FlakyStore>) -> House {
     let storage = Storage(Arc::clone(store) as Arc<dyn Store>);
     let rates = Rates { messages: FAST, ..Rates::default() };
-    House::over(Settings { messages: FAST, rates, ..Settings::default() }, 4096, storage)
+    House::over(Settings { messages: FAST, ..with_policy(Policy { rates, ..Policy::default() }) }, 4096, storage)
 }
 
 fn code() -> RoomCode {

@@ -1,12 +1,12 @@
 //! Shared files over REST, on memory and on a directory.
 
-use super::house::{House, Member, answer, pass};
+use super::house::{House, Member, answer, pass, with_policy};
 use crate::access::Role;
 use crate::files::FileSettings;
 use crate::limits::Rates;
 use crate::rate::Rate;
 use crate::session::Token;
-use crate::{FileStorage, Settings};
+use crate::{FileStorage, Policy, Settings};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use futures_util::{StreamExt, stream};
@@ -492,7 +492,7 @@ fn only_uploads_set_their_own_pace() {
 #[tokio::test(start_paused = true)]
 async fn uploads_count_for_people_and_never_for_the_hosts_of_other_rooms() {
     let rates = Rates { uploads: Rate::per_minute(1), ..Rates::default() };
-    let house = House::with(Settings { rates, ..Settings::default() }, 256);
+    let house = House::with(with_policy(Policy { rates, ..Policy::default() }), 256);
     let host = house.create(json!({"roomId": "abc"})).await;
     let ana = token(&house, &house.joined("abc", "Ana").await);
     assert_eq!(upload(&house, &ana, "?name=a", "a").await.0, StatusCode::CREATED);

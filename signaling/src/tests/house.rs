@@ -7,7 +7,7 @@ use crate::session::{Attachment, Outgoing, Session};
 use crate::store::{RoomRecord, RoomUid};
 use crate::switchboard::Switchboard;
 use crate::visitor::Whence;
-use crate::{Announce, Settings, ShardHandle, Signaling, Storage};
+use crate::{Announce, Policy, Settings, ShardHandle, Signaling, Storage};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -25,6 +25,11 @@ use tower::ServiceExt;
 pub(super) struct House {
     pub(super) signaling: Signaling,
     pub(super) commands: mpsc::Receiver<Command>,
+}
+
+/// Settings of this policy.
+pub(super) fn with_policy(policy: Policy) -> Settings {
+    Settings { policy, ..Settings::default() }
 }
 
 impl House {

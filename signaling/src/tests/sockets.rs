@@ -1,8 +1,8 @@
 //! Real sockets on loopback: frames, floods, deadlines and closes.
 
-use super::house::House;
-use crate::Settings;
+use super::house::{House, with_policy};
 use crate::rate::Rate;
+use crate::{Policy, Settings};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -286,7 +286,7 @@ async fn a_page_that_goes_away_leaves_and_a_broken_socket_does_not() {
 
 #[tokio::test]
 async fn sockets_are_bounded_and_foreign_pages_refused() {
-    let (house, address) = open(Settings { max_sockets: 1, ..Settings::default() }).await;
+    let (house, address) = open(with_policy(Policy { max_sockets: 1, ..Policy::default() })).await;
     let socket = Socket::connect(address).await;
     let status = |error: Error| match error {
         Error::Http(response) => response.status().as_u16(),

@@ -226,7 +226,7 @@ fn a_key_set_verifies_rsa_and_ecdsa() {
     let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
     let ec = json!({"kty": "EC", "crv": "P-256", "kid": "ec-1", "x": BASE64.encode(x), "y": BASE64.encode(y)});
     let other = json!({"kty": "RSA", "kid": "for-encryption", "use": "enc", "n": RSA_MODULUS, "e": "AQAB"});
-    let (keys, file) = with_set(&json!({"keys": [rsa_key("rsa-1", RSA_MODULUS), ec, other]}));
+    let (keys, _file) = with_set(&json!({"keys": [rsa_key("rsa-1", RSA_MODULUS), ec, other]}));
     let keys = keys.unwrap();
     assert_eq!(keys.verify(RSA_TOKEN, now()).unwrap().identity.as_str(), "ana");
 
@@ -242,13 +242,9 @@ fn a_key_set_verifies_rsa_and_ecdsa() {
     let not_for_signing = sign(&json!({"alg": "RS256", "kid": "for-encryption"}));
     assert_eq!(broken(&keys, &not_for_signing), "`kid`, or without it `iss`, names no key of this server");
 
-    // A key that is withdrawn counts no more; a set that is not right changes nothing.
-    std::fs::write(file.path(), json!({"keys": [rsa_key("rsa-1", RSA_MODULUS)]}).to_string()).unwrap();
-    keys.reload().unwrap();
-    assert!(keys.verify(&good, now()).is_err());
-    std::fs::write(file.path(), "{").unwrap();
-    assert!(keys.reload().is_err());
-    assert!(keys.verify(RSA_TOKEN, now()).is_ok());
+    // A set without the key knows its tokens no more.
+    let (fewer, _file) = with_set(&json!({"keys": [rsa_key("rsa-1", RSA_MODULUS)]}));
+    assert!(fewer.unwrap().verify(&good, now()).is_err());
 }
 
 /// Algorithm confusion: what is public of a key signs nothing, whatever the header says.
