@@ -74,6 +74,7 @@ impl Metrics {
 mod tests {
     use super::catalogue::{Kind, all};
     use super::*;
+    use crate::net::tcp::TcpStats;
     use crate::net::{EgressStats, IngressStats};
     use crate::readings::Readings;
 
@@ -131,6 +132,32 @@ mod tests {
         let end = format!("parlor_tls_certificate_expiry_seconds {}\n", tls.certificate().expires_at);
         assert!(text(&Metrics::default().with_tls(Some(tls))).contains(&end));
         assert!(!text(&Metrics::default()).contains("parlor_tls_certificate_expiry_seconds"));
+    }
+
+    /// Told once something has been counted: they would be long lists of zeros.
+    const WITH_THE_FIRST: [&str; 7] = [
+        "parlor_http_requests_total",
+        "parlor_http_request_seconds",
+        "parlor_errors_total",
+        "parlor_messages_received_total",
+        "parlor_messages_sent_total",
+        "parlor_store_operations_total",
+        "parlor_store_operation_seconds",
+    ];
+
+    #[test]
+    fn every_metric_is_read_and_each_once() {
+        let board = Board::default();
+        board.publish(&Readings { tcp: Some(TcpStats::default()), ..Readings::default() });
+        let families = Metrics::new(vec![board])
+            .with_tls(Some(crate::tls::tests::Issued::new().tls()))
+            .families(&Stats::default());
+        let read: Vec<_> = families.iter().map(MetricFamily::name).collect();
+        let declared: Vec<_> = all().map(|metric| metric.name).collect();
+        let from_the_start: Vec<_> = declared.iter().copied().filter(|name| !WITH_THE_FIRST.contains(name)).collect();
+        assert_eq!(read, from_the_start);
+        let distinct: std::collections::HashSet<_> = declared.iter().collect();
+        assert_eq!(distinct.len(), declared.len());
     }
 
     #[test]

@@ -173,6 +173,12 @@ fn a_port_in_use_is_named() {
     let expected = format!("parlor: cannot listen on {address} (http.listen): Address already in use (os error 98)\n");
     assert_eq!((code, line), (Some(1), expected));
 
+    let arguments = ["--http-listen", "127.0.0.1:0", "--metrics-listen", &address.to_string()];
+    let (code, line) = failure(parlor(&arguments));
+    let expected =
+        format!("parlor: cannot listen on {address} (metrics.listen): Address already in use (os error 98)\n");
+    assert_eq!((code, line), (Some(1), expected));
+
     let udp = UdpSocket::bind("0.0.0.0:0").unwrap();
     let port = udp.local_addr().unwrap().port().to_string();
     let arguments = ["--http-listen", "127.0.0.1:0", "--media-udp-port", &port, "--media-shards", "1"];

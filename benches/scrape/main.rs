@@ -93,7 +93,7 @@ fn compare(crowd: Crowd) {
             sides[side].nanoseconds.push(turn.elapsed().as_nanos() as f64 / (BURST * SUBSCRIBERS) as f64);
             stage.rest();
         }
-        sides[side].loads.push((crowd.busy_seconds() - busy) / begin.elapsed().as_secs_f64());
+        sides[side].work.push((crowd.busy_seconds() - busy) * 1e6 / begin.elapsed().as_secs_f64());
     }
     stage.check();
     let [without, with] = sides.map(Side::report);
@@ -104,26 +104,26 @@ fn compare(crowd: Crowd) {
         with.forwarding.median / without.forwarding.median,
         with.forwarding.mean / without.forwarding.mean
     );
-    println!("load of the shards' threads without scrapes: {}", without.load);
-    println!("load of the shards' threads with:            {}", with.load);
+    println!("work of the server's shards without scrapes, microseconds a second: {}", without.work);
+    println!("with one a second:                                                  {}", with.work);
 }
 
 /// What was measured in the windows of one kind.
 #[derive(Default)]
 struct Side {
     nanoseconds: Vec<f64>,
-    /// Of all shards' threads together.
-    loads: Vec<f64>,
+    /// Of all shards' threads together, in microseconds a second.
+    work: Vec<f64>,
 }
 
 struct Report {
     forwarding: Spread,
-    load: Spread,
+    work: Spread,
 }
 
 impl Side {
     fn report(mut self) -> Report {
-        Report { forwarding: Spread::of(&mut self.nanoseconds), load: Spread::of(&mut self.loads) }
+        Report { forwarding: Spread::of(&mut self.nanoseconds), work: Spread::of(&mut self.work) }
     }
 }
 

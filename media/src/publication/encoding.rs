@@ -159,10 +159,10 @@ impl Encoding {
         self.silent_from = self.silent_from.map(|_| 0);
     }
 
-    /// What its packets are encoded in, once there are any. RED counts as such, whatever single packets fall back to.
+    /// What its packets are encoded in, once there are any: the latest that came up, and RED whatever single packets fall back to.
     pub(crate) fn codec(&self) -> Option<Codec> {
         let codecs = self.formats.iter().map(|(_, format)| format.format().codec);
-        codecs.reduce(|first, codec| if codec == Codec::Red { codec } else { first })
+        codecs.reduce(|earlier, codec| if earlier == Codec::Red { earlier } else { codec })
     }
 
     /// Forwards nothing that is sent from now on.

@@ -44,7 +44,7 @@ pub(crate) struct Room {
     /// Turns of the upkeep's clock so far.
     turn: u32,
     /// What the shard's census has of it.
-    census: Census,
+    pub(crate) census: Census,
 }
 
 impl Room {

@@ -4,6 +4,7 @@ use super::Shard;
 use crate::ids::RoomId;
 use crate::room::Room;
 use crate::room_stats::RoomStats;
+use crate::stats::Census;
 use std::collections::HashSet;
 use std::time::Instant;
 
@@ -43,6 +44,9 @@ impl Shard {
         assert_eq!(stats.publications, sum(|room| room.publications.len()));
         let subscriptions = sum(|room| room.participants.iter().map(|(_, p)| p.subscription_count()).sum());
         assert_eq!(stats.subscriptions, subscriptions);
+        let mut census = Census::default();
+        self.rooms.iter().for_each(|(_, room)| census.replace(&Census::default(), &room.census));
+        assert_eq!(stats.census, census, "the shard's census is that of its rooms");
     }
 }
 
