@@ -4,17 +4,17 @@ CARGO ?= cargo
 NODE_TEST = node --test --test-reporter=spec
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check lint unit test cargo-test web-test deps e2e interop api-test bench fmt
+.PHONY: help run build check lint unit test cargo-test web-test deps e2e interop api-test network-test deploy-test image-test quickstart bench fmt
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Run the server: open http://localhost:8080
 	$(CARGO) run --release
 
 check: lint unit web-test ## Formatting, lints and unit tests: the loop while you edit
 
-test: deps lint cargo-test web-test e2e interop api-test ## Everything that must pass before a change lands
+test: deps lint cargo-test web-test e2e interop api-test network-test deploy-test image-test ## Everything that must pass before a change lands
 
 e2e: build deps ## Real browsers against the real server; one file: make e2e ONLY=chat-order
 	rm -rf target/e2e
@@ -26,8 +26,22 @@ interop: build deps ## Clients that are not browsers against the real server
 api-test: build deps ## The REST interface against its description, and the examples of the docs
 	$(NODE_TEST) --test-concurrency=1 tests/api/*.test.mjs
 
-bench: ## Measure the media path beside the raw cost of its cryptography
+network-test: build deps ## What an operator is told on networks of every kind; needs root, else most of it is skipped
+	$(NODE_TEST) --test-concurrency=1 tests/network/*.test.mjs
+
+deploy-test: deps ## The files for Docker, systemd, Kubernetes and Prometheus, as far as they can be tried without those
+	$(NODE_TEST) tests/deploy/*.test.mjs
+
+image-test: build deps ## The image and the service, started from what docker/ and docs/deployment.md say; needs root on Linux
+	scripts/image-chroot.mjs
+	scripts/systemd-chroot.mjs
+
+quickstart: ## Follow docs/quickstart.md from a clean clone, as somebody new would
+	scripts/quickstart.sh
+
+bench: ## Measure the media path beside the raw cost of its cryptography, and what a scrape of the metrics costs
 	$(CARGO) bench -p parlor-media --locked
+	$(CARGO) bench -p parlor --bench scrape --locked
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
@@ -48,5 +62,5 @@ cargo-test:
 web-test: ## Unit tests of the browser SDK and the app
 	$(NODE_TEST) web/tests/*.test.mjs
 
-deps: ## Install what the browser and interop tests need
+deps: ## Install what the tests need
 	scripts/test-deps.sh

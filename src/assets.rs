@@ -1,11 +1,12 @@
 //! The web client, embedded in the binary.
 //!
-//! Every response carries a strict Content-Security-Policy and is revalidated by its ETag, so that a new server's pages
-//! are seen at once. Only files of known types are served, and none of the client's own tests.
+//! Every response carries the policy of pages ([`crate::http::headers`]) and is revalidated by its ETag, so that a new server's
+//! pages are seen at once. Only files of known types are served, and none of the client's own tests.
 
+use crate::http::headers::PAGE_POLICY;
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -21,26 +22,17 @@ const API_DOCS: &str = "api-docs.html";
 /// The page for who administers the server. It shows nothing that the REST API does not tell.
 const ADMIN: &str = "admin.html";
 
-/// Scripts and styles from here only, and pages of others cannot frame this one. Media and pictures may also be made by
-/// the page itself (`blob:`), and the signalling is reached by WebSocket.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; \
-     media-src 'self' blob:; style-src 'self'; script-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
-
-const HEADERS: [(HeaderName, &str); 5] = [
-    (header::CACHE_CONTROL, "no-cache"),
-    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "no-referrer"),
-    (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(self), display-capture=(self)"),
-];
+/// The routes of pages.
+pub(crate) const PAGES: [&str; 4] = ["/", "/r/{room}", "/api/docs", "/admin"];
 
 /// The client's pages and files; everything unknown is 404.
 pub(crate) fn router() -> Router {
+    let [home, room, api, administration] = PAGES;
     Router::new()
-        .route("/", get(index))
-        .route("/r/{room}", get(index))
-        .route("/api/docs", get(api_docs))
-        .route("/admin", get(admin))
+        .route(home, get(index))
+        .route(room, get(index))
+        .route(api, get(api_docs))
+        .route(administration, get(admin))
         .fallback_service(get(file))
 }
 
@@ -66,7 +58,9 @@ fn serve(path: &str, request: &HeaderMap) -> Response {
         Some((content_type, file)) => file_response(content_type, file, request),
         None => (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response(),
     };
-    response.headers_mut().extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
     response
 }
 
@@ -115,7 +109,7 @@ fn content_type(path: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::Request;
+    use axum::http::{HeaderName, Request};
     use tower::ServiceExt;
 
     async fn get_with(path: &str, etag: Option<&str>) -> Response {
@@ -138,15 +132,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_response_carries_the_security_headers() {
+    async fn every_response_carries_the_policy_of_pages() {
         for path in ["/", "/nothing", "/parlor-client.js"] {
             let response = get_with(path, None).await;
-            for (name, expected) in HEADERS {
-                assert_eq!(value(&response, name), expected, "{path}");
-            }
+            assert_eq!(value(&response, header::CONTENT_SECURITY_POLICY), PAGE_POLICY, "{path}");
+            assert_eq!(value(&response, header::CACHE_CONTROL), "no-cache", "{path}");
         }
-        assert!(CONTENT_SECURITY_POLICY.contains("frame-ancestors 'none'"));
-        assert!(!CONTENT_SECURITY_POLICY.contains("unsafe"));
     }
 
     #[tokio::test]

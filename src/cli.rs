@@ -1,10 +1,15 @@
-//! The command line: `parlor` serves, `parlor token create` makes a token. The flags are the configuration's knobs.
+//! The command line: `parlor` serves, `parlor doctor` looks, `parlor health` asks a server that runs, `parlor config` checks and
+//! prints, `parlor token create` makes a token. The flags are the configuration's knobs.
 
+mod config;
+mod health;
 mod token;
 
+pub use health::{Probe, ProbeError};
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgMatches, Command};
-use parlor_config::{Config, ConfigError, ConfigFile, KNOBS, Knob, Sources, load, unknown_flag};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use parlor_config::{Config, ConfigError, ConfigFile, KNOBS, Knob, Loaded, Sources, read, unknown_flag};
 use parlor_signaling::KeyError;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,8 +19,19 @@ use std::path::PathBuf;
 pub enum Invocation {
     /// To serve with this configuration.
     Serve(Box<Config>),
+    /// To ask a server whether it is well.
+    Health(Probe),
     /// To print this and end.
     Print(String),
+    /// To end with these lines of what is wrong.
+    Refuse(Vec<String>),
+    /// To look at the host, and print what is found.
+    Examine {
+        /// For a server with this configuration.
+        config: Box<Config>,
+        /// For machines.
+        json: bool,
+    },
 }
 
 /// Why the command line cannot be followed, in one line.
@@ -33,6 +49,9 @@ pub enum CliError {
     /// Keys that cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// A server that cannot be asked.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
 }
 
 /// Reads the command line (the program's name first), the environment and the configuration file.
@@ -50,19 +69,35 @@ pub fn invocation(
         }
         Err(error) => return Err(one_line(&error)),
     };
-    match matches.subcommand().and_then(|(_, token)| token.subcommand()) {
-        Some((_, create)) => Ok(Invocation::Print(token::create(create, &config(create, environment)?)?)),
-        None => Ok(Invocation::Serve(Box::new(config(&matches, environment)?))),
+    let subcommand = matches.subcommand().map(|(name, of_name)| (name, of_name, of_name.subcommand()));
+    match subcommand {
+        Some(("config", _, Some((name, arguments)))) => Ok(config::run(name, &loaded(arguments, environment)?)),
+        Some(("health", health, _)) => {
+            Ok(Invocation::Health(health::probe(health, &valid(loaded(health, environment)?)?)?))
+        }
+        Some((_, _, Some((_, create)))) => {
+            Ok(Invocation::Print(token::create(create, &valid(loaded(create, environment)?)?)?))
+        }
+        Some((_, doctor, None)) => {
+            let config = Box::new(valid(loaded(doctor, environment)?)?);
+            Ok(Invocation::Examine { config, json: doctor.get_flag("json") })
+        }
+        None => Ok(Invocation::Serve(Box::new(valid(loaded(&matches, environment)?)?))),
     }
 }
 
-fn config(matches: &ArgMatches, environment: Vec<(String, String)>) -> Result<Config, CliError> {
+/// The configuration, or the first thing wrong.
+fn valid(loaded: Loaded) -> Result<Config, ConfigError> {
+    loaded.problems.into_iter().next().map_or(Ok(loaded.config), Err)
+}
+
+fn loaded(matches: &ArgMatches, environment: Vec<(String, String)>) -> Result<Loaded, ConfigError> {
     let named = matches.get_one::<PathBuf>("config");
     // A subcommand takes the flags of some knobs only.
     let flag = |knob: &'static Knob| Some((knob, matches.try_get_one::<String>(knob.key).ok()??.clone()));
     let flags = KNOBS.iter().filter_map(flag).collect();
     let sources = Sources { file: ConfigFile::read(named.map(PathBuf::as_path))?, environment, flags };
-    Ok(load(&sources)?)
+    Ok(read(&sources))
 }
 
 fn command() -> Command {
@@ -83,14 +118,31 @@ fn command() -> Command {
         .about("A WebRTC SFU in one binary: media, signalling, rooms and a web client")
         .disable_help_subcommand(true)
         .args_conflicts_with_subcommands(true)
+        .subcommand(doctor([config.clone()].into_iter().chain(knobs.clone())))
+        .subcommand(config::command([config.clone()].into_iter().chain(knobs.clone())))
         .subcommand(token::command([config.clone()].into_iter().chain(knobs.clone().filter(is_of_tokens))))
+        .subcommand(health::command([config.clone()].into_iter().chain(knobs.clone().filter(is_of_listening))))
         .arg(config)
         .args(knobs)
+}
+
+/// The subcommand, with the arguments that choose the configuration.
+fn doctor(configuration: impl IntoIterator<Item = Arg>) -> Command {
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it for machines");
+    Command::new("doctor")
+        .about("Explain what clients will be offered, and what stands in their way; exit code 1 if a call cannot work")
+        .arg(json)
+        .args(configuration)
 }
 
 /// Whether a knob has a say in tokens.
 fn is_of_tokens(knob: &Arg) -> bool {
     knob.get_id().as_str().starts_with("auth.")
+}
+
+/// Whether a knob has a say in where the server is asked.
+fn is_of_listening(knob: &Arg) -> bool {
+    knob.get_id().as_str() == "http.listen"
 }
 
 /// The error without usage and hints, which would make it a page.
@@ -147,6 +199,28 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_is_checked_and_printed() {
+        let Ok(Invocation::Print(text)) = run(&["config", "check"]) else { panic!("it is not right") };
+        assert_eq!(text, "the configuration is right: defaults, PARLOR_MEDIA__SHARDS\n");
+        let Ok(Invocation::Print(text)) = run(&["config", "print", "--media-tcp=false"]) else { panic!("nothing") };
+        assert!(text.contains("\ntcp = false # from the flag --media-tcp\n"), "{text}");
+        let wrong = ["config", "check", "--log-level", "loud", "--media-udp-port", "x"];
+        let Ok(Invocation::Refuse(problems)) = run(&wrong) else { panic!("it is wrong") };
+        assert_eq!(problems.len(), 2);
+        let beyond = ["config", "check", "--media-udp-port", "65535"];
+        let Ok(Invocation::Refuse(problems)) = run(&beyond) else { panic!("the second shard has no port") };
+        assert_eq!(problems, ["media.udp_port = 65535 leaves no port for shard 1 of 2: choose a lower port"]);
+    }
+
+    #[test]
+    fn the_doctor_takes_the_flags_of_serving() {
+        let Ok(Invocation::Examine { config, json: true }) = run(&["doctor", "--json", "--media-tcp=false"]) else {
+            panic!("no examination")
+        };
+        assert_eq!((config.media.tcp, config.media.shards), (false, 2));
+    }
+
+    #[test]
     fn a_token_is_printed_alone() {
         let secret = "0123456789abcdef0123456789abcdef";
         let key = format!("app:{secret}");
@@ -157,6 +231,18 @@ mod tests {
         assert!(
             token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) && !text.contains(secret)
         );
+    }
+
+    #[test]
+    fn health_is_asked_of_the_configured_address() {
+        for (arguments, expected) in [
+            (&["health"][..], "http://127.0.0.1:8080/healthz"),
+            (&["health", "--http-listen", "127.0.0.1:1"], "http://127.0.0.1:1/healthz"),
+            (&["health", "http://127.0.0.1:1/readyz"], "http://127.0.0.1:1/readyz"),
+        ] {
+            let Ok(Invocation::Health(probe)) = run(arguments) else { panic!("no probe: {arguments:?}") };
+            assert_eq!(probe.to_string(), expected);
+        }
     }
 
     #[test]
@@ -172,6 +258,9 @@ mod tests {
             (&["--http-lisen=x"], "unknown flag --http-lisen; did you mean --http-listen?"),
             (&["--confg"], "unknown flag --confg; did you mean --config?"),
             (&["serve"], "unexpected argument \"serve\": parlor --help lists what there is"),
+            (&["config"], "'parlor config' requires a subcommand but one was not provided"),
+            (&["config", "chek"], "unexpected argument \"chek\": parlor --help lists what there is"),
+            (&["doctor", "--http-lisen"], "unknown flag --http-lisen; did you mean --http-listen?"),
             (&["token"], "'parlor token' requires a subcommand but one was not provided"),
             (&["token", "make"], "unexpected argument \"make\": parlor --help lists what there is"),
             (&["token", "create", "--room", "abc"], "missing: --identity <IDENTITY>"),
@@ -187,6 +276,10 @@ mod tests {
             (
                 &["token", "create", "--identity", "ana", "--ttl", "soon"],
                 "--ttl = \"soon\" is not valid: expected a whole number and s, m, h or d, such as 6h",
+            ),
+            (
+                &["health", "example.org"],
+                "\"example.org\" is not valid: expected an http:// or https:// URL such as http://127.0.0.1:8080/healthz",
             ),
             (&["--config"], "a value is required for '--config <FILE>' but none was supplied"),
             (

@@ -1,34 +1,43 @@
-//! The web server's connections: how many there may be, and how slow.
+//! The web server's connections: how they are encrypted, how many there may be, and how slow.
 //!
-//! A connection that does not finish a request's head, or a handler that does not finish its answer, is given up; so a
-//! client that says nothing, or reads nothing, holds its place for seconds only. Uploads set their own pace. WebSockets leave this module with their upgrade and have
-//! limits of their own.
+//! A connection that does not finish its handshake or a request's head, or a handler that does not finish its answer, is given
+//! up; so a client that says nothing, or reads nothing, holds its place for seconds only. Uploads set their own pace.
+//! WebSockets leave this module with their upgrade and have limits of their own.
 
+pub(crate) mod headers;
+mod places;
+mod plain;
+pub(crate) mod requests;
 mod stall;
 
+use crate::tls::Tls;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use parlor_signaling::sets_its_own_pace;
+use parlor_config::LimitsConfig;
+use parlor_signaling::{OverTls, Pace, Turn, sets_its_own_pace};
+use places::{Place, Places};
 use stall::Stall;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tower::{ServiceExt, service_fn};
 
-/// From a connection's beginning, or its last answer, to the end of the next request's head.
+/// From a connection's beginning to the end of its handshake, and from there, or its last answer, to the end of the next
+/// request's head.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// From a request's head to its answer; bodies are small.
@@ -40,30 +49,50 @@ const READER_PATIENCE: Duration = Duration::from_secs(60);
 /// Before accepting again after the process ran out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `app` until `stop` is done, then lets running requests end. At most `limit` connections wait for requests at a
-/// time; further ones wait in the system's queue.
-pub(crate) async fn serve(listener: TcpListener, app: Router, limit: usize, stop: impl Future<Output = ()>) {
-    let places = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
+/// Strangers who open connections can use up the process's descriptors.
+static ACCEPT_FAILURES: Pace = Pace::new("connections that are not accepted", 0.1, 5.0);
+
+/// What a TLS connection begins with: a record of the handshake (RFC 8446 section 5.1). No request of HTTP does.
+const HANDSHAKE_RECORD: u8 = 22;
+
+/// What connections are served with.
+#[derive(Clone)]
+pub(crate) struct Web {
+    pub(crate) app: Router,
+    /// Without it by plain HTTP.
+    pub(crate) tls: Option<Tls>,
+}
+
+/// Serves until `stop` is done, then lets running requests end. At most `max_connections` wait for requests, or shake hands,
+/// at a time; further ones wait in the system's queue.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    web: Web,
+    limits: watch::Receiver<LimitsConfig>,
+    stop: impl Future<Output = ()>,
+) {
+    let mut places = Places::new(limits);
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &mut places) => accepted,
         };
         if let Some((stream, address, place)) = accepted {
-            spawn(stream, address, place, app.clone(), &graceful);
+            let (web, watcher) = (web.clone(), graceful.watcher());
+            tokio::spawn(async move {
+                web.converse(stream, address, watcher).await;
+                drop(place);
+            });
         }
     }
     drop(listener);
     graceful.shutdown().await;
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener, places: &mut Places) -> Option<(TcpStream, SocketAddr, Place)> {
+    let place = places.take().await;
     match listener.accept().await {
         Ok((stream, address)) => {
             // Frames are sent when they are written: waiting for more would be delay.
@@ -71,98 +100,88 @@ async fn accept(
             Some((stream, address, place))
         }
         Err(error) => {
-            tracing::warn!(%error, "cannot accept a connection");
+            if let Some(Turn { suppressed }) = ACCEPT_FAILURES.turn(Instant::now()) {
+                tracing::warn!(suppressed, %error, "cannot accept a connection");
+            }
             sleep(ACCEPT_PAUSE).await;
             None
         }
     }
 }
 
-fn spawn(
-    stream: TcpStream,
-    address: SocketAddr,
-    place: OwnedSemaphorePermit,
-    app: Router,
-    graceful: &GracefulShutdown,
-) {
-    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(address));
-        answer(app.clone(), request)
+impl Web {
+    async fn converse(self, stream: TcpStream, address: SocketAddr, watcher: Watcher) {
+        let Some(tls) = self.tls.clone() else {
+            let app = self.app;
+            return speak(stream, watcher, move |request| answer(app.clone(), request, address, None)).await;
+        };
+        let deadline = Instant::now() + HEAD_PATIENCE;
+        // Errors are the client's: it was too slow, or does not like the certificate.
+        match timeout_at(deadline, begins_with_handshake(&stream)).await {
+            Ok(Ok(true)) => {
+                let handshake = tls.acceptor().accept(stream);
+                let Ok(Ok(stream)) = timeout_at(deadline, handshake).await else { return };
+                speak(stream, watcher, move |request| answer(self.app.clone(), request, address, Some(tls.clone())))
+                    .await;
+            }
+            Ok(Ok(false)) => speak(stream, watcher, |request| async move { plain::answer(&request) }).await,
+            _ => {}
+        }
+    }
+}
+
+async fn begins_with_handshake(stream: &TcpStream) -> std::io::Result<bool> {
+    let mut first = [0];
+    let read = stream.peek(&mut first).await?;
+    Ok(read == 1 && first[0] == HANDSHAKE_RECORD)
+}
+
+/// Speaks HTTP on a connection until it ends or is upgraded.
+async fn speak<S, F>(
+    stream: S,
+    watcher: Watcher,
+    answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let answer = answer(request);
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
     let stream = TokioIo::new(Stall::new(stream, READER_PATIENCE));
     let connection = builder.serve_connection_with_upgrades(stream, TowerToHyperService::new(service)).into_owned();
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        // Errors are the client's: it hung up, was too slow, or did not speak HTTP.
-        let _ = connection.await;
-        drop(place);
-    });
+    // Errors are the client's: it hung up, was too slow, or did not speak HTTP.
+    let _ = watcher.watch(connection).await;
 }
 
-async fn answer(app: Router, request: Request<Body>) -> Result<Response, Infallible> {
-    if sets_its_own_pace(request.method(), request.uri().path()) {
-        return app.oneshot(request).await;
+async fn answer(app: Router, request: Request<Incoming>, address: SocketAddr, tls: Option<Tls>) -> Response {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(address));
+    if tls.is_some() {
+        request.extensions_mut().insert(OverTls);
     }
-    timeout(ANSWER_PATIENCE, app.oneshot(request))
-        .await
-        .unwrap_or_else(|_| Ok(StatusCode::REQUEST_TIMEOUT.into_response()))
+    let mut response = answer_in_time(app, request).await;
+    headers::complete(response.headers_mut(), tls.is_some_and(|tls| tls.is_of_files()));
+    response
+}
+
+async fn answer_in_time(app: Router, request: Request<Body>) -> Response {
+    let sets_its_own_pace = sets_its_own_pace(request.method(), request.uri().path());
+    let Ok(response) = (if sets_its_own_pace {
+        Ok(app.oneshot(request).await)
+    } else {
+        timeout(ANSWER_PATIENCE, app.oneshot(request)).await
+    }) else {
+        return StatusCode::REQUEST_TIMEOUT.into_response();
+    };
+    match response {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::routing::get;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::sync::oneshot;
-
-    async fn open(limit: usize) -> (SocketAddr, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let app = Router::new()
-            .route("/", get(|ConnectInfo(from): ConnectInfo<SocketAddr>| async move { from.ip().to_string() }));
-        let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(serve(listener, app, limit, async { drop(stopped.await) }));
-        (address, stop, server)
-    }
-
-    async fn ask(address: SocketAddr) -> String {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
-        text
-    }
-
-    #[tokio::test]
-    async fn requests_are_answered_with_the_address_they_came_from() {
-        let (address, stop, server) = open(8).await;
-        assert!(ask(address).await.ends_with("127.0.0.1"));
-        stop.send(()).unwrap();
-        server.await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn connections_beyond_the_limit_wait_for_a_place() {
-        let (address, _stop, _server) = open(1).await;
-        let mut first = TcpStream::connect(address).await.unwrap();
-        first.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
-        let mut second = tokio::spawn(ask(address));
-        assert!(timeout(Duration::from_millis(50), &mut second).await.is_err(), "the only place is taken");
-        drop(first);
-        assert!(second.await.unwrap().contains("200 OK"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_does_not_finish_its_request_is_given_up() {
-        let (address, _stop, _server) = open(1).await;
-        let mut slow = TcpStream::connect(address).await.unwrap();
-        slow.write_all(b"GET / HTTP/1.1\r\nHost").await.unwrap();
-        let mut rest = Vec::new();
-        // Ends only because the server hangs up; it may say why first.
-        let _ = slow.read_to_end(&mut rest).await;
-        assert!(!rest.starts_with(b"HTTP/1.1 200"));
-    }
-}
+mod tests;

@@ -2,28 +2,26 @@
 //!
 //! Once a second the resident set is compared with the limit. While it is above, nobody new is let in; who is there goes on.
 
+use parlor_config::LimitsConfig;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Between looks.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Looks for as long as it is polled; `pressure` is `true` while there is too much. `limit_mib` 0 takes nine tenths of what the
-/// container or the machine has. Where the system does not tell, there is never too much.
-pub(crate) async fn watch(limit_mib: u32, pressure: Arc<AtomicBool>) {
-    let limit = match limit_mib {
-        0 => available().map(|bytes| bytes / 10 * 9),
-        mib => Some(u64::from(mib) << 20),
-    };
-    let Some(limit) = limit else { return };
+/// Looks for as long as it is polled; `pressure` is `true` while there is too much. Where the system does not tell, there is
+/// never too much.
+pub(crate) async fn watch(limits: watch::Receiver<LimitsConfig>, pressure: Arc<AtomicBool>) {
     let mut looks = interval(INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
-        let Some(used) = resident() else { return };
+        let limit_mib = limits.borrow().max_memory_mib;
+        let (Some(used), Some(limit)) = (resident(), limit(limit_mib)) else { return };
         let is_too_much = used > limit;
         if pressure.swap(is_too_much, Ordering::Relaxed) != is_too_much {
             let (used_mib, limit_mib) = (used >> 20, limit >> 20);
@@ -40,6 +38,14 @@ pub(crate) async fn watch(limit_mib: u32, pressure: Arc<AtomicBool>) {
     }
 }
 
+/// In bytes; 0 takes nine tenths of what the container or the machine has.
+fn limit(limit_mib: u32) -> Option<u64> {
+    match limit_mib {
+        0 => available().map(|bytes| bytes / 10 * 9),
+        mib => Some(u64::from(mib) << 20),
+    }
+}
+
 /// Bytes that this process keeps in memory.
 fn resident() -> Option<u64> {
     pages(&fs::read_to_string("/proc/self/statm").ok()?)?.checked_mul(page_size()?)
@@ -50,20 +56,21 @@ fn pages(statm: &str) -> Option<u64> {
     statm.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// Bytes of a page.
 #[cfg(unix)]
-fn page_size() -> Option<u64> {
+pub(crate) fn page_size() -> Option<u64> {
     // SAFETY: sysconf takes a number, touches no memory of ours, and returns -1 for a name that it does not know.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     u64::try_from(bytes).ok().filter(|&bytes| bytes > 0)
 }
 
 #[cfg(not(unix))]
-fn page_size() -> Option<u64> {
+pub(crate) fn page_size() -> Option<u64> {
     None
 }
 
 /// Bytes of the container, if it has a limit (cgroup 2, cgroup 1), or of the machine.
-fn available() -> Option<u64> {
+pub(crate) fn available() -> Option<u64> {
     let number = |path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
     let groups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
@@ -91,12 +98,12 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test(start_paused = true)]
     async fn pressure_follows_the_limit() {
+        let (limits, receiver) = watch::channel(LimitsConfig::default());
+        let pressure = Arc::new(AtomicBool::new(false));
+        tokio::spawn(super::watch(receiver, Arc::clone(&pressure)));
         let is_pressed_under = async |limit_mib| {
-            let pressure = Arc::new(AtomicBool::new(limit_mib > 1));
-            tokio::select! {
-                () = watch(limit_mib, Arc::clone(&pressure)) => {}
-                () = tokio::time::sleep(INTERVAL * 2) => {}
-            }
+            limits.send_modify(|limits| limits.max_memory_mib = limit_mib);
+            tokio::time::sleep(INTERVAL * 2).await;
             pressure.load(Ordering::Relaxed)
         };
         assert!(is_pressed_under(1).await, "a test takes more than a mebibyte");

@@ -4,9 +4,14 @@
 //! happens on a shard's thread.
 
 pub(crate) mod catalogue;
+#[cfg(test)]
+mod document;
 mod scrape;
 
+use crate::http::requests::Requests;
+use crate::process::ProcessStats;
 use crate::readings::Board;
+use crate::tls::Tls;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use parlor_signaling::Stats;
@@ -18,12 +23,24 @@ use scrape::Scrape;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics {
     boards: Vec<Board>,
+    requests: Requests,
+    tls: Option<Tls>,
 }
 
 impl Metrics {
     /// Reads the boards of the shards, in their order.
     pub(crate) fn new(boards: Vec<Board>) -> Self {
-        Self { boards }
+        Self { boards, requests: Requests::default(), tls: None }
+    }
+
+    /// Where the web server's requests are counted.
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
+    /// Tells of this server's certificate too.
+    pub(crate) fn with_tls(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// The response to a scrape, with the signalling's numbers of now.
@@ -40,8 +57,11 @@ impl Metrics {
 
     fn families(&self, signaling: &Stats) -> Vec<MetricFamily> {
         let mut scrape = Scrape::default();
-        scrape.add(&catalogue::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
-        scrape.add(&catalogue::SHARDS, &[], self.boards.len() as u64);
+        catalogue::process::read(&mut scrape, &ProcessStats::read(), self.boards.len());
+        if let Some(tls) = &self.tls {
+            catalogue::process::read_certificate(&mut scrape, tls.certificate().expires_at);
+        }
+        catalogue::requests::read(&mut scrape, &self.requests.read());
         catalogue::read_signaling(&mut scrape, signaling);
         for (shard, board) in self.boards.iter().enumerate() {
             catalogue::read_shard(&mut scrape, &shard.to_string(), &board.read());
@@ -52,8 +72,9 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use super::catalogue::{ALL, Kind};
+    use super::catalogue::{Kind, all};
     use super::*;
+    use crate::net::tcp::TcpStats;
     use crate::net::{EgressStats, IngressStats};
     use crate::readings::Readings;
 
@@ -80,10 +101,8 @@ mod tests {
         assert!(text.contains("parlor_shards 2\n"), "{text}");
         assert!(text.contains("parlor_rooms 3\n"), "{text}");
         assert_eq!(text.matches("# TYPE parlor_datagrams_received_total counter").count(), 1);
-        assert!(
-            text.contains(&format!("parlor_build_info{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION"))),
-            "{text}"
-        );
+        let build = format!("parlor_build_info{{version=\"{}\",target=\"", env!("CARGO_PKG_VERSION"));
+        assert!(text.contains(&build), "{text}");
     }
 
     #[test]
@@ -108,9 +127,44 @@ mod tests {
     }
 
     #[test]
+    fn the_certificates_end_is_told_where_there_is_one() {
+        let tls = crate::tls::tests::Issued::new().tls();
+        let end = format!("parlor_tls_certificate_expiry_seconds {}\n", tls.certificate().expires_at);
+        assert!(text(&Metrics::default().with_tls(Some(tls))).contains(&end));
+        assert!(!text(&Metrics::default()).contains("parlor_tls_certificate_expiry_seconds"));
+    }
+
+    /// Told once something has been counted: they would be long lists of zeros.
+    const WITH_THE_FIRST: [&str; 7] = [
+        "parlor_http_requests_total",
+        "parlor_http_request_seconds",
+        "parlor_errors_total",
+        "parlor_messages_received_total",
+        "parlor_messages_sent_total",
+        "parlor_store_operations_total",
+        "parlor_store_operation_seconds",
+    ];
+
+    #[test]
+    fn every_metric_is_read_and_each_once() {
+        let board = Board::default();
+        board.publish(&Readings { tcp: Some(TcpStats::default()), ..Readings::default() });
+        let families = Metrics::new(vec![board])
+            .with_tls(Some(crate::tls::tests::Issued::new().tls()))
+            .families(&Stats::default());
+        let read: Vec<_> = families.iter().map(MetricFamily::name).collect();
+        let declared: Vec<_> = all().map(|metric| metric.name).collect();
+        let from_the_start: Vec<_> = declared.iter().copied().filter(|name| !WITH_THE_FIRST.contains(name)).collect();
+        assert_eq!(read, from_the_start);
+        let distinct: std::collections::HashSet<_> = declared.iter().collect();
+        assert_eq!(distinct.len(), declared.len());
+    }
+
+    #[test]
     fn names_follow_prometheuss_conventions() {
-        for metric in ALL {
-            assert!(metric.name.starts_with("parlor_"), "{}", metric.name);
+        for metric in all() {
+            let is_ours = ["parlor_", "process_"].iter().any(|prefix| metric.name.starts_with(prefix));
+            assert!(is_ours, "{}", metric.name);
             assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
             assert!(metric.help.ends_with('.'), "{}", metric.name);
         }

@@ -3,37 +3,53 @@
 //! [`Server::start`] claims everything that can be refused (ports, entropy, threads) before anything serves, so that a
 //! start either succeeds or leaves nothing behind. [`Server::run`] serves until it is told to stop.
 
+mod ending;
+mod reload;
 mod routes;
 mod settings;
 mod shards;
 
+pub use crate::tls::TlsError;
+pub use reload::{Reloaded, Reloader};
 pub use settings::keys;
+pub(crate) use settings::{file_storage, problems, webhooks};
+pub(crate) use shards::ports as ports_of_shards;
 
 use crate::clock::Clock;
+use crate::drain::Ending;
+use crate::greeting::{Greeting, url};
+use crate::health::Health;
+use crate::http::Web;
+use crate::logging::Level;
 use crate::metrics::Metrics;
 use crate::shard_thread::{ShardSockets, ShardThread};
+use crate::signals::Request;
+use crate::tls::Tls;
+use crate::traces::traced;
 use crate::{http, memory};
-use axum::Router;
-use parlor_config::{Config, StoreConfig};
+use parlor_config::{Config, LimitsConfig, StoreConfig, TlsMode};
 use parlor_media::command::Event;
 use parlor_media::transport::IdentityError;
 use parlor_signaling::{KeyError, OpenError, Settings, ShardHandle, Signaling, Storage, StoreError, StoreUrl};
-use std::future::Future;
+use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// How long the signalling may take to stop: it allows clients and the store three seconds each.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(7);
+/// How long the signalling may take to stop: it allows clients and the store three seconds.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(4);
 
 /// How long running HTTP requests may take after that.
 const REQUEST_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Connections to the metrics' own listener: a few monitors.
+const METRICS_CONNECTIONS: u32 = 16;
 
 /// How long a start waits before it tries again to reach the database.
 const STORE_RETRY: Duration = Duration::from_secs(3);
@@ -44,6 +60,14 @@ pub enum StartError {
     /// `http.listen` cannot be had.
     #[error("cannot listen on {address} (http.listen): {error}")]
     Http {
+        /// As configured.
+        address: SocketAddr,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// `metrics.listen` cannot be had.
+    #[error("cannot listen on {address} (metrics.listen): {error}")]
+    Metrics {
         /// As configured.
         address: SocketAddr,
         /// The system's words.
@@ -71,6 +95,9 @@ pub enum StartError {
         /// How many there are.
         shards: u16,
     },
+    /// `media.announce` comes to no address.
+    #[error("there is no address to advertise (media.announce): {0}")]
+    Announce(String),
     /// `store.url` is none.
     #[error("store.url is not valid: expected {}", StoreUrl::RULE)]
     StoreUrl,
@@ -91,7 +118,10 @@ pub enum StartError {
     /// `[webhooks]` cannot be used.
     #[error("{0}")]
     Webhooks(String),
-    /// No certificate.
+    /// `http.tls` cannot be had.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// No certificate for media.
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// The store does not say what rooms there are.
@@ -111,8 +141,14 @@ pub enum StartError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    app: Router,
-    max_connections: usize,
+    /// What is configured.
+    config: Config,
+    /// Addresses that are told to clients elsewhere, for media and, with a certificate of its own, for the page.
+    advertised: Vec<IpAddr>,
+    web: Web,
+    limits: watch::Sender<LimitsConfig>,
+    /// How long calls may go on after a request to drain.
+    drain_bound: Duration,
     signaling: Signaling,
     shards: Vec<ShardThread>,
     tasks: JoinSet<()>,
@@ -126,17 +162,20 @@ impl Server {
     /// See [`StartError`]; nothing is left behind.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         let settings = settings::settings(config)?;
-        let open = settings.keys.is_open();
+        let open = settings.policy.keys.is_open();
         let http_error = |error| StartError::Http { address: config.http.listen, error };
         let listener = TcpListener::bind(config.http.listen).await.map_err(http_error)?;
         let address = listener.local_addr().map_err(http_error)?;
+        let metrics_listener = bind_metrics(config).await?;
         let clock = Clock::start();
         let sockets = shards::bind(config)?;
         let ipv6 = sockets.iter().all(ShardSockets::has_ipv6);
         let storage = open_storage(&config.store).await?;
+        let announce = settings::announce(config, ipv6).await?;
+        let advertised = announce.addresses.clone();
+        let tls = Tls::open(&config.http, &advertised)?;
         let ends = shards::start(config, clock, sockets)?;
 
-        let announce = settings::announce(config, ipv6);
         let handles = ends.shards.iter().map(|shard| {
             let handle = ShardHandle::new(shard.commands(), shard.wake(), shard.port());
             if config.media.tcp { handle } else { handle.without_tcp() }
@@ -144,17 +183,37 @@ impl Server {
         let pressure = Arc::new(AtomicBool::new(false));
         let settings = Settings { memory_pressure: Some(Arc::clone(&pressure)), ..settings };
         let signaling = Signaling::new(settings, announce, storage, handles.collect());
-        let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect());
-        let app = routes::app(&signaling, metrics, clock);
+        let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect()).with_tls(tls.clone());
+        let requests = metrics.requests().clone();
+        let metrics = routes::metrics(&signaling, metrics);
+        let health = Health::new(clock, ends.shards.iter().map(ShardThread::heartbeat).collect());
+        let mut app = routes::app(&signaling, health);
         let mut tasks = start_tasks(&signaling, ends.events, ends.lost);
+        match metrics_listener {
+            // Until the very end: how a stop goes is of interest, too.
+            Some(listener) => {
+                let (web, limits) = (
+                    Web { app: metrics, tls: None },
+                    LimitsConfig { max_connections: METRICS_CONNECTIONS, ..config.limits.clone() },
+                );
+                tasks.spawn(http::serve(listener, web, watch::Sender::new(limits).subscribe(), pending()));
+            }
+            None => app = app.merge(metrics),
+        }
+        let app = traced(routes::counted(app, requests), config);
         signaling.load().await?;
         start_upkeep(&signaling, &mut tasks);
-        tasks.spawn(memory::watch(config.limits.max_memory_mib, pressure));
-        if open {
-            tracing::warn!("rooms are open: whoever knows a room's id can join it; set auth.keys to require tokens");
+        let limits = watch::Sender::new(config.limits.clone());
+        tasks.spawn(memory::watch(limits.subscribe(), pressure));
+        if let Some(tls) = tls.clone() {
+            tasks.spawn(tls.watch());
         }
-        let max_connections = config.limits.max_connections as usize;
-        Ok(Self { listener, address, app, max_connections, signaling, shards: ends.shards, tasks })
+        if open {
+            warn_of_open_rooms();
+        }
+        let drain_bound = Duration::from_secs(config.shutdown.drain_seconds.into());
+        let (config, web, shards) = (config.clone(), Web { app, tls }, ends.shards);
+        Ok(Self { listener, address, config, advertised, web, limits, drain_bound, signaling, shards, tasks })
     }
 
     /// Where it listens.
@@ -167,26 +226,59 @@ impl Server {
     #[must_use]
     pub fn url(&self) -> String {
         let ip = self.address.ip();
-        if ip.is_unspecified() || ip.is_loopback() {
-            return format!("http://localhost:{}", self.address.port());
-        }
-        format!("http://{}", self.address)
+        let local = ip.is_unspecified() || ip.is_loopback();
+        url(self.web.tls.is_some(), if local { None } else { Some(ip) }, self.address.port())
     }
 
-    /// Serves until `stop` is done. Then clients are told, requests may end, and the shards are stopped: all of that takes
-    /// a few seconds at most.
+    /// What is printed once it is ready; with a QR code for a terminal.
+    #[must_use]
+    pub fn greeting(&self, is_terminal: bool) -> String {
+        let mut greeting = Greeting::new(self.url());
+        if let Some(tls) = self.web.tls.as_ref().filter(|_| self.config.http.tls == TlsMode::SelfSigned) {
+            let everywhere = self.address.ip().is_unspecified();
+            let elsewhere =
+                self.advertised.iter().filter(|_| everywhere).map(|ip| url(true, Some(*ip), self.address.port()));
+            greeting = greeting.self_signed(elsewhere.collect(), tls.certificate().fingerprint());
+        }
+        greeting.text(is_terminal)
+    }
+
+    /// What gives new configurations to this server while it runs, and the level to the lines of its log.
+    #[must_use]
+    pub fn reloader(&self, level: Level) -> Reloader {
+        Reloader {
+            running: self.config.clone(),
+            signaling: self.signaling.clone(),
+            limits: self.limits.clone(),
+            tls: self.web.tls.clone(),
+            level,
+        }
+    }
+
+    /// Lets SIGUSR2 make a shard panic; see [`crate::faults`].
+    ///
+    /// # Errors
+    /// When that is no shard's index.
+    #[cfg(unix)]
+    pub fn arm_fault(&mut self, shard: &str) -> anyhow::Result<()> {
+        self.tasks.spawn(crate::faults::arm(&self.shards, shard)?);
+        Ok(())
+    }
+
+    /// Serves until it is asked to end, and calls had their time. Then clients are told, requests may end, and the shards are
+    /// stopped: all of that takes a few seconds at most.
     ///
     /// # Errors
     /// When the web server ends by itself.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) -> io::Result<()> {
+    pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) -> io::Result<Ending> {
         let (close, closed) = oneshot::channel::<()>();
-        let serve = http::serve(self.listener, self.app, self.max_connections, async { drop(closed.await) });
+        let serve = http::serve(self.listener, self.web, self.limits.subscribe(), async { drop(closed.await) });
         let mut serving = tokio::spawn(serve);
-        tokio::select! {
-            () = stop => {}
-            ended = &mut serving => return ended.map_err(io::Error::other),
-        }
-        tracing::info!("stopping");
+        let ending = tokio::select! {
+            ending = ending::until_end(&self.signaling, self.drain_bound, &mut requests) => ending,
+            ended = &mut serving => return Err(ended.err().map_or_else(|| io::Error::other("it ended"), io::Error::other)),
+        };
+        tracing::info!(rooms = ending.cut.rooms, participants = ending.cut.participants, "{ending}");
         if timeout(SHUTDOWN_PATIENCE, self.signaling.shutdown()).await.is_err() {
             tracing::warn!("the signalling did not stop in time");
         }
@@ -197,8 +289,21 @@ impl Server {
         self.tasks.shutdown().await;
         // Joins threads, which end within a tick.
         drop(self.shards);
-        Ok(())
+        Ok(ending)
     }
+}
+
+/// The listener that is metrics' own, if they are to have one.
+async fn bind_metrics(config: &Config) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = config.metrics.listen else { return Ok(None) };
+    let error = |error| StartError::Metrics { address, error };
+    let listener = TcpListener::bind(address).await.map_err(error)?;
+    tracing::info!(address = %listener.local_addr().map_err(error)?, "metrics have a listener of their own");
+    Ok(Some(listener))
+}
+
+fn warn_of_open_rooms() {
+    tracing::warn!("rooms are open: whoever knows a room's id can join it; set auth.keys to require tokens");
 }
 
 async fn open_storage(config: &StoreConfig) -> Result<Storage, StartError> {

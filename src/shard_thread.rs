@@ -4,20 +4,24 @@
 //! engine starts on the same sockets. Nothing else in the process notices.
 
 mod body;
+mod exit;
+mod orders;
 mod outlet;
 
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::heartbeat::Heartbeat;
 use crate::net::tcp::{TcpLimits, TcpPaths};
 use crate::net::udp::UdpEndpoint;
 use crate::readings::Board;
 use body::Body;
 use mio::Waker;
+use orders::Orders;
+use parlor_media::ShardStats;
 use parlor_media::command::{Command, Event};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -87,29 +91,32 @@ pub(crate) struct ShardThread {
     commands: mpsc::Sender<Command>,
     waker: Arc<Waker>,
     board: Board,
-    stop: Arc<AtomicBool>,
+    heartbeat: Heartbeat,
+    orders: Orders,
     thread: Option<JoinHandle<()>>,
 }
 
 impl ShardThread {
-    /// Starts the thread. `start` makes an engine, now and after each panic.
+    /// Starts the thread. `start` makes an engine, now and after each panic; it is given what
+    /// earlier ones have counted.
     ///
     /// # Errors
     /// When the system has no thread or poll to give.
     pub(crate) fn spawn<E: Engine>(
         setup: ShardSetup,
-        start: impl FnMut(Instant) -> E + Send + 'static,
+        start: impl FnMut(Instant, ShardStats) -> E + Send + 'static,
     ) -> io::Result<Self> {
         let poll = mio::Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), body::WAKER)?);
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        let (board, stop) = (Board::default(), Arc::new(AtomicBool::new(false)));
+        let (board, heartbeat, orders) = (Board::default(), Heartbeat::new(setup.clock.now()), Orders::default());
         let mut shard = Self {
             port: setup.sockets.port(),
             commands,
             waker,
             board: board.clone(),
-            stop: Arc::clone(&stop),
+            heartbeat: heartbeat.clone(),
+            orders: orders.clone(),
             thread: None,
         };
         let mut sockets = setup.sockets;
@@ -119,7 +126,7 @@ impl ShardThread {
         }
         let (index, gso, clock, events, on_lost) = (setup.index, setup.gso, setup.clock, setup.events, setup.on_lost);
         shard.thread = Some(std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
-            let body = Body::new(poll, sockets, gso, clock, receiver, events, board, stop);
+            let body = Body::new(poll, sockets, gso, clock, receiver, events, board, heartbeat, orders);
             run(index, body, &*on_lost, start);
         })?);
         Ok(shard)
@@ -142,6 +149,20 @@ impl ShardThread {
         Arc::new(move || drop(waker.wake()))
     }
 
+    /// Its signs of life.
+    pub(crate) fn heartbeat(&self) -> Heartbeat {
+        self.heartbeat.clone()
+    }
+
+    /// Makes its engine panic, as a bug would.
+    pub(crate) fn panic(&self) -> impl Fn() + Send + use<> {
+        let (orders, wake) = (self.orders.clone(), self.wake());
+        move || {
+            orders.panic();
+            wake();
+        }
+    }
+
     /// Where its readings hang.
     pub(crate) fn board(&self) -> Board {
         self.board.clone()
@@ -151,7 +172,7 @@ impl ShardThread {
 impl Drop for ShardThread {
     /// Ends the thread after its current tick, and waits for that.
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
+        self.orders.stop();
         drop(self.waker.wake());
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -162,11 +183,11 @@ impl Drop for ShardThread {
 }
 
 /// The thread's whole life.
-fn run<E: Engine>(index: u16, mut body: Body, on_lost: &dyn Fn(), mut start: impl FnMut(Instant) -> E) {
+fn run<E: Engine>(index: u16, mut body: Body, on_lost: &dyn Fn(), mut start: impl FnMut(Instant, ShardStats) -> E) {
     loop {
         // Unwind safety: the engine is dropped, and `Body::recover` puts all else into its first state.
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let mut engine = start(body.now());
+            let mut engine = start(body.now(), body.past());
             body.run(&mut engine)
         }));
         match result {

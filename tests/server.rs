@@ -44,12 +44,7 @@ impl Running {
 
     /// Status line, headers and body of a GET.
     fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-        let mut response = String::new();
-        stream.read_to_string(&mut response).unwrap();
-        response
+        get(&self.address, path)
     }
 
     /// Asks it to end, as a terminal or a container does.
@@ -61,6 +56,15 @@ impl Running {
     fn wait(mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }
 
 impl Drop for Running {
@@ -83,9 +87,33 @@ fn it_serves_the_page_health_and_metrics() {
     assert_eq!((body["status"].as_str(), body["version"].as_str()), (Some("ok"), Some(env!("CARGO_PKG_VERSION"))));
     let metrics = server.get("/metrics");
     assert!(metrics.contains("content-type: text/plain; version=0.0.4"), "{metrics}");
-    for line in ["parlor_rooms 0", "parlor_shards 2", "parlor_build_info{version="] {
+    for line in [
+        "parlor_rooms 0",
+        "parlor_shards 2",
+        "parlor_build_info{version=",
+        "parlor_http_requests_total{method=\"GET\",route=\"pages\",status=\"200\"} 1",
+        "parlor_http_requests_total{method=\"GET\",route=\"unmatched\",status=\"404\"} 1",
+        "parlor_http_requests_total{method=\"GET\",route=\"/api/rooms/{room_id}\",status=\"404\"} 1",
+        "parlor_http_requests_total{method=\"GET\",route=\"/healthz\",status=\"200\"} 1",
+        "parlor_http_requests_in_flight 1",
+        "process_resident_memory_bytes ",
+    ] {
         assert!(metrics.contains(&format!("\n{line}")), "{line} is not in {metrics}");
     }
+}
+
+#[test]
+fn metrics_may_have_a_listener_of_their_own() {
+    // Free for the moment: nobody else binds ports of this address.
+    let address = TcpListener::bind("127.0.0.117:0").unwrap().local_addr().unwrap().to_string();
+    let server = Running::start(&["--metrics-listen", &address]);
+    let metrics = get(&address, "/metrics");
+    assert!(metrics.starts_with("HTTP/1.1 200 OK\r\n") && metrics.contains("\nparlor_shards 2"), "{metrics}");
+    for (place, path) in [(&address, "/"), (&address, "/healthz"), (&server.address, "/metrics")] {
+        let answer = get(place, path);
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{path} of {place}: {answer}");
+    }
+    assert!(server.get("/healthz").starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
 #[tokio::test]
@@ -143,6 +171,12 @@ fn a_port_in_use_is_named() {
     let address = http.local_addr().unwrap();
     let (code, line) = failure(parlor(&["--http-listen", &address.to_string(), "--media-udp-port", "0"]));
     let expected = format!("parlor: cannot listen on {address} (http.listen): Address already in use (os error 98)\n");
+    assert_eq!((code, line), (Some(1), expected));
+
+    let arguments = ["--http-listen", "127.0.0.1:0", "--metrics-listen", &address.to_string()];
+    let (code, line) = failure(parlor(&arguments));
+    let expected =
+        format!("parlor: cannot listen on {address} (metrics.listen): Address already in use (os error 98)\n");
     assert_eq!((code, line), (Some(1), expected));
 
     let udp = UdpSocket::bind("0.0.0.0:0").unwrap();

@@ -7,6 +7,9 @@ pub(crate) const MIN_SECRET_BYTES: usize = 32;
 /// The most keys: a few, while one replaces another.
 pub(crate) const MAX_KEYS: usize = 16;
 
+/// A secret where it would be shown.
+pub(crate) const HIDDEN: &str = "…";
+
 /// A text that must not reach a log: it is shown as `…`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -25,13 +28,13 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
+        f.write_str(HIDDEN)
     }
 }
 
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
+        f.write_str(HIDDEN)
     }
 }
 

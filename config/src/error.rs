@@ -62,6 +62,14 @@ pub enum ConfigError {
         /// What is.
         because: &'static str,
     },
+    /// A key that another one makes useless.
+    #[error("{key} must not be set, since {because}")]
+    Useless {
+        /// What is set.
+        key: &'static str,
+        /// What is not.
+        because: &'static str,
+    },
     /// A `PARLOR_…` variable that no knob has.
     #[error("unknown environment variable {name}{}", did_you_mean(nearest))]
     UnknownVariable {

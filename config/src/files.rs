@@ -1,6 +1,6 @@
 //! The keys of `[files]` and `[webhooks]` that are more than numbers.
 
-use crate::auth::{MIN_SECRET_BYTES, Secret};
+use crate::auth::{HIDDEN, MIN_SECRET_BYTES, Secret};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -63,6 +63,19 @@ impl FilesUrl {
     }
 }
 
+impl fmt::Display for FilesUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Memory => f.write_str("memory:"),
+            Self::Directory(path) => write!(f, "file:{}", path.display()),
+            Self::S3(bucket) => write!(f, "s3://{bucket}"),
+            Self::Gcs(bucket) => write!(f, "gs://{bucket}"),
+            Self::Azure(bucket) => write!(f, "az://{bucket}"),
+        }
+    }
+}
+
 impl Default for FilesUrl {
     fn default() -> Self {
         Self::Directory(PathBuf::from("parlor-data/files"))
@@ -83,7 +96,14 @@ impl Bucket {
     }
 }
 
-/// A URL that may hold a secret: of it only the host is shown.
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if self.prefix.is_empty() { Ok(()) } else { write!(f, "/{}", self.prefix) }
+    }
+}
+
+/// A URL that may hold a secret: of it only scheme and host are shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookUrl(String);
 
@@ -100,11 +120,24 @@ impl WebhookUrl {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Scheme and host: credentials, path and query may be secrets.
+    pub(crate) fn shown(&self) -> String {
+        shown_url(&self.0)
+    }
+}
+
+/// Of a URL that may hold a credential anywhere its scheme and host alone.
+pub(crate) fn shown_url(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}/{HIDDEN}")
 }
 
 impl fmt::Debug for WebhookUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
+        f.write_str(HIDDEN)
     }
 }
 
@@ -142,7 +175,9 @@ mod tests {
             ("gs://app.appspot.com/calls/live/", FilesUrl::Gcs(bucket("app.appspot.com", "calls/live"))),
             ("az://container/a", FilesUrl::Azure(bucket("container", "a"))),
         ] {
-            assert_eq!(FilesUrl::parse(text), Some(expected), "{text}");
+            let place = FilesUrl::parse(text);
+            assert_eq!(place, Some(expected), "{text}");
+            assert_eq!(FilesUrl::parse(&place.as_ref().unwrap().to_string()), place, "{text}");
         }
         for wrong in [
             "",
@@ -170,6 +205,13 @@ mod tests {
             assert_eq!(WebhookUrl::parse(wrong), None, "{wrong}");
         }
         assert!(!format!("{:?}", WebhookUrl::parse("https://app.example/token-1")).contains("token-1"));
+        for (url, shown) in [
+            ("https://app.example/token-1?t=2", "https://app.example/…"),
+            ("http://ada:geheim@127.0.0.1:9?x", "http://127.0.0.1:9/…"),
+            ("https://app.example#x", "https://app.example/…"),
+        ] {
+            assert_eq!(WebhookUrl::parse(url).unwrap().shown(), shown);
+        }
         assert_eq!(content_type("Image/*").as_deref(), Some("image/*"));
         assert_eq!(content_type("application/pdf").as_deref(), Some("application/pdf"));
         for wrong in ["", "image", "*/*", "/png", "image/", "image/png; x"] {

@@ -8,6 +8,7 @@
 //! What always holds: a key that is not in the table, or a value out of its bounds, is an error of one line that names
 //! the key, the value, what is allowed and where it came from.
 
+mod announce;
 mod auth;
 mod error;
 mod field;
@@ -15,15 +16,23 @@ mod files;
 mod knobs;
 mod load;
 mod nearest;
+mod print;
+#[cfg(test)]
+mod reference;
+mod reload;
+mod traces;
 
+pub use announce::{Announced, StunServer};
 pub use auth::{AuthKey, Secret};
 pub use error::{ConfigError, Source};
 pub use files::{Bucket, FilesUrl, WebhookUrl};
 pub use knobs::{KNOBS, Knob, unknown_flag};
-pub use load::{ConfigFile, Sources, load};
+pub use load::{ConfigFile, Loaded, Sources, load, read};
+pub use print::print;
+pub use traces::{Ratio, TraceHeader};
 
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// The whole configuration.
@@ -41,14 +50,20 @@ pub struct Config {
     pub room: RoomConfig,
     /// The life of signalling sessions.
     pub session: SessionConfig,
+    /// The end of the server.
+    pub shutdown: ShutdownConfig,
     /// The database.
     pub store: StoreConfig,
     /// Shared files.
     pub files: FilesConfig,
     /// What applications are told.
     pub webhooks: WebhooksConfig,
+    /// What operators measure.
+    pub metrics: MetricsConfig,
     /// Logging.
     pub log: LogConfig,
+    /// Traces.
+    pub traces: TracesConfig,
 }
 
 /// `[files]`
@@ -82,7 +97,13 @@ pub struct WebhooksConfig {
 pub struct HttpConfig {
     /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// Reverse proxies whose `X-Forwarded-For` is believed.
+    /// Whether it is served by HTTPS, and with what.
+    pub tls: TlsMode,
+    /// The certificate and those that vouch for it, in PEM; there for [`TlsMode::Files`] and no other.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key, in PEM; there when the certificate is.
+    pub tls_key: Option<PathBuf>,
+    /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Origins of pages, besides the server's own, that may use it.
     pub allowed_origins: Vec<String>,
@@ -108,8 +129,8 @@ pub struct MediaConfig {
     pub udp_port: u16,
     /// Media threads; 0: one for each core.
     pub shards: u16,
-    /// Addresses to advertise to clients; empty: discovered from the interfaces.
-    pub announce: Vec<IpAddr>,
+    /// Where the addresses that clients are told come from, in order of preference; never empty.
+    pub announce: Vec<Announced>,
     /// UDP generic segmentation offload for sending.
     pub gso: GsoMode,
     /// Whether ICE-TCP is offered to networks without UDP.
@@ -154,6 +175,13 @@ pub struct RoomConfig {
     pub empty_timeout_seconds: u32,
 }
 
+/// `[shutdown]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShutdownConfig {
+    /// Seconds for which calls may go on after SIGTERM; 0: they are cut at once.
+    pub drain_seconds: u32,
+}
+
 /// `[session]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionConfig {
@@ -170,6 +198,13 @@ pub struct StoreConfig {
     pub wait: bool,
 }
 
+/// `[metrics]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// Address and port that serves `/metrics` and nothing else; `None`: the web server serves it.
+    pub listen: Option<SocketAddr>,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
@@ -177,6 +212,32 @@ pub struct LogConfig {
     pub level: LogLevel,
     /// How a line looks.
     pub format: LogFormat,
+}
+
+/// `[traces]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TracesConfig {
+    /// Where a collector takes OTLP over HTTP, without `/v1/traces`; `None`: nowhere. It may hold a password.
+    pub endpoint: Option<Secret>,
+    /// Headers of requests to it.
+    pub headers: Vec<TraceHeader>,
+    /// The share of traces that are told.
+    pub sample_ratio: Ratio,
+    /// What they call this server.
+    pub service_name: String,
+    /// Whether a trusted proxy's `traceparent` is continued.
+    pub accept_traceparent: bool,
+}
+
+/// How the web server is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// By plain HTTP.
+    Off,
+    /// By HTTPS with the certificate of files.
+    Files,
+    /// By HTTPS with a certificate that the server makes itself, to try phones with.
+    SelfSigned,
 }
 
 /// Whether UDP GSO is used.
@@ -214,10 +275,25 @@ pub enum LogFormat {
     Json,
 }
 
+impl Default for TracesConfig {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            headers: Vec::new(),
+            sample_ratio: Ratio::ONE,
+            service_name: "parlor".to_owned(),
+            accept_traceparent: false,
+        }
+    }
+}
+
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            tls: TlsMode::Off,
+            tls_certificate: None,
+            tls_key: None,
             trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
         }
@@ -235,7 +311,7 @@ impl Default for MediaConfig {
         Self {
             udp_port: 7900,
             shards: 0,
-            announce: Vec::new(),
+            announce: vec![Announced::Auto],
             gso: GsoMode::Auto,
             tcp: true,
             max_tcp_connections: 2048,
@@ -265,6 +341,12 @@ impl Default for LimitsConfig {
 impl Default for RoomConfig {
     fn default() -> Self {
         Self { empty_timeout_seconds: 300 }
+    }
+}
+
+impl Default for ShutdownConfig {
+    fn default() -> Self {
+        Self { drain_seconds: 25 }
     }
 }
 

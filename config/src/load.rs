@@ -1,11 +1,12 @@
 //! Folding the sources into one [`Config`].
 
+use crate::auth::HIDDEN;
 use crate::error::{ConfigError, Source};
-use crate::field::is_mongodb;
+use crate::field::{Field, is_mongodb};
 use crate::knobs::{KNOBS, Knob, PREFIX};
 use crate::nearest::nearest;
-use crate::{Config, HttpConfig, Secret, StoreConfig};
-use std::collections::HashSet;
+use crate::{Config, HttpConfig, Secret, StoreConfig, TlsMode};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use toml::{Table, Value};
@@ -55,6 +56,17 @@ pub struct Sources {
     pub flags: Vec<(&'static Knob, String)>,
 }
 
+/// What the sources come to.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Complete, also beside problems: what is wrong has changed nothing.
+    pub config: Config,
+    /// Where the keys that something has set come from, by key.
+    pub origins: BTreeMap<&'static str, Source>,
+    /// Everything that is wrong, in the order of the sources, and in the file by key.
+    pub problems: Vec<ConfigError>,
+}
+
 /// The configuration that `sources` describe: defaults, then file, then environment, then flags.
 ///
 /// `PORT`, which many hosters set, is honoured when nothing else sets `http.listen`, and `MONGODB_URI` when nothing else sets
@@ -63,60 +75,133 @@ pub struct Sources {
 /// # Errors
 /// The first thing wrong, in one line.
 pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
-    let mut config = Config::default();
-    // The keys that something has set.
-    let mut set = HashSet::new();
+    let loaded = read(sources);
+    loaded.problems.into_iter().next().map_or(Ok(loaded.config), Err)
+}
+
+/// The same with the origin of each key, and with everything that is wrong.
+#[must_use]
+pub fn read(sources: &Sources) -> Loaded {
+    let mut loaded = Loaded { config: Config::default(), origins: BTreeMap::new(), problems: Vec::new() };
     if let Some(file) = &sources.file {
-        apply_file(&mut config, file, &mut set)?;
+        loaded.apply_file(file);
     }
     for (name, text) in sources.environment.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
-        let Some(knob) = KNOBS.iter().find(|knob| knob.variable() == *name) else {
-            let nearest = nearest(name, KNOBS.iter().map(Knob::variable));
-            return Err(ConfigError::UnknownVariable { name: name.clone(), nearest });
-        };
-        apply_text(&mut config, knob, text, || Source::Environment(name.clone()))?;
-        set.insert(knob.key);
+        match KNOBS.iter().find(|knob| knob.variable() == *name) {
+            Some(knob) => loaded.apply_text(knob, text, Source::Environment(name.clone())),
+            None => {
+                let nearest = nearest(name, KNOBS.iter().map(Knob::variable));
+                loaded.problems.push(ConfigError::UnknownVariable { name: name.clone(), nearest });
+            }
+        }
     }
     for (knob, text) in &sources.flags {
-        apply_text(&mut config, knob, text, || Source::Flag(knob.flag()))?;
-        set.insert(knob.key);
+        loaded.apply_text(knob, text, Source::Flag(knob.flag()));
     }
     let variable = |wanted: &str| sources.environment.iter().find(|(name, _)| name == wanted).map(|(_, text)| text);
-    if !set.contains("http.listen")
-        && let Some(port) = variable("PORT")
-    {
-        apply_port(&mut config.http, port)?;
+    if let Some(port) = variable("PORT") {
+        loaded.apply_foreign("http.listen", "PORT", |config| apply_port(&mut config.http, port));
     }
-    if !set.contains("store.url")
-        && let Some(url) = variable("MONGODB_URI")
-    {
-        apply_mongodb(&mut config.store, url)?;
+    if let Some(url) = variable("MONGODB_URI") {
+        loaded.apply_foreign("store.url", "MONGODB_URI", |config| apply_mongodb(&mut config.store, url));
     }
+    // What was refused is not missing.
+    if loaded.problems.is_empty() {
+        loaded.problems.extend(check_together(&loaded.config).err());
+    }
+    loaded
+}
+
+/// What no key can say of itself.
+fn check_together(config: &Config) -> Result<(), ConfigError> {
     if !config.webhooks.urls.is_empty() && config.webhooks.secret.is_none() {
         return Err(ConfigError::Missing { key: "webhooks.secret", because: "webhooks.urls is set" });
     }
-    Ok(config)
-}
-
-fn apply_file(config: &mut Config, file: &ConfigFile, set: &mut HashSet<&'static str>) -> Result<(), ConfigError> {
-    let table: Table = file.text.parse().map_err(|error: toml::de::Error| {
-        let before = error.span().and_then(|span| file.text.get(..span.start)).unwrap_or_default();
-        let message = error.message().lines().collect::<Vec<_>>().join(", ");
-        ConfigError::Syntax { path: file.path.clone(), line: before.matches('\n').count() + 1, message }
-    })?;
-    for (section, value) in &table {
-        let known_section = KNOBS.iter().any(|knob| knob.key.split('.').next() == Some(section));
-        let Some(entries) = value.as_table().filter(|_| known_section) else {
-            return Err(unknown_key(section, file));
-        };
-        for (name, value) in entries {
-            let key = format!("{section}.{name}");
-            let knob = KNOBS.iter().find(|knob| knob.key == key).ok_or_else(|| unknown_key(&key, file))?;
-            apply_value(config, knob, value, file)?;
-            set.insert(knob.key);
+    let files = [("http.tls_certificate", &config.http.tls_certificate), ("http.tls_key", &config.http.tls_key)];
+    for (key, file) in files {
+        match (config.http.tls, file) {
+            (TlsMode::Files, None) => return Err(ConfigError::Missing { key, because: "http.tls is \"files\"" }),
+            (TlsMode::Off | TlsMode::SelfSigned, Some(_)) => {
+                return Err(ConfigError::Useless { key, because: "http.tls is not \"files\"" });
+            }
+            _ => {}
         }
     }
     Ok(())
+}
+
+impl Loaded {
+    fn apply_file(&mut self, file: &ConfigFile) {
+        let table: Table = match file.text.parse() {
+            Ok(table) => table,
+            Err(error) => return self.problems.push(syntax_error(file, &error)),
+        };
+        for (section, value) in &table {
+            let known_section = KNOBS.iter().any(|knob| knob.key.split('.').next() == Some(section));
+            let Some(entries) = value.as_table().filter(|_| known_section) else {
+                self.problems.push(unknown_key(section, file));
+                continue;
+            };
+            for (name, value) in entries {
+                let key = format!("{section}.{name}");
+                match KNOBS.iter().find(|knob| knob.key == key) {
+                    Some(knob) => self.apply_value(knob, value, file),
+                    None => self.problems.push(unknown_key(&key, file)),
+                }
+            }
+        }
+    }
+
+    fn apply_value(&mut self, knob: &'static Knob, value: &Value, file: &ConfigFile) {
+        let source = Source::File(file.path.clone());
+        let set = |field: &mut Field<'_>| field.set(value);
+        self.apply(knob, source, set, || value.to_string());
+    }
+
+    fn apply_text(&mut self, knob: &'static Knob, text: &str, source: Source) {
+        let set = |field: &mut Field<'_>| field.set_text(text);
+        self.apply(knob, source, set, || format!("{text:?}"));
+    }
+
+    fn apply(
+        &mut self,
+        knob: &'static Knob,
+        source: Source,
+        set: impl FnOnce(&mut Field<'_>) -> Option<()>,
+        written: impl FnOnce() -> String,
+    ) {
+        let mut field = (knob.field)(&mut self.config);
+        if set(&mut field).is_some() {
+            self.origins.insert(knob.key, source);
+        } else {
+            let value = if field.is_secret() { HIDDEN.to_owned() } else { shown(&written()) };
+            let (key, allowed) = (knob.key.to_owned(), field.allowed());
+            self.problems.push(ConfigError::BadValue { key, value, allowed, source_of_value: source });
+        }
+    }
+
+    /// A variable that is not Parlor's own counts unless something else sets the key, well or badly.
+    fn apply_foreign(
+        &mut self,
+        key: &'static str,
+        variable: &str,
+        apply: impl FnOnce(&mut Config) -> Result<(), ConfigError>,
+    ) {
+        let is_of_key = |problem: &ConfigError| matches!(problem, ConfigError::BadValue { key: bad, .. } if bad == key);
+        if self.origins.contains_key(key) || self.problems.iter().any(is_of_key) {
+            return;
+        }
+        match apply(&mut self.config) {
+            Ok(()) => drop(self.origins.insert(key, Source::Environment(variable.to_owned()))),
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+}
+
+fn syntax_error(file: &ConfigFile, error: &toml::de::Error) -> ConfigError {
+    let before = error.span().and_then(|span| file.text.get(..span.start)).unwrap_or_default();
+    let message = error.message().lines().collect::<Vec<_>>().join(", ");
+    ConfigError::Syntax { path: file.path.clone(), line: before.matches('\n').count() + 1, message }
 }
 
 /// A section is compared with sections too, and a bare name with the names in all sections.
@@ -132,31 +217,6 @@ fn unknown_key(key: &str, file: &ConfigFile) -> ConfigError {
         })
     };
     ConfigError::UnknownKey { key: key.to_owned(), path: file.path.clone(), nearest: found }
-}
-
-fn apply_value(config: &mut Config, knob: &Knob, value: &Value, file: &ConfigFile) -> Result<(), ConfigError> {
-    let mut field = (knob.field)(config);
-    field.set(value).ok_or_else(|| ConfigError::BadValue {
-        key: knob.key.to_owned(),
-        value: if field.is_secret() { HIDDEN.to_owned() } else { shown(&value.to_string()) },
-        allowed: field.allowed(),
-        source_of_value: Source::File(file.path.clone()),
-    })
-}
-
-fn apply_text(
-    config: &mut Config,
-    knob: &Knob,
-    text: &str,
-    source: impl FnOnce() -> Source,
-) -> Result<(), ConfigError> {
-    let mut field = (knob.field)(config);
-    field.set_text(text).ok_or_else(|| ConfigError::BadValue {
-        key: knob.key.to_owned(),
-        value: if field.is_secret() { HIDDEN.to_owned() } else { shown(&format!("{text:?}")) },
-        allowed: field.allowed(),
-        source_of_value: source(),
-    })
 }
 
 fn apply_port(http: &mut HttpConfig, text: &str) -> Result<(), ConfigError> {
@@ -180,9 +240,6 @@ fn apply_mongodb(store: &mut StoreConfig, text: &str) -> Result<(), ConfigError>
     store.url = Secret::new(url);
     Ok(())
 }
-
-/// A secret as an error shows it.
-const HIDDEN: &str = "…";
 
 /// A value as an error shows it: one line of bearable length.
 fn shown(value: &str) -> String {

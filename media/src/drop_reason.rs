@@ -2,105 +2,70 @@
 //!
 //! One closed list for the whole engine, small enough to index an array of counters. Drops are counted, never logged.
 
-macro_rules! drop_reasons {
-    ($($(#[$doc:meta])* $variant:ident => $name:literal,)+) => {
-        /// Why a packet was dropped. Its discriminant indexes [`DropReason::ALL`].
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[repr(u8)]
-        pub enum DropReason {
-            $($(#[$doc])* $variant,)+
-        }
+use crate::vocabulary::vocabulary;
 
-        impl DropReason {
-            /// Every reason, in the order of their discriminants.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The reason's name in metrics: snake case, stable.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)+
-                }
-            }
-        }
-    };
-}
-
-drop_reasons! {
-    /// The first bytes are none of STUN, DTLS, RTP or RTCP (RFC 7983).
-    UnknownProtocol => "unknown_protocol",
-    /// From a 4-tuple that no participant has validated.
-    UnknownPath => "unknown_path",
-    /// A STUN request whose USERNAME names no participant of this shard.
-    UnknownUsername => "unknown_username",
-    /// Not a STUN binding request, or a broken one.
-    MalformedStun => "malformed_stun",
-    /// A STUN request whose USERNAME is not this session's pair of fragments.
-    WrongUsername => "wrong_username",
-    /// A STUN request without MESSAGE-INTEGRITY.
-    MissingIntegrity => "missing_integrity",
-    /// A STUN request whose MESSAGE-INTEGRITY does not verify.
-    BadIntegrity => "bad_integrity",
-    /// From an address that ICE has not validated for this participant.
-    UnvalidatedPath => "unvalidated_path",
-    /// DTLS that cannot be used now: before the remote description, beyond a bound, or a plaintext alert.
-    UnexpectedDtls => "unexpected_dtls",
-    /// Media before DTLS is up, or after the transport has closed.
-    NotConnected => "not_connected",
-    /// Not an RTP packet: too short, a wrong version, or a header that exceeds the packet.
-    MalformedRtp => "malformed_rtp",
-    /// SRTP whose authentication tag does not verify.
-    ForgedRtp => "forged_rtp",
-    /// SRTP that was received before, or is too old to tell.
-    ReplayedRtp => "replayed_rtp",
-    /// More SSRCs than one participant may send.
-    TooManySsrcs => "too_many_ssrcs",
-    /// Not an RTCP packet, or one that does not parse once decrypted.
-    MalformedRtcp => "malformed_rtcp",
-    /// SRTCP that does not verify, or was received before.
-    ForgedRtcp => "forged_rtcp",
-    /// An SSRC that no publication of the sender's claims, and no rid or mid that tells whose it is.
-    UnknownSsrc => "unknown_ssrc",
-    /// A payload type that was not negotiated.
-    UnknownPayloadType => "unknown_payload_type",
-    /// A codec that this subscriber cannot decode.
-    UnsupportedCodec => "unsupported_codec",
-    /// The m-line is not published: the negotiated direction does not send.
-    NotPublished => "not_published",
-    /// A host has silenced its publisher.
-    Silenced => "silenced",
-    /// Media that was received before, by another packet or by a retransmission.
-    DuplicateRtp => "duplicate_rtp",
-    /// Older than anything the rings still hold.
-    TooOld => "too_old",
-    /// Padding only: consumed, nothing to forward.
-    PaddingOnly => "padding_only",
-    /// Nobody receives this encoding.
-    NoSubscriber => "no_subscriber",
-    /// The subscriber has chosen another layer, or none.
-    NoSubscriberLayer => "no_subscriber_layer",
-    /// The subscriber's picture cannot start here: it waits for a keyframe.
-    AwaitingKeyframe => "awaiting_keyframe",
-    /// A retransmission was asked for that is not in the ring any more.
-    NotInRing => "not_in_ring",
-    /// Longer than a datagram may be once rewritten.
-    TooLarge => "too_large",
-    /// The send buffer is full.
-    OutboxFull => "outbox_full",
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn reasons_index_their_list_and_have_distinct_names() {
-        for (index, reason) in DropReason::ALL.iter().enumerate() {
-            assert_eq!(*reason as usize, index);
-        }
-        let names: HashSet<_> = DropReason::ALL.iter().map(|reason| reason.name()).collect();
-        assert_eq!(names.len(), DropReason::ALL.len());
-        assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
+vocabulary! {
+    /// Why a packet was dropped. Its discriminant indexes [`DropReason::ALL`].
+    DropReason {
+        /// The first bytes are none of STUN, DTLS, RTP or RTCP (RFC 7983).
+        UnknownProtocol => "unknown_protocol",
+        /// From a 4-tuple that no participant has validated.
+        UnknownPath => "unknown_path",
+        /// A STUN request whose USERNAME names no participant of this shard.
+        UnknownUsername => "unknown_username",
+        /// Not a STUN binding request, or a broken one.
+        MalformedStun => "malformed_stun",
+        /// A STUN request whose USERNAME is not this session's pair of fragments.
+        WrongUsername => "wrong_username",
+        /// A STUN request without MESSAGE-INTEGRITY.
+        MissingIntegrity => "missing_integrity",
+        /// A STUN request whose MESSAGE-INTEGRITY does not verify.
+        BadIntegrity => "bad_integrity",
+        /// From an address that ICE has not validated for this participant.
+        UnvalidatedPath => "unvalidated_path",
+        /// DTLS that cannot be used now: before the remote description, beyond a bound, or a plaintext alert.
+        UnexpectedDtls => "unexpected_dtls",
+        /// Media before DTLS is up, or after the transport has closed.
+        NotConnected => "not_connected",
+        /// Not an RTP packet: too short, a wrong version, or a header that exceeds the packet.
+        MalformedRtp => "malformed_rtp",
+        /// SRTP whose authentication tag does not verify.
+        ForgedRtp => "forged_rtp",
+        /// SRTP that was received before, or is too old to tell.
+        ReplayedRtp => "replayed_rtp",
+        /// More SSRCs than one participant may send.
+        TooManySsrcs => "too_many_ssrcs",
+        /// Not an RTCP packet, or one that does not parse once decrypted.
+        MalformedRtcp => "malformed_rtcp",
+        /// SRTCP that does not verify, or was received before.
+        ForgedRtcp => "forged_rtcp",
+        /// An SSRC that no publication of the sender's claims, and no rid or mid that tells whose it is.
+        UnknownSsrc => "unknown_ssrc",
+        /// A payload type that was not negotiated.
+        UnknownPayloadType => "unknown_payload_type",
+        /// A codec that this subscriber cannot decode.
+        UnsupportedCodec => "unsupported_codec",
+        /// The m-line is not published: the negotiated direction does not send.
+        NotPublished => "not_published",
+        /// A host has silenced its publisher.
+        Silenced => "silenced",
+        /// Media that was received before, by another packet or by a retransmission.
+        DuplicateRtp => "duplicate_rtp",
+        /// Older than anything the rings still hold.
+        TooOld => "too_old",
+        /// Padding only: consumed, nothing to forward.
+        PaddingOnly => "padding_only",
+        /// Nobody receives this encoding.
+        NoSubscriber => "no_subscriber",
+        /// The subscriber has chosen another layer, or none.
+        NoSubscriberLayer => "no_subscriber_layer",
+        /// The subscriber's picture cannot start here: it waits for a keyframe.
+        AwaitingKeyframe => "awaiting_keyframe",
+        /// A retransmission that was asked for and cannot be served: the packet is too old, or was sent again often enough.
+        NotInRing => "not_in_ring",
+        /// Longer than a datagram may be once rewritten.
+        TooLarge => "too_large",
+        /// The send buffer is full.
+        OutboxFull => "outbox_full",
     }
 }

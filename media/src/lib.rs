@@ -28,11 +28,12 @@ mod shard;
 #[cfg(test)]
 mod sim;
 pub mod speakers;
-mod stats;
+pub mod stats;
 mod subscription;
 mod timer_key;
 mod timers;
 pub mod transport;
+mod vocabulary;
 mod wire_id;
 
 pub use shard::{Shard, ShardSettings};

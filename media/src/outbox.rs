@@ -70,6 +70,12 @@ impl Outbox {
         self.segments.is_empty()
     }
 
+    /// How many datagrams wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.segments.len()
+    }
+
     /// Whether the driver should flush before handing in more work.
     #[must_use]
     pub fn needs_flush(&self) -> bool {

@@ -7,8 +7,9 @@ use crate::feedback::sending::{PublisherClock, RoundTripTime};
 use crate::feedback::twcc::TwccRecorder;
 use crate::ids::{ParticipantId, TrackId};
 use crate::negotiation::{IceLocal, LineIndex, Negotiator};
-use crate::path::Path;
+use crate::path::{Path, Protocol};
 use crate::publication::{Publication, Streams};
+use crate::stats::Milestones;
 use crate::subscription::Outgoing;
 use crate::transport::{IceCredentials, Transport};
 use bytes::Bytes;
@@ -34,7 +35,9 @@ pub(crate) struct Participant {
     pub(crate) ice: IceCredentials,
     /// Its first offer was accepted: the transport knows its counterpart, and lines can be offered.
     pub(crate) negotiated: bool,
-    pub(crate) connected: bool,
+    /// What its transport goes over, once that is up.
+    pub(crate) protocol: Option<Protocol>,
+    pub(crate) milestones: Milestones,
     /// Since when.
     pub(crate) connected_at: Option<Instant>,
     /// Its entries in the shard's register of paths.
@@ -69,6 +72,11 @@ pub(crate) struct ChatChannel {
 }
 
 impl Participant {
+    /// Whether its transport is up.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.protocol.is_some()
+    }
+
     /// The outgoing stream with that SSRC, its own or that of its retransmissions.
     pub(crate) fn line_of_ssrc(&self, ssrc: u32) -> Option<usize> {
         self.outgoing
@@ -139,7 +147,7 @@ impl Participant {
             self.transport.send_text(context.now, stream, text, &mut context.core.outbox).is_ok()
         });
         if sent {
-            context.core.stats.data_out_messages += 1;
+            context.core.stats.data_out.add(text.len());
         } else {
             self.chat.refuses = true;
             context.emit(Event::DataRefused { participant: self.id, channel, opening });
@@ -149,9 +157,10 @@ impl Participant {
     /// Seals and queues an RTCP compound packet; nothing happens before the transport is up.
     pub(crate) fn send_rtcp(&mut self, context: &mut Context<'_>, compound: &[u8]) {
         let Some(path) = self.transport.path().copied() else { return };
-        if let Some(sealed) = self.transport.protect_rtcp(compound)
-            && !context.core.outbox.push(self.slot, &path, &sealed)
-        {
+        let Some(sealed) = self.transport.protect_rtcp(compound) else { return };
+        if context.core.outbox.push(self.slot, &path, &sealed) {
+            context.core.stats.rtcp_out.add(sealed.len());
+        } else {
             context.core.stats.drop(DropReason::OutboxFull);
         }
     }

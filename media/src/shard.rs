@@ -18,7 +18,7 @@ use crate::path::Path;
 use crate::room::Room;
 use crate::room_stats::MAX_LISTED_SUBSCRIPTIONS;
 use crate::sdp::Fingerprint;
-use crate::stats::ShardStats;
+use crate::stats::{CloseCause, ShardStats};
 use crate::timer_key::{Wake, participant_key, room_key, wake};
 use crate::timers::Timers;
 use crate::transport::demux::{DatagramKind, classify};
@@ -43,6 +43,8 @@ pub struct ShardSettings {
     pub now: Instant,
     /// The same as time since the UNIX epoch, for the NTP times of reports.
     pub unix_time: Duration,
+    /// What earlier shards of this number have counted: it goes on from there.
+    pub past: ShardStats,
 }
 
 /// Where a participant lives.
@@ -74,7 +76,7 @@ impl Shard {
                 identity: settings.identity,
                 outbox: Outbox::new(),
                 events: VecDeque::new(),
-                stats: ShardStats::default(),
+                stats: settings.past.without_gauges(),
                 rng: StdRng::from_seed(settings.seed),
                 clock: NtpClock::new(settings.now, settings.unix_time),
                 timers: Timers::default(),
@@ -277,6 +279,7 @@ impl Shard {
         let Some(mut room) = self.rooms.try_remove(index) else { return };
         self.core.timers.cancel(room_key(index as u32));
         self.core.stats.rooms -= 1;
+        room.leave_census(&mut self.core.at(now));
         let members: Vec<usize> = room.participants.iter().map(|(index, _)| index).collect();
         let told = self.core.events.len();
         for index in members {
@@ -300,14 +303,16 @@ impl Shard {
         let mut context = self.core.at(now);
         if let Some(reason) = pump(&mut context, room, index) {
             if let Some(participant) = room.leave(&mut context, index) {
-                context.core.stats.closes += 1;
+                let cause = CloseCause::of(&reason, participant.milestones.has_been_reached());
+                context.core.stats.closes[cause as usize] += 1;
                 context.emit(Event::Closed { participant: participant.id, reason });
                 self.forget(&participant);
             }
-        } else if let Some(at) =
-            room.participants.get(index).and_then(|participant| participant.transport.poll_timeout())
-        {
-            self.core.timers.schedule(participant_key(slot), at);
+        } else if let Some(participant) = room.participants.get_mut(index) {
+            follow_protocol(participant, &mut context.core.stats);
+            if let Some(at) = participant.transport.poll_timeout() {
+                self.core.timers.schedule(participant_key(slot), at);
+            }
         }
     }
 
@@ -328,6 +333,15 @@ fn seat<'a>(seats: &Slab<Seat>, rooms: &'a mut Slab<Room>, slot: u32) -> Option<
     Some((rooms.get_mut(seat.room)?, seat.participant))
 }
 
+/// Counts a transport that has changed over to a path of the other protocol.
+fn follow_protocol(participant: &mut Participant, stats: &mut ShardStats) {
+    let selected = participant.transport.path().map(|path| path.protocol);
+    if participant.is_connected() && selected.is_some() && selected != participant.protocol {
+        stats.move_transport(participant.protocol, selected);
+        participant.protocol = selected;
+    }
+}
+
 /// Takes a transport's events. Returns why it closed, if it did.
 fn pump(context: &mut Context<'_>, room: &mut Room, index: usize) -> Option<CloseReason> {
     loop {
@@ -336,6 +350,7 @@ fn pump(context: &mut Context<'_>, room: &mut Room, index: usize) -> Option<Clos
         match participant.transport.poll_event()? {
             TransportEvent::PathAdded(path) => {
                 participant.paths.push(path);
+                participant.milestones.on_path(context.now, &mut context.core.stats);
                 context.core.paths.insert(path, slot);
             }
             TransportEvent::PathRemoved(path) => {
@@ -343,10 +358,11 @@ fn pump(context: &mut Context<'_>, room: &mut Room, index: usize) -> Option<Clos
                 context.core.drop_path(&path, slot);
             }
             TransportEvent::Connected { protocol } => {
-                participant.connected = true;
                 participant.connected_at = Some(context.now);
-                context.core.stats.connected += 1;
-                context.core.stats.connects += 1;
+                let stats = &mut context.core.stats;
+                stats.move_transport(participant.protocol.replace(protocol), Some(protocol));
+                stats.connects[protocol as usize] += 1;
+                participant.milestones.on_up(context.now, stats);
                 context.emit(Event::Connected { participant: id, protocol });
             }
             TransportEvent::Closed(reason) => return Some(reason),

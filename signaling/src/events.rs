@@ -31,15 +31,15 @@ impl Switchboard {
             }
             Event::AnswerRefused { participant, error } => self.with_member(participant, |member| {
                 let refusal = negotiation_refusal(&error).with_id(member.answer_id.take());
+                self.note_negotiation_failure(participant, refusal.code);
                 self.refuse(&member.session, refusal);
             }),
             Event::Connected { participant, protocol } => {
-                let protocol = Some(match protocol {
+                let protocol = match protocol {
                     Protocol::Udp => MediaProtocol::Udp,
                     Protocol::Tcp => MediaProtocol::Tcp,
-                });
-                let state = MediaState::Connected;
-                self.tell(participant, &ServerMessage::MediaState { state, protocol, reason: None, message: None });
+                };
+                self.on_connected(participant, protocol);
             }
             Event::Closed { participant, reason } => self.on_closed(participant, &reason),
             Event::Published { participant, info } => self.on_published(participant, info),
@@ -99,13 +99,36 @@ impl Switchboard {
             };
             match result {
                 Ok(sdp) => {
+                    member.trace.answer();
                     let answer = AnswerDescription { kind: AnswerType::Answer, sdp };
                     member.tell(&ServerMessage::AnswerReceived { answer, from: From::Server, id });
                     trickle(member);
                 }
-                Err(error) => self.refuse(&member.session, negotiation_refusal(&error).with_id(id)),
+                Err(error) => {
+                    let refusal = negotiation_refusal(&error).with_id(id);
+                    self.note_negotiation_failure(participant, refusal.code);
+                    self.refuse(&member.session, refusal);
+                }
             }
         });
+    }
+
+    fn on_connected(&self, participant: ParticipantId, protocol: MediaProtocol) {
+        let Some(room) = self.directory.room_of(participant) else { return };
+        let mut state = room.lock();
+        let Some(member) = state.member(participant) else { return };
+        member.trace.connect(protocol);
+        let after = self.wall_clock().since(member.joined_at);
+        self.lines.media_connected(room.key, participant, protocol, after);
+        let state = MediaState::Connected;
+        member.tell(&ServerMessage::MediaState { state, protocol: Some(protocol), reason: None, message: None });
+    }
+
+    /// An offer or answer could not be used. Glare is no failure: the client offers again.
+    fn note_negotiation_failure(&self, participant: ParticipantId, code: ErrorCode) {
+        if let Some(room) = self.directory.room_of(participant).filter(|_| code != ErrorCode::Glare) {
+            self.lines.negotiation_failed(room.key, participant, code);
+        }
     }
 
     fn on_closed(&self, participant: ParticipantId, reason: &CloseReason) {

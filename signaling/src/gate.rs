@@ -7,6 +7,7 @@ use crate::access::Identity;
 use crate::limits::{Exceeded, Kind, Rates, Scope, Table};
 use crate::protocol::error::Refusal;
 use crate::session::lock;
+use crate::settings::Policy;
 use parlor_media::ids::RoomId;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -17,9 +18,6 @@ use tokio::time::Instant;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    max_sockets: usize,
-    max_sockets_per_address: usize,
-    rates: Rates,
     sockets: watch::Sender<usize>,
     /// Of addresses that have any: as many as there are sockets at most.
     sockets_of: Mutex<HashMap<IpAddr, usize>>,
@@ -56,11 +54,8 @@ pub(crate) struct Pass {
 }
 
 impl Gate {
-    pub(crate) fn new(max_sockets: usize, max_sockets_per_address: usize, rates: Rates) -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            max_sockets,
-            max_sockets_per_address,
-            rates,
             sockets: watch::Sender::new(0),
             sockets_of: Mutex::default(),
             addresses: Mutex::new(Table::new(Scope::Address)),
@@ -69,10 +64,10 @@ impl Gate {
         })
     }
 
-    /// Lets a socket in.
-    pub(crate) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Pass, Closed> {
+    /// Lets a socket in, within what the policy allows.
+    pub(crate) fn admit(self: &Arc<Self>, address: Option<IpAddr>, policy: &Policy) -> Result<Pass, Closed> {
         let free = self.sockets.send_if_modified(|sockets| {
-            let free = *sockets < self.max_sockets;
+            let free = *sockets < policy.max_sockets;
             *sockets += usize::from(free);
             free
         });
@@ -84,7 +79,7 @@ impl Gate {
         if let Some(address) = address.and_then(limited) {
             let mut sockets_of = lock(&self.sockets_of);
             let sockets = sockets_of.entry(address).or_default();
-            if *sockets >= self.max_sockets_per_address {
+            if *sockets >= policy.max_sockets_per_address {
                 drop(sockets_of);
                 return Err(Closed::TooManyHere);
             }
@@ -98,18 +93,18 @@ impl Gate {
     ///
     /// # Errors
     /// `rate-limited`, with the limit's name and when to try again.
-    pub(crate) fn take(&self, kind: Kind, who: Who<'_>, now: Instant) -> Result<(), Refusal> {
+    pub(crate) fn take(&self, kind: Kind, who: Who<'_>, rates: &Rates, now: Instant) -> Result<(), Refusal> {
         if let Some(address) = who.address.and_then(limited) {
-            lock(&self.addresses).take(address, kind, &self.rates, now)?;
+            lock(&self.addresses).take(address, kind, rates, now)?;
         }
         let of_room = |room| {
-            lock(&self.rooms).take(room, kind, &self.rates, now).inspect_err(|_| {
+            lock(&self.rooms).take(room, kind, rates, now).inspect_err(|_| {
                 self.give_back(kind, Who { room: None, identity: None, ..who });
             })
         };
         who.room.map_or(Ok(()), of_room)?;
         let of_identity = |identity: &Identity| -> Result<(), Exceeded> {
-            lock(&self.identities).take(identity.clone(), kind, &self.rates, now).inspect_err(|_| {
+            lock(&self.identities).take(identity.clone(), kind, rates, now).inspect_err(|_| {
                 self.give_back(kind, Who { identity: None, ..who });
             })
         };
@@ -178,11 +173,9 @@ mod tests {
     use super::*;
     use crate::rate::Rate;
 
-    fn gate() -> Arc<Gate> {
-        let rate = Rate { per_second: 1.0, burst: 2.0 };
-        let rates = Rates { room_creations: rate, joins: rate, messages: rate, uploads: rate, failed_passwords: rate };
-        Gate::new(4, 2, rates)
-    }
+    const RATE: Rate = Rate { per_second: 1.0, burst: 2.0 };
+    const RATES: Rates =
+        Rates { room_creations: RATE, joins: RATE, messages: RATE, uploads: RATE, failed_passwords: RATE };
 
     fn ip(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
@@ -194,14 +187,16 @@ mod tests {
 
     #[test]
     fn sockets_are_bounded_in_all_and_per_address() {
-        let gate = gate();
-        let first = gate.admit(ip("192.0.2.1")).unwrap();
-        let second = gate.admit(ip("::ffff:192.0.2.1")).unwrap();
-        assert_eq!(gate.admit(ip("192.0.2.1")).unwrap_err(), Closed::TooManyHere);
+        let gate = Gate::new();
+        let policy = Policy { max_sockets: 4, max_sockets_per_address: 2, ..Policy::default() };
+        let admit = |address| gate.admit(address, &policy);
+        let first = admit(ip("192.0.2.1")).unwrap();
+        let second = admit(ip("::ffff:192.0.2.1")).unwrap();
+        assert_eq!(admit(ip("192.0.2.1")).unwrap_err(), Closed::TooManyHere);
         drop(first);
-        let third = gate.admit(ip("192.0.2.1")).unwrap();
-        let others = (gate.admit(ip("127.0.0.1")).unwrap(), gate.admit(None).unwrap());
-        assert_eq!(gate.admit(ip("127.0.0.1")).unwrap_err(), Closed::Full);
+        let third = admit(ip("192.0.2.1")).unwrap();
+        let others = (admit(ip("127.0.0.1")).unwrap(), admit(None).unwrap());
+        assert_eq!(admit(ip("127.0.0.1")).unwrap_err(), Closed::Full);
         assert_eq!(gate.sockets(), 4);
         drop((second, third, others));
         assert_eq!(gate.sockets(), 0);
@@ -210,8 +205,8 @@ mod tests {
 
     #[test]
     fn a_network_has_one_limit_and_loopback_none() {
-        let (gate, now) = (gate(), Instant::now());
-        let take = |address| gate.take(Kind::RoomCreation, from(address), now).is_ok();
+        let (gate, now) = (Gate::new(), Instant::now());
+        let take = |address| gate.take(Kind::RoomCreation, from(address), &RATES, now).is_ok();
         assert!(take("2001:db8::1") && take("2001:db8::2"));
         assert!(!take("2001:db8::3"));
         assert!(take("2001:db8:0:1::3"));
@@ -220,9 +215,9 @@ mod tests {
 
     #[test]
     fn what_one_limit_refuses_does_not_count_for_the_others() {
-        let (gate, now) = (gate(), Instant::now());
+        let (gate, now) = (Gate::new(), Instant::now());
         let ana = Identity::parse("ana").unwrap();
-        let take = |address, identity| gate.take(Kind::Join, Who { identity, ..from(address) }, now).is_ok();
+        let take = |address, identity| gate.take(Kind::Join, Who { identity, ..from(address) }, &RATES, now).is_ok();
         assert!(take("192.0.2.1", Some(&ana)) && take("192.0.2.2", Some(&ana)));
         // Ana has had hers, which is nothing to others at that address.
         assert!(!take("192.0.2.2", Some(&ana)));
@@ -232,11 +227,11 @@ mod tests {
 
     #[test]
     fn a_room_is_guessed_at_by_all_together() {
-        let (gate, now) = (gate(), Instant::now());
+        let (gate, now) = (Gate::new(), Instant::now());
         let room = Some(RoomId(7));
         let guess = |number: u32| {
             let address = Some(IpAddr::from((0x0a00_0000 + number).to_be_bytes()));
-            gate.take(Kind::FailedPassword, Who { address, room, identity: None }, now).is_ok()
+            gate.take(Kind::FailedPassword, Who { address, room, identity: None }, &RATES, now).is_ok()
         };
         assert_eq!((0..100).filter(|&number| guess(number)).count(), 20);
         gate.give_back(Kind::FailedPassword, Who { room, ..Who::default() });
@@ -245,10 +240,10 @@ mod tests {
 
     #[test]
     fn what_is_over_is_forgotten() {
-        let (gate, now) = (gate(), Instant::now());
+        let (gate, now) = (Gate::new(), Instant::now());
         let ana = Identity::parse("ana").unwrap();
         let who = Who { identity: Some(&ana), room: Some(RoomId(1)), ..from("192.0.2.1") };
-        gate.take(Kind::Upload, who, now).unwrap();
+        gate.take(Kind::Upload, who, &RATES, now).unwrap();
         gate.prune(now);
         let entries = || [lock(&gate.addresses).len(), lock(&gate.identities).len(), lock(&gate.rooms).len()];
         assert_eq!(entries(), [1, 1, 1]);

@@ -4,8 +4,9 @@
 
 use crate::access::{Action, Caller, Role};
 use crate::admission::INVITE_PREFIX;
-use crate::protocol::InviteId;
+use crate::lines::paced;
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::{InviteId, SecretText};
 use crate::room::Room;
 use crate::session::Token;
 use crate::store::{InviteRecord, StoreError};
@@ -28,7 +29,7 @@ pub(crate) struct InvitePlan {
 pub(crate) struct FreshInvite {
     pub(crate) record: InviteRecord,
     /// What is given to the person.
-    pub(crate) text: String,
+    pub(crate) text: SecretText,
 }
 
 pub(crate) fn no_such_invite() -> Refusal {
@@ -57,7 +58,7 @@ impl Switchboard {
             let secret = Token::from_entropy(entropy()?);
             let id = u64::from_le_bytes(entropy()?) >> 1;
             let record = InviteRecord { room: room.uid, id, secret: secret.digest(), role, created_at, expires_at };
-            Ok(FreshInvite { record, text: format!("{INVITE_PREFIX}{}", secret.to_text()) })
+            Ok(FreshInvite { record, text: secret.written(INVITE_PREFIX) })
         };
         let invites = (0..plan.count).map(|_| fresh()).collect::<Result<Vec<_>, _>>()?;
         // So that two who make invites at a time do not both see room for them.
@@ -69,7 +70,8 @@ impl Switchboard {
         }
         let records: Vec<_> = invites.iter().map(|invite| invite.record.clone()).collect();
         self.store.add_invites(&records).await.map_err(|error| gone(error, room))?;
-        tracing::info!(room = room.key.0, count = records.len(), role = role.as_str(), "invites made");
+        let (room, count) = (room.key.0, records.len());
+        paced!(self.lines.credentials, info, room, count, role = role.as_str(), "invites made");
         Ok(invites)
     }
 

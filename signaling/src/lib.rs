@@ -17,19 +17,23 @@ mod change;
 mod chat;
 mod directory;
 mod directory_of_data;
+mod draining;
 mod events;
 mod files;
 mod gate;
 mod idempotency;
 mod invites;
+mod join_trace;
 mod lifecycle;
 mod limits;
+mod lines;
 mod lobby;
 mod membership;
 mod moderation;
 mod openapi;
 mod outbox;
 mod password;
+mod places;
 mod problem;
 pub mod protocol;
 mod proxies;
@@ -59,15 +63,25 @@ mod ws;
 mod tests;
 
 pub use access::{KeyError, KeySources, Keys, MIN_SECRET_BYTES, TokenRequest};
+pub use draining::Calls;
 pub use files::{FileSettings, FileStorage};
+pub use join_trace::TRACES;
 pub use limits::Rates;
+pub use lines::{Pace, Turn};
 pub use rate::Rate;
-pub use settings::{Announce, Settings};
+pub use readiness::{Ailment, Reason};
+pub use settings::{Announce, Policy, Settings};
 pub use shards::ShardHandle;
-pub use stats::Stats;
+pub use stats::{
+    Carrier, Cause, Counts, CredentialFault, Direction, FileStats, JoinOutcome, Latencies, Limit, MessageStats,
+    ResumeOutcome, SocketEnd, SocketStats, Stats, Turned, Word,
+};
 #[doc(hidden)]
 pub use store::bench;
-pub use store::{Health, OpenError, Storage, StoreError, StoreUrl};
+pub use store::{
+    Backend, Health, OpenError, Operation, Outcome, Storage, StoreError, StorePlace, StoreStats, StoreUrl,
+};
+pub use visitor::OverTls;
 pub use webhooks::{SigningKey, WebhookSettings, WebhookStats};
 
 use axum::Router;
@@ -81,14 +95,11 @@ use switchboard::Switchboard;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-/// How long a stop waits for clients to be told.
+/// How long a stop waits for clients to be told, and for the store at the same time.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Before another attempt to remove files of rooms that are gone.
 const ORPHANS_PAUSE: Duration = Duration::from_secs(60);
-
-/// How long a stop waits for the store.
-const FLUSH_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Gives TLS connections of this process, to webhooks and clouds, their cryptography. Repeating it is harmless; what the process
 /// has chosen otherwise stays.
@@ -110,6 +121,12 @@ pub fn sets_its_own_pace(method: &Method, path: &str) -> bool {
 #[derive(Clone)]
 pub struct Signaling {
     board: Arc<Switchboard>,
+}
+
+impl std::fmt::Debug for Signaling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signaling")
+    }
 }
 
 impl Signaling {
@@ -154,9 +171,9 @@ impl Signaling {
         self.board.watch_store().await;
     }
 
-    /// Why the server cannot do all of its work now, in a few words each; empty when it can.
+    /// Why the server takes on no new work now; empty when it does.
     #[must_use]
-    pub fn ailments(&self) -> Vec<String> {
+    pub fn ailments(&self) -> Vec<Ailment> {
         self.board.ailments()
     }
 
@@ -203,7 +220,9 @@ impl Signaling {
     /// commands end until the next start of the server finds them in the store.
     pub async fn shard_lost(&self, shard: usize) {
         let mut listens = true;
-        for room in self.board.directory.rooms().into_iter().filter(|room| room.shard == shard) {
+        let rooms: Vec<_> = self.board.directory.rooms().into_iter().filter(|room| room.shard == shard).collect();
+        tracing::error!(shard, rooms = rooms.len(), "shard lost: its participants are told to join again");
+        for room in rooms {
             let channel = self.board.shard_of(&room);
             // One wait is enough to learn that it does not.
             let permits = if listens { channel.reserve(2).await } else { channel.try_reserve(2) };
@@ -218,17 +237,34 @@ impl Signaling {
         }
     }
 
-    /// Refuses newcomers, tells every client that the server stops, and waits, for a few seconds
-    /// at most, until they were told and what is to be kept is stored.
+    /// No call begins any more, and everybody in one is told that the server ends after `bound` at the latest.
+    pub fn drain(&self, bound: Duration) {
+        self.board.drain(bound);
+    }
+
+    /// The calls that are on now.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.board.calls()
+    }
+
+    /// Waits until no call is on. One may wait at a time.
+    pub async fn until_no_calls(&self) {
+        self.board.until_no_calls().await;
+    }
+
+    /// Refuses newcomers, tells every client that the server stops, and waits, for three seconds at most, until they were told and
+    /// what is to be kept is stored.
     pub async fn shutdown(&self) {
         // Rooms first: their members' last message is queued before their sockets learn of the stop. Then those that came in between.
         self.leave_all_rooms();
         self.board.stopping.send_replace(true);
         self.leave_all_rooms();
-        if timeout(SHUTDOWN_PATIENCE, self.board.gate.until_empty()).await.is_err() {
+        let told = timeout(SHUTDOWN_PATIENCE, self.board.gate.until_empty());
+        let (told, cut) = tokio::join!(told, self.board.journal.drain(SHUTDOWN_PATIENCE));
+        if told.is_err() {
             tracing::warn!(sockets = self.board.gate.sockets(), "some sockets did not close in time");
         }
-        let cut = self.board.journal.drain(FLUSH_PATIENCE).await;
         if cut > 0 {
             tracing::error!(writes = cut, "the store did not take everything in time: chat and session logs are cut");
         }
@@ -241,12 +277,9 @@ impl Signaling {
         }
     }
 
-    /// Reads the key set of tokens again.
-    ///
-    /// # Errors
-    /// When it is not right; the keys stay as they were.
-    pub fn reload_keys(&self) -> Result<(), KeyError> {
-        self.board.settings.keys.reload()
+    /// Goes by another policy from now on. Who is in a room stays, also beyond what a new limit allows.
+    pub fn replace_policy(&self, policy: Policy) {
+        self.board.replace_policy(policy);
     }
 
     /// A snapshot for metrics.

@@ -4,12 +4,14 @@
 //! not come back. What happens by the clock ends in memory first and is purged from the store in the background
 //! ([`crate::purge`]). Commands are reserved before the room is locked (see [`crate::shards`]).
 
+use crate::lines::paced;
+use crate::places::RoomPlace;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::{Departure, MediaFailure, ServerMessage};
 use crate::room::{Room, RoomState};
 use crate::room_settings::History;
 use crate::shards::{Permits, least_loaded};
-use crate::stats::count;
+use crate::stats::Limit;
 use crate::store::{RoomRecord, StoreError};
 use crate::switchboard::Switchboard;
 use crate::webhooks::Event;
@@ -18,7 +20,6 @@ use parlor_media::command::Command;
 use parlor_media::ids::RoomId;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// Rooms whose last `seq` is asked for at a time, when they are loaded.
@@ -42,12 +43,14 @@ impl Switchboard {
         if self.is_stopping() {
             return Err(Refusal::busy());
         }
+        self.check_draining()?;
         let code = record.code.clone();
         let exists = || Refusal::new(ErrorCode::RoomExists, format!("there is a room \"{code}\" already"));
         if self.directory.room(&code).is_some() {
             return Err(exists());
         }
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| server_full("rooms"))?;
+        let full = || server_full("rooms").by(Limit::Rooms);
+        let place = self.places.take(self.policy().max_rooms).ok_or_else(full)?;
         let index = least_loaded(&self.shards).ok_or_else(Refusal::busy)?;
         // Whether the shard listens at all: its channel is not held while the store works.
         drop(self.shards[index].reserve(1).await.map_err(|_| Refusal::busy())?);
@@ -79,8 +82,8 @@ impl Switchboard {
             self.purges.push(uid, None);
             exists()
         })?;
-        count(&self.counters.rooms_created);
-        tracing::info!(room = room.key.0, shard = index, "room created");
+        self.counters.rooms_created.count();
+        paced!(self.lines.rooms, info, room = room.key.0, shard = index, "room created");
         Ok(room)
     }
 
@@ -91,7 +94,7 @@ impl Switchboard {
         shard: usize,
         seq: u64,
         mut permits: Permits<'_>,
-        place: Option<OwnedSemaphorePermit>,
+        place: Option<RoomPlace>,
         told: impl FnOnce(&RoomState),
     ) -> Option<Arc<Room>> {
         let key = RoomId(self.next_room.fetch_add(1, Ordering::Relaxed));
@@ -119,10 +122,11 @@ impl Switchboard {
     pub(crate) async fn load_rooms(&self) -> Result<usize, StoreError> {
         let now = self.wall_clock();
         let lost = self.store.close_sessions(now, "server-lost").await?;
-        let mut records = self.store.rooms(now, self.settings.max_rooms.saturating_add(1)).await?;
-        if records.len() > self.settings.max_rooms {
-            tracing::error!(max_rooms = self.settings.max_rooms, "the store has more rooms: the latest stay closed");
-            records.truncate(self.settings.max_rooms);
+        let max_rooms = self.policy().max_rooms;
+        let mut records = self.store.rooms(now, max_rooms.saturating_add(1)).await?;
+        if records.len() > max_rooms {
+            tracing::error!(max_rooms, "the store has more rooms: the latest stay closed");
+            records.truncate(max_rooms);
         }
         let seqs = stream::iter(&records).map(|record| async {
             match record.settings.history {
@@ -134,7 +138,7 @@ impl Switchboard {
         let mut loaded = 0;
         for (record, seq) in records.into_iter().zip(seqs) {
             let Some(index) = least_loaded(&self.shards) else { break };
-            let place = Arc::clone(&self.places).try_acquire_owned().ok();
+            let place = self.places.take(max_rooms);
             let Ok(permits) = self.shards[index].reserve(1).await else {
                 tracing::error!(shard = index, "the shard takes no commands: a room of the store stays closed");
                 continue;
@@ -174,7 +178,7 @@ impl Switchboard {
         permits.send(Command::OpenRoom { room: room.key });
         self.put_out(room, &mut state, Departure::Ended);
         state.empty_since = Some(Instant::now());
-        tracing::info!(room = room.key.0, "call ended");
+        paced!(self.lines.rooms, info, room = room.key.0, "call ended");
         Ok(())
     }
 
@@ -221,7 +225,9 @@ impl Switchboard {
             tracing::debug!(room = room.key.0, "room closed until the next start");
         } else {
             state.tell_all(&ServerMessage::RoomClosed { room_id: room.code.clone(), reason });
-            tracing::info!(room = room.key.0, ?reason, "room ended");
+            let seconds = self.wall_clock().since(state.record.created_at).as_secs();
+            let (room, reason, people) = (room.key.0, reason.as_str(), state.members.len());
+            paced!(self.lines.rooms, info, room, reason, seconds, people, "room ended");
         }
         self.put_out(room, state, reason);
         self.shard_of(room).uncount_room();
@@ -231,7 +237,7 @@ impl Switchboard {
         for member in std::mem::take(&mut state.members) {
             self.part(room, &member, reason, None);
         }
-        self.empty_lobby(state, &room.code, reason);
+        self.empty_lobby(state, room, reason);
     }
 
     /// Empties a room whose shard was started anew, and opens it there again.
@@ -262,7 +268,7 @@ impl Switchboard {
     pub(crate) fn check_memory(&self) -> Result<(), Refusal> {
         if self.lacks_memory() {
             let message = "the server has no memory for more now, try again later";
-            return Err(Refusal::new(ErrorCode::ServerFull, message));
+            return Err(Refusal::new(ErrorCode::ServerFull, message).by(Limit::Memory));
         }
         Ok(())
     }
@@ -272,8 +278,8 @@ impl Switchboard {
     /// # Errors
     /// `server-full`
     pub(crate) fn check_capacity(&self) -> Result<(), Refusal> {
-        if self.directory.participant_count() >= self.settings.max_total_participants {
-            return Err(server_full("participants"));
+        if self.directory.participant_count() >= self.policy().max_total_participants {
+            return Err(server_full("participants").by(Limit::Participants));
         }
         self.check_memory()
     }

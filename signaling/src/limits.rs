@@ -5,6 +5,7 @@
 
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::rate::{Rate, TokenBucket};
+use crate::stats::Limit;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
@@ -70,6 +71,17 @@ impl Kind {
         }
     }
 
+    /// For who counts.
+    fn limit(self) -> Limit {
+        match self {
+            Self::RoomCreation => Limit::RoomCreations,
+            Self::Join => Limit::Joins,
+            Self::Message => Limit::Messages,
+            Self::Upload => Limit::Uploads,
+            Self::FailedPassword => Limit::FailedPasswords,
+        }
+    }
+
     /// For people, with the setting that bounds it.
     fn names(self) -> (&'static str, &'static str) {
         match self {
@@ -121,7 +133,7 @@ impl From<Exceeded> for Refusal {
             Scope::Room => "for this room",
         };
         let message = format!("too many {what} {whose} (limits.{limit}): try again in {retry_after} s");
-        Self::new(ErrorCode::RateLimited, message).with_retry_after(retry_after)
+        Self::new(ErrorCode::RateLimited, message).with_retry_after(retry_after).by(kind.limit())
     }
 }
 
@@ -150,6 +162,7 @@ impl<K: Eq + Hash> Table<K> {
         }
         let buckets = self.entries.entry(key).or_default();
         let bucket = buckets[kind as usize].get_or_insert_with(|| TokenBucket::new(rate, now));
+        bucket.change(rate, now);
         if bucket.take(now) { Ok(()) } else { Err(exceeded(bucket.wait())) }
     }
 
@@ -174,6 +187,7 @@ impl<K: Eq + Hash> Table<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Cause;
 
     fn rates(per_minute: u32) -> Rates {
         let rate = Rate::per_minute(per_minute);
@@ -202,6 +216,22 @@ mod tests {
         );
         assert!(table.take(1, Kind::Message, &rates(1), now + Duration::from_secs(59)).is_err());
         assert!(table.take(1, Kind::Message, &rates(1), now + Duration::from_secs(60)).is_ok());
+    }
+
+    #[test]
+    fn a_refusal_is_counted_for_its_limit() {
+        for (kind, limit) in [
+            (Kind::RoomCreation, Limit::RoomCreations),
+            (Kind::Join, Limit::Joins),
+            (Kind::Message, Limit::Messages),
+            (Kind::Upload, Limit::Uploads),
+            (Kind::FailedPassword, Limit::FailedPasswords),
+        ] {
+            let (mut table, now) = (Table::new(Scope::Address), Instant::now());
+            table.take(1, kind, &rates(1), now).unwrap();
+            let refusal = Refusal::from(table.take(1, kind, &rates(1), now).unwrap_err());
+            assert_eq!(refusal.cause, Some(Cause::Limit(limit)));
+        }
     }
 
     #[test]

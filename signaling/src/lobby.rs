@@ -5,12 +5,14 @@
 
 use crate::access::{Identity, Role};
 use crate::admission::{Arrival, check_space};
+use crate::join_trace::Stage;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::{Departure, ServerMessage};
 use crate::protocol::{ParticipantRef, RoomCode, Timestamp};
 use crate::room::{Member, Room, RoomState, encode};
 use crate::session::{Place, Session};
 use crate::shards::Permits;
+use crate::stats::{JoinOutcome, Limit};
 use crate::switchboard::Switchboard;
 use parlor_media::ids::ParticipantId;
 use std::collections::VecDeque;
@@ -38,6 +40,8 @@ pub(crate) struct Waiting {
     /// What it comes in as.
     pub(crate) role: Role,
     pub(crate) since: Timestamp,
+    /// The same for who measures.
+    pub(crate) came_at: Instant,
 }
 
 impl Lobby {
@@ -116,7 +120,7 @@ impl Switchboard {
         let most = state.record.settings.max_participants;
         if state.lobby.waiting.len() >= most {
             let message = format!("the room's lobby is full: at most {most} people may wait");
-            return Err(Refusal::new(ErrorCode::RoomFull, message));
+            return Err(Refusal::new(ErrorCode::RoomFull, message).by(Limit::ParticipantsPerRoom));
         }
         let participant = arrival.participant;
         if !arrival.session.wait(Place { room: Arc::clone(room), participant }) {
@@ -129,10 +133,13 @@ impl Switchboard {
         };
         arrival.session.post(encode(&told));
         // It was compared; waiting people's passwords are not kept.
-        let waiting = Waiting { arrival: Arrival { password: None, ..arrival }, role, since: self.wall_clock() };
+        let arrival = Arrival { password: None, ..arrival };
+        let mut waiting = Waiting { arrival, role, since: self.wall_clock(), came_at: Instant::now() };
+        waiting.arrival.trace.stage(Stage::Lobby);
         state.tell_hosts(&waiting.joined());
         state.lobby.waiting.push(waiting);
-        tracing::debug!(room = room.key.0, participant = %ParticipantRef(participant), "waits in the lobby");
+        self.counters.joins.count(JoinOutcome::Waiting);
+        self.lines.waits(room.key, participant);
         Ok(())
     }
 
@@ -145,13 +152,13 @@ impl Switchboard {
         if room.code != *code {
             return Err(Refusal::wrong_room(code, &room.code));
         }
-        self.dismiss(&mut room.lock(), &room.code, participant, Departure::Left, id)
+        self.dismiss(&mut room.lock(), &room, participant, Departure::Left, id)
     }
 
     /// Lets somebody in who waits. The room's lock is held.
     ///
     /// # Errors
-    /// `user-not-found` when nobody of that id waits (any more), `room-full`.
+    /// `user-not-found` when nobody of that id waits (any more), `room-full`, `draining`, `server-full`.
     pub(crate) fn admit(
         &self,
         room: &Arc<Room>,
@@ -163,16 +170,19 @@ impl Switchboard {
         let of_that_id = |waiting: &&Waiting| waiting.arrival.participant == participant;
         let waiting = state.lobby.waiting.iter().find(of_that_id).ok_or_else(Refusal::user_not_found)?;
         if !waiting.arrival.session.is_attached() {
-            self.dismiss(state, &room.code, participant, Departure::Disconnected, None)?;
+            self.dismiss(state, room, participant, Departure::Disconnected, None)?;
             return Err(Refusal::user_not_found());
         }
         if waiting.arrival.grants.are_over(now) {
-            self.dismiss(state, &room.code, participant, Departure::TokenExpired, None)?;
+            self.dismiss(state, room, participant, Departure::TokenExpired, None)?;
             return Err(Refusal::user_not_found());
         }
         check_space(state, &waiting.arrival)?;
+        self.check_call(state)?;
         self.check_capacity()?;
-        let Waiting { arrival, role, .. } = state.lobby.take(participant).ok_or_else(Refusal::user_not_found)?;
+        let taken = state.lobby.take(participant).ok_or_else(Refusal::user_not_found)?;
+        let Waiting { mut arrival, role, came_at, .. } = taken;
+        arrival.asked_at += came_at.elapsed();
         state.tell_lobby_left(participant);
         self.take_in(room, state, arrival, role, permits)
     }
@@ -186,30 +196,36 @@ impl Switchboard {
         let waiting = state.lobby.waiting.iter().find(of_that_id).ok_or_else(Refusal::user_not_found)?;
         let identity = waiting.arrival.identity.clone();
         state.lobby.remember_denied(identity, Instant::now());
-        self.dismiss(state, &room.code, participant, Departure::Denied, None)
+        self.dismiss(state, room, participant, Departure::Denied, None)
     }
 
     /// Ends somebody's waiting. The room's lock is held.
     pub(crate) fn dismiss(
         &self,
         state: &mut RoomState,
-        code: &RoomCode,
+        room: &Room,
         participant: ParticipantId,
         reason: Departure,
         id: Option<String>,
     ) -> Result<(), Refusal> {
         let waiting = state.lobby.take(participant).ok_or_else(Refusal::user_not_found)?;
-        waiting.dismiss(code, reason, id);
+        self.send_away(room, &waiting, reason, id);
         state.tell_lobby_left(participant);
         Ok(())
     }
 
     /// Ends everybody's waiting: the room ends, or the call in it.
-    pub(crate) fn empty_lobby(&self, state: &mut RoomState, code: &RoomCode, reason: Departure) {
+    pub(crate) fn empty_lobby(&self, state: &mut RoomState, room: &Room, reason: Departure) {
         for waiting in std::mem::take(&mut state.lobby.waiting) {
-            waiting.dismiss(code, reason, None);
+            self.send_away(room, &waiting, reason, None);
             state.tell_lobby_left(waiting.arrival.participant);
         }
+    }
+
+    fn send_away(&self, room: &Room, waiting: &Waiting, reason: Departure, id: Option<String>) {
+        waiting.arrival.trace.left(reason);
+        self.lines.waits_no_more(room.key, waiting.arrival.participant, reason);
+        waiting.dismiss(&room.code, reason, id);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::rights::{Grants, rights};
 use crate::room::{Member, Room, RoomState};
 use crate::session::{Attachment, Place, Session, Token};
 use crate::shards::Permits;
-use crate::stats::count;
+use crate::stats::ResumeOutcome;
 use crate::switchboard::{Switchboard, entropy};
 use crate::webhooks::Event;
 use parlor_media::command::Command;
@@ -31,23 +31,29 @@ pub(crate) struct Resumed {
 impl Switchboard {
     /// Takes a session up again.
     pub(crate) fn resume(&self, id: Option<String>, resume: &Resume) -> Result<Resumed, Refusal> {
-        let failed = || Refusal::new(ErrorCode::ResumeFailed, "the session cannot be resumed: join anew");
-        let presented = Token::parse(&resume.resume_token).ok_or_else(failed)?;
-        let session = self.directory.session(presented).ok_or_else(failed)?;
-        let Place { room, participant } = session.place().ok_or_else(failed)?;
+        let failed = |outcome| {
+            self.counters.resumes.count(outcome);
+            Refusal::new(ErrorCode::ResumeFailed, "the session cannot be resumed: join anew")
+        };
+        let unknown = || failed(ResumeOutcome::Unknown);
+        let presented = Token::parse(resume.resume_token.expose()).ok_or_else(unknown)?;
+        let session = self.directory.session(presented).ok_or_else(unknown)?;
+        let Place { room, participant } = session.place().ok_or_else(unknown)?;
         let fresh = Token::from_entropy(entropy()?);
 
         let mut state = room.lock();
-        let member = state.member(participant).ok_or_else(failed)?;
-        let (attachment, void) = session.resume(presented, resume.received, fresh).map_err(|_| failed())?;
+        let member = state.member(participant).ok_or_else(unknown)?;
+        let resumed = session.resume(presented, resume.received, fresh);
+        let (attachment, void) = resumed.map_err(|not| failed(not.outcome()))?;
         // A client that lost its socket may have lost its data channel too, and not know it yet.
         member.chat.line.repeat_all(&session);
         self.directory.void_tokens([void]);
         self.directory.add_token(fresh, &session);
-        let member = state.members.iter().find(|member| member.participant == participant).ok_or_else(failed)?;
-        let view = room.membership(&state, member, &self.surroundings, fresh.to_text(), id);
+        let member = state.members.iter().find(|member| member.participant == participant).ok_or_else(unknown)?;
+        let view = room.membership(&state, member, &self.surroundings, fresh, id);
         drop(state);
-        count(&self.counters.resumes);
+        self.counters.resumes.count(ResumeOutcome::Resumed);
+        self.lines.resumed(room.key, participant);
         Ok(Resumed { session, attachment, message: ServerMessage::Resumed(view) })
     }
 
@@ -67,7 +73,7 @@ impl Switchboard {
         request: RenewToken,
     ) -> Result<(), Refusal> {
         let Place { room, participant } = place_in(session, &request.room_id)?;
-        let grant = grant_for(self, &request.room_id, &request.token)?;
+        let grant = grant_for(self, &request.room_id, request.token.expose())?;
         let permits = self.shard_of(&room).reserve(1).await.map_err(|_| Refusal::busy())?;
         let mut state = room.lock();
         let settings = state.record.settings.clone();
@@ -75,7 +81,7 @@ impl Switchboard {
         if member.identity != grant.identity {
             return Err(Refusal::new(ErrorCode::Forbidden, "the token is somebody else's").with_field("token"));
         }
-        let grants = Grants::of(&grant, self.settings.keys.leeway());
+        let grants = Grants::of(&grant, self.policy().keys.leeway());
         member.grants = Grants { hidden: member.grants.hidden, ..grants };
         member.tell(&ServerMessage::TokenRenewed { expires_at: grant.expires_at, id });
         let rights = rights(member.role, &member.grants, &settings);
@@ -131,6 +137,8 @@ impl Switchboard {
     }
 
     pub(crate) fn tell_failure(&self, room: &Room, member: &Member, reason: MediaFailure, message: String) {
+        self.lines.media_failed(room.key, member.participant, reason, &message);
+        member.trace.failed(reason);
         let (reason, message) = (Some(reason), Some(message));
         member.tell(&ServerMessage::MediaState { state: MediaState::Failed, protocol: None, reason, message });
         self.part(room, member, Departure::MediaFailed, None);
@@ -139,8 +147,10 @@ impl Switchboard {
     /// The bookkeeping for a member that was taken out of its room, and its own last message.
     pub(crate) fn part(&self, room: &Room, member: &Member, reason: Departure, id: Option<String>) {
         self.directory.leave(member.participant);
+        self.drain.on_departure();
         member.chat.line.give_up(&member.session);
         self.log_left(room, member, reason);
+        member.trace.left(reason);
         self.directory.void_tokens(member.session.leave());
         self.directory.remove_access(member.access);
         self.shard_of(room).uncount_participant();
@@ -156,7 +166,8 @@ impl Switchboard {
         if reason == Departure::ServerShutdown {
             member.session.close(CLOSE_RESTART, "the server stops");
         }
-        tracing::debug!(room = room.key.0, participant = %ParticipantRef(member.participant), ?reason, "participant left");
+        let stay = self.wall_clock().since(member.joined_at);
+        self.lines.left(room.key, member.participant, reason, stay);
     }
 }
 

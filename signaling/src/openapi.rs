@@ -6,7 +6,7 @@
 
 use crate::problem::ProblemBody;
 use crate::protocol::ErrorCode;
-use crate::settings::Settings;
+use crate::settings::RoomBounds;
 use axum::http::StatusCode;
 use std::collections::BTreeMap;
 use utoipa::Number;
@@ -60,8 +60,8 @@ const TAGS: &[(&str, &str)] = &[
     ("server", "The server itself."),
 ];
 
-/// The description of everything, from those of the subjects, with the bounds of a server of these settings.
-pub(crate) fn describe(subjects: impl IntoIterator<Item = OpenApi>, settings: &Settings) -> OpenApi {
+/// The description of everything, from those of the subjects, with the bounds of a server.
+pub(crate) fn describe(subjects: impl IntoIterator<Item = OpenApi>, bounds: RoomBounds) -> OpenApi {
     let info = InfoBuilder::new().title("Parlor").version(env!("CARGO_PKG_VERSION")).description(Some(
         "Rooms for calls and chats. Refusals are problem details (RFC 9457). What goes on inside a room is told over the \
          WebSocket at `/ws`.",
@@ -75,7 +75,7 @@ pub(crate) fn describe(subjects: impl IntoIterator<Item = OpenApi>, settings: &S
     for (name, schema) in &mut components.schemas {
         say_success(schema, name != &ProblemBody::name());
     }
-    for (schema, field, most) in bounds(settings) {
+    for (schema, field, most) in bounded(bounds) {
         bound(&mut components.schemas, schema, field, most);
     }
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
@@ -89,8 +89,8 @@ pub(crate) fn describe(subjects: impl IntoIterator<Item = OpenApi>, settings: &S
 }
 
 /// What the configuration bounds: the schema, its field, and the most that is allowed.
-fn bounds(settings: &Settings) -> [(&'static str, &'static str, u64); 5] {
-    let (people, life) = (settings.max_participants as u64, settings.max_expiry.as_secs());
+fn bounded(bounds: RoomBounds) -> [(&'static str, &'static str, u64); 5] {
+    let (people, life) = (bounds.max_participants as u64, bounds.max_expiry.as_secs());
     [
         ("RoomSettings", "maxParticipants", people),
         ("RoomSettings", "expiresInSeconds", life),
@@ -217,10 +217,13 @@ mod tests {
     use axum::http::Request;
     use serde_json::Value;
     use std::collections::HashSet;
+    use std::time::Duration;
     use tower::ServiceExt;
 
+    const BOUNDS: RoomBounds = RoomBounds { max_participants: 500, max_expiry: Duration::from_secs(3600) };
+
     fn described() -> Value {
-        serde_json::to_value(crate::rest::description(&Settings::default())).unwrap()
+        serde_json::to_value(crate::rest::description(BOUNDS)).unwrap()
     }
 
     #[test]
@@ -295,8 +298,7 @@ mod tests {
                 assert_eq!(schemas[name]["additionalProperties"], false, "{name}");
             }
         }
-        let settings = Settings::default();
-        for (schema, field, most) in bounds(&settings) {
+        for (schema, field, most) in bounded(BOUNDS) {
             assert_eq!(schemas[schema]["properties"][field]["maximum"], most, "{schema}.{field}");
         }
         let types = |schema: &str, field: &str| schemas[schema]["properties"][field]["type"].clone();

@@ -4,7 +4,7 @@
 //! client which resumes after its socket broke gets exactly what was lost. What is held is bounded in messages and bytes:
 //! arrived messages go first, then written ones; when even the unwritten exceed the bound, the outbox has overflowed.
 
-use axum::extract::ws::Utf8Bytes;
+use crate::room::Encoded;
 use std::collections::VecDeque;
 
 /// The most messages held: some seconds of a chat of a thousand messages a second, a grace period's in any other room. It
@@ -22,7 +22,7 @@ pub(crate) struct Overflow;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    held: VecDeque<Utf8Bytes>,
+    held: VecDeque<Encoded>,
     bytes: usize,
     /// The number of the first message held.
     first: u64,
@@ -43,8 +43,8 @@ impl Outbox {
     }
 
     /// Appends a message.
-    pub(crate) fn push(&mut self, message: Utf8Bytes) -> Result<(), Overflow> {
-        self.bytes += message.len();
+    pub(crate) fn push(&mut self, message: Encoded) -> Result<(), Overflow> {
+        self.bytes += message.text.len();
         self.held.push_back(message);
         while self.held.len() > MAX_MESSAGES || self.bytes > MAX_BYTES {
             if self.first == self.unwritten {
@@ -61,7 +61,7 @@ impl Outbox {
     }
 
     /// The next message to write.
-    pub(crate) fn next(&mut self) -> Option<Utf8Bytes> {
+    pub(crate) fn next(&mut self) -> Option<Encoded> {
         let index = usize::try_from(self.unwritten - self.first).ok()?;
         let message = self.held.get(index)?.clone();
         self.unwritten += 1;
@@ -105,7 +105,7 @@ impl Outbox {
 
     fn drop_first(&mut self) {
         if let Some(message) = self.held.pop_front() {
-            self.bytes -= message.len();
+            self.bytes -= message.text.len();
             self.first += 1;
         }
     }
@@ -114,10 +114,15 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::ServerType;
     use proptest::prelude::*;
 
-    fn text(number: u64) -> Utf8Bytes {
-        number.to_string().into()
+    fn message(text: String) -> Encoded {
+        Encoded { kind: ServerType::Pong, text: text.into() }
+    }
+
+    fn text(number: u64) -> Encoded {
+        message(number.to_string())
     }
 
     fn filled(messages: u64) -> Outbox {
@@ -134,7 +139,7 @@ mod tests {
         assert_eq!(outbox.push(text(0)), Err(Overflow));
 
         let mut outbox = Outbox::new();
-        let large: Utf8Bytes = "x".repeat(MAX_BYTES / 4).into();
+        let large = message("x".repeat(MAX_BYTES / 4));
         for _ in 0..4 {
             outbox.push(large.clone()).unwrap();
         }

@@ -3,6 +3,7 @@
 //! One computation takes 19 MiB and some 30 ms of a core (OWASP's parameters, which are argon2's defaults). They run beside the
 //! runtime's own threads, two at a time; a bounded number waits, and whoever comes beyond is told that the server is busy.
 
+use crate::protocol::SecretText;
 use crate::protocol::error::{ErrorCode, Refusal};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -24,8 +25,8 @@ static HASHING: Hashing = Hashing::new(PLACES, RUNNING);
 ///
 /// # Errors
 /// When too many wait already.
-pub(crate) async fn hash(password: &str) -> Result<String, Refusal> {
-    HASHING.hash(password).await
+pub(crate) async fn hash(password: &str) -> Result<SecretText, Refusal> {
+    HASHING.hash(password).await.map(SecretText::new)
 }
 
 /// Whether `password` is the one of that hash.
@@ -89,11 +90,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_is_known_by_its_hash() {
-        let phc = hash("correct hörse").await.unwrap();
+        let hashed = hash("correct hörse").await.unwrap();
+        let phc = hashed.expose();
         assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$") && phc.len() <= 256, "{phc}");
-        assert!(verify(&phc, "correct hörse").await.unwrap());
-        assert!(!verify(&phc, "correct horse").await.unwrap());
-        assert_ne!(hash("correct hörse").await.unwrap(), phc, "salted");
+        assert!(verify(phc, "correct hörse").await.unwrap());
+        assert!(!verify(phc, "correct horse").await.unwrap());
+        assert_ne!(hash("correct hörse").await.unwrap(), hashed, "salted");
         assert_eq!(verify("no hash", "x").await.unwrap_err().code, ErrorCode::Internal);
     }
 

@@ -1,6 +1,7 @@
 //! Errors of the REST interface: problem details (RFC 9457) with Parlor's error codes.
 
 use crate::protocol::{ErrorCode, Refusal};
+use crate::stats::Cause;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +16,13 @@ const RETRY_UNAVAILABLE: u32 = 5;
 /// A refusal as a response.
 #[derive(Debug)]
 pub(crate) struct Problem(pub(crate) Refusal);
+
+/// What is counted of a refusal: an extension of its response.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    pub(crate) code: ErrorCode,
+    pub(crate) cause: Option<Cause>,
+}
 
 /// The body of every refusal (RFC 9457).
 #[derive(Serialize, ToSchema)]
@@ -79,13 +87,12 @@ impl IntoResponse for Problem {
         if let Some(challenge) = challenge {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        // For who counts.
-        response.extensions_mut().insert(refusal.code);
+        response.extensions_mut().insert(Refused { code: refusal.code, cause: refusal.cause });
         response
     }
 }
 
-fn status(code: ErrorCode) -> StatusCode {
+pub(crate) fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::RoomNotFound
         | ErrorCode::MessageNotFound
@@ -95,7 +102,7 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::RoomExists | ErrorCode::RoomFull | ErrorCode::NoKeys => StatusCode::CONFLICT,
         ErrorCode::RoomExpired => StatusCode::GONE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        ErrorCode::ServerBusy => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::ServerBusy | ErrorCode::Draining => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::UnsupportedMediaType | ErrorCode::FileTypeRefused => StatusCode::UNSUPPORTED_MEDIA_TYPE,

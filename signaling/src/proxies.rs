@@ -18,6 +18,7 @@ const MAX_ADDRESS_BYTES: usize = 64;
 const PROXIED_LOOPBACK: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The address that a request came from: the connection's, or what a trusted proxy says.
 pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
@@ -40,6 +41,14 @@ pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
     }
     let client = client.unwrap_or(peer);
     if client.is_loopback() { PROXIED_LOOPBACK } else { client }
+}
+
+/// Whether a trusted proxy says that its client came by HTTPS. It says so of itself: a proxy before it is named first.
+pub(crate) fn is_over_https(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+    let peer = peer.to_canonical();
+    let said = headers.get(X_FORWARDED_PROTO).and_then(|value| value.to_str().ok()?.split(',').next());
+    trusted.iter().any(|network| network.contains(&peer))
+        && said.is_some_and(|said| said.trim().eq_ignore_ascii_case("https"))
 }
 
 /// An address as proxies write it: alone, or with a port.
@@ -122,5 +131,19 @@ mod tests {
         }
         // Without a proxy it is this host's owner.
         assert_eq!(client_address("127.0.0.1".parse().unwrap(), &HeaderMap::new(), &[]).to_string(), "127.0.0.1");
+    }
+
+    #[test]
+    fn only_trusted_proxies_say_that_it_was_https() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let says = |peer: &str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(X_FORWARDED_PROTO, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            is_over_https(peer.parse().unwrap(), &headers, &trusted)
+        };
+        assert!(says("10.0.0.1", "https") && says("::ffff:10.0.0.1", "HTTPS, http"));
+        assert!(!says("192.0.2.1", "https"));
+        assert!(["http", "", "http, https", "wss", "ö"].iter().all(|value| !says("10.0.0.1", value)));
+        assert!(!is_over_https("10.0.0.1".parse().unwrap(), &HeaderMap::new(), &trusted));
     }
 }

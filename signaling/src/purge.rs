@@ -3,9 +3,10 @@
 //! A room that ends in memory is queued here; a room whose time was over while nobody looked (the server was off, the
 //! database away) is found by a sweep at the start and every half minute. What fails is tried again, for ever.
 //!
-//! What always holds: a room that was created by this process keeps its place among [`crate::Settings::max_rooms`] until
+//! What always holds: a room that was created by this process keeps its place among [`crate::Policy::max_rooms`] until
 //! nothing of it is left. So the queue is bounded, and a database that does not forget is not filled without end.
 
+use crate::places::RoomPlace;
 use crate::protocol::error::Refusal;
 use crate::protocol::server::Departure;
 use crate::room::Room;
@@ -15,7 +16,7 @@ use crate::switchboard::Switchboard;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 /// Between sweeps: half of the minute within which everything is gone.
@@ -44,12 +45,12 @@ struct Queue {
 struct Ended {
     room: RoomUid,
     /// Free again once nothing is left.
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<RoomPlace>,
 }
 
 impl Purges {
     /// A room has ended.
-    pub(crate) fn push(&self, room: RoomUid, place: Option<OwnedSemaphorePermit>) {
+    pub(crate) fn push(&self, room: RoomUid, place: Option<RoomPlace>) {
         let mut queue = lock(&self.queue);
         if queue.there.insert(room) {
             queue.ended.push_back(Ended { room, place });
@@ -67,7 +68,7 @@ impl Purges {
         Some(ended)
     }
 
-    #[cfg(test)]
+    /// How many there are.
     pub(crate) fn len(&self) -> usize {
         lock(&self.queue).ended.len()
     }

@@ -33,6 +33,15 @@ impl TokenBucket {
         Self { rate, tokens: rate.burst, updated: now }
     }
 
+    /// Goes by another rate from now on: what was taken counts against the new burst.
+    pub(crate) fn change(&mut self, rate: Rate, now: Instant) {
+        if rate != self.rate {
+            self.refill(now);
+            self.tokens = (self.tokens + rate.burst - self.rate.burst).max(0.0);
+            self.rate = rate;
+        }
+    }
+
     /// Takes one token; `false` when there is none.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         self.refill(now);
@@ -130,6 +139,18 @@ mod tests {
         assert_eq!((0..5).filter(|_| bucket.take(later)).count(), 3);
         // A clock that goes back gives nothing.
         assert!(!bucket.take(now));
+    }
+
+    #[test]
+    fn what_was_taken_counts_against_another_rate() {
+        let now = Instant::now();
+        let mut bucket = TokenBucket::new(Rate::per_minute(3), now);
+        assert!(bucket.take(now) && bucket.take(now));
+        bucket.change(Rate::per_minute(5), now);
+        assert_eq!((0..9).filter(|_| bucket.take(now)).count(), 3);
+        bucket.change(Rate::per_minute(2), now);
+        assert!(!bucket.take(now), "five of two were taken");
+        assert!(bucket.take(now + Duration::from_secs(30)), "and no debt is left");
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Switchboard {
 
     async fn offer(&self, session: &Session, id: Option<String>, offer: Offer) -> Result<(), Refusal> {
         let place = place_in(session, &offer.room_id)?;
-        let description = parse_sdp(&offer.offer.sdp)?;
+        let description = self.parse_sdp(&place, &offer.offer.sdp)?;
         let describe =
             |track: OfferedTrack| TrackDescription { mid: track.mid, source: track.source.into(), muted: track.muted };
         let tracks = offer.tracks.into_iter().map(describe).collect();
@@ -123,6 +123,7 @@ impl Switchboard {
             let request = member.next_offer;
             member.next_offer += 1;
             member.offers.push_back((request, id));
+            member.trace.offer();
             Ok(Command::Offer { participant: place.participant, request, offer: Box::new(description), tracks })
         })
         .await
@@ -130,7 +131,7 @@ impl Switchboard {
 
     async fn answer(&self, session: &Session, id: Option<String>, answer: Answer) -> Result<(), Refusal> {
         let place = place_in(session, &answer.room_id)?;
-        let description = parse_sdp(&answer.answer.sdp)?;
+        let description = self.parse_sdp(&place, &answer.answer.sdp)?;
         self.command(&place, |state| {
             member(state, place.participant)?.answer_id = id;
             Ok(Command::Answer {
@@ -140,6 +141,13 @@ impl Switchboard {
             })
         })
         .await
+    }
+
+    fn parse_sdp(&self, place: &Place, sdp: &str) -> Result<RemoteDescription, Refusal> {
+        RemoteDescription::parse(sdp).map_err(|error| {
+            self.lines.negotiation_failed(place.room.key, place.participant, ErrorCode::BadSdp);
+            Refusal::new(ErrorCode::BadSdp, error.to_string()).with_field("sdp")
+        })
     }
 
     async fn track_state(&self, session: &Session, request: TrackState) -> Result<(), Refusal> {
@@ -231,10 +239,6 @@ fn check_candidate(session: &Session, request: &IceCandidate) -> Result<(), Refu
         return Err(Refusal::field("candidate", format!("`candidate`: {rule}")));
     }
     Ok(())
-}
-
-fn parse_sdp(sdp: &str) -> Result<RemoteDescription, Refusal> {
-    RemoteDescription::parse(sdp).map_err(|error| Refusal::new(ErrorCode::BadSdp, error.to_string()).with_field("sdp"))
 }
 
 fn member(state: &mut RoomState, participant: ParticipantId) -> Result<&mut Member, Refusal> {

@@ -5,10 +5,12 @@
 
 use crate::access::{ACCESS_PREFIX, Identity, Role};
 use crate::chat::{ChatState, MemberChat};
+use crate::join_trace::JoinTrace;
 use crate::lobby::Lobby;
+use crate::places::RoomPlace;
 use crate::protocol::error::Refusal;
 use crate::protocol::server::{Departure, Membership, Rights, ServerMessage};
-use crate::protocol::{Participant, ParticipantRef, RoomCode, RoomView, Timestamp, Track};
+use crate::protocol::{Participant, ParticipantRef, RoomCode, RoomView, ServerType, Timestamp, Track};
 use crate::rights::Grants;
 use crate::session::{Session, Token, lock};
 use crate::store::{RoomRecord, RoomUid};
@@ -17,7 +19,6 @@ use parlor_media::command::Candidate;
 use parlor_media::ids::{ParticipantId, RoomId};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// The most offers of one participant that await their answer.
@@ -58,7 +59,7 @@ pub(crate) struct RoomState {
     /// It has left the directory: nobody enters any more.
     pub(crate) ended: bool,
     /// Its place among the rooms of the server.
-    pub(crate) place: Option<OwnedSemaphorePermit>,
+    pub(crate) place: Option<RoomPlace>,
 }
 
 /// A participant.
@@ -86,6 +87,8 @@ pub(crate) struct Member {
     pub(crate) next_offer: u64,
     /// The id of the latest `answer`.
     pub(crate) answer_id: Option<String>,
+    /// Of its join, until media flows.
+    pub(crate) trace: JoinTrace,
 }
 
 impl std::fmt::Debug for Member {
@@ -202,9 +205,16 @@ impl Member {
 }
 
 /// A message as it goes out.
-pub(crate) fn encode(message: &ServerMessage) -> Utf8Bytes {
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Encoded {
+    /// What it is counted as.
+    pub(crate) kind: ServerType,
+    pub(crate) text: Utf8Bytes,
+}
+
+pub(crate) fn encode(message: &ServerMessage) -> Encoded {
     // Maps with string keys, numbers and strings always serialise.
-    serde_json::to_string(message).unwrap_or_default().into()
+    Encoded { kind: message.message_type(), text: serde_json::to_string(message).unwrap_or_default().into() }
 }
 
 /// The parts of [`Membership`] that are the same for every room.
@@ -248,7 +258,7 @@ impl Room {
         state: &RoomState,
         member: &Member,
         surroundings: &Surroundings,
-        resume_token: String,
+        resume_token: Token,
         id: Option<String>,
     ) -> Membership {
         Membership {
@@ -260,11 +270,11 @@ impl Room {
             identity: member.identity.clone(),
             role: member.role,
             rights: member.rights,
-            access_token: format!("{ACCESS_PREFIX}{}", member.access.to_text()),
+            access_token: member.access.written(ACCESS_PREFIX),
             room: state.view(true),
             last_seq: state.chat.last_seq(),
             ice_servers: surroundings.ice_servers.clone(),
-            resume_token,
+            resume_token: resume_token.written(""),
             resume_grace_seconds: surroundings.resume_grace_seconds,
             expires_at: state.record.expires_at,
             server_id: surroundings.server_id.clone(),

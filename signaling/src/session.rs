@@ -7,10 +7,12 @@
 //! Locks: a room may be locked when a session is, never the other way round.
 
 use crate::outbox::{Outbox, Overflow};
+use crate::protocol::SecretText;
 use crate::rate::{Allowance, Rate, Verdict};
-use crate::room::Room;
+use crate::room::{Encoded, Room};
+use crate::stats::{Counters, ResumeOutcome};
 use crate::store::Secret;
-use axum::extract::ws::{CloseCode, Utf8Bytes};
+use axum::extract::ws::CloseCode;
 use parlor_media::ids::ParticipantId;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -56,8 +58,10 @@ impl Token {
         Secret(digest.as_ref().try_into().unwrap_or_default())
     }
 
-    pub(crate) fn to_text(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    /// What is given out: 64 hexadecimal digits after a prefix that says what it is.
+    pub(crate) fn written(self, prefix: &str) -> SecretText {
+        let digits: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        SecretText::new(format!("{prefix}{digits}"))
     }
 }
 
@@ -79,7 +83,7 @@ pub(crate) struct Attachment {
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     /// A message.
-    Message(Utf8Bytes),
+    Message(Encoded),
     /// Everything is written: close.
     Close(CloseCode, &'static str),
     /// Another socket took over.
@@ -88,9 +92,28 @@ pub(crate) enum Outgoing {
     Overflowed,
 }
 
+/// Why a session does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotResumed {
+    /// The token is void, or the session is over.
+    Void,
+    /// The client missed messages that are no longer held.
+    Missed,
+}
+
+impl NotResumed {
+    pub(crate) fn outcome(self) -> ResumeOutcome {
+        match self {
+            Self::Void => ResumeOutcome::Unknown,
+            Self::Missed => ResumeOutcome::Missed,
+        }
+    }
+}
+
 /// See the module.
 pub(crate) struct Session {
     state: Mutex<State>,
+    counters: Arc<Counters>,
 }
 
 struct State {
@@ -110,8 +133,9 @@ struct State {
 }
 
 impl Session {
-    pub(crate) fn new(messages: Rate, now: Instant) -> Arc<Self> {
+    pub(crate) fn new(messages: Rate, now: Instant, counters: &Arc<Counters>) -> Arc<Self> {
         Arc::new(Self {
+            counters: Arc::clone(counters),
             state: Mutex::new(State {
                 outbox: Outbox::new(),
                 place: None,
@@ -213,13 +237,15 @@ impl Session {
         presented: Token,
         received: Option<u64>,
         fresh: Token,
-    ) -> Result<(Attachment, Option<Token>), Overflow> {
+    ) -> Result<(Attachment, Option<Token>), NotResumed> {
         let mut state = lock(&self.state);
         let is_latest = state.token == Some(presented);
-        if state.overflowed || state.place.is_none() || !(is_latest || state.earlier_token == Some(presented)) {
-            return Err(Overflow);
+        if state.place.is_none() || !(is_latest || state.earlier_token == Some(presented)) {
+            return Err(NotResumed::Void);
         }
-        state.outbox.rewind(received)?;
+        if state.overflowed || state.outbox.rewind(received).is_err() {
+            return Err(NotResumed::Missed);
+        }
         let void = if is_latest { state.earlier_token } else { state.token };
         state.earlier_token = Some(presented);
         state.token = Some(fresh);
@@ -237,20 +263,21 @@ impl Session {
     }
 
     /// Queues a message.
-    pub(crate) fn post(&self, message: Utf8Bytes) {
+    pub(crate) fn post(&self, message: Encoded) {
         let mut state = lock(&self.state);
         if state.overflowed {
             return;
         }
         if state.outbox.push(message) == Err(Overflow) {
             state.overflowed = true;
+            self.counters.outbox_overflows.count();
             state.outbox = Outbox::new();
         }
         state.wake();
     }
 
     /// Queues a message that is soon outdated: dropped when no socket is attached or much is queued.
-    pub(crate) fn post_ephemeral(&self, message: Utf8Bytes) {
+    pub(crate) fn post_ephemeral(&self, message: Encoded) {
         let wanted = {
             let state = lock(&self.state);
             state.attached.is_some() && state.outbox.has_room_for_ephemeral()
@@ -325,15 +352,21 @@ impl State {
 mod tests {
     use super::*;
     use crate::outbox::MAX_MESSAGES;
+    use crate::protocol::ServerMessage;
+    use crate::room::encode;
 
     fn session() -> Arc<Session> {
-        Session::new(Rate { per_second: 1.0, burst: 1.0 }, Instant::now())
+        Session::new(Rate { per_second: 1.0, burst: 1.0 }, Instant::now(), &Arc::default())
+    }
+
+    fn message() -> Encoded {
+        encode(&ServerMessage::Pong { id: None })
     }
 
     #[test]
     fn tokens_survive_their_text() {
         let token = Token::from_entropy(std::array::from_fn(|i| i as u8 * 7));
-        assert!(Token::parse(&token.to_text()) == Some(token));
+        assert!(Token::parse(token.written("").expose()) == Some(token));
         for wrong in ["", "zz", &"g".repeat(64), &"é".repeat(32), &"A".repeat(64), &"0".repeat(66)] {
             assert!(Token::parse(wrong).is_none(), "{wrong}");
         }
@@ -360,8 +393,11 @@ mod tests {
         let session = session();
         let socket = session.attach();
         for _ in 0..=MAX_MESSAGES {
-            session.post("x".into());
+            assert_eq!(session.counters.outbox_overflows.read(), 0);
+            session.post(message());
         }
+        session.post(message());
+        assert_eq!(session.counters.outbox_overflows.read(), 1);
         assert!(matches!(session.poll(&socket), Some(Outgoing::Overflowed)));
         assert!(!session.is_lost(Duration::from_secs(30), Instant::now()));
         session.detach(&socket, Instant::now());
@@ -371,10 +407,10 @@ mod tests {
     #[test]
     fn ephemeral_messages_are_not_queued_for_nobody() {
         let session = session();
-        session.post_ephemeral("x".into());
+        session.post_ephemeral(message());
         let socket = session.attach();
         assert!(session.poll(&socket).is_none());
-        session.post_ephemeral("x".into());
+        session.post_ephemeral(message());
         assert!(matches!(session.poll(&socket), Some(Outgoing::Message(_))));
     }
 
@@ -382,7 +418,7 @@ mod tests {
     fn a_close_waits_for_what_is_queued() {
         let session = session();
         let socket = session.attach();
-        session.post("x".into());
+        session.post(message());
         session.close(1012, "bye");
         assert!(matches!(session.poll(&socket), Some(Outgoing::Message(_))));
         assert!(matches!(session.poll(&socket), Some(Outgoing::Close(1012, "bye"))));

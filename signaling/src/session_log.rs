@@ -5,7 +5,6 @@ use crate::protocol::server::Departure;
 use crate::room::{Member, Room};
 use crate::store::{SessionRecord, Write};
 use crate::switchboard::Switchboard;
-use serde_json::Value;
 
 impl Switchboard {
     /// Somebody enters; to be called under the room's lock.
@@ -24,11 +23,7 @@ impl Switchboard {
 
     /// Somebody leaves; to be called under the room's lock.
     pub(crate) fn log_left(&self, room: &Room, member: &Member, reason: Departure) {
-        // The log's words are those of the wire.
-        let reason = match serde_json::to_value(reason) {
-            Ok(Value::String(reason)) => reason,
-            _ => String::new(),
-        };
+        let reason = reason.as_str().to_owned();
         let (participant, at) = (ParticipantRef(member.participant), self.wall_clock());
         self.journal.push(Write::Left { room: room.uid, participant, at, reason });
     }

@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// Bounds and times. The defaults suit a small server that anybody may use.
+/// Whom the server believes, and how much it takes on. A running one is replaced whole, by
+/// [`Signaling::replace_policy`](crate::Signaling::replace_policy): what begins afterwards goes by the new one.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct Policy {
     /// Rooms at a time.
     pub max_rooms: usize,
     /// Participants of a room that does not say.
@@ -24,6 +25,32 @@ pub struct Settings {
     pub max_participants: usize,
     /// Participants at a time, of all rooms.
     pub max_total_participants: usize,
+    /// How often addresses and identities may do things.
+    pub rates: Rates,
+    /// Sockets at a time.
+    pub max_sockets: usize,
+    /// Sockets of one address at a time (IPv6: of one /64 network). Loopback is exempt: it may be a proxy.
+    pub max_sockets_per_address: usize,
+    /// What tokens are verified and signed with; none: rooms are open to whoever knows their ids.
+    pub keys: Arc<Keys>,
+    /// Networks of reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Origins, as `https://example.org`, whose pages may connect besides those that this server serves.
+    pub allowed_origins: Vec<String>,
+}
+
+/// What a room may ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RoomBounds {
+    pub(crate) max_participants: usize,
+    pub(crate) max_expiry: Duration,
+}
+
+/// Bounds and times. The defaults suit a small server that anybody may use.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What may be replaced while it runs.
+    pub policy: Policy,
     /// The longest life that a room may ask for.
     pub max_expiry: Duration,
     /// How long a room may be empty.
@@ -38,18 +65,6 @@ pub struct Settings {
     pub ice_servers: Vec<IceServer>,
     /// Messages of one session. Ten times the burst beyond it closes the socket.
     pub messages: Rate,
-    /// How often addresses and identities may do things.
-    pub rates: Rates,
-    /// Sockets at a time.
-    pub max_sockets: usize,
-    /// Sockets of one address at a time (IPv6: of one /64 network). Loopback is exempt: it may be a proxy.
-    pub max_sockets_per_address: usize,
-    /// What tokens are verified and signed with; none: rooms are open to whoever knows their ids.
-    pub keys: Arc<Keys>,
-    /// Networks of reverse proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Origins, as `https://example.org`, whose pages may connect besides those that this server serves.
-    pub allowed_origins: Vec<String>,
     /// How long a socket may be in no room.
     pub join_deadline: Duration,
     /// Between pings on a socket.
@@ -66,13 +81,27 @@ pub struct Settings {
     pub wall_clock: fn() -> Timestamp,
 }
 
-impl Default for Settings {
+impl Default for Policy {
     fn default() -> Self {
         Self {
             max_rooms: 10_000,
             default_max_participants: 50,
             max_participants: 500,
             max_total_participants: 10_000,
+            rates: Rates::default(),
+            max_sockets: 10_000,
+            max_sockets_per_address: 256,
+            keys: Arc::default(),
+            trusted_proxies: Vec::new(),
+            allowed_origins: Vec::new(),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
             max_expiry: Duration::from_secs(30 * 24 * 3600),
             empty_timeout: Duration::from_secs(300),
             resume_grace: Duration::from_secs(30),
@@ -80,12 +109,6 @@ impl Default for Settings {
             max_frame_bytes: 512 * 1024,
             ice_servers: Vec::new(),
             messages: Rate { per_second: 50.0, burst: 100.0 },
-            rates: Rates::default(),
-            max_sockets: 10_000,
-            max_sockets_per_address: 256,
-            keys: Arc::default(),
-            trusted_proxies: Vec::new(),
-            allowed_origins: Vec::new(),
             join_deadline: Duration::from_secs(15),
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(45),

@@ -124,7 +124,7 @@ impl Switchboard {
         });
         for (participant, reason) in in_vain.collect::<Vec<_>>() {
             // It is there: nothing came between.
-            let _ = self.dismiss(state, &room.code, participant, reason, None);
+            let _ = self.dismiss(state, room, participant, reason, None);
         }
     }
 }

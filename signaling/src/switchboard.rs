@@ -2,9 +2,14 @@
 
 use crate::access::Grant;
 use crate::directory::Directory;
+use crate::draining::Drain;
 use crate::files::Files;
 use crate::gate::Gate;
+use crate::gate::Who;
 use crate::idempotency::Answers;
+use crate::limits::Kind;
+use crate::lines::Lines;
+use crate::places::Places;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::{Access, Limits};
 use crate::protocol::{RoomCode, ServerMessage, Timestamp};
@@ -12,22 +17,23 @@ use crate::purge::Purges;
 use crate::readiness::StoreWatch;
 use crate::readings::Readings;
 use crate::rest::Created;
-use crate::room::{Room, Surroundings, encode};
+use crate::room::{Encoded, Room, Surroundings, encode};
 use crate::session::Session;
-use crate::settings::{Announce, Settings};
+use crate::settings::{Announce, Policy, RoomBounds, Settings};
 use crate::shards::{Shard, ShardHandle};
-use crate::stats::{Counters, Stats};
-use crate::store::{Journal, Storage, Store};
+use crate::stats::{Counters, SocketStats, Stats};
+use crate::store::{Backend, Journal, Metered, Storage, Store, StoreStats};
 use crate::webhooks::Webhooks;
-use axum::extract::ws::Utf8Bytes;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use tokio::sync::{Semaphore, watch};
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// See the module.
 pub(crate) struct Switchboard {
     pub(crate) settings: Settings,
+    /// The one of now; it is replaced whole, and never changed.
+    policy: RwLock<Arc<Policy>>,
     pub(crate) announce: Announce,
     pub(crate) shards: Vec<Shard>,
     pub(crate) directory: Directory,
@@ -40,11 +46,13 @@ pub(crate) struct Switchboard {
     /// Rooms that have ended, until nothing of them is left.
     pub(crate) purges: Purges,
     /// One for each room, from its creation until nothing of it is left.
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Arc<Places>,
     /// Rooms that were created by requests which may come again.
     pub(crate) created: Answers<Created>,
     pub(crate) gate: Arc<Gate>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
+    /// Of the log.
+    pub(crate) lines: Lines,
     pub(crate) files: Files,
     pub(crate) webhooks: Webhooks,
     pub(crate) surroundings: Surroundings,
@@ -52,6 +60,8 @@ pub(crate) struct Switchboard {
     pub(crate) next_room: AtomicU64,
     /// When this began.
     pub(crate) started: Instant,
+    /// Whether the server is about to stop.
+    pub(crate) drain: Drain,
     /// `true` once the server stops.
     pub(crate) stopping: watch::Sender<bool>,
 }
@@ -60,16 +70,19 @@ impl Switchboard {
     pub(crate) fn new(settings: Settings, announce: Announce, storage: Storage, shards: Vec<ShardHandle>) -> Self {
         // Without entropy nobody can join either; an empty id is the least of it.
         let server_id = entropy::<10>().map(|bytes| RoomCode::from_entropy(bytes).to_string()).unwrap_or_default();
+        let counters = Arc::<Counters>::default();
+        let store = Metered::over(storage.0, &counters);
         Self {
-            places: Arc::new(Semaphore::new(settings.max_rooms.min(Semaphore::MAX_PERMITS))),
-            gate: Gate::new(settings.max_sockets, settings.max_sockets_per_address, settings.rates),
+            places: Arc::default(),
+            gate: Gate::new(),
+            policy: RwLock::new(Arc::new(settings.policy.clone())),
             surroundings: Surroundings {
                 ice_servers: settings.ice_servers.clone(),
                 resume_grace_seconds: settings.resume_grace.as_secs(),
                 server_id,
             },
-            journal: Arc::new(Journal::new(Arc::clone(&storage.0), settings.wall_clock)),
-            files: Files::new(settings.files.clone()),
+            journal: Arc::new(Journal::new(Arc::clone(&store), settings.wall_clock)),
+            files: Files::new(settings.files.clone(), &counters),
             webhooks: Webhooks::new(&settings.webhooks, settings.wall_clock),
             settings,
             announce,
@@ -77,18 +90,20 @@ impl Switchboard {
             directory: Directory::default(),
             readings: Readings::default(),
             started: Instant::now(),
-            store: storage.0,
+            store,
             store_watch: StoreWatch::default(),
             purges: Purges::default(),
             created: Answers::new(),
-            counters: Counters::new(),
+            counters,
+            lines: Lines::default(),
             next_room: AtomicU64::new(1),
+            drain: Drain::default(),
             stopping: watch::Sender::new(false),
         }
     }
 
     /// The first message on a socket.
-    pub(crate) fn hello(&self) -> Utf8Bytes {
+    pub(crate) fn hello(&self) -> Encoded {
         encode(&ServerMessage::Hello {
             protocol: crate::protocol::server::PROTOCOL_VERSION,
             server_id: self.surroundings.server_id.clone(),
@@ -103,9 +118,31 @@ impl Switchboard {
         (self.settings.wall_clock)()
     }
 
+    /// Whom it believes and how much it takes on, now. Who asks twice may be told two.
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn replace_policy(&self, policy: Policy) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+
+    /// What a room may ask for, now.
+    pub(crate) fn room_bounds(&self) -> RoomBounds {
+        RoomBounds { max_participants: self.policy().max_participants, max_expiry: self.settings.max_expiry }
+    }
+
+    /// Counts something for all of `who`, or, when a limit is reached, for none.
+    ///
+    /// # Errors
+    /// `rate-limited`, with the limit's name and when to try again.
+    pub(crate) fn count(&self, kind: Kind, who: Who<'_>) -> Result<(), Refusal> {
+        self.gate.take(kind, who, &self.policy().rates, Instant::now())
+    }
+
     /// Whether rooms are open to whoever knows their ids. Otherwise tokens are needed.
     pub(crate) fn is_open(&self) -> bool {
-        self.settings.keys.is_open()
+        self.policy().keys.is_open()
     }
 
     /// What a token grants now.
@@ -113,7 +150,7 @@ impl Switchboard {
     /// # Errors
     /// `token-invalid`
     pub(crate) fn verify(&self, token: &str) -> Result<Grant, Refusal> {
-        self.settings.keys.verify(token, self.wall_clock())
+        self.policy().keys.verify(token, self.wall_clock())
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -136,8 +173,8 @@ impl Switchboard {
     }
 
     /// An error as a message; counts it.
-    pub(crate) fn error(&self, refusal: Refusal) -> Utf8Bytes {
-        self.counters.count_error(refusal.code);
+    pub(crate) fn error(&self, refusal: Refusal) -> Encoded {
+        self.counters.count_refusal(refusal.code, refusal.cause);
         encode(&refusal.into())
     }
 
@@ -147,19 +184,34 @@ impl Switchboard {
     }
 
     pub(crate) fn stats(&self) -> Stats {
+        let counted = self.counters.snapshot();
         let rooms = self.directory.rooms();
-        let detached = |room: &Arc<Room>| room.lock().members.iter().filter(|m| !m.session.is_attached()).count();
+        let (mut detached, mut waiting) = (0, 0);
+        for room in &rooms {
+            let state = room.lock();
+            detached += state.members.iter().filter(|member| !member.session.is_attached()).count();
+            waiting += state.lobby.waiting().len();
+        }
         let journal = self.journal.health();
         Stats {
             rooms: rooms.len(),
+            purges_pending: self.purges.len(),
             participants: self.directory.participant_count(),
-            detached: rooms.iter().map(detached).sum(),
-            sockets: self.gate.sockets(),
-            store_available: journal.available,
-            store_queue: journal.queued,
-            store_writes_lost: journal.dropped,
+            draining: self.drain.seconds_left().is_some(),
+            detached,
+            waiting,
+            sockets: SocketStats { open: self.gate.sockets(), ..counted.sockets },
+            store: StoreStats {
+                backend: Backend::of(self.store.name()),
+                available: self.store_away_since().is_none(),
+                queued: journal.queued,
+                queued_bytes: journal.queued_bytes,
+                oldest: journal.oldest,
+                writes_lost: journal.dropped,
+                ..counted.store
+            },
             webhooks: self.webhooks.stats(),
-            ..self.counters.snapshot()
+            ..counted
         }
     }
 }

@@ -8,6 +8,8 @@ mod chat;
 mod chat_delivery;
 mod chat_messages;
 mod chat_store;
+mod counted;
+mod draining;
 mod files;
 mod flaky;
 mod house;
@@ -20,6 +22,7 @@ mod sessions;
 mod settings;
 mod sockets;
 mod stats;
+mod traces;
 mod webhooks;
 
 pub(crate) use flaky::FlakyStore;

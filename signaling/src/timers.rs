@@ -31,6 +31,7 @@ impl Switchboard {
         }
         self.directory.forget_expired(now);
         self.gate.prune(now);
+        self.lines.flush(now);
     }
 
     fn sweep_room(&self, room: &Arc<Room>, now: Instant) {
@@ -44,8 +45,11 @@ impl Switchboard {
         }
         self.expire_typing(room, now);
         self.settle(room);
-        let is_lost = |member: &&Member| member.session.is_lost(self.settings.resume_grace, now);
-        let lost: Vec<_> = room.lock().members.iter().filter(is_lost).map(|member| member.participant).collect();
+        let look_at = |member: &mut Member| {
+            member.trace.end_late(now);
+            member.session.is_lost(self.settings.resume_grace, now).then_some(member.participant)
+        };
+        let lost: Vec<_> = room.lock().members.iter_mut().filter_map(look_at).collect();
         for participant in lost {
             let Ok(permits) = self.shard_of(room).try_reserve(1) else { return };
             self.remove_lost(&Place { room: Arc::clone(room), participant }, permits, now);

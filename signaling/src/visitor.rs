@@ -1,6 +1,6 @@
 //! Who asks: the address a request came from, and where its client believes the server to be.
 
-use crate::proxies::client_address;
+use crate::proxies::{client_address, is_over_https};
 use crate::switchboard::Switchboard;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
@@ -17,9 +17,15 @@ pub(crate) struct Visitor {
     pub(crate) address: Option<IpAddr>,
     /// The server was asked by a name of loopback, so that the client runs on this host.
     pub(crate) on_loopback: bool,
+    /// The page that asked, if one did, is known to have come by HTTPS: see [`is_over_https`].
+    over_https: bool,
     host: Option<String>,
     origin: Option<String>,
 }
+
+/// To be put among the extensions of requests that came over TLS.
+#[derive(Clone, Copy, Debug)]
+pub struct OverTls;
 
 /// The part of a [`Visitor`] that a socket remembers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,14 +42,17 @@ impl Visitor {
         Whence { address: self.address, on_loopback: self.on_loopback }
     }
 
-    pub(crate) fn new(headers: &HeaderMap, address: Option<IpAddr>) -> Self {
+    pub(crate) fn new(headers: &HeaderMap, address: Option<IpAddr>, over_https: bool) -> Self {
         // A value that is no text is as good as a foreign one.
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("invalid").to_ascii_lowercase());
         let host: Option<String> = text(HOST);
-        Self { address, on_loopback: host.as_deref().is_some_and(is_loopback), origin: text(ORIGIN), host }
+        let on_loopback = host.as_deref().is_some_and(is_loopback);
+        Self { address, on_loopback, over_https, origin: text(ORIGIN), host }
     }
 
     /// Whether the request comes from a page that this server serves, from one of the `allowed` origins, or from no page.
+    /// Where the server is known to be reached by HTTPS, a page of plain HTTP is none of its own: anybody on the way may have
+    /// written it.
     pub(crate) fn is_welcome(&self, allowed: &[String]) -> bool {
         let Some(origin) = &self.origin else { return true };
         if allowed.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin)) {
@@ -51,7 +60,7 @@ impl Visitor {
         }
         let Some((scheme, authority)) = origin.split_once("://") else { return false };
         let default_port = match scheme {
-            "http" => ":80",
+            "http" if !self.over_https => ":80",
             "https" => ":443",
             _ => return false,
         };
@@ -65,8 +74,12 @@ impl FromRequestParts<Arc<Switchboard>> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, board: &Arc<Switchboard>) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        let address = peer.map(|peer| client_address(peer, &parts.headers, &board.settings.trusted_proxies));
-        Ok(Self::new(&parts.headers, address))
+        let (headers, policy) = (&parts.headers, board.policy());
+        let trusted = &policy.trusted_proxies;
+        let address = peer.map(|peer| client_address(peer, headers, trusted));
+        let over_tls = parts.extensions.get::<OverTls>().is_some();
+        let over_https = over_tls || peer.is_some_and(|peer| is_over_https(peer, headers, trusted));
+        Ok(Self::new(headers, address, over_https))
     }
 }
 
@@ -91,7 +104,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(ORIGIN, origin.parse().unwrap());
         }
-        Visitor::new(&headers, None)
+        Visitor::new(&headers, None, false)
     }
 
     #[test]
@@ -136,5 +149,13 @@ mod tests {
         ] {
             assert!(!visitor(host, Some(origin)).is_welcome(&allowed), "{host} {origin}");
         }
+    }
+
+    #[test]
+    fn over_https_pages_of_plain_http_are_foreign() {
+        let visitor = |origin| Visitor { over_https: true, ..visitor("a.example", Some(origin)) };
+        assert!(visitor("https://a.example").is_welcome(&[]));
+        assert!(!visitor("http://a.example").is_welcome(&[]));
+        assert!(visitor("http://a.example").is_welcome(&["http://a.example".to_owned()]));
     }
 }

@@ -8,12 +8,12 @@ use crate::gate::{Closed, Pass};
 use crate::membership::CLOSE_RESTART;
 use crate::problem::Problem;
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::{ClientFrame, ClientMessage};
+use crate::protocol::{ClientFrame, ClientMessage, ClientType};
 use crate::rate::Verdict;
 use crate::rest::origin_refused;
-use crate::room::encode;
+use crate::room::{Encoded, encode};
 use crate::session::{Attachment, Outgoing, Session};
-use crate::stats::count;
+use crate::stats::{Carrier, Limit, SocketEnd, Turned};
 use crate::switchboard::Switchboard;
 use crate::visitor::{Visitor, Whence};
 use axum::extract::State;
@@ -42,9 +42,10 @@ pub(crate) async fn upgrade(
     };
     let pass = match admit(&board, &visitor) {
         Ok(pass) => pass,
-        Err(refusal) => {
-            count(&board.counters.sockets_refused);
-            board.counters.count_error(refusal.code);
+        Err((turned, refusal)) => {
+            board.counters.sockets_refused.count(turned);
+            board.counters.count_refusal(refusal.code, refusal.cause);
+            board.lines.socket_refused(refusal.code);
             return Problem(refusal).into_response();
         }
     };
@@ -55,27 +56,40 @@ pub(crate) async fn upgrade(
         .on_upgrade(move |socket| Connection::new(board, socket, visitor.whence(), pass).run())
 }
 
-fn admit(board: &Switchboard, visitor: &Visitor) -> Result<Pass, Refusal> {
-    if !visitor.is_welcome(&board.settings.allowed_origins) {
-        return Err(origin_refused());
+fn admit(board: &Switchboard, visitor: &Visitor) -> Result<Pass, (Turned, Refusal)> {
+    let policy = board.policy();
+    if !visitor.is_welcome(&policy.allowed_origins) {
+        return Err((Turned::Origin, origin_refused()));
     }
     if board.is_stopping() {
-        return Err(Refusal::busy());
+        return Err((Turned::Stopping, Refusal::busy()));
     }
-    board.gate.admit(visitor.address).map_err(|closed| match closed {
-        Closed::Full => Refusal::busy(),
-        Closed::TooManyHere => Refusal::new(ErrorCode::RateLimited, "too many connections from this address"),
+    board.gate.admit(visitor.address, &policy).map_err(|closed| match closed {
+        Closed::Full => (Turned::Limit, Refusal::busy().by(Limit::Connections)),
+        Closed::TooManyHere => {
+            let refusal = Refusal::new(ErrorCode::RateLimited, "too many connections from this address");
+            (Turned::Address, refusal.by(Limit::ConnectionsPerAddress))
+        }
     })
 }
 
-/// Why a socket ends.
+/// How a socket ends.
 enum End {
     /// It is gone, or was closed with everything said.
-    Gone,
+    Gone(SocketEnd),
     /// The client said goodbye for good.
     Goodbye,
     /// The server closes it.
-    Close(CloseCode, &'static str),
+    Close(SocketEnd, CloseCode, &'static str),
+}
+
+impl End {
+    fn reason(&self) -> SocketEnd {
+        match self {
+            Self::Goodbye => SocketEnd::Client,
+            Self::Gone(reason) | Self::Close(reason, ..) => *reason,
+        }
+    }
 }
 
 struct Connection {
@@ -96,8 +110,9 @@ struct Connection {
 impl Connection {
     fn new(board: Arc<Switchboard>, socket: WebSocket, whence: Whence, pass: Pass) -> Self {
         let now = Instant::now();
-        let session = Session::new(board.settings.messages, now);
+        let session = Session::new(board.settings.messages, now, &board.counters);
         let attachment = session.attach();
+        board.counters.sockets_opened.count();
         Self {
             board,
             socket,
@@ -118,6 +133,10 @@ impl Connection {
         };
         let place = self.session.place();
         let was_attached = self.session.detach(&self.attachment, Instant::now());
+        self.board.counters.sockets_closed.count(end.reason());
+        if let Some(place) = place.as_ref().filter(|_| was_attached) {
+            self.board.lines.socket_lost(place.room.key, place.participant);
+        }
         match end {
             End::Goodbye => {
                 if let Some(place) = place.filter(|_| was_attached) {
@@ -125,11 +144,11 @@ impl Connection {
                     let _ = self.board.leave(&place, None).await;
                 }
             }
-            End::Close(code, reason) => {
+            End::Close(_, code, reason) => {
                 let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
                 let _ = timeout(WRITE_TIMEOUT, self.socket.send(Message::Close(Some(frame)))).await;
             }
-            End::Gone => {}
+            End::Gone(_) => {}
         }
     }
 
@@ -137,7 +156,7 @@ impl Connection {
         let mut stopping = self.board.stopping.subscribe();
         let mut pings = pings(self.board.settings.ping_interval);
         let hello = self.board.hello();
-        self.write(Message::Text(hello)).await?;
+        self.say(hello).await?;
         loop {
             let deadline = self.deadline();
             tokio::select! {
@@ -169,17 +188,23 @@ impl Connection {
     fn late(&self) -> End {
         match self.idle_since {
             Some(since) if Instant::now() >= since + self.board.settings.join_deadline => {
-                End::Close(close_code::POLICY, "no room was joined in time")
+                End::Close(SocketEnd::NoJoin, close_code::POLICY, "no room was joined in time")
             }
-            _ => End::Close(close_code::POLICY, "nothing was heard for too long"),
+            _ => End::Close(SocketEnd::Silent, close_code::POLICY, "nothing was heard for too long"),
         }
     }
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
         match timeout(WRITE_TIMEOUT, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
-            _ => Err(End::Gone),
+            Ok(Err(_)) => Err(End::Gone(SocketEnd::Lost)),
+            Err(_) => Err(End::Gone(SocketEnd::SlowReader)),
         }
+    }
+
+    async fn say(&mut self, message: Encoded) -> Result<(), End> {
+        self.board.counters.messages_sent.count((Carrier::Socket, message.kind));
+        self.write(Message::Text(message.text)).await
     }
 
     /// Asks whether everything written so far arrived.
@@ -191,8 +216,8 @@ impl Connection {
 
     async fn send(&mut self, outgoing: Outgoing) -> Result<(), End> {
         match outgoing {
-            Outgoing::Message(text) => {
-                self.write(Message::Text(text)).await?;
+            Outgoing::Message(message) => {
+                self.say(message).await?;
                 if self.session.written() >= self.pinged + PING_AFTER_MESSAGES {
                     self.ping().await?;
                 }
@@ -201,11 +226,14 @@ impl Connection {
             Outgoing::Displaced => {
                 let refusal = Refusal::new(ErrorCode::Displaced, "the session was resumed on another socket");
                 let error = self.board.error(refusal);
-                self.write(Message::Text(error)).await?;
-                Err(End::Close(close_code::POLICY, "displaced"))
+                self.say(error).await?;
+                Err(End::Close(SocketEnd::Displaced, close_code::POLICY, "displaced"))
             }
-            Outgoing::Overflowed => Err(End::Close(close_code::POLICY, "messages were not read in time")),
-            Outgoing::Close(code, reason) => Err(End::Close(code, reason)),
+            Outgoing::Overflowed => {
+                Err(End::Close(SocketEnd::SlowReader, close_code::POLICY, "messages were not read in time"))
+            }
+            // Sessions are closed when the server stops, and then only.
+            Outgoing::Close(code, reason) => Err(End::Close(SocketEnd::Stopping, code, reason)),
         }
     }
 
@@ -219,7 +247,7 @@ impl Connection {
 
     async fn receive(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), End> {
         let frame = match frame {
-            None => return Err(End::Gone),
+            None => return Err(End::Gone(SocketEnd::Lost)),
             Some(Ok(frame)) => frame,
             Some(Err(error)) => return Err(self.unreadable(&error).await),
         };
@@ -235,15 +263,17 @@ impl Connection {
             }
             Message::Close(frame) => {
                 let away = frame.is_some_and(|frame| frame.code == close_code::AWAY);
-                Err(if away { End::Goodbye } else { End::Gone })
+                Err(if away { End::Goodbye } else { End::Gone(SocketEnd::Client) })
             }
             Message::Text(text) => self.judged(Some(text)).await,
             Message::Binary(_) => {
                 let refusal =
                     Refusal::new(ErrorCode::BadFrame, "binary frames are not taken: send JSON in a text frame");
                 if self.session.judge(self.heard_at) != Verdict::Pass {
-                    return Err(End::Close(close_code::UNSUPPORTED, "binary frames are not taken"));
+                    let reason = "binary frames are not taken";
+                    return Err(End::Close(SocketEnd::Binary, close_code::UNSUPPORTED, reason));
                 }
+                self.board.counters.messages_received.count((Carrier::Socket, ClientType::Invalid));
                 self.board.refuse(&self.session, refusal);
                 Ok(())
             }
@@ -253,10 +283,9 @@ impl Connection {
 
     /// Handles a message within the session's allowance; a ping, which the library has answered, only counts.
     async fn judged(&mut self, text: Option<Utf8Bytes>) -> Result<(), End> {
-        count(&self.board.counters.messages);
         let verdict = self.session.judge(self.heard_at);
         if verdict != Verdict::Pass {
-            count(&self.board.counters.messages_dropped);
+            self.board.counters.messages_dropped.count(Carrier::Socket);
         }
         match (verdict, text) {
             (Verdict::Pass, Some(text)) => self.handle(&text).await,
@@ -269,13 +298,15 @@ impl Connection {
                 // By the outbox: the client counts this error as it counts every message.
                 self.board.refuse(&self.session, rate_limited(self.board.settings.messages));
                 self.drain().await?;
-                Err(End::Close(close_code::POLICY, "too many messages"))
+                Err(End::Close(SocketEnd::Flood, close_code::POLICY, "too many messages"))
             }
         }
     }
 
     async fn handle(&mut self, text: &str) -> Result<(), End> {
-        let result = match ClientFrame::parse(text) {
+        let frame = ClientFrame::parse(text);
+        self.board.counters.count_received(Carrier::Socket, &frame);
+        let result = match frame {
             Err(refusal) => Err(refusal),
             Ok(ClientFrame { id, message: ClientMessage::Resume(resume) }) if !self.session.is_engaged() => {
                 match self.board.resume(id.clone(), &resume) {
@@ -285,7 +316,7 @@ impl Connection {
                         self.session = resumed.session;
                         self.attachment = resumed.attachment;
                         self.pinged = self.session.written();
-                        return self.write(Message::Text(encode(&resumed.message))).await;
+                        return self.say(encode(&resumed.message)).await;
                     }
                     Err(refusal) => Err(refusal.with_id(id)),
                 }
@@ -302,12 +333,12 @@ impl Connection {
     async fn unreadable(&mut self, error: &axum::Error) -> End {
         // The library's error type is not ours to name: its text tells apart what matters.
         if !error.to_string().contains("too long") {
-            return End::Gone;
+            return End::Gone(SocketEnd::Lost);
         }
         let message = format!("a message may have {} bytes at most", self.board.settings.max_frame_bytes);
         self.board.refuse(&self.session, Refusal::new(ErrorCode::FrameTooLarge, message));
         match self.drain().await {
-            Ok(()) => End::Close(close_code::SIZE, "the message is too large"),
+            Ok(()) => End::Close(SocketEnd::TooLarge, close_code::SIZE, "the message is too large"),
             Err(end) => end,
         }
     }

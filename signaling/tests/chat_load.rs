@@ -8,7 +8,7 @@
 
 use axum::Router;
 use futures_util::{SinkExt, StreamExt};
-use parlor_signaling::{Announce, Rate, Settings, ShardHandle, Signaling, Storage};
+use parlor_signaling::{Announce, Policy, Rate, Settings, ShardHandle, Signaling, Storage};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ async fn serve() -> SocketAddr {
     tokio::spawn(async move { while commands.recv().await.is_some() {} });
     let settings = Settings {
         messages: Rate { per_second: 200.0, burst: 400.0 },
-        max_sockets_per_address: 64,
+        policy: Policy { max_sockets_per_address: 64, ..Policy::default() },
         ..Settings::default()
     };
     let shard = ShardHandle::new(sender, Arc::new(|| {}), 7900);

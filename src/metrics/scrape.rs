@@ -1,6 +1,6 @@
 //! One answer in the making: numbers are added to metrics, and what has the same labels adds up.
 
-use super::catalogue::{ALL, Kind, Metric};
+use super::catalogue::{Kind, Metric, all};
 use parlor_media::histogram::Histogram;
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram as Distribution, LabelPair, MetricFamily, MetricType};
 use std::collections::BTreeMap;
@@ -45,12 +45,12 @@ impl Scrape {
         labels: &[&str],
         counted: &Histogram<N>,
     ) {
-        let Kind::Histogram { unit } = metric.kind else {
+        let Kind::Histogram { per_unit } = metric.kind else {
             debug_assert!(false, "{} takes numbers", metric.name);
             return;
         };
         let empty = || Sample::Distribution {
-            buckets: counted.cumulative().map(|(bound, _)| (bound as f64 * unit, 0)).collect(),
+            buckets: counted.cumulative().map(|(bound, _)| (bound as f64 / per_unit, 0)).collect(),
             count: 0,
             sum: 0.0,
         };
@@ -59,23 +59,29 @@ impl Scrape {
                 *own += theirs;
             }
             *count += counted.count();
-            *sum += counted.sum() as f64 * unit;
+            *sum += counted.sum() as f64 / per_unit;
         }
     }
 
     fn sample(&mut self, metric: &'static Metric, labels: &[&str], empty: impl FnOnce() -> Sample) -> &mut Sample {
-        debug_assert_eq!(labels.len(), metric.labels.len(), "{} has labels {:?}", metric.name, metric.labels);
-        let place = ALL.iter().position(|listed| std::ptr::eq(*listed, metric)).unwrap_or(ALL.len());
+        debug_assert!(
+            labels.len() == metric.labels.len()
+                && metric.labels.iter().zip(labels).all(|(label, value)| label.values.allow(value)),
+            "{} has no {labels:?}",
+            metric.name
+        );
+        let place = all().position(|listed| std::ptr::eq(listed, metric)).unwrap_or(usize::MAX);
         let labels = labels.iter().map(|label| (*label).to_owned()).collect();
         self.samples.entry((place, labels)).or_insert_with(empty)
     }
 
     /// The families in the catalogue's order; metrics without samples are left out.
     pub(super) fn families(self) -> Vec<MetricFamily> {
+        let listed: Vec<_> = all().collect();
         let mut families: Vec<MetricFamily> = Vec::new();
         let mut latest = None;
         for ((place, labels), sample) in self.samples {
-            let Some(metric) = ALL.get(place) else { continue };
+            let Some(metric) = listed.get(place) else { continue };
             if latest.replace(place) != Some(place) {
                 families.push(family(metric));
             }
@@ -100,7 +106,7 @@ fn family(metric: &Metric) -> MetricFamily {
 }
 
 fn write(metric: &Metric, labels: &[String], sample: Sample) -> prometheus::proto::Metric {
-    let labels = metric.labels.iter().zip(labels).map(|(name, value)| pair(name, value)).collect();
+    let labels = metric.labels.iter().zip(labels).map(|(label, value)| pair(label.name, value)).collect();
     let mut written = prometheus::proto::Metric::from_label(labels);
     match (metric.kind, sample) {
         (Kind::Counter, Sample::Number(number)) => {

@@ -118,6 +118,31 @@ pub(crate) fn request_local_address(socket: &Socket, dual_stack: bool) -> io::Re
     }
 }
 
+/// The place in `SO_MEMINFO` of the number of datagrams dropped before they were received.
+const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
+
+/// How many datagrams the kernel has dropped since the socket's beginning, nearly all for a full buffer. `None` before Linux 4.12.
+pub(crate) fn kernel_drops(socket: &impl AsRawFd) -> Option<u32> {
+    let mut memory = [0_u32; DROPS + 1];
+    let mut len = size_of_val(&memory) as libc::socklen_t;
+    // SAFETY: the descriptor is open as long as `socket` lives; the kernel writes at most `len` bytes into the array.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            memory.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+    (result == 0 && len as usize == size_of_val(&memory)).then_some(memory[DROPS])
+}
+
+/// Has the kernel join datagrams of one sender (GRO).
+pub(crate) fn request_joined_datagrams(socket: &Socket) -> io::Result<()> {
+    set_option(socket, libc::SOL_UDP, libc::UDP_GRO)
+}
+
 fn set_option(socket: &Socket, level: libc::c_int, name: libc::c_int) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: the descriptor is open as long as `socket` lives, and the option's value is a c_int that outlives the call.

@@ -7,9 +7,9 @@
 //!
 //! Whether the kernel has GSO is probed at the start. A device or path that refuses a GSO message gets it plainly.
 
-use super::EgressStats;
 use super::control::Control;
 use super::udp::UdpEndpoint;
+use super::{EgressStats, SendFailure};
 use parlor_media::outbox::Outbox;
 use parlor_media::path::{Path, Protocol};
 use socket2::SockAddr;
@@ -180,11 +180,8 @@ impl Egress {
         }
         let sent = (sent as usize).min(self.messages.len() - first);
         for message in &self.messages[first..first + sent] {
-            self.stats.messages += 1;
-            self.stats.datagrams += message.count as u64;
-            self.stats.bytes += message.bytes as u64;
+            self.stats.sent(message.count, message.bytes);
             if message.count > 1 {
-                self.stats.gso_messages += 1;
                 self.refusals = 0;
             }
         }
@@ -197,19 +194,15 @@ impl Egress {
         match error.raw_os_error() {
             Some(libc::EINTR) => 0,
             Some(libc::EAGAIN) => {
-                self.stats.dropped_full += left.iter().map(|message| message.count as u64).sum::<u64>();
+                self.stats.failed(SendFailure::BufferFull, left.iter().map(|message| message.count).sum());
                 left.len()
-            }
-            Some(libc::ENOBUFS | libc::ENOMEM) => {
-                self.stats.dropped_no_memory += left[0].count as u64;
-                1
             }
             Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE) if left[0].count > 1 => {
                 self.send_plainly(endpoint, index, error);
                 1
             }
             _ => {
-                self.stats.dropped_error += left[0].count as u64;
+                self.stats.failed(SendFailure::of(error), left[0].count);
                 1
             }
         }
@@ -232,16 +225,11 @@ impl Egress {
             // SAFETY: as in `send`: the header is a filled one, with one of its own vectors.
             let sent =
                 unsafe { libc::sendmsg(endpoint.socket.as_raw_fd(), &header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
-            match (sent >= 0, io::Error::last_os_error().raw_os_error()) {
-                (true, _) => {
-                    passed = true;
-                    self.stats.messages += 1;
-                    self.stats.datagrams += 1;
-                    self.stats.bytes += self.vectors[vector].iov_len as u64;
-                }
-                (false, Some(libc::EAGAIN)) => self.stats.dropped_full += 1,
-                (false, Some(libc::ENOBUFS | libc::ENOMEM)) => self.stats.dropped_no_memory += 1,
-                _ => self.stats.dropped_error += 1,
+            if sent >= 0 {
+                passed = true;
+                self.stats.sent(1, self.vectors[vector].iov_len);
+            } else {
+                self.stats.failed(SendFailure::of(&io::Error::last_os_error()), 1);
             }
         }
         if passed {

@@ -1,6 +1,6 @@
 //! Receiving in batches: `recvmmsg`.
 
-use super::control::{Control, local_address};
+use super::control::{Control, kernel_drops, local_address};
 use super::udp::{UdpEndpoint, udp_path};
 use super::{BATCH, Drained, IngressStats, MAX_RECEIVED};
 use parlor_media::path::Path;
@@ -36,6 +36,14 @@ impl Ingress {
         self.stats
     }
 
+    /// Looks how many datagrams the kernel has dropped for want of room.
+    pub(crate) fn note_kernel_drops(&mut self, endpoint: &UdpEndpoint) {
+        if let Some(drops) = kernel_drops(&endpoint.socket) {
+            // The kernel's counter has 32 bits and wraps.
+            self.stats.kernel_drops += u64::from(drops.wrapping_sub(self.stats.kernel_drops as u32));
+        }
+    }
+
     /// Receives what waits, at most [`BATCH`] datagrams, and hands each to `sink`.
     pub(crate) fn receive(&mut self, endpoint: &UdpEndpoint, mut sink: impl FnMut(&Path, &mut [u8])) -> Drained {
         self.point();
@@ -53,8 +61,8 @@ impl Ingress {
         if received < 0 {
             return self.on_error(&io::Error::last_os_error());
         }
-        self.stats.calls += 1;
         let count = (received as usize).min(BATCH);
+        self.stats.batches.observe(count as u64);
         for index in 0..count {
             let header = self.headers[index];
             let len = header.msg_len as usize;
@@ -165,8 +173,26 @@ mod tests {
         let mut ingress = Ingress::new();
         let received = receive_all(&mut ingress, &mut endpoint, 2);
         assert_eq!(received.iter().map(|(_, d)| d.len()).collect::<Vec<_>>(), [0, MAX_RECEIVED]);
-        let expected =
-            IngressStats { datagrams: 2, bytes: MAX_RECEIVED as u64, oversize: 1, ..IngressStats::default() };
-        assert_eq!(IngressStats { calls: 0, ..ingress.stats() }, expected);
+        let stats = ingress.stats();
+        assert_eq!((stats.datagrams, stats.bytes, stats.oversize), (2, MAX_RECEIVED as u64, 1));
+        assert_eq!((stats.batches.sum(), stats.errors), (3, 0), "{:?}", stats.batches);
+    }
+
+    #[test]
+    fn what_the_kernel_drops_for_want_of_room_is_counted() {
+        let mut endpoint = UdpEndpoint::bind(0).unwrap();
+        socket2::SockRef::from(&endpoint.socket).set_recv_buffer_size(4_096).unwrap();
+        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        const SENT: usize = 100;
+        for _ in 0..SENT {
+            client.send_to(&[0; 1_000], (Ipv4Addr::LOCALHOST, endpoint.port())).unwrap();
+        }
+        let mut ingress = Ingress::new();
+        ingress.note_kernel_drops(&endpoint);
+        let dropped = ingress.stats().kernel_drops as usize;
+        assert!((1..SENT).contains(&dropped), "{dropped} of {SENT}");
+        assert_eq!(receive_all(&mut ingress, &mut endpoint, SENT - dropped).len(), SENT - dropped);
+        ingress.note_kernel_drops(&endpoint);
+        assert_eq!(ingress.stats().kernel_drops as usize, dropped, "none is counted twice");
     }
 }

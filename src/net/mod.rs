@@ -17,6 +17,7 @@ pub(crate) mod egress;
 pub(crate) mod ingress;
 #[cfg(any(not(target_os = "linux"), test))]
 pub(crate) mod portable;
+pub(crate) mod stats;
 pub(crate) mod tcp;
 pub(crate) mod udp;
 
@@ -24,52 +25,13 @@ pub(crate) mod udp;
 pub(crate) use self::{egress::Egress, ingress::Ingress};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use self::{portable::Egress, portable::Ingress};
+pub(crate) use stats::{EgressStats, IngressStats, SendFailure};
 
 /// Datagrams received in one system call, at most: 32 make the call's share of the cost negligible, and keep a tick short.
 pub(crate) const BATCH: usize = 64;
 
 /// The largest datagram that is accepted. What a client may send is an Ethernet frame; jumbo frames are nobody's WebRTC.
 pub(crate) const MAX_RECEIVED: usize = 2048;
-
-/// What the sending side has done since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct EgressStats {
-    /// Datagrams handed to the kernel.
-    pub(crate) datagrams: u64,
-    /// Their payload bytes.
-    pub(crate) bytes: u64,
-    /// Messages they were sent in: one for each datagram without GSO.
-    pub(crate) messages: u64,
-    /// Those messages that carried several segments.
-    pub(crate) gso_messages: u64,
-    /// System calls.
-    pub(crate) calls: u64,
-    /// Datagrams dropped, because the socket's buffer was full.
-    pub(crate) dropped_full: u64,
-    /// Datagrams dropped, because the kernel had no memory for them.
-    pub(crate) dropped_no_memory: u64,
-    /// Datagrams dropped for any other error: an unreachable network, for example.
-    pub(crate) dropped_error: u64,
-    /// GSO messages that the kernel refused and that went out plainly.
-    pub(crate) gso_refused: u64,
-    /// Whether GSO is in use.
-    pub(crate) gso: bool,
-}
-
-/// What the receiving side has done since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct IngressStats {
-    /// Datagrams received.
-    pub(crate) datagrams: u64,
-    /// Their payload bytes.
-    pub(crate) bytes: u64,
-    /// System calls that brought any.
-    pub(crate) calls: u64,
-    /// Datagrams longer than [`MAX_RECEIVED`], dropped.
-    pub(crate) oversize: u64,
-    /// Errors of the socket.
-    pub(crate) errors: u64,
-}
 
 /// How a batch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

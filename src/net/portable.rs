@@ -4,7 +4,7 @@
 //! for development on one address.
 
 use super::udp::{UdpEndpoint, udp_path};
-use super::{BATCH, Drained, EgressStats, IngressStats, MAX_RECEIVED};
+use super::{BATCH, Drained, EgressStats, IngressStats, MAX_RECEIVED, SendFailure};
 use parlor_media::outbox::Outbox;
 use parlor_media::path::{Path, Protocol};
 use std::io;
@@ -26,13 +26,16 @@ impl Ingress {
         self.stats
     }
 
+    /// Such a system does not tell.
+    pub(crate) fn note_kernel_drops(&mut self, _endpoint: &UdpEndpoint) {}
+
     /// Receives what waits, at most [`BATCH`] datagrams, and hands each to `sink`.
     pub(crate) fn receive(&mut self, endpoint: &UdpEndpoint, mut sink: impl FnMut(&Path, &mut [u8])) -> Drained {
         for _ in 0..BATCH {
-            self.stats.calls += 1;
             match endpoint.socket.recv_from(&mut self.buffer) {
                 Ok((len, _)) if len > MAX_RECEIVED => self.stats.oversize += 1,
                 Ok((len, remote)) => {
+                    self.stats.batches.observe(1);
                     self.stats.datagrams += 1;
                     self.stats.bytes += len as u64;
                     sink(&udp_path(remote, Ipv6Addr::UNSPECIFIED.into()), &mut self.buffer[..len]);
@@ -66,13 +69,11 @@ impl Egress {
             for datagram in datagrams {
                 self.stats.calls += 1;
                 match endpoint.socket.send_to(datagram, endpoint.wire(path.remote)) {
-                    Ok(_) => {
-                        self.stats.messages += 1;
-                        self.stats.datagrams += 1;
-                        self.stats.bytes += datagram.len() as u64;
+                    Ok(_) => self.stats.sent(1, datagram.len()),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.stats.failed(SendFailure::BufferFull, 1);
                     }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stats.dropped_full += 1,
-                    Err(_) => self.stats.dropped_error += 1,
+                    Err(error) => self.stats.failed(SendFailure::of(&error), 1),
                 }
             }
         }
@@ -102,7 +103,8 @@ mod tests {
             assert!(outbox.push(0, path, b"answer"));
         });
         assert_eq!(drained, Drained::Empty);
-        assert_eq!((ingress.stats().datagrams, ingress.stats().bytes), (1, 8));
+        ingress.note_kernel_drops(&endpoint);
+        assert_eq!((ingress.stats().datagrams, ingress.stats().bytes, ingress.stats().kernel_drops), (1, 8, 0));
         let mut egress = Egress::new(&endpoint, true);
         egress.flush(&endpoint, &outbox);
         let mut buffer = [0; 16];

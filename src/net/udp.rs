@@ -1,12 +1,12 @@
 //! A shard's UDP socket: dual-stack where the host has IPv6, non-blocking, telling the local address of each datagram.
 
 use parlor_media::path::{Path, Protocol};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// Kernel buffers that are asked for; the kernel caps them at `net.core.{r,w}mem_max`. 4 MiB are 30 ms at 1 Gbit/s.
-const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+pub(crate) const SOCKET_BUFFER_BYTES: usize = 4 << 20;
 
 /// A bound socket.
 pub(crate) struct UdpEndpoint {
@@ -46,6 +46,22 @@ impl UdpEndpoint {
     /// The bound port.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Bytes of the kernel's buffers for receiving and sending, as they were granted.
+    pub(crate) fn buffers(&self) -> io::Result<(usize, usize)> {
+        let socket = SockRef::from(&self.socket);
+        // Linux tells twice the payload's share, of what it counts its own bookkeeping against (socket(7)).
+        let share = if cfg!(target_os = "linux") { 2 } else { 1 };
+        Ok((socket.recv_buffer_size()? / share, socket.send_buffer_size()? / share))
+    }
+
+    /// Whether the kernel can join datagrams on the way in. It is asked to, so this is no socket to go on with.
+    pub(crate) fn has_gro(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        return super::control::request_joined_datagrams(&SockRef::from(&self.socket)).is_ok();
+        #[cfg(not(target_os = "linux"))]
+        false
     }
 
     /// `address` in the socket's own family.

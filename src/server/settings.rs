@@ -4,19 +4,26 @@ use super::StartError;
 use crate::addresses;
 use parlor_config::{AuthKey, Config, FilesUrl};
 use parlor_signaling::{
-    Announce, FileSettings, FileStorage, KeyError, KeySources, Keys, Rate, Rates, Settings, WebhookSettings,
+    Announce, FileSettings, FileStorage, KeyError, KeySources, Keys, Policy, Rate, Rates, Settings, StoreUrl,
+    WebhookSettings,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The addresses that clients are told.
-pub(super) fn announce(config: &Config, ipv6: bool) -> Announce {
-    let advertised = addresses::advertised(&config.media.announce, &addresses::interfaces(), ipv6);
-    addresses::log(&advertised);
+/// The addresses that clients are told. Takes a few seconds when a STUN server does not answer.
+///
+/// # Errors
+/// When `media.announce` comes to nothing.
+pub(super) async fn announce(config: &Config, ipv6: bool) -> Result<Announce, StartError> {
+    let advertised = addresses::discover(&config.media.announce, &addresses::interfaces(), ipv6).await;
+    if let Some(reason) = advertised.error() {
+        return Err(StartError::Announce(reason));
+    }
+    advertised.log();
     let loopback_v6 = ipv6.then_some(IpAddr::V6(Ipv6Addr::LOCALHOST));
     let loopback = std::iter::once(IpAddr::V4(Ipv4Addr::LOCALHOST)).chain(loopback_v6).collect();
-    Announce { addresses: advertised.addresses, loopback }
+    Ok(Announce { addresses: advertised.addresses.into_iter().map(|(address, _)| address).collect(), loopback })
 }
 
 /// The keys of the configuration.
@@ -34,33 +41,53 @@ pub fn keys(config: &Config) -> Result<Keys, KeyError> {
     })
 }
 
+/// What a start would find wrong with a configuration whose keys are each valid, without a look at the system beside keys' files.
+pub(crate) fn problems(config: &Config) -> Vec<String> {
+    let store = StoreUrl::parse(config.store.url.expose()).ok_or(StartError::StoreUrl);
+    let results = [
+        keys(config).map(drop).map_err(StartError::from),
+        webhooks(config).map(drop),
+        store.map(drop),
+        super::shards::ports(config).map(drop),
+    ];
+    results.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect()
+}
+
+/// What of the configuration a running server can be given anew.
+///
+/// # Errors
+/// When the keys cannot be used.
+pub(super) fn policy(config: &Config) -> Result<Policy, KeyError> {
+    let (http, limits) = (&config.http, &config.limits);
+    Ok(Policy {
+        max_rooms: limits.max_rooms as usize,
+        default_max_participants: limits.max_participants_per_room as usize,
+        max_participants: limits.max_participants_per_room as usize,
+        max_total_participants: limits.max_participants as usize,
+        rates: Rates {
+            room_creations: Rate::per_minute(limits.room_creations_per_minute),
+            joins: Rate::per_minute(limits.joins_per_minute),
+            messages: Rate::per_minute(limits.messages_per_minute),
+            uploads: Rate::per_minute(limits.uploads_per_minute),
+            failed_passwords: Rate::per_minute(limits.failed_passwords_per_minute),
+        },
+        max_sockets: limits.max_connections as usize,
+        max_sockets_per_address: limits.max_connections_per_address as usize,
+        keys: Arc::new(keys(config)?),
+        trusted_proxies: http.trusted_proxies.clone(),
+        allowed_origins: http.allowed_origins.clone(),
+    })
+}
+
 /// The settings of the configuration.
 ///
 /// # Errors
 /// When keys, files or webhooks cannot be used.
 pub(super) fn settings(config: &Config) -> Result<Settings, StartError> {
-    let limits = &config.limits;
-    let keys = keys(config)?;
-    let rates = Rates {
-        room_creations: Rate::per_minute(limits.room_creations_per_minute),
-        joins: Rate::per_minute(limits.joins_per_minute),
-        messages: Rate::per_minute(limits.messages_per_minute),
-        uploads: Rate::per_minute(limits.uploads_per_minute),
-        failed_passwords: Rate::per_minute(limits.failed_passwords_per_minute),
-    };
     Ok(Settings {
-        rates,
-        keys: Arc::new(keys),
-        trusted_proxies: config.http.trusted_proxies.clone(),
-        allowed_origins: config.http.allowed_origins.clone(),
-        max_rooms: limits.max_rooms as usize,
-        default_max_participants: limits.max_participants_per_room as usize,
-        max_participants: limits.max_participants_per_room as usize,
+        policy: policy(config)?,
         empty_timeout: Duration::from_secs(config.room.empty_timeout_seconds.into()),
         resume_grace: Duration::from_secs(config.session.resume_grace_seconds.into()),
-        max_total_participants: limits.max_participants as usize,
-        max_sockets: limits.max_connections as usize,
-        max_sockets_per_address: limits.max_connections_per_address as usize,
         files: FileSettings {
             storage: file_storage(&config.files.url)?,
             max_bytes: config.files.max_bytes,
@@ -73,7 +100,11 @@ pub(super) fn settings(config: &Config) -> Result<Settings, StartError> {
     })
 }
 
-fn file_storage(url: &FilesUrl) -> Result<FileStorage, StartError> {
+/// The place of shared files, which is made when it is a directory.
+///
+/// # Errors
+/// When it cannot be used.
+pub(crate) fn file_storage(url: &FilesUrl) -> Result<FileStorage, StartError> {
     let (place, opened) = match url {
         FilesUrl::Off => return Ok(FileStorage::off()),
         FilesUrl::Memory => return Ok(FileStorage::memory()),
@@ -85,7 +116,11 @@ fn file_storage(url: &FilesUrl) -> Result<FileStorage, StartError> {
     opened.map_err(|error| StartError::Files { place, error })
 }
 
-fn webhooks(config: &Config) -> Result<WebhookSettings, StartError> {
+/// Who is told what happens.
+///
+/// # Errors
+/// When that cannot be used.
+pub(crate) fn webhooks(config: &Config) -> Result<WebhookSettings, StartError> {
     let urls: Vec<_> = config.webhooks.urls.iter().map(|url| url.expose().to_owned()).collect();
     let secret = config.webhooks.secret.as_ref().map_or("", parlor_config::Secret::expose);
     WebhookSettings::new(&urls, secret, config.webhooks.include_text).map_err(StartError::Webhooks)

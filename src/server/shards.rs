@@ -7,7 +7,7 @@ use crate::shard_thread::{EVENTS, ShardSetup, ShardSockets, ShardThread};
 use parlor_config::{Config, GsoMode};
 use parlor_media::command::Event;
 use parlor_media::transport::Identity;
-use parlor_media::{Shard, ShardSettings};
+use parlor_media::{Shard, ShardSettings, ShardStats};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -19,24 +19,34 @@ pub(super) struct ControlEnds {
     pub(super) lost: mpsc::UnboundedReceiver<usize>,
 }
 
+/// The port of each shard; 0 is any.
+///
+/// # Errors
+/// When they end beyond 65535.
+pub(crate) fn ports(config: &Config) -> Result<Vec<u16>, StartError> {
+    let media = &config.media;
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(256) as u16);
+    let shards = if media.shards == 0 { cores } else { media.shards };
+    let port = |shard| match media.udp_port {
+        0 => Ok(0),
+        first => first.checked_add(shard).ok_or(StartError::PortRange { first, shard, shards }),
+    };
+    (0..shards).map(port).collect()
+}
+
 /// Claims the ports of all shards.
 ///
 /// # Errors
 /// When one cannot be had.
 pub(super) fn bind(config: &Config) -> Result<Vec<ShardSockets>, StartError> {
     let media = &config.media;
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(256) as u16);
-    let shards = if media.shards == 0 { cores } else { media.shards };
     let limits = media.tcp.then_some(TcpLimits {
         connections: media.max_tcp_connections as usize,
         connections_per_address: media.max_tcp_connections_per_address as usize,
     });
-    (0..shards)
-        .map(|shard| {
-            let port = match media.udp_port {
-                0 => 0,
-                first => first.checked_add(shard).ok_or(StartError::PortRange { first, shard, shards })?,
-            };
+    (0..)
+        .zip(ports(config)?)
+        .map(|(shard, port)| {
             ShardSockets::bind(port, limits).map_err(|(protocol, error)| StartError::Media {
                 protocol,
                 port,
@@ -71,13 +81,14 @@ pub(super) fn start(config: &Config, clock: Clock, sockets: Vec<ShardSockets>) -
             }),
         };
         let identity = Arc::clone(&identity);
-        let engine = move |now: Instant| {
+        let engine = move |now: Instant, past: ShardStats| {
             Shard::new(ShardSettings {
                 index,
                 identity: Arc::clone(&identity),
                 seed: seed(),
                 now,
                 unix_time: clock.unix_time(now),
+                past,
             })
         };
         let shard = ShardThread::spawn(setup, engine).map_err(|error| StartError::Thread { shard: index, error })?;

@@ -4,18 +4,20 @@
 //! plane. Each part is bounded, so that none starves the others; what is left over makes the next tick follow at once.
 
 use super::ShardSockets;
+use super::exit::Exit;
+use super::orders::Orders;
 use super::outlet::Outlet;
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::heartbeat::Heartbeat;
 use crate::net::tcp::TcpPaths;
 use crate::net::{Drained, Egress, Ingress};
 use crate::readings::{Board, BodyStats, Readings};
 use mio::{Events, Poll, Token};
+use parlor_media::ShardStats;
 use parlor_media::command::Command;
 use parlor_media::command::Event;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -33,7 +35,7 @@ const MAX_COMMANDS: usize = 64;
 /// Batches received in a tick, from UDP and from TCP each.
 const MAX_BATCHES: usize = 4;
 
-/// How often the readings are hung out.
+/// How often the readings are hung out, and the heart beats.
 const READINGS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// When to try again to hand events to a control plane that is behind.
@@ -45,7 +47,7 @@ pub(super) struct Body {
     poll_events: Events,
     sockets: ShardSockets,
     ingress: Ingress,
-    egress: Egress,
+    exit: Exit,
     clock: Clock,
     commands: mpsc::Receiver<Command>,
     outlet: Outlet,
@@ -55,8 +57,13 @@ pub(super) struct Body {
     udp_readable: bool,
     /// The last tick left something undone.
     busy: bool,
-    restarts: u64,
-    stop: Arc<AtomicBool>,
+    /// When the present tick began, until it is accounted for.
+    tick_began: Option<Instant>,
+    stats: BodyStats,
+    /// What the engine had counted when readings were last hung out.
+    past: ShardStats,
+    heartbeat: Heartbeat,
+    orders: Orders,
 }
 
 impl Body {
@@ -69,7 +76,8 @@ impl Body {
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<Event>,
         board: Board,
-        stop: Arc<AtomicBool>,
+        heartbeat: Heartbeat,
+        orders: Orders,
     ) -> Self {
         let egress = Egress::new(&sockets.udp, gso);
         let (port, ipv6, tcp) = (sockets.port(), sockets.has_ipv6(), sockets.tcp.is_some());
@@ -78,7 +86,7 @@ impl Body {
             poll,
             poll_events: Events::with_capacity(POLL_EVENTS),
             ingress: Ingress::new(),
-            egress,
+            exit: Exit::new(egress, clock),
             sockets,
             clock,
             commands,
@@ -87,8 +95,11 @@ impl Body {
             readings_due: clock.now(),
             udp_readable: true,
             busy: true,
-            restarts: 0,
-            stop,
+            tick_began: None,
+            stats: BodyStats::default(),
+            past: ShardStats::default(),
+            heartbeat,
+            orders,
         }
     }
 
@@ -96,8 +107,13 @@ impl Body {
         self.clock.now()
     }
 
+    /// What the engines so far have counted, but for the last second of one that panicked.
+    pub(super) fn past(&self) -> ShardStats {
+        self.past
+    }
+
     pub(super) fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
+        self.orders.is_to_stop()
     }
 
     /// Ticks until the thread is to stop.
@@ -105,6 +121,7 @@ impl Body {
         while !self.stopped() {
             self.wait(engine)?;
             let now = self.now();
+            self.tick_began = Some(now);
             self.tick(now, engine);
         }
         Ok(())
@@ -112,7 +129,8 @@ impl Body {
 
     /// Clears what belonged to an engine that is gone: its connections, its commands, its events.
     pub(super) fn recover(&mut self) {
-        self.restarts += 1;
+        self.stats.restarts += 1;
+        self.tick_began = None;
         self.outlet.clear();
         if let Some(tcp) = &mut self.sockets.tcp {
             tcp.close_all();
@@ -123,6 +141,9 @@ impl Body {
 
     fn wait<E: Engine>(&mut self, engine: &E) -> io::Result<()> {
         let now = self.now();
+        if let Some(began) = self.tick_began.take() {
+            self.stats.ticked(now.saturating_duration_since(began));
+        }
         let tcp = self.sockets.tcp.as_ref().and_then(|tcp| tcp.poll_timeout());
         let stall = self.outlet.stalled().then_some(now + STALL_RETRY);
         let due = [engine.poll_timeout(), tcp, stall].into_iter().flatten().fold(self.readings_due, Instant::min);
@@ -146,12 +167,14 @@ impl Body {
     }
 
     fn tick<E: Engine>(&mut self, now: Instant, engine: &mut E) {
+        assert!(!self.orders.take_panic(), "a fault was ordered, by SIGUSR2");
         self.busy = false;
         self.take_commands(now, engine);
         self.receive_udp(now, engine);
         self.receive_tcp(now, engine);
+        let caused = engine.outbox().len();
         self.do_due(now, engine);
-        self.flush(engine);
+        self.flush(now, caused, engine);
         self.outlet.publish(engine);
         // Only now: what the engine had to say on these connections has been written.
         while let Some(path) = engine.poll_closed_path() {
@@ -166,7 +189,7 @@ impl Body {
         for _ in 0..MAX_COMMANDS {
             let Ok(command) = self.commands.try_recv() else { return };
             engine.handle_command(now, command);
-            self.flush_if_full(engine);
+            self.flush_if_full(now, engine);
         }
         self.busy = true;
     }
@@ -176,15 +199,13 @@ impl Body {
             if !self.udp_readable {
                 return;
             }
-            let (sockets, egress) = (&mut self.sockets, &mut self.egress);
+            let (sockets, exit) = (&mut self.sockets, &mut self.exit);
             let (udp, tcp) = (&sockets.udp, &mut sockets.tcp);
             let drained = self.ingress.receive(udp, |path, datagram| {
                 engine.handle_datagram(now, path, datagram);
                 let outbox = engine.outbox();
                 if outbox.needs_flush() {
-                    egress.flush(udp, outbox);
-                    tcp.iter_mut().for_each(|tcp| tcp.flush(outbox));
-                    outbox.clear();
+                    exit.flush(now, outbox.len(), udp, tcp.as_mut(), outbox);
                 }
             });
             self.udp_readable = drained == Drained::More;
@@ -196,7 +217,7 @@ impl Body {
         for _ in 0..MAX_BATCHES {
             let Some(tcp) = &mut self.sockets.tcp else { return };
             let drained = tcp.receive(now, |path, frame| engine.handle_datagram(now, path, frame));
-            self.flush_if_full(engine);
+            self.flush_if_full(now, engine);
             if drained == Drained::Empty {
                 return;
             }
@@ -217,22 +238,15 @@ impl Body {
         }
     }
 
-    fn flush_if_full<E: Engine>(&mut self, engine: &mut E) {
+    fn flush_if_full<E: Engine>(&mut self, now: Instant, engine: &mut E) {
         if engine.outbox().needs_flush() {
-            self.flush(engine);
+            let caused = engine.outbox().len();
+            self.flush(now, caused, engine);
         }
     }
 
-    fn flush<E: Engine>(&mut self, engine: &mut E) {
-        let outbox = engine.outbox();
-        if outbox.is_empty() {
-            return;
-        }
-        self.egress.flush(&self.sockets.udp, outbox);
-        if let Some(tcp) = &mut self.sockets.tcp {
-            tcp.flush(outbox);
-        }
-        outbox.clear();
+    fn flush<E: Engine>(&mut self, now: Instant, caused: usize, engine: &mut E) {
+        self.exit.flush(now, caused, &self.sockets.udp, self.sockets.tcp.as_mut(), engine.outbox());
     }
 
     fn hang_out_readings<E: Engine>(&mut self, now: Instant, engine: &E) {
@@ -240,12 +254,21 @@ impl Body {
             return;
         }
         self.readings_due = now + READINGS_INTERVAL;
+        self.past = engine.stats();
+        self.ingress.note_kernel_drops(&self.sockets.udp);
+        self.heartbeat.beat(now);
         self.board.publish(&Readings {
-            engine: engine.stats(),
+            engine: self.past,
             ingress: self.ingress.stats(),
-            egress: self.egress.stats(),
+            egress: self.exit.stats(),
             tcp: self.sockets.tcp.as_ref().map(TcpPaths::stats),
-            body: BodyStats { restarts: self.restarts, event_stalls: self.outlet.stalls() },
+            body: BodyStats {
+                event_stalls: self.outlet.stalls(),
+                commands_queued: self.commands.len() as u64,
+                events_queued: self.outlet.queued() as u64,
+                forwarding: self.exit.times(),
+                ..self.stats
+            },
         });
     }
 }

@@ -41,6 +41,11 @@ impl Outlet {
         self.held.is_some()
     }
 
+    /// Events that wait for the control plane.
+    pub(super) fn queued(&self) -> usize {
+        self.events.max_capacity() - self.events.capacity() + usize::from(self.held.is_some())
+    }
+
     /// How often the channel was found full.
     pub(super) fn stalls(&self) -> u64 {
         self.stalls

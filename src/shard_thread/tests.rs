@@ -1,4 +1,5 @@
 use super::*;
+use crate::readings::Readings;
 use parlor_media::ShardStats;
 use parlor_media::ids::RoomId;
 use parlor_media::outbox::Outbox;
@@ -6,23 +7,36 @@ use parlor_media::path::Path;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 /// Opening this room is a bug.
 const POISON: RoomId = RoomId(666);
+
+/// Opening this room takes until the fixture's gate is open.
+const STICKY: RoomId = RoomId(777);
 
 /// Sends every datagram back, and answers every opened room with an event. `close` as a datagram closes its path.
 struct Echo {
     outbox: Outbox,
     rooms: VecDeque<RoomId>,
+    past: ShardStats,
     opened: u64,
     closing: Vec<Path>,
+    gate: Arc<Mutex<()>>,
     timeout: Option<Instant>,
 }
 
 impl Echo {
-    fn new(_now: Instant) -> Self {
-        Self { outbox: Outbox::new(), rooms: VecDeque::new(), opened: 0, closing: Vec::new(), timeout: None }
+    fn new(past: ShardStats, gate: Arc<Mutex<()>>) -> Self {
+        Self {
+            outbox: Outbox::new(),
+            rooms: VecDeque::new(),
+            past: past.without_gauges(),
+            opened: 0,
+            closing: Vec::new(),
+            gate,
+            timeout: None,
+        }
     }
 }
 
@@ -31,6 +45,9 @@ impl Engine for Echo {
         match command {
             Command::OpenRoom { room: POISON } => panic!("a bug, on purpose"),
             Command::OpenRoom { room } => {
+                if room == STICKY {
+                    drop(self.gate.lock().unwrap());
+                }
                 self.opened += 1;
                 self.rooms.push_back(room);
             }
@@ -41,6 +58,7 @@ impl Engine for Echo {
     }
 
     fn handle_datagram(&mut self, _now: Instant, path: &Path, datagram: &mut [u8]) {
+        self.past.data_in.count += 1;
         datagram.reverse();
         self.outbox.push(0, path, datagram);
         if datagram == b"esolc" {
@@ -74,7 +92,7 @@ impl Engine for Echo {
     }
 
     fn stats(&self) -> ShardStats {
-        ShardStats { rooms: self.opened, ..ShardStats::default() }
+        ShardStats { rooms: self.opened, ..self.past }
     }
 }
 
@@ -83,6 +101,7 @@ struct Fixture {
     events: mpsc::Receiver<Event>,
     lost: mpsc::UnboundedReceiver<()>,
     starts: Arc<Mutex<u32>>,
+    gate: Arc<Mutex<()>>,
 }
 
 impl Fixture {
@@ -92,6 +111,8 @@ impl Fixture {
         let (lost_sender, lost) = mpsc::unbounded_channel();
         let starts = Arc::new(Mutex::new(0));
         let counter = Arc::clone(&starts);
+        let gate = Arc::new(Mutex::new(()));
+        let engines_gate = Arc::clone(&gate);
         let setup = ShardSetup {
             index: 0,
             sockets: ShardSockets::bind(0, Some(limits)).unwrap(),
@@ -102,11 +123,11 @@ impl Fixture {
                 let _ = lost_sender.send(());
             }),
         };
-        let shard = ShardThread::spawn(setup, move |now| {
+        let shard = ShardThread::spawn(setup, move |_now, past| {
             *counter.lock().unwrap() += 1;
-            Echo::new(now)
+            Echo::new(past, Arc::clone(&engines_gate))
         });
-        Self { shard: shard.unwrap(), events, lost, starts }
+        Self { shard: shard.unwrap(), events, lost, starts, gate }
     }
 
     fn command(&self, command: Command) {
@@ -116,6 +137,13 @@ impl Fixture {
 
     fn open(&self, room: u64) {
         self.command(Command::OpenRoom { room: RoomId(room) });
+    }
+
+    /// Makes the engine hang until what is returned is dropped.
+    fn stick(&self) -> MutexGuard<'_, ()> {
+        let closed = self.gate.lock().unwrap();
+        self.open(STICKY.0);
+        closed
     }
 
     fn event(&mut self) -> RoomId {
@@ -139,10 +167,32 @@ impl Fixture {
         buffer[..len].to_vec()
     }
 
+    /// The readings, once they show something. They are hung out once a second.
+    fn readings(&self, show: impl Fn(&Readings) -> bool) -> Readings {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let board = self.shard.board();
+        loop {
+            let readings = board.read();
+            if show(&readings) {
+                return readings;
+            }
+            assert!(Instant::now() < deadline, "{readings:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn connect(&self) -> TcpStream {
         let client = TcpStream::connect(self.address()).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         client
+    }
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never so: {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -207,14 +257,69 @@ fn a_full_event_channel_neither_blocks_the_shard_nor_loses_or_reorders_events() 
 #[test]
 fn readings_are_hung_out() {
     let fixture = Fixture::new(EVENTS);
-    let board = fixture.shard.board();
-    // The first tick ends with readings, and the second answer comes from a later one.
     assert_eq!(fixture.echo_udp(b"x"), b"x");
-    assert_eq!(fixture.echo_udp(b"y"), b"y");
-    let readings = board.read();
-    assert!(readings.ingress.datagrams > 0);
+    let readings = fixture.readings(|readings| readings.ingress.datagrams > 0);
     assert!(readings.tcp.is_some());
     assert_eq!((readings.engine.rooms, readings.body.restarts), (0, 0));
+}
+
+#[test]
+fn what_was_counted_outlives_a_panic_and_what_was_held_does_not() {
+    let mut fixture = Fixture::new(EVENTS);
+    fixture.open(1);
+    assert_eq!(fixture.event(), RoomId(1));
+    for _ in 0..5 {
+        assert_eq!(fixture.echo_udp(b"x"), b"x");
+    }
+    let before = fixture.readings(|readings| readings.engine.data_in.count == 5 && readings.engine.rooms == 1);
+    fixture.command(Command::OpenRoom { room: POISON });
+    assert!(fixture.lost.blocking_recv().is_some());
+    let after = fixture.readings(|readings| readings.body.restarts == 1);
+    assert_eq!((after.engine.data_in.count, after.engine.rooms), (5, 0));
+    assert!(after.body.busy > before.body.busy && after.body.ticks.count() > before.body.ticks.count());
+}
+
+#[test]
+fn work_waits_and_queues_are_counted() {
+    let fixture = Fixture::new(4);
+    for room in 1..=10 {
+        fixture.open(room);
+    }
+    assert_eq!(fixture.echo_udp(b"abc"), b"cba");
+    assert_eq!(fixture.echo_udp(b"de"), b"ed");
+    let readings = fixture.readings(|readings| readings.engine.data_in.count == 2 && readings.engine.rooms == 10);
+    let body = readings.body;
+    assert_eq!((body.commands_queued, body.events_queued), (0, 5), "four in the channel and one in hand");
+    assert_eq!(body.forwarding.0.count(), 2, "each datagram caused one");
+    assert!(body.event_stalls > 0 && body.busy > Duration::ZERO);
+    assert!(body.ticks.count() >= 2 && body.ticks.sum() <= body.busy.as_micros() as u64);
+    assert_eq!((readings.egress.messages.sum(), readings.ingress.batches.sum()), (2, 2));
+}
+
+#[test]
+fn an_ordered_panic_is_like_any_other() {
+    let mut fixture = Fixture::new(EVENTS);
+    fixture.open(7);
+    assert_eq!(fixture.event(), RoomId(7));
+    (fixture.shard.panic())();
+    assert!(fixture.lost.blocking_recv().is_some());
+    assert_eq!(fixture.echo_udp(b"hello"), b"olleh");
+    assert_eq!(*fixture.starts.lock().unwrap(), 2);
+}
+
+#[test]
+fn an_idle_shards_heart_beats_and_a_stuck_ones_does_not() {
+    let mut fixture = Fixture::new(EVENTS);
+    let heartbeat = fixture.shard.heartbeat();
+    let has_beaten_since = |at: Instant| heartbeat.age(Instant::now()) < at.elapsed();
+    let start = Instant::now();
+    wait_until("an idle shard's heart beats", || has_beaten_since(start));
+    let stuck = fixture.stick();
+    wait_until("a stuck shard's does not", || heartbeat.age(Instant::now()) > Duration::from_secs(2));
+    drop(stuck);
+    let released = Instant::now();
+    wait_until("it beats again", || has_beaten_since(released));
+    assert_eq!(fixture.event(), STICKY);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 /**
- * What the pages under `docs/` tell people to type does what they say: every `sh` block that uses `$PARLOR` runs against a real
- * server, page by page in one shell, so that a block may use what an earlier one has set. What docs/webhooks.md gives people to
- * verify deliveries with is given deliveries.
+ * What README.md and the pages under `docs/` tell people to type does what they say. Every `sh` block that uses `$PARLOR`, or that
+ * needs the programs of this host alone, runs: page by page in one shell, so that a block may use what an earlier one has set, beside
+ * a real server. Every other one needs something that is not here, and is listed with who runs the same. What docs/webhooks.md
+ * gives people to verify deliveries with is given deliveries.
  */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -13,29 +15,46 @@ import assert from 'node:assert/strict';
 import { ROOT } from '../e2e/harness/paths.mjs';
 import { Server } from '../e2e/harness/server.mjs';
 import { eventually } from '../e2e/harness/wait.mjs';
-import { createRoom } from './client.mjs';
+import { Client, createRoom } from './client.mjs';
+import { allPages, anchors, blocks, commandPages, links, read } from './docs.mjs';
 
 /** The key that docs/access.md shows. */
 const KEYS = 'app:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef';
 const MEMORY = { PARLOR_STORE__URL: 'memory:', PARLOR_FILES__URL: 'memory:' };
-/** @type {Record<string, Record<string, string>>} */
-const PAGES = {
-  'rooms.md': MEMORY,
-  'storage.md': MEMORY,
-  'files.md': MEMORY,
-  'admin.md': MEMORY,
-  'access.md': { ...MEMORY, PARLOR_AUTH__KEYS: KEYS },
+/** What the servers of pages are started with besides; `FOLDER` is where the page's shell runs. @type {Record<string, Record<string, string>>} */
+const SETTINGS = {
+  'docs/access.md': { PARLOR_AUTH__KEYS: KEYS },
+  // As by default, in the working directory.
+  'docs/storage.md': { PARLOR_STORE__URL: 'sqlite:FOLDER/parlor-data/parlor.db' },
 };
 
-for (const [page, env] of Object.entries(PAGES)) {
-  test(`the examples of docs/${page} work as they are`, { timeout: 120_000 }, async () => {
-    const text = await readFile(join(ROOT, 'docs', page), 'utf8');
-    const blocks = [...text.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map((match) => match[1]).filter((block) => block.includes('$PARLOR'));
-    assert.ok(blocks.length > 0, 'the page has examples');
-    const server = await Server.start(env);
+/**
+ * Blocks that do not run here: how they begin, what they need, and what runs the same instead.
+ *
+ * @type {{ page: string, begins: string, needs: string, by: string }[]}
+ */
+const ELSEWHERE = [
+  { page: 'README.md', begins: 'cargo run --release', needs: 'a build', by: 'scripts/quickstart.sh' },
+  { page: 'README.md', begins: 'make check', needs: 'everything', by: '.ci/run' },
+  { page: 'docs/quickstart.md', begins: 'cargo run --release', needs: 'a build', by: 'scripts/quickstart.sh' },
+  { page: 'docs/quickstart.md', begins: 'parlor --http-tls self-signed', needs: 'a server that stays', by: 'tests/e2e/tls.test.mjs' },
+  { page: 'docs/access.md', begins: 'curl -X POST http://localhost:8080/api/rooms', needs: 'a server without keys', by: 'tests/api/one-time.test.mjs' },
+  { page: 'docs/access.md', begins: 'export PARLOR_AUTH__KEYS="app:$(openssl rand -hex 32)"\nparlor\n', needs: 'a server that stays', by: 'tests/api/logs.test.mjs' },
+  { page: 'docs/storage.md', begins: 'docker run', needs: 'a container engine', by: 'tests/api/crash.test.mjs' },
+  { page: 'docs/storage.md', begins: 'mongosh', needs: 'mongosh', by: 'signaling/src/store/mongo/tests/documents.rs' },
+];
+
+for (const page of await commandPages()) {
+  const runnable = (await blocks(page)).filter(({ runs }) => runs);
+  if (runnable.length === 0) continue;
+  test(`the commands of ${page} work as they are`, { timeout: 120_000 }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'parlor-docs-'));
+    const env = { ...MEMORY, ...SETTINGS[page] };
+    for (const [name, value] of Object.entries(env)) env[/** @type {keyof typeof env} */ (name)] = value.replace('FOLDER', folder);
+    const server = await Server.start(env);
     try {
-      await shell(`set -euo pipefail\n${blocks.join('\n')}`, folder, { ...env, PARLOR: server.url, PATH: `${dirname(server.binary)}:${process.env.PATH}` });
+      const script = ['set -euo pipefail', ...runnable.map(({ text }) => text)].join('\n');
+      await shell(script, folder, { ...env, PARLOR: server.url, PATH: `${dirname(server.binary)}:${process.env.PATH}` });
     } catch (error) {
       console.log(server.logTail(30));
       throw error;
@@ -45,6 +64,53 @@ for (const [page, env] of Object.entries(PAGES)) {
     }
   });
 }
+
+test('every command that the pages show runs, here or elsewhere', async () => {
+  const all = (await Promise.all((await commandPages()).map(blocks))).flat();
+  const covers = (/** @type {typeof ELSEWHERE[0]} */ { page, begins }, /** @type {import('./docs.mjs').Block} */ block) =>
+    block.page === page && block.text.trimStart().startsWith(begins);
+  for (const block of all.filter(({ runs }) => !runs)) {
+    const covered = ELSEWHERE.some((entry) => covers(entry, block));
+    assert.ok(covered, `a block of ${block.page} neither uses $PARLOR nor is listed in ELSEWHERE:\n${block.text}`);
+  }
+  for (const entry of ELSEWHERE) {
+    const meant = all.filter((block) => covers(entry, block));
+    assert.equal(meant.length, 1, `${entry.page} has one block that begins with “${entry.begins}”`);
+    assert.ok(!meant[0].runs, `this block runs here, it needs no entry:\n${meant[0].text}`);
+    assert.ok(existsSync(join(ROOT, entry.by)), `${entry.by} is there`);
+  }
+});
+
+test('no link between pages is dead', async () => {
+  const dead = [];
+  for (const page of await allPages()) {
+    for (const link of links(await read(page))) {
+      if (/^[a-z]+:/.test(link)) continue;
+      const [path, anchor] = link.split('#');
+      const target = path === '' ? page : join(dirname(page), path);
+      if (!existsSync(join(ROOT, target))) dead.push(`${page}: ${link} is not there`);
+      else if (anchor && target.endsWith('.md') && !anchors(await read(target)).has(anchor)) dead.push(`${page}: ${target} has no heading #${anchor}`);
+    }
+  }
+  assert.deepEqual(dead, []);
+});
+
+test('the metrics that troubleshooting names are told', { timeout: 60_000 }, async () => {
+  const named = new Set((await read('docs/troubleshooting.md')).match(/\bparlor_[a-z_]+\b/g));
+  assert.ok(named.size > 5, 'it names some');
+  const server = await Server.start();
+  try {
+    // A code that was never told is left out.
+    const client = new Client(server.url);
+    client.socket.on('open', () => client.send({ type: 'join-room', roomId: 'nowhere' }));
+    await eventually('an error is told', () => client.received.some(({ type }) => type === 'error'));
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    const told = new Set([...text.matchAll(/^# HELP (\S+)/gm)].map(([, name]) => name));
+    assert.deepEqual([...named].filter((name) => !told.has(name)), []);
+  } finally {
+    await server.stop();
+  }
+});
 
 test('what docs/webhooks.md verifies deliveries with takes those of the server and no others', { timeout: 120_000 }, async () => {
   const text = await readFile(join(ROOT, 'docs', 'webhooks.md'), 'utf8');

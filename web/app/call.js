@@ -108,6 +108,7 @@ export class CallPage {
         // `no-track` is a track that ended in the same moment.
         if (reason !== 'no-track') toast(explainCode(`subscription-${reason}`), 'error');
       }),
+      room.on('server-draining', () => toast('The server will restart soon. You will be reconnected by itself.')),
       room.on('error', ({ error }) => toast(explain(error), 'error')),
       room.on('rights-changed', () => this.#applyRights()),
       room.on('role-changed', ({ participantId, role }) => {

@@ -28,9 +28,10 @@ const GATES = {
   unauthorized: 'You need an invitation',
   'token-invalid': 'You need a new link',
   'server-full': 'The server is full',
+  draining: 'Back in a minute',
 };
 /** What may be different a minute later. */
-const WORTH_ANOTHER_TRY = new Set(['room-full', 'room-locked', 'room-not-open', 'server-full', 'lobby-denied']);
+const WORTH_ANOTHER_TRY = new Set(['room-full', 'room-locked', 'room-not-open', 'server-full', 'draining', 'lobby-denied']);
 
 /** Whether a refusal has a page of its own. @param {string} code */
 export function isGate(code) {

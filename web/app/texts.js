@@ -9,6 +9,7 @@ const TEXTS = {
   timeout: 'The server did not answer in time. Please try again.',
   closed: 'The connection was closed.',
   'server-busy': 'The server is busy. Please try again in a moment.',
+  draining: 'The server is about to be restarted and starts no new calls. Please try again in a minute.',
   internal: 'Something went wrong on the server. Please try again.',
   'rate-limited': 'That was a bit fast. Please wait a moment and try again.',
   // rooms

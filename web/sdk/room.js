@@ -49,7 +49,7 @@ const HANDLERS = {
   typing: (room, { participantId, typing }) => room.emit('typing', { participantId, typing }),
   'active-speakers': (room, { speakers }) => room.emit('speakers', { speakers }),
   'media-state': (room, message) => room.onMediaState(message),
-  'server-draining': () => {}, // announces a shutdown; the loss of the socket that follows is what counts
+  'server-draining': (room, { secondsLeft }) => room.emit('server-draining', { secondsLeft }),
   error: (room, message) => room.onError(message),
 };
 

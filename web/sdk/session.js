@@ -311,9 +311,12 @@ export class Session extends Emitter {
     }
   }
 
-  /** `room-full` and `already-joined` pass once the server has noticed that our former self is gone. @param {string} code */
+  /**
+   * `room-full` and `already-joined` pass once the server has noticed that our former self is gone, `draining` with the restart of the
+   * server. @param {string} code
+   */
   #isRetryable(code) {
-    return isTransient(code) || code === 'room-full' || code === 'already-joined';
+    return isTransient(code) || ['room-full', 'already-joined', 'draining'].includes(code);
   }
 
   /** @param {number} ms @returns {Promise<void>} */

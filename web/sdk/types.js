@@ -137,6 +137,7 @@
  * @property {{ fileId: string, messages: ChatMessage[] }} file-removed
  * @property {{ participantId: string, typing: boolean }} typing
  * @property {{ speakers: { participantId: string, level: number }[] }} speakers level in -dBov: 0 is loudest, 127 silence
+ * @property {{ secondsLeft: number }} server-draining the server ends by then at the latest; we come back by ourselves
  * @property {{ connected: boolean, protocol: string | null }} media
  * @property {{ error: import('./errors.js').ParlorError }} error
  */

@@ -200,6 +200,28 @@ test('an orderly shutdown is survived like a crash', async () => {
   assert.deepEqual(world.events, ['joined anew', 'down', 'joined anew']);
 });
 
+test('a draining server lets nobody back into an empty room: the session waits for its restart', async () => {
+  const world = setUp();
+  await world.session.start();
+  const { reply } = world;
+  world.tokens.clear();
+  world.reply = ({ type }) => new ParlorError(type === 'resume' ? 'resume-failed' : 'draining');
+  world.socket().close();
+  await pass(3000);
+  assert.deepEqual(world.events, ['joined anew', 'down']);
+  world.reply = reply;
+  world.restartServer();
+  await pass(10_000);
+  assert.deepEqual(world.events, ['joined anew', 'down', 'joined anew']);
+});
+
+test('a draining server refuses the first entry at once', async () => {
+  const world = setUp();
+  world.reply = () => new ParlorError('draining');
+  await assert.rejects(world.session.start(), { code: 'draining' });
+  assert.equal(world.sockets.length, 1);
+});
+
 test('leaving says so, and nothing comes after it', async () => {
   const world = setUp();
   await world.session.start();

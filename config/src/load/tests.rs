@@ -1,5 +1,5 @@
 use super::*;
-use crate::{GsoMode, LogFormat, LogLevel};
+use crate::{Announced, GsoMode, LogFormat, LogLevel, Ratio};
 
 fn file(text: &str) -> Sources {
     let file = ConfigFile { path: "parlor.toml".to_owned(), text: text.to_owned() };
@@ -36,10 +36,8 @@ fn every_kind_of_value_is_read_from_a_file() {
     .unwrap();
     assert_eq!(config.http.listen.to_string(), "[::1]:81");
     assert_eq!((config.media.udp_port, config.media.shards), (9000, 3));
-    assert_eq!(
-        config.media.announce,
-        ["203.0.113.7".parse::<std::net::IpAddr>().unwrap(), "2001:db8::1".parse().unwrap()]
-    );
+    let addresses = ["203.0.113.7", "2001:db8::1"].map(|text| Announced::Address(text.parse().unwrap()));
+    assert_eq!(config.media.announce, addresses);
     assert_eq!((config.media.gso, config.media.tcp), (GsoMode::Off, false));
     assert_eq!((config.log.level, config.log.format), (LogLevel::Trace, LogFormat::Json));
     assert_eq!(config.room.empty_timeout_seconds, 5);
@@ -65,7 +63,8 @@ fn every_kind_of_value_is_read_from_text() {
     assert_eq!(config.log.level, LogLevel::Warn);
     assert_eq!(
         load(&environment(&[("PARLOR_MEDIA__ANNOUNCE", "")])).unwrap().media.announce,
-        [] as [std::net::IpAddr; 0]
+        [Announced::Auto],
+        "nothing means what it means by default"
     );
 }
 
@@ -138,11 +137,11 @@ fn errors_are_one_clear_line() {
         (file("[media]\ntcp = 1"), "media.tcp = 1 (in parlor.toml) is not valid: expected true or false"),
         (
             file("[media]\nannounce = \"192.0.2.1\""),
-            "media.announce = \"192.0.2.1\" (in parlor.toml) is not valid: expected up to 16 IP addresses that clients can reach",
+            "media.announce = \"192.0.2.1\" (in parlor.toml) is not valid: expected up to 16 of auto, an IP address, LOCAL=PUBLIC (two IP addresses of one family), stun:HOST:PORT",
         ),
         (
             file("[media]\nannounce = [\"0.0.0.0\"]"),
-            "media.announce = [\"0.0.0.0\"] (in parlor.toml) is not valid: expected up to 16 IP addresses that clients can reach",
+            "media.announce = [\"0.0.0.0\"] (in parlor.toml) is not valid: expected up to 16 of auto, an IP address, LOCAL=PUBLIC (two IP addresses of one family), stun:HOST:PORT",
         ),
         (
             file("[log]\nlevel = \"loud\""),
@@ -190,12 +189,38 @@ fn errors_are_one_clear_line() {
         ),
         (
             flag("media.announce", "192.0.2.1,nowhere"),
-            "media.announce = \"192.0.2.1,nowhere\" (from the flag --media-announce) is not valid: expected up to 16 IP addresses that clients can reach",
+            "media.announce = \"192.0.2.1,nowhere\" (from the flag --media-announce) is not valid: expected up to 16 of auto, an IP address, LOCAL=PUBLIC (two IP addresses of one family), stun:HOST:PORT",
         ),
     ];
     for (sources, expected) in cases {
         assert_eq!(error(&sources), expected);
     }
+}
+
+#[test]
+fn every_problem_is_found_and_every_origin_told() {
+    let mut sources =
+        file("[media]\nshards = 300\nudp_port = 1\nnone = 1\n[nowhere]\n[webhooks]\nurls = [\"https://x\"]\n");
+    let pairs = [("PARLOR_MEDIA__UDP_PORT", "2"), ("PARLOR_LOG__LEVEL", "loud"), ("PARLOR_X", "1"), ("PORT", "81")];
+    sources.environment = environment(&pairs).environment;
+    sources.flags = flag("media.tcp", "false").flags;
+    let loaded = read(&sources);
+    let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+    for (problem, about) in problems.iter().zip(["media.none", "media.shards", "nowhere", "log.level", "PARLOR_X"]) {
+        assert!(problem.contains(about), "{problem}");
+    }
+    assert_eq!(problems.len(), 5, "{problems:?}");
+    assert_eq!((loaded.config.media.udp_port, loaded.config.media.shards), (2, 0));
+    let origins: Vec<String> = loaded.origins.iter().map(|(key, source)| format!("{key} {source}")).collect();
+    assert_eq!(
+        origins,
+        [
+            "http.listen from the environment variable PORT",
+            "media.tcp from the flag --media-tcp",
+            "media.udp_port from the environment variable PARLOR_MEDIA__UDP_PORT",
+            "webhooks.urls in parlor.toml",
+        ]
+    );
 }
 
 #[test]
@@ -288,6 +313,30 @@ fn webhooks_need_a_secret_and_show_none() {
 }
 
 #[test]
+fn traces_show_no_credentials() {
+    let config = load(&environment(&[
+        ("PARLOR_TRACES__ENDPOINT", "https://u:secret-1@c.example/otlp/"),
+        ("PARLOR_TRACES__HEADERS", "Authorization=Bearer secret-2, x-team=calls"),
+        ("PARLOR_TRACES__SAMPLE_RATIO", "0.05"),
+    ]))
+    .unwrap();
+    let traces = &config.traces;
+    assert_eq!(traces.endpoint.as_ref().unwrap().expose(), "https://u:secret-1@c.example/otlp");
+    assert_eq!(
+        traces.headers.iter().map(|header| header.name.as_str()).collect::<Vec<_>>(),
+        ["authorization", "x-team"]
+    );
+    assert_eq!(traces.sample_ratio, Ratio::new(0.05).unwrap());
+    assert!(!format!("{config:?}").contains("secret-"), "{config:?}");
+    for (key, wrong) in [("ENDPOINT", "secret-1"), ("HEADERS", "secret-1"), ("SAMPLE_RATIO", "2"), ("SERVICE_NAME", "")]
+    {
+        let message = error(&environment(&[(&format!("PARLOR_TRACES__{key}"), wrong)]));
+        assert!(message.contains(&key.to_lowercase()) && !message.contains("secret-1"), "{message}");
+    }
+    assert_eq!(load(&file("[traces]\nsample_ratio = 0")).unwrap().traces.sample_ratio.as_f64(), 0.0);
+}
+
+#[test]
 fn a_place_with_credentials_is_refused_without_showing_them() {
     let message = error(&environment(&[("PARLOR_FILES__URL", "s3://key:secret-1@bucket")]));
     assert!(message.contains("files.url") && !message.contains("secret-1"), "{message}");
@@ -295,4 +344,23 @@ fn a_place_with_credentials_is_refused_without_showing_them() {
         load(&file("[files]\nurl = \"gs://bucket/a\"\nmax_bytes = 5000000000\ntypes = [\"image/*\"]\n")).unwrap();
     assert_eq!(config.files.max_bytes, 5_000_000_000);
     assert_eq!(config.files.types, ["image/*"]);
+}
+
+#[test]
+fn a_certificate_needs_its_key_and_somebody_who_uses_it() {
+    let http = |text: &str| file(&format!("[http]\n{text}"));
+    for (text, expected) in [
+        ("tls = \"files\"", "http.tls_certificate must be set, since http.tls is \"files\""),
+        ("tls = \"files\"\ntls_certificate = \"a.pem\"", "http.tls_key must be set, since http.tls is \"files\""),
+        ("tls_key = \"b.pem\"", "http.tls_key must not be set, since http.tls is not \"files\""),
+        (
+            "tls = \"self-signed\"\ntls_certificate = \"a.pem\"",
+            "http.tls_certificate must not be set, since http.tls is not \"files\"",
+        ),
+        ("tls = \"on\"", "http.tls = \"on\" (in parlor.toml) is not valid: expected one of off, files, self-signed"),
+    ] {
+        assert_eq!(error(&http(text)), expected);
+    }
+    let config = load(&http("tls = \"files\"\ntls_certificate = \"a.pem\"\ntls_key = \"b.pem\"")).unwrap().http;
+    assert_eq!((config.tls, config.tls_key), (TlsMode::Files, Some("b.pem".into())));
 }

@@ -105,8 +105,8 @@ impl Stage {
     /// Asserts that every packet was forwarded to everybody.
     pub(crate) fn check(&self) {
         let stats = self.house.shard.stats();
-        assert_eq!(stats.rtp_out_packets, self.published * SUBSCRIBERS as u64, "{stats:?}");
-        assert_eq!(stats.connected, SUBSCRIBERS as u64 + 1);
+        assert_eq!(stats.rtp_out_packets(), self.published * SUBSCRIBERS as u64, "{stats:?}");
+        assert_eq!(stats.connected(), SUBSCRIBERS as u64 + 1);
     }
 }
 

@@ -19,6 +19,8 @@ pub struct ReceptionStats {
     received: u64,
     expected_at_report: u64,
     received_at_report: u64,
+    /// The interval of the latest report had no packets, and missed none.
+    is_idle: bool,
     /// Arrival and timestamp of the latest packet in order.
     latest: Option<(Instant, u32)>,
     /// In timestamp units, times 16.
@@ -39,6 +41,7 @@ impl ReceptionStats {
             received: 0,
             expected_at_report: 0,
             received_at_report: 0,
+            is_idle: false,
             latest: None,
             jitter_x16: 0,
             sender_report: None,
@@ -70,6 +73,7 @@ impl ReceptionStats {
         let expected_now = expected - self.expected_at_report;
         let received_now = self.received - self.received_at_report;
         let lost_now = expected_now.saturating_sub(received_now);
+        self.is_idle = expected_now == 0 && received_now == 0;
         self.expected_at_report = expected;
         self.received_at_report = self.received;
         let cumulative = expected as i64 - self.received as i64;
@@ -93,6 +97,18 @@ impl ReceptionStats {
     #[must_use]
     pub const fn quality(&self) -> Option<ReceptionQuality> {
         self.quality
+    }
+
+    /// Whether nothing happened in the interval of the latest report.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.is_idle
+    }
+
+    /// How many units its timestamps advance a second.
+    #[must_use]
+    pub const fn clock_rate(&self) -> u32 {
+        self.clock_rate
     }
 
     /// Interarrival jitter in timestamp units.
@@ -148,8 +164,10 @@ mod tests {
         }
         let report = stats.report(now, 5).expect("packets");
         assert_eq!((report.fraction_lost, report.cumulative_lost), (0, 2), "a late packet makes up for a loss");
+        assert!(!stats.is_idle());
         let report = stats.report(now, 5).expect("packets");
         assert_eq!((report.fraction_lost, report.cumulative_lost), (0, 2), "an interval without packets");
+        assert!(stats.is_idle());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::feedback::reception::ReceptionStats;
 use crate::feedback::rtcp::{ReportBlock, SenderReport};
 use crate::feedback::sending::TimestampMapping;
 use crate::feedback::traffic::Traffic;
-use crate::formats::FormatId;
+use crate::formats::{Codec, FormatId};
 use crate::room_stats::EncodingStats;
 use crate::rtp::header::RtpHeader;
 use crate::rtp::ring::{PacketRing, RingLimits};
@@ -24,6 +24,8 @@ pub(crate) struct Received {
     pub(crate) sequence: u64,
     /// See [`Encoding::generation`].
     pub(crate) generation: u8,
+    /// It is the first of its generation.
+    pub(crate) first: bool,
 }
 
 /// A packet that is still here.
@@ -107,7 +109,8 @@ impl Encoding {
         begins: bool,
         recovered: bool,
     ) -> Result<Received, DropReason> {
-        if !recovered && self.ssrc != Some(header.ssrc) {
+        let first = !recovered && self.ssrc != Some(header.ssrc);
+        if first {
             self.start_over(header.ssrc, format);
         }
         if self.ssrc.is_none() {
@@ -138,7 +141,7 @@ impl Encoding {
         if begins && self.kind == MediaKind::Video {
             self.keyframes.on_keyframe();
         }
-        Ok(Received { sequence, generation: self.generation })
+        Ok(Received { sequence, generation: self.generation, first })
     }
 
     /// Other numbers from here on: nothing of before may be mixed with them.
@@ -154,6 +157,12 @@ impl Encoding {
         self.reception = Some(ReceptionStats::new(format.format().clock_rate));
         self.mapping = None;
         self.silent_from = self.silent_from.map(|_| 0);
+    }
+
+    /// What its packets are encoded in, once there are any: the latest that came up, and RED whatever single packets fall back to.
+    pub(crate) fn codec(&self) -> Option<Codec> {
+        let codecs = self.formats.iter().map(|(_, format)| format.format().codec);
+        codecs.reduce(|earlier, codec| if earlier == Codec::Red { earlier } else { codec })
     }
 
     /// Forwards nothing that is sent from now on.

@@ -25,7 +25,7 @@ impl Room {
                 context.emit(Event::ChannelClosed { participant: id, channel: Channel::Chat });
             }
             TransportEvent::Message { id: stream, data, .. } if participant.chat.stream == Some(stream) => {
-                context.core.stats.data_in_messages += 1;
+                context.core.stats.data_in.add(data.len());
                 context.emit(Event::Data { participant: id, channel: Channel::Chat, text: data });
             }
             _ => {}

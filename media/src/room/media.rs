@@ -37,8 +37,7 @@ impl Room {
     ) -> Result<(), DropReason> {
         let participant = self.participants.get_mut(index).ok_or(DropReason::UnknownPath)?;
         let len = participant.transport.unprotect_rtp(path, datagram)?;
-        context.core.stats.rtp_in_packets += 1;
-        context.core.stats.rtp_in_bytes += datagram.len() as u64;
+        let sealed = datagram.len();
         let packet = datagram.get_mut(..len).ok_or(DropReason::MalformedRtp)?;
         let header = RtpHeader::parse(packet).ok_or(DropReason::MalformedRtp)?;
         let numbering = participant.negotiator.numbering();
@@ -52,6 +51,7 @@ impl Room {
             Payload::Rtx(format) => (format, true),
             Payload::Unknown => return Err(DropReason::UnknownPayloadType),
         };
+        context.core.stats.rtp_in[format.kind() as usize].add(sealed);
         let stream = match participant.streams.get(header.ssrc) {
             Some(stream) => stream,
             None => learn(context.now, participant, &self.publications, &header, &marks, packet, format, recovered)?,
@@ -101,6 +101,11 @@ impl Room {
         if encoding.silent_from.is_some_and(|from| received.sequence >= from) {
             return Err(DropReason::Silenced);
         }
+        if received.first
+            && let Some(publisher) = self.participants.get_mut(publication.publisher)
+        {
+            publisher.milestones.on_packet_in(context.now, &mut context.core.stats);
+        }
         let incoming = Incoming {
             packet,
             header,
@@ -118,6 +123,7 @@ impl Room {
             match outgoing.forward(context, &mut participant.transport, &incoming) {
                 Ok(false) => {}
                 Ok(true) => {
+                    participant.milestones.on_packet_out(context.now, &mut context.core.stats);
                     catch_up(context, outgoing, &mut participant.transport, encoding, &incoming, descriptor_id);
                     if let Some(rid) = encoding.rid {
                         let (participant, track) = (participant.id, publication.track);

@@ -4,6 +4,7 @@
 //! outgoing stream whose subscription names that publication, and the other way round; a participant's pending
 //! subscriptions name publications that exist; nobody subscribes to a track of their own.
 
+mod census;
 mod channels;
 mod marks;
 mod media;
@@ -23,6 +24,7 @@ use crate::negotiation::{LocalParameters, Negotiator};
 use crate::participant::{ChatChannel, Participant};
 use crate::publication::Publication;
 use crate::speakers::Speakers;
+use crate::stats::{Census, Milestones};
 use crate::transport::{IceCredentials, Transport};
 use crate::wire_id::wire_id;
 use rand::RngExt;
@@ -41,6 +43,8 @@ pub(crate) struct Room {
     next_upkeep: Option<Instant>,
     /// Turns of the upkeep's clock so far.
     turn: u32,
+    /// What the shard's census has of it.
+    pub(crate) census: Census,
 }
 
 impl Room {
@@ -54,6 +58,7 @@ impl Room {
             speakers: Speakers::default(),
             next_upkeep: None,
             turn: 0,
+            census: Census::default(),
         }
     }
 
@@ -87,7 +92,8 @@ impl Room {
             negotiator,
             ice,
             negotiated: false,
-            connected: false,
+            protocol: None,
+            milestones: Milestones::default(),
             connected_at: None,
             streams: Default::default(),
             publications: Vec::new(),
@@ -117,7 +123,7 @@ impl Room {
         let stats = &mut context.core.stats;
         stats.subscriptions -= participant.subscription_count() as u64;
         stats.participants -= 1;
-        stats.connected -= u64::from(participant.connected);
+        stats.move_transport(participant.protocol, None);
         participant.transport.close(context.now, &mut context.core.outbox);
         self.negotiate_all(context);
         Some(participant)

@@ -58,6 +58,7 @@ impl Room {
         }
         if !participant.negotiated {
             participant.negotiated = true;
+            participant.milestones.on_offer(context.now);
             participant.transport.set_remote(context.now, &remote_transport(&accepted.remote));
         } else if accepted.remote.data {
             let size = accepted.remote.max_message_size as usize;

@@ -6,6 +6,7 @@ use crate::drop_reason::DropReason;
 use crate::feedback::rtcp::{self, Feedback, ReportBlocks, SenderReport};
 use crate::feedback::sending::round_trip;
 use crate::path::Path;
+use crate::stats::Direction;
 
 impl Room {
     /// Takes an SRTCP datagram of a participant.
@@ -15,6 +16,7 @@ impl Room {
             Ok(compound) => compound,
             Err(reason) => return context.core.stats.drop(reason),
         };
+        context.core.stats.rtcp_in.add(datagram.len());
         let mut packets = rtcp::parse(&compound);
         for feedback in packets.by_ref() {
             match feedback {
@@ -23,10 +25,14 @@ impl Room {
                         self.resend(context, index, media_ssrc, sequence);
                     }
                 }
-                Feedback::Pli { media_ssrc } => self.request_keyframe(context, index, media_ssrc),
+                Feedback::Pli { media_ssrc } => {
+                    context.core.stats.pli_in += 1;
+                    self.request_keyframe(index, media_ssrc);
+                }
                 Feedback::Fir { requests } => {
                     for (ssrc, _) in requests {
-                        self.request_keyframe(context, index, ssrc);
+                        context.core.stats.fir_in += 1;
+                        self.request_keyframe(index, ssrc);
                     }
                 }
                 Feedback::SenderReport { report, blocks } => {
@@ -56,8 +62,7 @@ impl Room {
         }
     }
 
-    fn request_keyframe(&mut self, context: &mut Context<'_>, index: usize, media_ssrc: u32) {
-        context.core.stats.keyframe_requests_in += 1;
+    fn request_keyframe(&mut self, index: usize, media_ssrc: u32) {
         let Some(participant) = self.participants.get(index) else { return };
         let Some(subscription) = participant
             .line_of_ssrc(media_ssrc)
@@ -90,13 +95,16 @@ impl Room {
     fn on_report_blocks(&mut self, context: &mut Context<'_>, index: usize, blocks: ReportBlocks<'_>) {
         let Some(participant) = self.participants.get_mut(index) else { return };
         for block in blocks {
-            let line = participant.line_of_ssrc(block.ssrc);
-            if let Some(outgoing) = line.and_then(|line| participant.outgoing.get_mut(line)?.as_mut())
+            let Some(line) = participant.line_of_ssrc(block.ssrc) else { continue };
+            if let Some(Some(outgoing)) = participant.outgoing.get_mut(line)
                 && outgoing.ssrc == block.ssrc
             {
                 outgoing.on_report(&block);
+                if outgoing.is_news(&block) {
+                    context.core.stats.observe_report(Direction::Out, &block, outgoing.clock_rate());
+                }
             }
-            if let Some(rtt) = round_trip(context.core.clock.at(context.now), &block).filter(|_| line.is_some()) {
+            if let Some(rtt) = round_trip(context.core.clock.at(context.now), &block) {
                 participant.rtt.on_sample(rtt);
                 context.core.stats.round_trips.observe(rtt.as_micros() as u64);
             }

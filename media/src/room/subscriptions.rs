@@ -215,7 +215,7 @@ impl Room {
         let Some(subscription) = self
             .participants
             .get_mut(index)
-            .filter(|participant| participant.connected)
+            .filter(|participant| participant.is_connected())
             .and_then(|participant| participant.outgoing.get_mut(line)?.as_mut()?.subscription.as_mut())
         else {
             return;

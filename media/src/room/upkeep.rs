@@ -8,6 +8,7 @@ use crate::feedback::sending::TimestampMapping;
 use crate::outbox::MAX_DATAGRAM;
 use crate::participant::Participant;
 use crate::publication::{Encoding, Publication};
+use crate::stats::Direction;
 use crate::timer_key::room_key;
 use slab::Slab;
 use std::time::Duration;
@@ -17,6 +18,9 @@ const UPKEEP_INTERVAL: Duration = Duration::from_millis(20);
 
 /// TWCC feedback leaves with every third turn: libwebrtc's own receivers send it each 50 to 250 ms.
 const TRANSPORT_FEEDBACK_TURNS: u32 = 3;
+
+/// The census is taken once a second.
+const CENSUS_TURNS: u32 = 50;
 
 /// Interval of sender and receiver reports (RFC 3550 section 6.2 allows it from 360 kbit/s of session bandwidth on).
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -40,15 +44,18 @@ impl Room {
         if self.next_upkeep.is_none_or(|at| at > context.now) {
             return;
         }
+        self.turn = self.turn.wrapping_add(1);
+        if self.turn.is_multiple_of(CENSUS_TURNS) || self.publications.is_empty() {
+            self.take_census(context);
+        }
         if self.publications.is_empty() {
             self.next_upkeep = None;
             return;
         }
-        self.turn = self.turn.wrapping_add(1);
         self.choose_layers(context);
         let transport_feedback = self.turn.is_multiple_of(TRANSPORT_FEEDBACK_TURNS);
         for (_, participant) in &mut self.participants {
-            if participant.connected {
+            if participant.is_connected() {
                 send_feedback(context, participant, &mut self.publications, transport_feedback);
             }
         }
@@ -67,9 +74,9 @@ impl Room {
             // Before a client is up a key frame would come too early, and delay the one that it needs.
             for subscriber in subscribers {
                 let Some(subscription) =
-                    self.participants.get_mut(subscriber.participant).filter(|p| p.connected).and_then(|participant| {
-                        participant.outgoing.get_mut(subscriber.line)?.as_mut()?.subscription.as_mut()
-                    })
+                    self.participants.get_mut(subscriber.participant).filter(|p| p.is_connected()).and_then(
+                        |participant| participant.outgoing.get_mut(subscriber.line)?.as_mut()?.subscription.as_mut(),
+                    )
                 else {
                     continue;
                 };
@@ -100,8 +107,11 @@ fn send_feedback(
         for encoding in &mut publication.encodings {
             write_requests(context, encoding, sender, rtt, &mut out);
             flush(context, participant, &mut out, FULL);
-            if report_due {
-                blocks.extend(encoding.report(now));
+            if report_due && let Some(block) = encoding.report(now) {
+                if let Some(reception) = encoding.reception.as_ref().filter(|reception| !reception.is_idle()) {
+                    context.core.stats.observe_report(Direction::In, &block, reception.clock_rate());
+                }
+                blocks.push(block);
             }
         }
     }
@@ -162,7 +172,7 @@ fn write_requests(context: &mut Context<'_>, encoding: &mut Encoding, sender: u3
     }
     if encoding.keyframes.poll(context.now, rtt) {
         write_pli(out, sender, ssrc);
-        context.core.stats.keyframe_requests_out += 1;
+        context.core.stats.pli_out += 1;
         encoding.keyframe_requests += 1;
     }
 }

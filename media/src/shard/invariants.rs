@@ -4,6 +4,7 @@ use super::Shard;
 use crate::ids::RoomId;
 use crate::room::Room;
 use crate::room_stats::RoomStats;
+use crate::stats::Census;
 use std::collections::HashSet;
 use std::time::Instant;
 
@@ -39,10 +40,13 @@ impl Shard {
         let sum = |of: fn(&Room) -> usize| self.rooms.iter().map(|(_, room)| of(room)).sum::<usize>() as u64;
         assert_eq!(stats.rooms, self.rooms.len() as u64);
         assert_eq!(stats.participants, members as u64);
-        assert_eq!(stats.connected, sum(|room| room.participants.iter().filter(|(_, p)| p.connected).count()));
+        assert_eq!(stats.connected(), sum(|room| room.participants.iter().filter(|(_, p)| p.is_connected()).count()));
         assert_eq!(stats.publications, sum(|room| room.publications.len()));
         let subscriptions = sum(|room| room.participants.iter().map(|(_, p)| p.subscription_count()).sum());
         assert_eq!(stats.subscriptions, subscriptions);
+        let mut census = Census::default();
+        self.rooms.iter().for_each(|(_, room)| census.replace(&Census::default(), &room.census));
+        assert_eq!(stats.census, census, "the shard's census is that of its rooms");
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct SimClient {
     pub(crate) receiver: Receiver,
     /// Its present port; datagrams to another one are lost.
     pub(crate) port: u16,
+    /// What it sends over at present.
+    pub(crate) protocol: Protocol,
     /// It knows the server's credentials.
     started: bool,
     pub(crate) connected_at: Option<Instant>,
@@ -55,6 +57,7 @@ impl SimClient {
             publisher: Publisher::new(id, now),
             receiver: Receiver::default(),
             port: 10_000 + id as u16,
+            protocol: Protocol::Udp,
             started: false,
             connected_at: None,
             closed: false,
@@ -81,7 +84,7 @@ impl SimClient {
 
     pub(crate) fn path(&self) -> Path {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        Path { protocol: Protocol::Udp, remote: (loopback, self.port).into(), local: loopback }
+        Path { protocol: self.protocol, remote: (loopback, self.port).into(), local: loopback }
     }
 
     /// An offer of everything, its number, and what is said of its tracks.

@@ -12,7 +12,7 @@ use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::path::{Path, Protocol};
 use crate::rtp::sequence::SequenceUnwrapper;
 use crate::transport::Identity;
-use crate::{Shard, ShardSettings};
+use crate::{Shard, ShardSettings, ShardStats};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -73,6 +73,7 @@ impl World {
             seed: [seed as u8; 32],
             now,
             unix_time: Duration::from_secs(1_700_000_000),
+            past: ShardStats::default(),
         };
         let mut shard = Shard::new(settings);
         shard.handle_command(now, Command::OpenRoom { room: ROOM });

@@ -12,6 +12,7 @@ mod sequencer;
 
 pub(crate) use selector::{ALIVE_FOR, MAX_ENCODINGS, Selection};
 
+use crate::command::MediaKind;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::feedback::rtcp::ReportBlock;
@@ -132,7 +133,9 @@ pub(crate) struct Outgoing {
     sequencer: Sequencer,
     /// Index of the next retransmission on its own SSRC.
     rtx_index: u64,
-    clock_rate: u32,
+    kind: MediaKind,
+    /// The highest sequence number that the client has reported.
+    reported: Option<u32>,
 }
 
 impl Outgoing {
@@ -149,7 +152,8 @@ impl Outgoing {
             rewriter: Rewriter::new(first_sequence & 0x7fff),
             sequencer: Sequencer::new(if video { VIDEO_DEPTH } else { AUDIO_DEPTH }),
             rtx_index: u64::from(first_rtx_sequence & 0x7fff),
-            clock_rate: if video { 90_000 } else { 48_000 },
+            kind: if video { MediaKind::Video } else { MediaKind::Audio },
+            reported: None,
         }
     }
 
@@ -181,14 +185,20 @@ impl Outgoing {
 
     /// Takes note of what the client says of the stream.
     pub(crate) fn on_report(&mut self, block: &ReportBlock) {
+        let clock_rate = self.clock_rate();
         if let Some(subscription) = &mut self.subscription {
-            subscription.delivery.on_report(block, self.clock_rate);
+            subscription.delivery.on_report(block, clock_rate);
         }
     }
 
     /// Clock rate in Hz.
     pub(crate) fn clock_rate(&self) -> u32 {
-        self.clock_rate
+        clock_rate_of(self.kind)
+    }
+
+    /// Whether a report of the client's is about the stream itself and tells of packets that no earlier one has told of.
+    pub(crate) fn is_news(&mut self, block: &ReportBlock) -> bool {
+        block.ssrc == self.ssrc && self.reported.replace(block.highest_sequence) != Some(block.highest_sequence)
     }
 
     /// Rewrites, seals and queues a packet for this subscriber, or says why not. Allocates nothing.
@@ -219,8 +229,9 @@ impl Outgoing {
         let codec = incoming.format.format().codec;
         let picture = Picture::read(codec, payload, incoming.descriptor);
         if switched {
+            let clock_rate = clock_rate_of(self.kind);
             let source =
-                self.rewriter.start_source(context.now, incoming.sequence, incoming.header.timestamp, self.clock_rate);
+                self.rewriter.start_source(context.now, incoming.sequence, incoming.header.timestamp, clock_rate);
             subscription.generation = incoming.generation;
             let Incoming { encoding, generation, .. } = *incoming;
             subscription.sources =
@@ -262,8 +273,7 @@ impl Outgoing {
         self.rewriter.note_timestamp(context.now, fields.timestamp);
         self.sending.on_packet(payload.len());
         subscription.delivery.traffic.on_packet(len, fields.marker && self.rtx_ssrc.is_some());
-        core.stats.rtp_out_packets += 1;
-        core.stats.rtp_out_bytes += sealed as u64;
+        core.stats.rtp_out_mut(self.kind).add(sealed);
         Ok(switched)
     }
 
@@ -312,10 +322,9 @@ impl Outgoing {
         let sealed = transport.protect_rtp(buffer, len, index).ok_or(DropReason::TooLarge)?;
         core.outbox.commit(transport.slot(), &path, sealed);
         self.rtx_index += u64::from(rtx.is_some());
-        core.stats.rtp_out_packets += 1;
+        core.stats.rtp_out_mut(self.kind).add(sealed);
         core.stats.rtx_out_packets += 1;
         subscription.delivery.resent_packets += 1;
-        core.stats.rtp_out_bytes += sealed as u64;
         Ok(())
     }
 }
@@ -329,6 +338,14 @@ fn subscription_descriptor<'a>(subscription: &Subscription, header: &RtpHeader, 
         .extensions(packet)
         .find(|(id, _)| subscription.plan.extension(*id) == Some(subscription.descriptor_id))
         .map(|(_, value)| value)
+}
+
+/// The clock rate of every format of a kind (see [`FORMATS`](crate::formats::FORMATS)).
+fn clock_rate_of(kind: MediaKind) -> u32 {
+    match kind {
+        MediaKind::Audio => 48_000,
+        MediaKind::Video => 90_000,
+    }
 }
 
 /// The path to a client that can be sent media.

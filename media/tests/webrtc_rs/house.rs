@@ -7,7 +7,7 @@ use parlor_media::ids::{ParticipantId, RoomId};
 use parlor_media::path::{Path, Protocol};
 use parlor_media::sdp::RemoteDescription;
 use parlor_media::transport::Identity;
-use parlor_media::{Shard, ShardSettings};
+use parlor_media::{Shard, ShardSettings, ShardStats};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,7 @@ impl House {
             seed: [7; 32],
             now,
             unix_time: Duration::from_secs(1_800_000_000),
+            past: ShardStats::default(),
         });
         shard.handle_command(now, Command::OpenRoom { room: ROOM });
         Self {

@@ -1,10 +1,11 @@
 //! Who makes a REST request: the bearer token of its `Authorization` header (RFC 6750), understood.
 
 use super::loopback::{self, LOOPBACK};
-use super::{Action, Grant, Identity, Role, Standing, require};
+use super::{Action, Grant, Identity, Role, Standing, bad_credential, require};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::room::{Room, RoomState};
 use crate::session::{Place, Token};
+use crate::stats::CredentialFault;
 use crate::store::Secret;
 use crate::switchboard::Switchboard;
 use axum::extract::ConnectInfo;
@@ -40,18 +41,22 @@ impl Caller {
     pub(crate) fn of(board: &Switchboard, request: &Parts) -> Result<Self, Refusal> {
         let mut values = request.headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else { return Ok(Self::Nobody) };
-        let bad = |message: &str| Refusal::new(ErrorCode::TokenInvalid, message);
         let text = value.to_str().ok().filter(|_| values.next().is_none());
         let bearer =
             text.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let (_, token) = bearer.ok_or_else(|| bad("`Authorization` must be there once, as `Bearer` and a token"))?;
+        let (_, token) = bearer.ok_or_else(|| {
+            let message = "`Authorization` must be there once, as `Bearer` and a token";
+            bad_credential(CredentialFault::Malformed, message)
+        })?;
         let token = token.trim();
         if let Some(secret) = token.strip_prefix(HOST_PREFIX) {
             return Self::by_host_secret(board, secret);
         }
         if let Some(access) = token.strip_prefix(ACCESS_PREFIX) {
             let place = Token::parse(access).and_then(|access| board.directory.place(access));
-            return place.map(Self::Participant).ok_or_else(|| bad("the access token is not that of a participant"));
+            return place.map(Self::Participant).ok_or_else(|| {
+                bad_credential(CredentialFault::AccessToken, "the access token is not that of a participant")
+            });
         }
         if token == LOOPBACK {
             return Self::by_loopback(board, request);
@@ -63,18 +68,18 @@ impl Caller {
         let bad = |reason: &str| {
             let rule =
                 "only who asks an open server directly, from the host that it runs on, administers it without a token";
-            Refusal::new(ErrorCode::TokenInvalid, format!("{rule}; {reason}"))
+            bad_credential(CredentialFault::Loopback, &format!("{rule}; {reason}"))
         };
         if !board.is_open() {
             return Err(bad("this server has keys"));
         }
         let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        let checked = loopback::check(peer, request.version, &request.headers, &board.settings.trusted_proxies);
+        let checked = loopback::check(peer, request.version, &request.headers, &board.policy().trusted_proxies);
         checked.map(|()| Self::Loopback).map_err(|reason| bad(&format!("this request does not: {reason}")))
     }
 
     fn by_host_secret(board: &Switchboard, secret: &str) -> Result<Self, Refusal> {
-        let bad = |message: &str| Refusal::new(ErrorCode::TokenInvalid, message);
+        let bad = |message| bad_credential(CredentialFault::HostSecret, message);
         if !board.is_open() {
             return Err(bad("this server takes no host secrets: it has keys, show a token"));
         }

@@ -1,4 +1,4 @@
-//! The keys that tokens are signed with, read once at the start.
+//! The keys that tokens are signed with, as they were read. A server that is to have others gets them whole.
 //!
 //! Each key has a name and one algorithm, which is the key's property and never the token's choice: shared secrets are for
 //! HS256, a key set's RSA keys for RS256 and its P-256 keys for ES256. No two keys have one name.
@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The shortest shared secret, in bytes: as many as the hash has (RFC 7518 section 3.2).
@@ -48,7 +48,8 @@ pub enum KeyError {
 /// See the module. Without keys the server is open.
 pub struct Keys {
     secrets: Vec<SharedKey>,
-    jwks: Option<KeySet>,
+    /// Of the key set; none without one.
+    public: Vec<PublicKey>,
     pub(super) leeway: Duration,
     pub(super) max_lifetime: Duration,
 }
@@ -57,12 +58,6 @@ struct SharedKey {
     name: String,
     verifies: Arc<DecodingKey>,
     signs: EncodingKey,
-}
-
-struct KeySet {
-    path: PathBuf,
-    /// Replaced whole, by [`Keys::reload`].
-    keys: RwLock<Vec<PublicKey>>,
 }
 
 struct PublicKey {
@@ -89,7 +84,7 @@ impl Default for Keys {
     /// None: the server is open.
     fn default() -> Self {
         let none = Duration::ZERO;
-        Self { secrets: Vec::new(), jwks: None, leeway: none, max_lifetime: none }
+        Self { secrets: Vec::new(), public: Vec::new(), leeway: none, max_lifetime: none }
     }
 }
 
@@ -115,14 +110,8 @@ impl Keys {
             let (verifies, signs) = (DecodingKey::from_secret(bytes).into(), EncodingKey::from_secret(bytes));
             secrets.push(SharedKey { name, verifies, signs });
         }
-        let jwks = match sources.jwks {
-            None => None,
-            Some(path) => {
-                let keys = RwLock::new(read_set(&path, &secrets)?);
-                Some(KeySet { path, keys })
-            }
-        };
-        Ok(Self { secrets, jwks, leeway: sources.leeway, max_lifetime: sources.max_lifetime })
+        let public = sources.jwks.map_or(Ok(Vec::new()), |path| read_set(&path, &secrets))?;
+        Ok(Self { secrets, public, leeway: sources.leeway, max_lifetime: sources.max_lifetime })
     }
 
     /// How far clocks may differ.
@@ -133,18 +122,7 @@ impl Keys {
     /// Whether there is none, so that rooms are open to whoever knows their ids.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.secrets.is_empty() && self.jwks.is_none()
-    }
-
-    /// Reads the key set again: keys that were added or withdrawn count from now on. Without a set nothing happens.
-    ///
-    /// # Errors
-    /// When the file is not right; the keys stay as they were.
-    pub fn reload(&self) -> Result<(), KeyError> {
-        let Some(set) = &self.jwks else { return Ok(()) };
-        let fresh = read_set(&set.path, &self.secrets)?;
-        *set.keys.write().unwrap_or_else(PoisonError::into_inner) = fresh;
-        Ok(())
+        self.secrets.is_empty() && self.public.is_empty()
     }
 
     /// The key of a token that names it by `kid`, or that has an `iss` only.
@@ -154,9 +132,8 @@ impl Keys {
             return Some(Found { algorithm: Algorithm::HS256, key: Arc::clone(&key.verifies) });
         }
         // A public key goes by its id alone: its issuer's name is not in the set.
-        let (kid, set) = (kid?, self.jwks.as_ref()?);
-        let keys = set.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let key = keys.iter().find(|key| key.name == kid)?;
+        let kid = kid?;
+        let key = self.public.iter().find(|key| key.name == kid)?;
         Some(Found { algorithm: key.algorithm, key: Arc::clone(&key.key) })
     }
 

@@ -51,7 +51,7 @@ pub(crate) fn check(
     }
     let site = headers.get_all(SEC_FETCH_SITE).iter();
     let is_own = site.into_iter().all(|site| site == "same-origin" || site == "none");
-    if !is_own || !Visitor::new(headers, None).is_welcome(&[]) {
+    if !is_own || !Visitor::new(headers, None, false).is_welcome(&[]) {
         return Err("it comes from a page of another origin");
     }
     Ok(())

@@ -18,11 +18,18 @@ pub use keys::{KeyError, KeySources, Keys, MIN_SECRET_BYTES};
 pub use request::TokenRequest;
 pub(crate) use table::{Action, may, require};
 
+use crate::protocol::{ErrorCode, Refusal};
+use crate::stats::{Cause, CredentialFault};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
 use utoipa::ToSchema;
+
+/// A credential is not good.
+pub(crate) fn bad_credential(fault: CredentialFault, message: &str) -> Refusal {
+    Refusal::new(ErrorCode::TokenInvalid, message).with_cause(Cause::Credential(fault))
+}
 
 /// Who somebody is, over joins and devices: a token's `sub`, or `guest-` and what only the holder of a secret of the
 /// browser's own comes to.

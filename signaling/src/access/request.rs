@@ -39,7 +39,8 @@ impl Keys {
         self.require_signer().map_err(|refusal| refusal.message)?;
         let lifetime = self.lifetime(request.lifetime).map_err(|refusal| refusal.message)?;
         let grant = request.grant(now + lifetime)?;
-        self.sign(&grant, now).map_err(|refusal| refusal.message)
+        let token = self.sign(&grant, now).map_err(|refusal| refusal.message)?;
+        Ok(token.expose().to_owned())
     }
 }
 

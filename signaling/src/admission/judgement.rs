@@ -5,16 +5,17 @@
 
 use super::arrival::{Arrival, host_secret_invalid};
 use crate::access::Role;
-use crate::protocol::Timestamp;
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::{SecretText, Timestamp};
 use crate::room::RoomState;
+use crate::stats::Limit;
 use crate::store::{InviteRecord, Secret};
 
 /// What a newcomer has shown so far that takes longer than a lock may be held.
 #[derive(Debug, Default)]
 pub(super) struct Proof {
     /// It knows the password of this hash.
-    pub(super) password: Option<String>,
+    pub(super) password: Option<SecretText>,
     /// Its invite, which is used up.
     pub(super) invite: Option<InviteRecord>,
 }
@@ -23,7 +24,7 @@ pub(super) struct Proof {
 #[derive(Debug, PartialEq)]
 pub(super) enum Verdict {
     /// It is to show that it knows the password of this hash.
-    AskPassword(String),
+    AskPassword(SecretText),
     /// Its invite is to be used up.
     RedeemInvite(Secret),
     /// It waits for a host's word, to come in with that role.
@@ -89,7 +90,7 @@ fn check_lock(state: &RoomState) -> Result<(), Refusal> {
 }
 
 /// The hash of the password that is still to be shown.
-fn password_to_ask(state: &RoomState, arrival: &Arrival, proof: &Proof) -> Result<Option<String>, Refusal> {
+fn password_to_ask(state: &RoomState, arrival: &Arrival, proof: &Proof) -> Result<Option<SecretText>, Refusal> {
     match &state.record.password {
         None => Ok(None),
         // Another password may have been set meanwhile.
@@ -107,7 +108,7 @@ pub(crate) fn check_space(state: &RoomState, arrival: &Arrival) -> Result<(), Re
     let there = state.members.iter().filter(|member| member.grants.hidden == arrival.grants.hidden).count();
     if there >= most {
         let message = format!("the room is full: at most {most} participants are allowed");
-        return Err(Refusal::new(ErrorCode::RoomFull, message));
+        return Err(Refusal::new(ErrorCode::RoomFull, message).by(Limit::ParticipantsPerRoom));
     }
     Ok(())
 }

@@ -18,17 +18,19 @@ use crate::access::Role;
 use crate::chat::MemberChat;
 use crate::gate::Who;
 use crate::invites::MAX_INVITES;
+use crate::join_trace::{JoinTrace, Stage};
 use crate::limits::Kind;
+use crate::lines::Entry;
 use crate::password;
-use crate::protocol::ParticipantRef;
 use crate::protocol::client::JoinRoom;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::ServerMessage;
+use crate::protocol::{ParticipantRef, SecretText};
 use crate::rights::rights;
 use crate::room::{Member, Room, RoomState, encode};
 use crate::session::{Place, Session, Token};
 use crate::shards::Permits;
-use crate::stats::count;
+use crate::stats::JoinOutcome;
 use crate::store::{InviteRecord, Secret, StoreError};
 use crate::switchboard::{Switchboard, entropy, expired};
 use crate::visitor::Whence;
@@ -52,6 +54,26 @@ impl Switchboard {
         id: Option<String>,
         join: JoinRoom,
     ) -> Result<(), Refusal> {
+        let (trace, code) = (JoinTrace::begin(), join.room_id.clone());
+        let door = trace.door();
+        let result = self.try_to_join(session, whence, id, join, trace).await;
+        if let Err(refusal) = &result {
+            self.counters.joins.count(JoinOutcome::of(refusal.code));
+            door.refuse(refusal.code);
+            self.lines.join_refused(self.directory.room(&code).map(|room| room.key), refusal.code);
+        }
+        result
+    }
+
+    /// The same, neither counted nor written down.
+    async fn try_to_join(
+        &self,
+        session: &Arc<Session>,
+        whence: Whence,
+        id: Option<String>,
+        join: JoinRoom,
+        trace: JoinTrace,
+    ) -> Result<(), Refusal> {
         if session.place().is_some() {
             return Err(Refusal::already_joined());
         }
@@ -59,9 +81,9 @@ impl Switchboard {
             return Err(Refusal::waiting());
         }
         let code = join.room_id.clone();
-        let arrival = Arrival::of(self, session, whence, id, join)?;
+        let arrival = Arrival::of(self, session, whence, id, join, trace)?;
         let who = Who { address: whence.address, identity: Some(&arrival.identity), room: None };
-        self.gate.take(Kind::Join, who, Instant::now())?;
+        self.count(Kind::Join, who)?;
         let to_conceal = arrival.invite.filter(|_| !arrival.is_known);
         let room = self.room(&code);
         let mut proof = Proof::default();
@@ -86,7 +108,7 @@ impl Switchboard {
         if invites.iter().any(|invite| invite.secret == secret) { Ok(()) } else { Err(invite_invalid()) }
     }
 
-    async fn come_in(&self, room: &Arc<Room>, arrival: Arrival, proof: &mut Proof) -> Result<(), Refusal> {
+    async fn come_in(&self, room: &Arc<Room>, mut arrival: Arrival, proof: &mut Proof) -> Result<(), Refusal> {
         let mut permits = None;
         for _ in 0..MAX_JUDGEMENTS {
             let verdict = {
@@ -100,6 +122,11 @@ impl Switchboard {
                     (verdict, _) => verdict,
                 }
             };
+            arrival.trace.stage(match verdict {
+                Verdict::AskPassword(_) => Stage::Password,
+                Verdict::RedeemInvite(_) => Stage::Invite,
+                Verdict::Enter(_) | Verdict::Wait(_) => Stage::Shard,
+            });
             match verdict {
                 Verdict::AskPassword(hash) => {
                     self.check_password(room, &arrival, &hash).await?;
@@ -126,15 +153,16 @@ impl Switchboard {
             // It ended meanwhile: say what the directory says now.
             return Err(self.gone(room));
         }
+        self.check_call(state)?;
         self.check_capacity()
     }
 
-    async fn check_password(&self, room: &Room, arrival: &Arrival, hash: &str) -> Result<(), Refusal> {
+    async fn check_password(&self, room: &Room, arrival: &Arrival, hash: &SecretText) -> Result<(), Refusal> {
         let who = Who { address: arrival.whence.address, room: Some(room.key), identity: None };
-        let password = arrival.password.as_deref().unwrap_or_default();
+        let password = arrival.password.as_ref().map_or("", SecretText::expose);
         // Before it is tried, so that many at once get no further than many in turn.
-        self.gate.take(Kind::FailedPassword, who, Instant::now())?;
-        let verified = password::verify(hash, password).await;
+        self.count(Kind::FailedPassword, who)?;
+        let verified = password::verify(hash.expose(), password).await;
         if !matches!(verified, Ok(false)) {
             self.gate.give_back(Kind::FailedPassword, who);
         }
@@ -169,7 +197,8 @@ impl Switchboard {
         role: Role,
         mut permits: Permits<'_>,
     ) -> Result<(), Refusal> {
-        let Arrival { participant, session, grants, .. } = arrival;
+        let (how, waited) = (arrival.how(), arrival.session.waiting().is_some());
+        let Arrival { participant, session, grants, asked_at, mut trace, .. } = arrival;
         let shard = self.shard_of(room);
         let token = Token::from_entropy(entropy()?);
         let access = Token::from_entropy(entropy()?);
@@ -190,6 +219,8 @@ impl Switchboard {
         self.directory.enter(participant, room);
         self.directory.add_token(token, &session);
         self.directory.add_access(access, place);
+        trace.enter(room.key, participant, role, how);
+        self.lines.joined(room.key, participant, &Entry { role, how, waited, sdk: arrival.follows_bindings });
         state.members.push(Member {
             participant,
             session,
@@ -207,11 +238,13 @@ impl Switchboard {
             offers: VecDeque::new(),
             next_offer: 0,
             answer_id: None,
+            trace,
         });
         state.note_presence(Instant::now());
         self.announce_member(room, state);
         self.welcome(room, state, token, arrival.id);
-        count(&self.counters.joins);
+        self.counters.joins.count(JoinOutcome::Joined);
+        self.counters.join_latency.observe(asked_at.elapsed());
         Ok(())
     }
 
@@ -232,7 +265,7 @@ impl Switchboard {
     /// Tells the latest member where it is, and the others who it is.
     fn welcome(&self, room: &Room, state: &RoomState, token: Token, id: Option<String>) {
         let Some(member) = state.members.last() else { return };
-        let view = room.membership(state, member, &self.surroundings, token.to_text(), id);
+        let view = room.membership(state, member, &self.surroundings, token, id);
         member.session.post(encode(&ServerMessage::RoomJoined(view)));
         if !member.grants.hidden {
             let (participant_count, participant) = (state.count(), member.seen_by(None));
@@ -241,5 +274,6 @@ impl Switchboard {
         if member.role == Role::Host {
             state.tell_lobby_to(member);
         }
+        self.tell_draining(member);
     }
 }

@@ -5,7 +5,7 @@ use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::{ClientFrame, ClientMessage, RoomCode};
 use crate::rate::Verdict;
 use crate::session::Place;
-use crate::stats::count;
+use crate::stats::Carrier;
 use crate::switchboard::Switchboard;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -19,10 +19,9 @@ impl Switchboard {
             let Some(member) = state.member(place.participant) else { return };
             Arc::clone(&member.session)
         };
-        count(&self.counters.messages);
         let verdict = session.judge(Instant::now());
         if verdict != Verdict::Pass {
-            count(&self.counters.messages_dropped);
+            self.counters.messages_dropped.count(Carrier::DataChannel);
         }
         let refusal = match verdict {
             Verdict::Pass => self.handle_chat_frame(place, text).err(),
@@ -35,13 +34,9 @@ impl Switchboard {
     }
 
     fn handle_chat_frame(&self, place: &Place, text: &Bytes) -> Result<(), Refusal> {
-        if text.len() > self.settings.max_frame_bytes {
-            let message = format!("at most {} bytes are allowed", self.settings.max_frame_bytes);
-            return Err(Refusal::new(ErrorCode::FrameTooLarge, message));
-        }
-        let text = std::str::from_utf8(text)
-            .map_err(|error| Refusal::new(ErrorCode::BadFrame, format!("the message is not UTF-8: {error}")))?;
-        let ClientFrame { id, message } = ClientFrame::parse(text)?;
+        let frame = self.parse_chat_frame(text);
+        self.counters.count_received(Carrier::DataChannel, &frame);
+        let ClientFrame { id, message } = frame?;
         let in_room = |room: &RoomCode| {
             if place.room.code == *room { Ok(()) } else { Err(Refusal::wrong_room(room, &place.room.code)) }
         };
@@ -57,13 +52,23 @@ impl Switchboard {
             ClientMessage::Typing(typing) => in_room(&typing.room_id).and_then(|()| self.typing(place, typing.typing)),
             ClientMessage::ChatReceived(received) => self.chat_received(place, received.count),
             other => {
-                let name = other.type_name();
+                let name = other.message_type().as_str();
                 let message =
                     format!("`{name}` is not taken on the data channel: send-message, typing and chat-received are");
                 Err(Refusal::new(ErrorCode::NotAllowedHere, message).with_field("type"))
             }
         };
         result.map_err(|refusal| refusal.with_id(id))
+    }
+
+    fn parse_chat_frame(&self, text: &Bytes) -> Result<ClientFrame, Refusal> {
+        if text.len() > self.settings.max_frame_bytes {
+            let message = format!("at most {} bytes are allowed", self.settings.max_frame_bytes);
+            return Err(Refusal::new(ErrorCode::FrameTooLarge, message));
+        }
+        let text = std::str::from_utf8(text)
+            .map_err(|error| Refusal::new(ErrorCode::BadFrame, format!("the message is not UTF-8: {error}")))?;
+        ClientFrame::parse(text)
     }
 
     fn chat_received(&self, place: &Place, count: u64) -> Result<(), Refusal> {

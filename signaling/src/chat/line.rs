@@ -8,8 +8,8 @@
 //! a count says which messages those were.
 
 use crate::protocol::MessageId;
+use crate::room::Encoded;
 use crate::session::Session;
-use axum::extract::ws::Utf8Bytes;
 use std::collections::VecDeque;
 
 /// The most messages held, some seconds of a busy room's. Who does not count gets the rest by the socket.
@@ -32,7 +32,7 @@ pub(crate) struct Line {
 #[derive(Debug)]
 struct Held {
     message: MessageId,
-    text: Utf8Bytes,
+    encoded: Encoded,
     /// It went by the socket as well.
     repeated: bool,
 }
@@ -63,9 +63,9 @@ impl Line {
     }
 
     /// The channel was handed a message.
-    pub(crate) fn hold(&mut self, message: MessageId, text: Utf8Bytes) {
-        self.bytes += text.len();
-        self.held.push_back(Held { message, text, repeated: false });
+    pub(crate) fn hold(&mut self, message: MessageId, encoded: Encoded) {
+        self.bytes += encoded.text.len();
+        self.held.push_back(Held { message, encoded, repeated: false });
     }
 
     /// The client got `count` messages on this opening so far. `false` when that is more than there were.
@@ -81,7 +81,7 @@ impl Line {
         while self.counted < count
             && let Some(held) = self.held.pop_front()
         {
-            self.bytes -= held.text.len();
+            self.bytes -= held.encoded.text.len();
             self.counted += 1;
         }
         true
@@ -92,7 +92,7 @@ impl Line {
         let held = self.held.iter_mut().find(|held| held.message == message);
         if let Some(held) = held.filter(|held| !held.repeated) {
             held.repeated = true;
-            session.post(held.text.clone());
+            session.post(held.encoded.clone());
         }
     }
 
@@ -104,37 +104,38 @@ impl Line {
 
     /// The same when it is the last word on the channel.
     pub(crate) fn give_up(&self, session: &Session) {
-        self.held.iter().filter(|held| !held.repeated).for_each(|held| session.post(held.text.clone()));
+        self.held.iter().filter(|held| !held.repeated).for_each(|held| session.post(held.encoded.clone()));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::ServerType;
     use crate::rate::Rate;
     use crate::session::Outgoing;
     use std::sync::Arc;
     use tokio::time::Instant;
 
     fn session() -> Arc<Session> {
-        Session::new(Rate { per_second: 1.0, burst: 1.0 }, Instant::now())
+        Session::new(Rate { per_second: 1.0, burst: 1.0 }, Instant::now(), &Arc::default())
     }
 
     /// What came by the socket instead, attached anew.
     fn by_socket(session: &Session) -> Vec<String> {
         let attachment = session.attach();
         let next = || match session.poll(&attachment) {
-            Some(Outgoing::Message(text)) => Some(text.to_string()),
+            Some(Outgoing::Message(message)) => Some(message.text.to_string()),
             _ => None,
         };
         std::iter::from_fn(next).collect()
     }
 
     fn hand(line: &mut Line, number: u64) -> bool {
-        let text = Utf8Bytes::from(number.to_string());
-        let takes = line.takes(text.len()).is_some();
+        let encoded = Encoded { kind: ServerType::MessageReceived, text: number.to_string().into() };
+        let takes = line.takes(encoded.text.len()).is_some();
         if takes {
-            line.hold(MessageId(number), text);
+            line.hold(MessageId(number), encoded);
         }
         takes
     }

@@ -33,17 +33,15 @@ use crate::protocol::ids::{MessageId, ParticipantRef};
 use crate::protocol::server::ServerMessage;
 use crate::protocol::text::{TextError, parse_text};
 use crate::rate::Rate;
-use crate::room::{Member, Room, RoomState, encode};
+use crate::room::{Encoded, Member, Room, RoomState, encode};
 use crate::room_settings::{Allowed, History as Policy};
 use crate::session::Place;
 use crate::shards::Shard;
-use crate::stats::count;
+use crate::stats::{Carrier, Counters};
 use crate::store::{MessageRecord, Notice, Reader, Write};
 use crate::switchboard::{Switchboard, entropy};
 use crate::webhooks::Event;
-use axum::extract::ws::Utf8Bytes;
 use parlor_media::command::{Channel, Command};
-use tokio::time::Instant;
 
 impl Switchboard {
     /// Says something on a member's socket; a file that comes along is looked up first.
@@ -99,7 +97,7 @@ impl Switchboard {
         };
         self.place_message(place, &mut state, record, file, request.nonce);
         drop(state);
-        count(&self.counters.chat_messages);
+        self.counters.chat_messages.count();
         Ok(())
     }
 
@@ -141,14 +139,14 @@ impl Switchboard {
             text: self.webhooks.text(&record.text),
         });
         let text = |member: &Member| if member.participant == place.participant { &to_sender } else { &to_others };
-        relay(self.shard_of(&place.room), &mut state.members, &record, text);
+        relay(self.shard_of(&place.room), &self.counters, &mut state.members, &record, text);
         state.chat.add(record, file, kept);
     }
 
     /// Counts what a person says, or says about a message, over all its devices.
     fn count_message(&self, identity: &Identity) -> Result<(), Refusal> {
         let who = Who { identity: Some(identity), ..Who::default() };
-        self.gate.take(Kind::Message, who, Instant::now())
+        self.count(Kind::Message, who)
     }
 
     /// A chat text, or why not.
@@ -272,24 +270,27 @@ pub(crate) fn rate_limited(rate: Rate) -> Refusal {
 
 /// Sends a message to each that it is for: by the data channel where that takes it, else by the socket. The shard is not
 /// waited for: when its channel cannot take all, everyone gets it by the socket.
-fn relay<'a>(shard: &Shard, members: &mut [Member], record: &MessageRecord, text: impl Fn(&Member) -> &'a Utf8Bytes) {
+fn relay<'a>(
+    shard: &Shard,
+    counters: &Counters,
+    members: &mut [Member],
+    record: &MessageRecord,
+    encoded: impl Fn(&Member) -> &'a Encoded,
+) {
     let is_for = |member: &Member| Reader::Person(member.identity.clone()).sees(record);
-    let takes = |member: &Member| member.chat.line.takes(text(member).len());
+    let takes = |member: &Member| member.chat.line.takes(encoded(member).text.len());
     let channels = members.iter().filter(|member| is_for(member) && takes(member).is_some()).count();
     let mut permits = if channels > 0 { shard.try_reserve(channels).ok() } else { None };
     for member in members.iter_mut().filter(|member| is_for(member)) {
-        let text = text(member).clone();
-        match (&mut permits, takes_now(member, &text)) {
+        let encoded = encoded(member).clone();
+        match (&mut permits, member.chat.line.takes(encoded.text.len())) {
             (Some(permits), Some(opening)) => {
-                member.chat.line.hold(record.id, text.clone());
+                counters.messages_sent.count((Carrier::DataChannel, encoded.kind));
+                member.chat.line.hold(record.id, encoded.clone());
                 let (participant, channel) = (member.participant, Channel::Chat);
-                permits.send(Command::SendData { participant, channel, opening, text: text.into() });
+                permits.send(Command::SendData { participant, channel, opening, text: encoded.text.into() });
             }
-            _ => member.session.post(text),
+            _ => member.session.post(encoded),
         }
     }
-}
-
-fn takes_now(member: &Member, text: &Utf8Bytes) -> Option<u32> {
-    member.chat.line.takes(text.len())
 }

@@ -1,7 +1,7 @@
 //! What is removed: a room's files with the room, and what no room owns.
 
 use super::upload::UPLOAD_PATIENCE;
-use super::{Files, STORAGE_PATIENCE, storage, unavailable, within};
+use super::{Files, STORAGE_PATIENCE, storage, within};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::store::RoomUid;
 use crate::switchboard::Switchboard;
@@ -25,7 +25,7 @@ impl Files {
     /// When some may be left: to be tried again.
     pub(crate) async fn remove_room(&self, room: RoomUid) -> Result<(), Refusal> {
         let Some(store) = self.settings.storage.store() else { return Ok(()) };
-        self.empty(store, room).await.map_err(unavailable)?;
+        self.empty(store, room).await.map_err(|error| self.unavailable(error))?;
         self.quotas.forget_room(room);
         Ok(())
     }
@@ -60,7 +60,7 @@ impl Files {
             let listing = tokio::task::spawn_blocking(move || list_directory(&directory));
             let failed = |error| Error::Generic { store: "file", source: Box::new(error) };
             let found = listing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-            return Ok((found.map_err(failed).map_err(unavailable)?, None));
+            return Ok((found.map_err(failed).map_err(|error| self.unavailable(error))?, None));
         }
         let (store, rooms) = (self.store()?, self.settings.storage.rooms());
         let listing = match &after {
@@ -68,7 +68,7 @@ impl Files {
             None => store.list(Some(&rooms)),
         };
         let listing = listing.map_ok(|object| object.location).take(PAGE).try_collect();
-        let page: Vec<Path> = within(listing).await.map_err(unavailable)?;
+        let page: Vec<Path> = within(listing).await.map_err(|error| self.unavailable(error))?;
         let name = |path: &Path| Some(path.prefix_match(&rooms)?.next()?.as_ref().to_owned());
         let found = page.iter().filter_map(name).filter_map(|name| storage::parse_room_name(&name)).collect();
         // Buckets list in the order of their keys.

@@ -26,11 +26,15 @@ pub(crate) use range::{Wanted, wanted};
 pub use storage::FileStorage;
 pub(crate) use upload::Upload;
 
+use crate::lines::{FILE_FAILURES, paced};
 use crate::protocol::FileId;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::room::Room;
+use crate::stats::{Counters, Direction};
 use crate::store::{FileRecord, RoomUid};
 use crate::switchboard::Switchboard;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use object_store::path::Path;
 use object_store::{Error, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt};
 use quota::Quotas;
@@ -79,12 +83,14 @@ pub(crate) struct Files {
     settings: FileSettings,
     quotas: Arc<Quotas>,
     uploads: Arc<Semaphore>,
+    counters: Arc<Counters>,
 }
 
 impl Files {
-    pub(crate) fn new(settings: FileSettings) -> Self {
+    pub(crate) fn new(settings: FileSettings, counters: &Arc<Counters>) -> Self {
         let quotas = Quotas::new(settings.max_per_room, settings.max_room_bytes);
-        Self { settings, quotas, uploads: Arc::new(Semaphore::new(MAX_UPLOADS)) }
+        let (uploads, counters) = (Arc::new(Semaphore::new(MAX_UPLOADS)), Arc::clone(counters));
+        Self { settings, quotas, uploads, counters }
     }
 
     /// The storage; a refusal where files are off.
@@ -111,14 +117,37 @@ impl Files {
         let store = self.store()?;
         match within(store.get_opts(&path, options)).await {
             Err(Error::NotFound { .. }) => Err(not_found()),
-            other => other.map_err(unavailable),
+            other => other.map_err(|error| self.unavailable(error)),
         }
+    }
+
+    /// The same for a client: what it is sent is counted.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`]; what fails later ends the stream.
+    pub(crate) async fn download(
+        &self,
+        file: &FileRecord,
+        range: Option<Range<u64>>,
+    ) -> Result<impl Stream<Item = object_store::Result<Bytes>> + use<>, Refusal> {
+        let (read, counters) = (self.read(file, range).await?, Arc::clone(&self.counters));
+        Ok(read.into_stream().inspect(move |bytes| match bytes {
+            Ok(bytes) => counters.file_bytes.add(Direction::Out, bytes.len() as u64),
+            Err(_) => counters.storage_errors.count(),
+        }))
+    }
+
+    /// The storage did not do what it was asked.
+    fn unavailable(&self, error: Error) -> Refusal {
+        self.counters.storage_errors.count();
+        paced!(FILE_FAILURES, warn, %error, "the file storage did not do what it was asked");
+        Refusal::new(ErrorCode::StoreUnavailable, "the file storage cannot be reached now, try again in a moment")
     }
 
     async fn delete(&self, room: RoomUid, file: FileId) -> Result<(), Refusal> {
         match within(self.store()?.delete(&self.path(room, file))).await {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(self.unavailable(error)),
         }
     }
 }
@@ -152,9 +181,4 @@ async fn within<T>(request: impl Future<Output = object_store::Result<T>>) -> ob
 
 pub(crate) fn not_found() -> Refusal {
     Refusal::new(ErrorCode::FileNotFound, "the room has no such file")
-}
-
-fn unavailable(error: Error) -> Refusal {
-    tracing::warn!(%error, "the file storage did not do what it was asked");
-    Refusal::new(ErrorCode::StoreUnavailable, "the file storage cannot be reached now, try again in a moment")
 }

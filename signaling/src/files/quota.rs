@@ -7,6 +7,7 @@ use crate::access::Identity;
 use crate::protocol::FileId;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::session::lock;
+use crate::stats::Limit;
 use crate::store::RoomUid;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -70,7 +71,7 @@ impl Quotas {
         let usage = rooms.entry(room).or_default();
         if usage.places() >= self.max_files {
             let message = format!("the room has {} files, more are not allowed", self.max_files);
-            return Err(Refusal::new(ErrorCode::FilesFull, message));
+            return Err(Refusal::new(ErrorCode::FilesFull, message).by(Limit::FilesPerRoom));
         }
         let uploads = usage.uploads.get(uploader).copied().unwrap_or(0);
         if uploads >= MAX_UPLOADS_EACH {
@@ -90,7 +91,7 @@ impl Quotas {
             return Ok(());
         }
         let message = format!("the room's files may have {} bytes together, {left} are left", self.max_bytes);
-        Err(Refusal::new(ErrorCode::FilesFull, message))
+        Err(Refusal::new(ErrorCode::FilesFull, message).by(Limit::FileBytesPerRoom))
     }
 
     /// A file is gone.

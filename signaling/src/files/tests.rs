@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 fn files(storage: FileStorage) -> Files {
-    Files::new(FileSettings { storage, ..FileSettings::default() })
+    Files::new(FileSettings { storage, ..FileSettings::default() }, &Arc::default())
 }
 
 async fn put(files: &Files, room: RoomUid, file: u64, content: &'static [u8]) {

@@ -4,14 +4,15 @@
 
 use super::kind::{self, HEAD_BYTES};
 use super::quota::Claim;
-use super::{Files, unavailable, within};
+use super::{Files, within};
 use crate::access::Identity;
 use crate::lifecycle::to_the_end;
+use crate::lines::{FILE_FAILURES, paced};
 use crate::protocol::FileId;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::file::SharedFile;
 use crate::room::Room;
-use crate::stats::count;
+use crate::stats::{Direction, Limit};
 use crate::store::{FileRecord, RoomUid, StoreError};
 use crate::switchboard::{Switchboard, entropy};
 use crate::webhooks::Event;
@@ -98,7 +99,7 @@ impl Switchboard {
     ) -> Result<SharedFile, Refusal> {
         let Upload { room, uploader, name, declared } = upload;
         let id = FileId(u64::from_le_bytes(entropy()?) >> 1);
-        let mut sink = Sink::new(self.files.store()?, self.files.path(room.uid, id));
+        let mut sink = Sink::new(&self.files, self.files.store()?, self.files.path(room.uid, id));
         let received = tokio::select! {
             received = timeout(UPLOAD_PATIENCE, self.files.fill(&mut sink, body.into_data_stream(), &mut claim, declared)) => {
                 received.unwrap_or_else(|_| Err(broken("the upload took too long")))
@@ -126,7 +127,7 @@ impl Switchboard {
         claim.keep(id, size);
         let file = SharedFile::from(record);
         self.webhooks.emit(&Event::FileShared { room_id: &room.code, file: &file });
-        count(&self.counters.files_shared);
+        self.counters.files_shared.count();
         Ok(file)
     }
 
@@ -135,7 +136,7 @@ impl Switchboard {
         let bytes = self.files.delete(record.room, record.id).await;
         let entry = self.store.remove_file(record.room, record.id).await;
         if bytes.is_err() || entry.is_err() {
-            tracing::warn!("a file that could not be recorded is left until its room ends");
+            paced!(FILE_FAILURES, warn, "a file that could not be recorded is left until its room ends");
         }
     }
 }
@@ -146,7 +147,8 @@ impl Files {
         if bytes <= most {
             return Ok(());
         }
-        Err(Refusal::new(ErrorCode::FileTooLarge, format!("a file may have {most} bytes at most")))
+        let message = format!("a file may have {most} bytes at most");
+        Err(Refusal::new(ErrorCode::FileTooLarge, message).by(Limit::FileBytes))
     }
 
     fn check_type(&self, head: &[u8]) -> Result<&'static str, Refusal> {
@@ -173,6 +175,7 @@ impl Files {
             let Some(bytes) = timeout(IDLE_PATIENCE, body.next()).await.map_err(late)? else { break };
             let bytes = bytes.map_err(|_| broken("the upload broke off"))?;
             size += bytes.len() as u64;
+            self.counters.file_bytes.add(Direction::In, bytes.len() as u64);
             self.check_size(size)?;
             claim.grow(size)?;
             if content_type.is_none() {
@@ -200,6 +203,7 @@ fn broken(message: impl Into<String>) -> Refusal {
 
 /// Where an upload's bytes go: small files in one request, others in parts.
 struct Sink<'a> {
+    files: &'a Files,
     store: &'a dyn ObjectStore,
     path: Path,
     part: Vec<u8>,
@@ -207,8 +211,8 @@ struct Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    fn new(store: &'a dyn ObjectStore, path: Path) -> Self {
-        Self { store, path, part: Vec::new(), parts: None }
+    fn new(files: &'a Files, store: &'a dyn ObjectStore, path: Path) -> Self {
+        Self { files, store, path, part: Vec::new(), parts: None }
     }
 
     async fn put(&mut self, mut bytes: &[u8]) -> Result<(), Refusal> {
@@ -227,9 +231,12 @@ impl<'a> Sink<'a> {
         let payload = Bytes::from(std::mem::take(&mut self.part)).into();
         let parts = match &mut self.parts {
             Some(parts) => parts,
-            none => none.insert(within(self.store.put_multipart(&self.path)).await.map_err(unavailable)?),
+            none => {
+                let begun = within(self.store.put_multipart(&self.path)).await;
+                none.insert(begun.map_err(|error| self.files.unavailable(error))?)
+            }
         };
-        within(parts.put_part(payload)).await.map_err(unavailable)
+        within(parts.put_part(payload)).await.map_err(|error| self.files.unavailable(error))
     }
 
     /// Makes the file visible, all at once.
@@ -241,10 +248,11 @@ impl<'a> Sink<'a> {
                 }
             } else {
                 let payload = Bytes::from(std::mem::take(&mut self.part)).into();
-                within(self.store.put(&self.path, payload)).await.map_err(unavailable)?;
+                let put = within(self.store.put(&self.path, payload)).await;
+                put.map_err(|error| self.files.unavailable(error))?;
             }
             if let Some(parts) = &mut self.parts {
-                within(parts.complete()).await.map_err(unavailable)?;
+                within(parts.complete()).await.map_err(|error| self.files.unavailable(error))?;
             }
             Ok(())
         };
@@ -262,7 +270,8 @@ impl<'a> Sink<'a> {
         if let Some(parts) = &mut self.parts
             && let Err(error) = within(parts.abort()).await
         {
-            tracing::warn!(%error, "parts of an upload that did not end are left in the file storage");
+            self.files.counters.storage_errors.count();
+            paced!(FILE_FAILURES, warn, %error, "parts of an upload that did not end are left in the file storage");
         }
     }
 }

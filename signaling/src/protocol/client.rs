@@ -4,7 +4,9 @@ use super::chat::{ChatReceived, DeleteMessage, EditMessage, GetMessages, React, 
 use super::error::{ErrorCode, Refusal};
 use super::fields;
 use super::ids::{RoomCode, TrackRef, clip};
+use super::secret::SecretText;
 use super::track::Source;
+use crate::stats::words;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -44,9 +46,9 @@ macro_rules! client_messages {
 
             /// The message's `type`.
             #[must_use]
-            pub fn type_name(&self) -> &'static str {
+            pub fn message_type(&self) -> ClientType {
                 match self {
-                    $(Self::$variant(_) => $name,)*
+                    $(Self::$variant(_) => ClientType::$variant,)*
                 }
             }
 
@@ -55,6 +57,15 @@ macro_rules! client_messages {
                     $($name => Some(fields::from_object(object).map(Self::$variant)),)*
                     _ => None,
                 }
+            }
+        }
+
+        words! {
+            /// The types of what a client says, for who counts.
+            ClientType {
+                $($(#[doc = $doc])* $variant = $name;)*
+                /// What is no message, or not a right one.
+                Invalid = "invalid";
             }
         }
     };
@@ -150,7 +161,7 @@ impl ClientFrame {
 }
 
 /// Body of `join-room`.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JoinRoom {
     /// The room.
@@ -166,44 +177,30 @@ pub struct JoinRoom {
     pub auto_subscribe: bool,
     /// What an application's server gave.
     #[serde(default, deserialize_with = "secret", skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
+    pub token: Option<SecretText>,
     /// What the room's creator got.
     #[serde(default, deserialize_with = "secret", skip_serializing_if = "Option::is_none")]
-    pub host_secret: Option<String>,
+    pub host_secret: Option<SecretText>,
     /// A one-time invite.
     #[serde(default, deserialize_with = "secret", skip_serializing_if = "Option::is_none")]
-    pub invite: Option<String>,
+    pub invite: Option<SecretText>,
     /// The room's.
     #[serde(default, deserialize_with = "secret", skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
+    pub password: Option<SecretText>,
     /// A secret of the browser's own, by which somebody without a token is known again.
     #[serde(default, deserialize_with = "guest_key", skip_serializing_if = "Option::is_none")]
-    pub guest_key: Option<String>,
-}
-
-impl std::fmt::Debug for JoinRoom {
-    /// Without the credentials: they must not reach a log.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JoinRoom").field("display_name", &self.display_name).finish_non_exhaustive()
-    }
+    pub guest_key: Option<SecretText>,
 }
 
 /// Body of `renew-token`.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RenewToken {
     /// The room.
     pub room_id: RoomCode,
     /// The new token, of the same identity.
     #[serde(deserialize_with = "one_secret")]
-    pub token: String,
-}
-
-impl std::fmt::Debug for RenewToken {
-    /// Without the token: it must not reach a log.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RenewToken").finish_non_exhaustive()
-    }
+    pub token: SecretText,
 }
 
 fn yes() -> bool {
@@ -211,21 +208,14 @@ fn yes() -> bool {
 }
 
 /// Body of `resume`.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resume {
     /// The token of `room-joined` or `resumed`.
-    pub resume_token: String,
+    pub resume_token: SecretText,
     /// How many messages of the session arrived, `room-joined` being the first; `hello` and `resumed` do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received: Option<u64>,
-}
-
-impl std::fmt::Debug for Resume {
-    /// Without the token: it must not reach a log.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Resume").field("received", &self.received).finish_non_exhaustive()
-    }
 }
 
 /// Body of `leave-room`.
@@ -399,23 +389,24 @@ pub(super) fn tag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<S
 }
 
 /// A credential; the error does not repeat it.
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let Some(secret) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    if secret.len() > MAX_SECRET_BYTES {
-        return Err(D::Error::custom(format!("{} bytes, at most {MAX_SECRET_BYTES} are allowed", secret.len())));
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretText>, D::Error> {
+    let Some(secret) = Option::<SecretText>::deserialize(deserializer)? else { return Ok(None) };
+    let bytes = secret.expose().len();
+    if bytes > MAX_SECRET_BYTES {
+        return Err(D::Error::custom(format!("{bytes} bytes, at most {MAX_SECRET_BYTES} are allowed")));
     }
     Ok(Some(secret))
 }
 
-fn one_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn one_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretText, D::Error> {
     secret(deserializer)?.ok_or_else(|| D::Error::custom("null, a string is needed"))
 }
 
-fn guest_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+fn guest_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretText>, D::Error> {
     match secret(deserializer)? {
-        Some(key) if !GUEST_KEY_BYTES.contains(&key.len()) => {
+        Some(key) if !GUEST_KEY_BYTES.contains(&key.expose().len()) => {
             let (least, most) = (GUEST_KEY_BYTES.start(), GUEST_KEY_BYTES.end());
-            Err(D::Error::custom(format!("{} bytes, {least} to {most} are allowed", key.len())))
+            Err(D::Error::custom(format!("{} bytes, {least} to {most} are allowed", key.expose().len())))
         }
         key => Ok(key),
     }

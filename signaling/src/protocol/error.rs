@@ -1,6 +1,7 @@
 //! Refusals: what a client is told when a request cannot be done.
 
 use super::ids::RoomCode;
+use crate::stats::{Cause, Limit, Word};
 use serde::{Deserialize, Serialize};
 
 macro_rules! codes {
@@ -24,6 +25,18 @@ macro_rules! codes {
             }
         }
     };
+}
+
+impl Word for ErrorCode {
+    const COUNT: usize = Self::ALL.len();
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn at(index: usize) -> Option<Self> {
+        Self::ALL.get(index).copied()
+    }
 }
 
 codes! {
@@ -75,6 +88,8 @@ codes! {
     NotAllowedHere = "not-allowed-here";
     /// The server has no room for more, or a shard does not keep up.
     ServerBusy = "server-busy";
+    /// The server is about to end: no new calls begin.
+    Draining = "draining";
     /// A fault of the server's.
     Internal = "internal";
     /// REST: no such resource.
@@ -146,12 +161,14 @@ pub struct Refusal {
     pub id: Option<String>,
     /// When to try again, in seconds, where that is known.
     pub retry_after: Option<u32>,
+    /// What the code leaves open, for who counts.
+    pub cause: Option<Cause>,
 }
 
 impl Refusal {
     /// A refusal of no field in particular.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: None, id: None, retry_after: None }
+        Self { code, message: message.into(), field: None, id: None, retry_after: None, cause: None }
     }
 
     /// A refusal of a message for one of its fields.
@@ -169,6 +186,18 @@ impl Refusal {
     #[must_use]
     pub fn with_retry_after(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// The same, counted for what the code leaves open.
+    #[must_use]
+    pub(crate) fn with_cause(self, cause: Cause) -> Self {
+        Self { cause: Some(cause), ..self }
+    }
+
+    /// The same, by a limit that was reached.
+    #[must_use]
+    pub(crate) fn by(self, limit: Limit) -> Self {
+        self.with_cause(Cause::Limit(limit))
     }
 
     /// The same, for the request of that id.

@@ -12,7 +12,9 @@ pub mod file;
 pub mod ids;
 pub mod room;
 pub(crate) mod schema;
+pub mod secret;
 pub mod server;
+mod server_type;
 pub mod text;
 pub mod time;
 pub mod track;
@@ -20,10 +22,12 @@ pub mod track;
 #[cfg(test)]
 mod goldens;
 
-pub use client::{ClientFrame, ClientMessage};
+pub use client::{ClientFrame, ClientMessage, ClientType};
 pub use error::{ErrorCode, Refusal};
 pub use ids::{FileId, InviteId, MessageId, ParticipantRef, RoomCode, TrackRef};
 pub use room::RoomView;
+pub use secret::SecretText;
 pub use server::ServerMessage;
+pub use server_type::ServerType;
 pub use time::Timestamp;
 pub use track::{Participant, Track};

@@ -5,6 +5,7 @@ use super::client::{AnswerDescription, CandidateInit, OfferDescription};
 use super::error::{ErrorCode, Refusal};
 use super::ids::{MessageId, ParticipantRef, RoomCode, TrackRef};
 use super::room::RoomView;
+use super::secret::SecretText;
 use super::text::MAX_NAME_BYTES;
 use super::time::Timestamp;
 use super::track::{Participant, Source, Track};
@@ -111,6 +112,11 @@ pub enum ServerMessage {
     RoomUpdated {
         /// The room as it is now.
         room: RoomView,
+    },
+    /// The server is about to end: the call may go on that long, and no new one begins.
+    ServerDraining {
+        /// Until the server ends at the latest.
+        seconds_left: u64,
     },
     /// The room ended; `room-left` follows.
     RoomClosed {
@@ -333,7 +339,7 @@ pub enum Access {
 }
 
 /// A member's view of its room.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Membership {
     /// The room.
@@ -353,7 +359,7 @@ pub struct Membership {
     /// What the member may do.
     pub rights: Rights,
     /// The member's bearer credential for REST while it is in the room; keep it secret.
-    pub access_token: String,
+    pub access_token: SecretText,
     /// The room, with its settings.
     pub room: RoomView,
     /// The `seq` of the latest chat message; 0 before the first.
@@ -361,7 +367,7 @@ pub struct Membership {
     /// For `RTCPeerConnection`.
     pub ice_servers: Vec<IceServer>,
     /// For `resume`; keep it secret.
-    pub resume_token: String,
+    pub resume_token: SecretText,
     /// How long a lost socket may take to resume.
     pub resume_grace_seconds: u64,
     /// When the room ends; `null` for never.
@@ -371,17 +377,6 @@ pub struct Membership {
     /// Of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-}
-
-impl std::fmt::Debug for Membership {
-    /// Without the token: it must not reach a log.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Membership")
-            .field("room_id", &self.room_id)
-            .field("participant_id", &self.participant_id)
-            .field("participants", &self.participants)
-            .finish_non_exhaustive()
-    }
 }
 
 /// An `RTCIceServer`.
@@ -395,7 +390,7 @@ pub struct IceServer {
     pub username: Option<String>,
     /// For TURN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credential: Option<String>,
+    pub credential: Option<SecretText>,
 }
 
 /// The bounds that `hello` tells.
@@ -486,6 +481,26 @@ pub enum Departure {
     TokenExpired,
 }
 
+impl Departure {
+    /// The reason as it is written, in messages as in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Disconnected => "disconnected",
+            Self::MediaFailed => "media-failed",
+            Self::RoomClosed => "room-closed",
+            Self::RoomExpired => "room-expired",
+            Self::ServerShutdown => "server-shutdown",
+            Self::Ended => "ended",
+            Self::Kicked => "kicked",
+            Self::Banned => "banned",
+            Self::Denied => "denied",
+            Self::TokenExpired => "token-expired",
+        }
+    }
+}
+
 /// Of a media connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -506,6 +521,17 @@ pub enum MediaProtocol {
     Tcp,
 }
 
+impl MediaProtocol {
+    /// The protocol as it is written, in messages as in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
 /// Why a media connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -522,6 +548,21 @@ pub enum MediaFailure {
     DtlsFailed,
     /// The part of the server that held the room was started anew.
     ServerRestarted,
+}
+
+impl MediaFailure {
+    /// The cause as it is written, in messages as in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClosedByClient => "closed-by-client",
+            Self::ConsentExpired => "consent-expired",
+            Self::HandshakeTimeout => "handshake-timeout",
+            Self::FingerprintMismatch => "fingerprint-mismatch",
+            Self::DtlsFailed => "dtls-failed",
+            Self::ServerRestarted => "server-restarted",
+        }
+    }
 }
 
 /// Why a track cannot be had.

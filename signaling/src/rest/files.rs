@@ -30,7 +30,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
-use tokio::time::Instant;
 use utoipa::{OpenApi, ToSchema};
 
 /// Files of a page of the list.
@@ -136,7 +135,7 @@ async fn upload_file(
         caller.identity(&room, &state)
     };
     let who = Who { address: visitor.address, identity: person.as_ref(), room: None };
-    board.gate.take(Kind::Upload, who, Instant::now())?;
+    board.count(Kind::Upload, who)?;
     // Whoever has a room's host secret without being in the room; hosts of several rooms are one by that name only.
     let uploader = person.or_else(|| Identity::parse("host")).ok_or_else(Refusal::busy)?;
     let name = parse_file_name(&fields(query)?.name)
@@ -227,7 +226,7 @@ async fn get_file(
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
-        Body::from_stream(board.files.read(&file, partial).await?.into_stream())
+        Body::from_stream(board.files.download(&file, partial).await?)
     };
     Ok((status, answer_headers, body).into_response())
 }

@@ -5,9 +5,8 @@ use super::{AtInvite, AtRoom, Board, Done, Routes};
 use crate::access::{Caller, Role};
 use crate::invites::{FreshInvite, InvitePlan};
 use crate::problem::Problem;
-use crate::protocol::InviteId;
 use crate::protocol::error::Refusal;
-use crate::protocol::{RoomCode, Timestamp};
+use crate::protocol::{InviteId, RoomCode, SecretText, Timestamp};
 use crate::store::InviteRecord;
 use crate::switchboard::Switchboard;
 use axum::extract::State;
@@ -67,9 +66,9 @@ struct InvitesBody {
 struct InviteView {
     invite_id: InviteId,
     /// The secret that is given to the person: shown when it is made, and never again.
-    #[schema(required = false, nullable = false, pattern = "^invite_[0-9a-f]{64}$")]
+    #[schema(value_type = String, required = false, nullable = false, pattern = "^invite_[0-9a-f]{64}$")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    invite: Option<String>,
+    invite: Option<SecretText>,
     /// What who comes by it is.
     role: Role,
     /// When it was made.
@@ -79,7 +78,7 @@ struct InviteView {
 }
 
 impl InviteView {
-    fn of(record: &InviteRecord, invite: Option<String>) -> Self {
+    fn of(record: &InviteRecord, invite: Option<SecretText>) -> Self {
         let &InviteRecord { id, role, created_at, expires_at, .. } = record;
         Self { invite_id: InviteId(id), invite, role, created_at, expires_at }
     }

@@ -25,10 +25,10 @@ pub(crate) use rooms::Created;
 
 use crate::access::Caller;
 use crate::openapi;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refused};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::ids::clip;
-use crate::settings::Settings;
+use crate::settings::RoomBounds;
 use crate::switchboard::Switchboard;
 use crate::visitor::Visitor;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
@@ -73,9 +73,9 @@ pub(crate) fn router(board: &Arc<Switchboard>) -> Routes {
         .layer(from_fn_with_state(Arc::clone(board), guard))
 }
 
-/// What all of it does on a server of these settings, in OpenAPI.
+/// What all of it does on a server of these bounds, in OpenAPI.
 #[must_use]
-pub(crate) fn description(settings: &Settings) -> OpenApi {
+pub(crate) fn description(bounds: RoomBounds) -> OpenApi {
     let subjects = [
         list::api(),
         rooms::api(),
@@ -90,7 +90,7 @@ pub(crate) fn description(settings: &Settings) -> OpenApi {
         server::api(),
         Api::openapi(),
     ];
-    openapi::describe(subjects, settings)
+    openapi::describe(subjects, bounds)
 }
 
 #[derive(utoipa::OpenApi)]
@@ -103,7 +103,7 @@ struct Api;
     responses((status = 200, description = "OpenAPI 3.1, with the bounds of this server.", body = Map<String, Value>))
 )]
 async fn openapi_json(State(board): Board) -> Json<OpenApi> {
-    Json(description(&board.settings))
+    Json(description(board.room_bounds()))
 }
 
 /// The answer to a request that has nothing more to tell.
@@ -120,13 +120,13 @@ impl Done {
 /// Refuses changes from foreign pages, counts refusals, and sets the headers that every answer has.
 async fn guard(State(board): Board, visitor: Visitor, request: Request, next: Next) -> Response {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let mut response = if changes && !visitor.is_welcome(&board.settings.allowed_origins) {
+    let mut response = if changes && !visitor.is_welcome(&board.policy().allowed_origins) {
         Problem(origin_refused()).into_response()
     } else {
         next.run(request).await
     };
-    if let Some(&code) = response.extensions().get::<ErrorCode>() {
-        board.counters.count_error(code);
+    if let Some(&Refused { code, cause }) = response.extensions().get() {
+        board.counters.count_refusal(code, cause);
     }
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -12,7 +12,7 @@ use crate::problem::Problem;
 use crate::protocol::error::Refusal;
 use crate::protocol::schema::text_schema;
 use crate::protocol::server::Departure;
-use crate::protocol::{RoomCode, RoomView};
+use crate::protocol::{RoomCode, RoomView, SecretText};
 use crate::room::Room;
 use crate::room_settings::{Allowed, History, PublishPolicy, RoomSettings};
 use crate::session::Token;
@@ -28,7 +28,6 @@ use axum::{Json, Router};
 use serde::Serialize;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tokio::time::Instant;
 use utoipa::{OpenApi, ToSchema};
 
 pub(super) fn routes() -> Routes {
@@ -75,9 +74,9 @@ struct CreatedBody {
     success: bool,
     room: RoomView,
     /// Whoever shows it is the room's host. It is told here only; a server with keys gives none.
-    #[schema(required = false, nullable = false, pattern = "^host_[0-9a-f]{64}$")]
+    #[schema(value_type = String, required = false, nullable = false, pattern = "^host_[0-9a-f]{64}$")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    host_secret: Option<String>,
+    host_secret: Option<SecretText>,
 }
 
 /// The answer to a creation, as it is given again when the request is repeated.
@@ -118,7 +117,7 @@ async fn create_room(
     });
     let Created { room, host_secret } = created.await?;
     let headers = [(ETAG, etag(room.version)), (LOCATION, location(&room.room_id))];
-    let host_secret = host_secret.map(|secret| format!("{HOST_PREFIX}{}", secret.to_text()));
+    let host_secret = host_secret.map(|secret| secret.written(HOST_PREFIX));
     Ok((StatusCode::CREATED, headers, Json(CreatedBody { success: true, room, host_secret })).into_response())
 }
 
@@ -140,9 +139,9 @@ async fn make(
         Some(code) => code,
         None => RoomCode::from_entropy(entropy()?),
     };
-    board.gate.take(Kind::RoomCreation, Who { address, identity, room: None }, Instant::now())?;
+    board.count(Kind::RoomCreation, Who { address, identity, room: None })?;
     let now = board.wall_clock();
-    let change = wishes.check(&board.settings, now).await?;
+    let change = wishes.check(board.room_bounds(), now).await?;
     let host_secret = if board.is_open() { Some(Token::from_entropy(entropy()?)) } else { None };
     let mut record = blank(board, code)?;
     record.host_secret = host_secret.map(Token::digest);
@@ -154,7 +153,7 @@ async fn make(
 
 /// A room of which nothing was asked.
 fn blank(board: &Switchboard, code: RoomCode) -> Result<RoomRecord, Refusal> {
-    let settings = &board.settings;
+    let policy = board.policy();
     Ok(RoomRecord {
         uid: RoomUid::from_entropy(entropy()?),
         code,
@@ -163,9 +162,9 @@ fn blank(board: &Switchboard, code: RoomCode) -> Result<RoomRecord, Refusal> {
         expires_at: None,
         settings: RoomSettings {
             name: None,
-            max_participants: settings.default_max_participants.min(settings.max_participants),
+            max_participants: policy.default_max_participants.min(policy.max_participants),
             not_before: None,
-            empty_timeout_seconds: Some(settings.empty_timeout.as_secs()),
+            empty_timeout_seconds: Some(board.settings.empty_timeout.as_secs()),
             history: History::WhileOpen,
             locked: false,
             lobby: false,
@@ -228,7 +227,7 @@ async fn change_room(
     let wishes: Wishes = body::json(&headers, content)?;
     wishes.refuse_nulls()?;
     let now = board.wall_clock();
-    let change = wishes.check(&board.settings, now).await?;
+    let change = wishes.check(board.room_bounds(), now).await?;
     let room = to_the_end(async move {
         let expected = expected(&headers, &room)?;
         let has_spoken = room.lock().chat.last_seq() > 0;

@@ -36,9 +36,9 @@ struct ServerBody {
     uptime_seconds: u64,
     /// Whether people need tokens.
     access: Access,
-    /// Whether it stops, and takes nobody in any more.
+    /// Whether it is about to end and begins no new calls.
     draining: bool,
-    /// Why it cannot do all of its work now; empty when it can.
+    /// Why it takes on no new work now; empty when it does.
     reasons: Vec<String>,
     /// Rooms, those with nobody in them included.
     room_count: usize,
@@ -98,8 +98,8 @@ fn overview(board: &Switchboard) -> ServerBody {
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: board.started.elapsed().as_secs(),
         access: if board.is_open() { Access::Open } else { Access::Keys },
-        draining: board.is_stopping(),
-        reasons: board.ailments(),
+        draining: board.is_stopping() || board.drain.seconds_left().is_some(),
+        reasons: board.ailments().into_iter().map(|ailment| ailment.message).collect(),
         room_count: board.directory.room_count(),
         participant_count: board.directory.participant_count(),
         socket_count: board.gate.sockets(),

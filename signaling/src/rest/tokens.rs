@@ -3,11 +3,12 @@
 use super::body::{self, Content};
 use super::{AtRoom, Board, Routes};
 use crate::access::{Action, Caller, Grant, Identity, PublishGrant, Role};
+use crate::lines::paced;
 use crate::membership::parse_display_name;
 use crate::problem::Problem;
 use crate::protocol::error::Refusal;
 use crate::protocol::schema::Name;
-use crate::protocol::{RoomCode, Timestamp};
+use crate::protocol::{RoomCode, SecretText, Timestamp};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
@@ -69,7 +70,8 @@ pub(super) struct TokenBody {
     /// Always `true`.
     success: bool,
     /// To be shown as a bearer, or as `token` in `join-room`. A secret.
-    token: String,
+    #[schema(value_type = String)]
+    token: SecretText,
     /// When it is over.
     expires_at: Timestamp,
 }
@@ -91,7 +93,7 @@ async fn create_token(
     headers: HeaderMap,
     content: Content,
 ) -> Result<(StatusCode, Json<TokenBody>), Problem> {
-    let keys = &board.settings.keys;
+    let keys = &board.policy().keys;
     keys.require_signer()?;
     caller.require(&board, &room, &room.lock(), Action::Invite)?;
     let request: CreateToken = body::json(&headers, content)?;
@@ -115,6 +117,6 @@ async fn create_token(
         expires_at: now + lifetime,
     };
     let token = keys.sign(&grant, now)?;
-    tracing::info!(room = room.key.0, role = grant.role.as_str(), "token made");
+    paced!(board.lines.credentials, info, room = room.key.0, role = grant.role.as_str(), "token made");
     Ok((StatusCode::CREATED, Json(TokenBody { success: true, token, expires_at: grant.expires_at.whole_seconds() })))
 }

@@ -5,9 +5,9 @@ use crate::openapi;
 use crate::password::{self, MAX_PASSWORD_CHARS};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::schema::Name;
-use crate::protocol::{RoomCode, Timestamp, text};
+use crate::protocol::{RoomCode, SecretText, Timestamp, text};
 use crate::room_settings::{Allowed, History};
-use crate::settings::Settings;
+use crate::settings::RoomBounds;
 use crate::store::RoomRecord;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -203,7 +203,7 @@ pub(super) struct Change {
     history: Option<History>,
     locked: Option<bool>,
     /// Hashed.
-    password: Wish<String>,
+    password: Wish<SecretText>,
     lobby: Option<bool>,
     join_as: Option<Role>,
     publish: PublishWishes,
@@ -239,23 +239,23 @@ impl Wishes {
     }
 
     /// The wishes within the server's bounds, the password hashed.
-    pub(super) async fn check(self, settings: &Settings, now: Timestamp) -> Result<Change, Refusal> {
-        let most = settings.max_expiry.as_secs();
+    pub(super) async fn check(self, bounds: RoomBounds, now: Timestamp) -> Result<Change, Refusal> {
+        let most = bounds.max_expiry.as_secs();
         let change = Change {
             name: name(self.name)?,
             max_participants: match self.max_participants.set() {
                 None => None,
                 Some(asked) => {
-                    let asked = within("maxParticipants", asked, settings.max_participants as u64)?;
+                    let asked = within("maxParticipants", asked, bounds.max_participants as u64)?;
                     Some(usize::try_from(asked).unwrap_or(1))
                 }
             },
             expires_in: self
                 .expires_in_seconds
                 .check(|asked| within("expiresInSeconds", asked, most).map(Duration::from_secs))?,
-            max_expiry: settings.max_expiry,
+            max_expiry: bounds.max_expiry,
             not_before: self.not_before.check(|at| {
-                let last = now + settings.max_expiry;
+                let last = now + bounds.max_expiry;
                 let message = || format!("`notBefore` is {at}, {last} at the latest is allowed");
                 if at <= last { Ok(at) } else { Err(Refusal::field("notBefore", message())) }
             })?,

@@ -76,6 +76,7 @@ struct Entry {
     /// The message that it is about.
     seq: Option<u64>,
     bytes: usize,
+    pushed_at: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -112,6 +113,10 @@ pub struct Health {
     pub reason: Option<String>,
     /// Writes that wait.
     pub queued: usize,
+    /// What they take in memory, roughly.
+    pub queued_bytes: usize,
+    /// How long the first of them has waited.
+    pub oldest: Duration,
     /// Writes that were lost so far: the queue was full, or the store refused them for good.
     pub dropped: u64,
 }
@@ -143,7 +148,7 @@ impl Journal {
             return;
         }
         state.bytes += bytes;
-        state.queue.push_back(Entry { write, seq, bytes });
+        state.queue.push_back(Entry { write, seq, bytes, pushed_at: Instant::now() });
         drop(state);
         self.pushed.notify_one();
     }
@@ -178,7 +183,15 @@ impl Journal {
     pub(crate) fn health(&self) -> Health {
         let state = lock(&self.state);
         let (since, reason) = state.outage.clone().map(|outage| (outage.since, outage.reason)).unzip();
-        Health { available: since.is_none(), since, reason, queued: state.queue.len(), dropped: state.lost }
+        Health {
+            available: since.is_none(),
+            since,
+            reason,
+            queued: state.queue.len(),
+            queued_bytes: state.bytes,
+            oldest: state.queue.front().map_or(Duration::ZERO, |first| first.pushed_at.elapsed()),
+            dropped: state.lost,
+        }
     }
 
     /// Writes what is pushed, for as long as it is polled, and tells what becomes of it. Dropped, it forgets nothing: another

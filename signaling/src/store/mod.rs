@@ -14,6 +14,7 @@ pub mod bench;
 mod contract;
 mod journal;
 mod memory;
+mod metered;
 mod mongo;
 mod records;
 mod sqlite;
@@ -24,13 +25,16 @@ pub use journal::Health;
 pub(crate) use journal::MAX_WRITES;
 pub(crate) use journal::{Journal, Notice};
 pub(crate) use memory::MemoryStore;
+pub use metered::{Backend, Operation, Outcome, StoreStats};
+pub(crate) use metered::{Metered, StoreCalls};
 pub(crate) use mongo::MongoStore;
 pub(crate) use records::{
     FileRecord, InviteRecord, MAX_REACTIONS, MessageRecord, Page, Reaction, Reader, RoomRecord, RoomUid, Secret,
     SessionRecord, Write,
 };
-pub use url::{OpenError, StoreUrl};
+pub use url::{OpenError, StorePlace, StoreUrl};
 
+use crate::lines::{STORE_FAILURES, paced};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::{FileId, MessageId, RoomCode, Timestamp};
 use async_trait::async_trait;
@@ -67,7 +71,7 @@ pub enum StoreError {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        tracing::warn!(%error, "the store did not do what it was asked");
+        paced!(STORE_FAILURES, warn, %error, "the store did not do what it was asked");
         match error {
             StoreError::Unavailable(_) => {
                 Self::new(ErrorCode::StoreUnavailable, "the database cannot be reached now, try again in a moment")

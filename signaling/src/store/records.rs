@@ -4,7 +4,7 @@
 //! what was said in the first.
 
 use crate::access::{Identity, Role};
-use crate::protocol::{FileId, MessageId, ParticipantRef, RoomCode, Timestamp};
+use crate::protocol::{FileId, MessageId, ParticipantRef, RoomCode, SecretText, Timestamp};
 use crate::room_settings::RoomSettings;
 use std::fmt;
 
@@ -42,7 +42,7 @@ pub(crate) struct RoomRecord {
     /// Of the host secret that its creator got.
     pub(crate) host_secret: Option<Secret>,
     /// As argon2 writes it (PHC string), 256 bytes at most.
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<SecretText>,
     /// Identities that may not come back; 1024 at most.
     pub(crate) banned: Vec<Identity>,
 }

@@ -1,9 +1,9 @@
 //! Which store, by its URL, and opening it.
 
-use super::sqlite::SqliteStore;
+use super::sqlite::{APPLICATION_ID, SqliteStore, lock_path};
 use super::{MongoStore, Storage, Store, StoreError};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where rooms are stored. Shown without passwords.
@@ -22,6 +22,9 @@ impl StoreUrl {
     pub const RULE: &'static str =
         "memory:, sqlite: and the path of a file, or a URL that begins with mongodb:// or mongodb+srv://";
 
+    /// What marks a file of SQLite as Parlor's, in its header.
+    pub const SQLITE_APPLICATION_ID: i32 = APPLICATION_ID;
+
     /// The store that `text` names; `None` unless it keeps to [`Self::RULE`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -39,6 +42,32 @@ impl StoreUrl {
         });
         is_mongo.then(|| Self(Place::Mongo(text.to_owned())))
     }
+
+    /// What kind of place it names.
+    #[must_use]
+    pub fn place(&self) -> StorePlace<'_> {
+        match &self.0 {
+            Place::Memory => StorePlace::Memory,
+            Place::Sqlite(path) => StorePlace::Sqlite { path, lock: lock_path(path) },
+            Place::Mongo(_) => StorePlace::Mongo,
+        }
+    }
+}
+
+/// What kind of place a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorePlace<'a> {
+    /// The process's memory.
+    Memory,
+    /// A file of SQLite.
+    Sqlite {
+        /// The database.
+        path: &'a Path,
+        /// What whoever uses it holds a lock on.
+        lock: PathBuf,
+    },
+    /// A MongoDB.
+    Mongo,
 }
 
 impl fmt::Display for StoreUrl {
@@ -107,14 +136,28 @@ impl Storage {
             }
             Place::Mongo(url) => MongoStore::open(&url).await.map(|store| Arc::new(store) as _),
         };
-        opened.map(Self).map_err(|error| {
-            let store = url.to_string();
-            match error {
-                StoreError::Unavailable(reason) => OpenError::Unavailable { store, reason },
-                StoreError::Failed(reason) => OpenError::Refused { store, reason },
-                other => OpenError::Refused { store, reason: other.to_string() },
-            }
-        })
+        opened.map(Self).map_err(|error| open_error(url, error))
+    }
+
+    /// Whether a server answers that takes writes, asked within a few seconds and without changing anything. True of what is no
+    /// server.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn ping(url: &StoreUrl) -> Result<(), OpenError> {
+        match &url.0 {
+            Place::Memory | Place::Sqlite(_) => Ok(()),
+            Place::Mongo(text) => MongoStore::ping(text).await.map_err(|error| open_error(url, error)),
+        }
+    }
+}
+
+fn open_error(url: &StoreUrl, error: StoreError) -> OpenError {
+    let store = url.to_string();
+    match error {
+        StoreError::Unavailable(reason) => OpenError::Unavailable { store, reason },
+        StoreError::Failed(reason) => OpenError::Refused { store, reason },
+        other => OpenError::Refused { store, reason: other.to_string() },
     }
 }
 
@@ -184,6 +227,12 @@ mod tests {
         assert!(matches!(error, OpenError::Refused { .. }));
         let expected = "cannot be used (store.url): it is in use by another process";
         assert!(error.to_string().starts_with(&format!("the database {text} {expected}")), "{error}");
+
+        let StorePlace::Sqlite { path, lock } = sqlite.place() else { panic!("{sqlite} is no file") };
+        assert!(path.is_file() && lock.is_file());
+        assert!(Storage::ping(&sqlite).await.is_ok());
+        let nobody = StoreUrl::parse("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=50").unwrap();
+        assert!(matches!(Storage::ping(&nobody).await, Err(OpenError::Unavailable { .. })));
 
         let wrong = StoreUrl::parse("mongodb://ada:geheim@127.0.0.1:1/?connectTimeoutMS=soon").unwrap();
         let error = Storage::open(&wrong).await.unwrap_err();

@@ -1,13 +1,13 @@
 //! Credentials over REST: who stands for what, tokens made by hosts, limits, and what proxies say.
 
-use super::house::{House, answer};
+use super::house::{House, answer, with_policy};
 use crate::access::{Action, Caller, KeySources, Keys, Role, Standing};
 use crate::limits::Rates;
-use crate::protocol::Refusal;
+use crate::protocol::{Refusal, SecretText};
 use crate::rate::Rate;
 use crate::room::Room;
 use crate::session::Token;
-use crate::{Settings, TokenRequest};
+use crate::{Policy, Settings, TokenRequest};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -23,12 +23,12 @@ pub(super) fn keyed() -> Settings {
     let secrets = vec![("app".to_owned(), SECRET.to_owned())];
     let (leeway, max_lifetime) = (Duration::from_secs(30), Duration::from_secs(24 * 3600));
     let keys = Keys::read(KeySources { secrets, jwks: None, leeway, max_lifetime }).unwrap();
-    Settings { keys: Arc::new(keys), ..Settings::default() }
+    with_policy(Policy { keys: Arc::new(keys), ..Policy::default() })
 }
 
 /// A token of the house's first key.
 pub(super) fn token(house: &House, request: TokenRequest) -> String {
-    house.board().settings.keys.make_token(&request, house.board().wall_clock()).unwrap()
+    house.board().policy().keys.make_token(&request, house.board().wall_clock()).unwrap()
 }
 
 pub(super) fn for_room(room: &str, role: Role) -> TokenRequest {
@@ -113,7 +113,7 @@ async fn a_token_alone_does_not_pass_a_rooms_door() {
     let doors: [fn(&mut crate::store::RoomRecord); 4] = [
         |record| record.settings.lobby = true,
         |record| record.settings.locked = true,
-        |record| record.password = Some("$argon2id$…".to_owned()),
+        |record| record.password = Some(SecretText::new("$argon2id$…")),
         |record| record.settings.not_before = Some(record.created_at + Duration::from_secs(60)),
     ];
     for door in doors {
@@ -166,7 +166,7 @@ async fn a_host_secret_is_that_of_one_room() {
     record.host_secret = Some(secret.digest());
     house.board().create_room(record).await.unwrap();
     house.board().create_room(super::record("def")).await.unwrap();
-    let credential = format!("host_{}", secret.to_text());
+    let credential = secret.written("host_").expose().to_owned();
     assert_eq!(standing(&house, "abc", &credential), Standing::Member(Role::Host));
     assert_eq!(standing(&house, "def", &credential), Standing::Stranger);
 }
@@ -267,7 +267,8 @@ async fn create_from(house: &House, peer: &str, forwarded_for: Option<&str>) -> 
 
 fn limited_to_two() -> Settings {
     let rates = Rates { room_creations: Rate::per_minute(2), ..Rates::default() };
-    Settings { rates, trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..Settings::default() }
+    let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    with_policy(Policy { rates, trusted_proxies, ..Policy::default() })
 }
 
 #[tokio::test(start_paused = true)]
@@ -289,7 +290,7 @@ async fn a_limit_is_told_with_the_time_when_it_is_over() {
 #[tokio::test(start_paused = true)]
 async fn rooms_count_for_the_tokens_identity_wherever_it_comes_from() {
     let rates = Rates { room_creations: Rate::per_minute(2), ..Rates::default() };
-    let house = House::with(Settings { rates, ..keyed() }, 64);
+    let house = House::with(with_policy(Policy { rates, ..keyed().policy }), 64);
     let of = |identity: &str| {
         token(&house, TokenRequest { identity: identity.into(), create_rooms: true, ..TokenRequest::default() })
     };

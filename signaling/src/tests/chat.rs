@@ -1,9 +1,9 @@
 //! Chat over sockets and data channels.
 
-use super::house::{House, Member, pass};
-use crate::Settings;
+use super::house::{House, Member, pass, with_policy};
 use crate::limits::Rates;
 use crate::rate::Rate;
+use crate::{Policy, Settings};
 use bytes::Bytes;
 use parlor_media::command::{Channel, Command, Event};
 use parlor_media::ids::ParticipantId;
@@ -219,7 +219,7 @@ async fn typing_is_told_when_it_changes_and_ends_by_itself() {
 #[tokio::test(start_paused = true)]
 async fn a_person_says_no_more_on_two_devices_than_on_one() {
     let rates = Rates { messages: Rate::per_minute(3), ..Rates::default() };
-    let house = House::with(Settings { rates, ..Settings::default() }, 256);
+    let house = House::with(with_policy(Policy { rates, ..Policy::default() }), 256);
     house.create(json!({"roomId": "abc"})).await;
     let mut devices = [house.client(), house.client()];
     for device in &mut devices {

@@ -4,7 +4,7 @@
 use super::house::{House, Member};
 use crate::Settings;
 use crate::protocol::client::Resume;
-use crate::protocol::{RoomCode, ServerMessage};
+use crate::protocol::{RoomCode, SecretText, ServerMessage};
 use crate::rate::Rate;
 use crate::room::Room;
 use bytes::Bytes;
@@ -297,10 +297,11 @@ impl Run {
     fn resume(&mut self) {
         self.in_flight.clear();
         self.member.lose_socket();
-        let resume = Resume { resume_token: self.member.token.clone(), received: Some(self.reader.on_socket) };
+        let resume =
+            Resume { resume_token: SecretText::new(&*self.member.token), received: Some(self.reader.on_socket) };
         let resumed = self.house.board().resume(None, &resume).unwrap_or_else(|_| panic!("the session is there"));
         let ServerMessage::Resumed(view) = resumed.message else { panic!() };
-        self.member.token = view.resume_token;
+        self.member.token = view.resume_token.expose().to_owned();
         self.member.client.session = resumed.session;
         self.member.client.attachment = resumed.attachment;
     }

@@ -68,7 +68,9 @@ async fn get(house: &House, path: &str, bearer: &str) -> (StatusCode, Value) {
 
 fn access(house: &House, member: &Member) -> String {
     let mut access = String::new();
-    change(house, |state| access = format!("access_{}", state.member(member.participant()).unwrap().access.to_text()));
+    change(house, |state| {
+        access = state.member(member.participant()).unwrap().access.written("access_").expose().to_owned();
+    });
     access
 }
 
@@ -193,10 +195,10 @@ async fn direct_messages_stay_between_two_people() {
     let mut secret = crate::session::Token::from_entropy([7; 32]);
     change(&house, |state| state.record.host_secret = Some(secret.digest()));
     let path = "/api/rooms/abc/messages";
-    let (_, body) = get(&house, path, &format!("host_{}", secret.to_text())).await;
+    let (_, body) = get(&house, path, secret.written("host_").expose()).await;
     assert_eq!(seqs(body["messages"].as_array().unwrap()), [3], "a secret is no person");
     secret = crate::session::Token::from_entropy([8; 32]);
-    assert_eq!(get(&house, path, &format!("host_{}", secret.to_text())).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(get(&house, path, secret.written("host_").expose()).await.0, StatusCode::UNAUTHORIZED);
     let (status, body) = get(&house, path, &access(&house, &ana)).await;
     assert_eq!((status, seqs(body["messages"].as_array().unwrap())), (StatusCode::OK, vec![1, 2, 3]));
     let (status, _, _) = house.request("GET", path, None).await;

@@ -1,14 +1,14 @@
 //! Chat and the store: outages, restarts, many people at once.
 
 use super::FlakyStore;
-use super::house::{House, Member, pass};
+use super::house::{House, Member, pass, with_policy};
 use crate::limits::Rates;
 use crate::protocol::{RoomCode, Timestamp};
 use crate::rate::Rate;
 use crate::room_settings::History;
 use crate::store::{MAX_WRITES, Page, Reader, SessionRecord, Store, StoreError};
 use crate::visitor::Whence;
-use crate::{Settings, Storage};
+use crate::{Policy, Settings, Storage};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ async fn open() -> (House, Arc<FlakyStore>) {
 fn over(store: &Arc<FlakyStore>) -> House {
     let storage = Storage(Arc::clone(store) as Arc<dyn Store>);
     let rates = Rates { messages: FAST, ..Rates::default() };
-    House::over(Settings { messages: FAST, rates, ..Settings::default() }, 4096, storage)
+    House::over(Settings { messages: FAST, ..with_policy(Policy { rates, ..Policy::default() }) }, 4096, storage)
 }
 
 fn code() -> RoomCode {
@@ -115,7 +115,7 @@ async fn the_chat_goes_on_while_the_store_is_away() {
     talk(0, 10, &mut ana, &mut bo).await;
     store.set_down(true);
     talk(10, 400, &mut ana, &mut bo).await;
-    assert!(!house.signaling.store_health().available && house.signaling.stats().store_queue > 300);
+    assert!(!house.signaling.store_health().available && house.signaling.stats().store.queued > 300);
     // What memory has can be read; what it has not is refused in time.
     bo.send(json!({"type": "get-messages", "roomId": "abc", "limit": 200})).await;
     assert_eq!(bo.next()["messages"].as_array().unwrap().len(), 200);
@@ -147,7 +147,7 @@ async fn what_could_not_be_kept_is_told_and_counted() {
         ana.send(say(&number.to_string())).await;
         ana.all();
     }
-    assert_eq!(house.signaling.stats().store_writes_lost, 5);
+    assert_eq!(house.signaling.stats().store.writes_lost, 5);
     store.set_down(false);
     pass(60.0).await;
     let lost: Vec<_> = ana.all().into_iter().filter(|message| message["type"] == "messages-lost").collect();

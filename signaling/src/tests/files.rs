@@ -1,12 +1,12 @@
 //! Shared files over REST, on memory and on a directory.
 
-use super::house::{House, Member, answer, pass};
+use super::house::{House, Member, answer, pass, with_policy};
 use crate::access::Role;
 use crate::files::FileSettings;
 use crate::limits::Rates;
 use crate::rate::Rate;
 use crate::session::Token;
-use crate::{FileStorage, Settings};
+use crate::{FileStorage, Policy, Settings};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use futures_util::{StreamExt, stream};
@@ -22,7 +22,7 @@ fn house(files: FileSettings) -> House {
 }
 
 /// On a directory of its own, with a room `abc`.
-async fn on_disk(settings: FileSettings) -> (House, TempDir) {
+pub(super) async fn on_disk(settings: FileSettings) -> (House, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let storage = FileStorage::local(directory.path()).unwrap();
     let house = house(FileSettings { storage, ..settings });
@@ -48,10 +48,10 @@ fn set_role(house: &House, member: &Member, role: Role) {
     room.lock().member(member.participant()).unwrap().role = role;
 }
 
-fn token(house: &House, member: &Member) -> String {
+pub(super) fn token(house: &House, member: &Member) -> String {
     let room = house.board().directory.room_of(member.participant()).unwrap();
     let token: Token = room.lock().member(member.participant()).unwrap().access;
-    format!("Bearer access_{}", token.to_text())
+    format!("Bearer {}", token.written("access_").expose())
 }
 
 async fn send(house: &House, request: Request<Body>) -> (StatusCode, HeaderMap, Bytes) {
@@ -65,7 +65,7 @@ fn post(token: &str, query: &str, body: impl Into<Body>) -> Request<Body> {
     Request::post(uri).header("authorization", token).body(body.into()).unwrap()
 }
 
-async fn upload(house: &House, token: &str, query: &str, body: impl Into<Body>) -> (StatusCode, Value) {
+pub(super) async fn upload(house: &House, token: &str, query: &str, body: impl Into<Body>) -> (StatusCode, Value) {
     let (status, _, body) = answer(house.signaling.router(), post(token, query, body)).await;
     (status, body)
 }
@@ -129,7 +129,7 @@ async fn a_file_is_shared_listed_fetched_and_removed() {
     }
     assert_eq!(fetch(&house, &ana_token, &path).await.0, StatusCode::NOT_FOUND);
     assert!(left(directory.path()).is_empty());
-    assert_eq!(house.signaling.stats().files_shared, 1);
+    assert_eq!(house.signaling.stats().files.shared, 1);
 }
 
 #[tokio::test]
@@ -492,7 +492,7 @@ fn only_uploads_set_their_own_pace() {
 #[tokio::test(start_paused = true)]
 async fn uploads_count_for_people_and_never_for_the_hosts_of_other_rooms() {
     let rates = Rates { uploads: Rate::per_minute(1), ..Rates::default() };
-    let house = House::with(Settings { rates, ..Settings::default() }, 256);
+    let house = House::with(with_policy(Policy { rates, ..Policy::default() }), 256);
     let host = house.create(json!({"roomId": "abc"})).await;
     let ana = token(&house, &house.joined("abc", "Ana").await);
     assert_eq!(upload(&house, &ana, "?name=a", "a").await.0, StatusCode::CREATED);

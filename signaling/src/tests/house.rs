@@ -1,13 +1,13 @@
 //! A signalling with one fake shard, and clients that speak to it without a socket.
 
 use crate::access::Role;
-use crate::protocol::{ClientFrame, ClientMessage, ParticipantRef, RoomCode, Timestamp};
+use crate::protocol::{ClientFrame, ClientMessage, ErrorCode, ParticipantRef, RoomCode, Timestamp};
 use crate::room_settings::{Allowed, History, PublishPolicy, RoomSettings};
 use crate::session::{Attachment, Outgoing, Session};
 use crate::store::{RoomRecord, RoomUid};
 use crate::switchboard::Switchboard;
 use crate::visitor::Whence;
-use crate::{Announce, Settings, ShardHandle, Signaling, Storage};
+use crate::{Announce, Policy, Settings, ShardHandle, Signaling, Storage};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -27,6 +27,11 @@ use tower::ServiceExt;
 pub(super) struct House {
     pub(super) signaling: Signaling,
     pub(super) commands: mpsc::Receiver<Command>,
+}
+
+/// Settings of this policy.
+pub(super) fn with_policy(policy: Policy) -> Settings {
+    Settings { policy, ..Settings::default() }
 }
 
 impl House {
@@ -117,20 +122,30 @@ impl House {
     }
 
     pub(super) fn client(&self) -> Client {
-        let session = Session::new(self.board().settings.messages, Instant::now());
+        let session = Session::new(self.board().settings.messages, Instant::now(), &self.board().counters);
         let attachment = session.attach();
         Client { board: Arc::clone(self.board()), session, attachment }
     }
 
     /// A client that has joined `room`, with everything read that it and the others were told.
     pub(super) async fn joined(&self, room: &str, name: &str) -> Member {
+        self.joined_with(json!({"type": "join-room", "roomId": room, "displayName": name})).await
+    }
+
+    /// The same by another `join-room`.
+    pub(super) async fn joined_with(&self, join: Value) -> Member {
         let mut client = self.client();
-        client.send(json!({"type": "join-room", "roomId": room, "displayName": name})).await;
+        client.send(join).await;
         let joined = client.next();
         assert_eq!(joined["type"], "room-joined", "{joined}");
         let token = joined["resumeToken"].as_str().unwrap().to_owned();
         let id = joined["participantId"].as_str().unwrap().to_owned();
         Member { client, id, token }
+    }
+
+    /// The errors told so far, by code.
+    pub(super) fn errors(&self) -> Vec<(ErrorCode, u64)> {
+        self.signaling.stats().errors.occurred().collect()
     }
 
     pub(super) fn event(&self, event: Event) {
@@ -197,7 +212,7 @@ impl Client {
     /// What is to be written next, `null` for nothing.
     pub(super) fn next(&mut self) -> Value {
         match self.session.poll(&self.attachment) {
-            Some(Outgoing::Message(text)) => serde_json::from_str(&text).unwrap(),
+            Some(Outgoing::Message(message)) => serde_json::from_str(&message.text).unwrap(),
             Some(other) => json!({"end": format!("{other:?}")}),
             None => Value::Null,
         }

@@ -1,9 +1,9 @@
 //! Rooms over restarts and outages: what the store has, what memory has, and what is left in the end.
 
 use super::FlakyStore;
-use super::house::{House, pass, wall_clock};
+use super::house::{House, pass, wall_clock, with_policy};
 use crate::store::{RoomUid, Store};
-use crate::{Announce, Settings, ShardHandle, Signaling, Storage};
+use crate::{Announce, Policy, Reason, Settings, ShardHandle, Signaling, Storage};
 use parlor_media::command::Command;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -23,6 +23,10 @@ async fn house_on(store: &Arc<FlakyStore>, settings: Settings) -> House {
     tokio::spawn(async move { timers.run_timers().await });
     tokio::spawn(async move { journal.run_journal().await });
     house
+}
+
+fn reasons(house: &House) -> Vec<Reason> {
+    house.signaling.ailments().into_iter().map(|ailment| ailment.reason).collect()
 }
 
 fn uid(house: &House, room: &str) -> RoomUid {
@@ -130,7 +134,7 @@ async fn what_expired_while_the_server_was_off_is_found_and_removed() {
 #[tokio::test(start_paused = true)]
 async fn an_ended_room_keeps_its_place_until_nothing_is_left() {
     let store = Arc::new(FlakyStore::default());
-    let house = house_on(&store, Settings { max_rooms: 1, ..Settings::default() }).await;
+    let house = house_on(&store, with_policy(Policy { max_rooms: 1, ..Policy::default() })).await;
     house.create(json!({"roomId": "abc", "emptyTimeoutSeconds": 1})).await;
     store.set_down(true);
     pass(5.0).await;
@@ -181,12 +185,13 @@ async fn readiness_tells_what_is_wrong() {
     assert!(house.signaling.ailments().is_empty());
     store.set_down(true);
     pass(6.0).await;
-    assert!(house.signaling.ailments()[0].starts_with("store: "));
+    assert_eq!(reasons(&house), [Reason::Store]);
+    assert!(!house.signaling.stats().store.available, "also when there is nothing to write");
     store.set_down(false);
     pass(6.0).await;
     assert!(house.signaling.ailments().is_empty());
     pressure.store(true, Ordering::Relaxed);
-    assert!(house.signaling.ailments()[0].starts_with("memory: "));
+    assert_eq!(reasons(&house), [Reason::Memory]);
     let (status, _, problem) = house.request("POST", "/api/rooms", None).await;
     assert_eq!((status.as_u16(), &problem["code"]), (507, &json!("server-full")));
 }
@@ -195,7 +200,10 @@ async fn readiness_tells_what_is_wrong() {
 async fn participants_and_memory_are_bounded() {
     let pressure = Arc::new(AtomicBool::new(false));
     let memory_pressure = Some(Arc::clone(&pressure));
-    let house = House::with(Settings { max_total_participants: 2, memory_pressure, ..Settings::default() }, 64);
+    let house = House::with(
+        Settings { memory_pressure, ..with_policy(Policy { max_total_participants: 2, ..Policy::default() }) },
+        64,
+    );
     for room in ["one", "two", "three"] {
         house.create(json!({ "roomId": room })).await;
     }

@@ -51,7 +51,7 @@ async fn pair(house: &mut House) -> (Member, Member) {
     (ana, bo)
 }
 
-fn offer(id: &str) -> Value {
+pub(super) fn offer(id: &str) -> Value {
     json!({"type": "offer", "id": id, "roomId": "abc", "offer": {"type": "offer", "sdp": SDP},
         "tracks": [{"mid": "0", "source": "screen-audio", "muted": true}]})
 }
@@ -91,7 +91,7 @@ async fn refused_offers_say_why() {
         house.event(Event::Answered { participant: ana.participant(), request, result: Err(error) });
         assert_eq!(ana.next(), json!({"type": "error", "code": code, "message": message, "id": code}));
     }
-    assert_eq!(house.signaling.stats().errors.len(), 3);
+    assert_eq!(house.errors().len(), 3);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The REST interface.
 
-use super::house::{House, answer};
-use crate::Settings;
+use super::house::{House, answer, with_policy};
+use crate::{Policy, Settings};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
@@ -136,7 +136,7 @@ async fn pages_of_other_origins_change_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn rooms_are_bounded() {
-    let house = House::with(Settings { max_rooms: 2, ..Settings::default() }, 8);
+    let house = House::with(with_policy(Policy { max_rooms: 2, ..Policy::default() }), 8);
     house.create(json!({})).await;
     house.create(json!({})).await;
     let (status, _, problem) = house.request("POST", "/api/rooms", None).await;

@@ -264,5 +264,5 @@ async fn errors_are_counted_by_code() {
     let house = House::new();
     house.client().refused(json!({"type": "join-room", "roomId": "nowhere"})).await;
     house.request("GET", "/api/rooms/nowhere", None).await;
-    assert_eq!(house.signaling.stats().errors, [(crate::protocol::ErrorCode::RoomNotFound, 2)]);
+    assert_eq!(house.errors(), [(crate::protocol::ErrorCode::RoomNotFound, 2)]);
 }

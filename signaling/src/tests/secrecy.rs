@@ -3,6 +3,10 @@
 use super::access::{SECRET, ask, for_room, keyed, token};
 use super::house::House;
 use crate::access::Role;
+use crate::protocol::server::IceServer;
+use crate::protocol::{ClientFrame, SecretText, ServerMessage};
+use crate::session::Token;
+use crate::{StoreUrl, WebhookSettings};
 use serde_json::{Value, json};
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
@@ -22,7 +26,7 @@ impl Visit for Log {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("parlor")
+        metadata.target().starts_with("parlor") || metadata.target() == crate::TRACES
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
@@ -144,4 +148,46 @@ async fn an_open_server_keeps_its_secrets() {
     let host = made["hostSecret"].as_str().expect("the creator gets a host secret").to_owned();
     let (refusals, secrets) = use_credentials(&house, "abc", &host, Vec::new()).await;
     check(&log, &refusals, &secrets);
+}
+
+/// What a value looks like in a log line or a failed assertion: none shows what it keeps.
+#[tokio::test(start_paused = true)]
+async fn values_that_keep_secrets_do_not_show_them() {
+    const TOKEN: [u8; 32] = [0xab; 32];
+    let text = Token::from_entropy(TOKEN).written("host_");
+    let mut shown = format!("{text:?} {:?}", Some(Token::from_entropy(TOKEN).digest()));
+    for said in [
+        json!({"type": "join-room", "roomId": "abc", "token": NONSENSE, "hostSecret": NONSENSE, "invite": NONSENSE,
+            "password": PASSWORD, "guestKey": NONSENSE}),
+        json!({"type": "renew-token", "roomId": "abc", "token": NONSENSE}),
+        json!({"type": "resume", "resumeToken": NONSENSE}),
+    ] {
+        write!(shown, "{:?}", ClientFrame::parse(&said.to_string()).unwrap()).unwrap();
+    }
+    let house = House::new();
+    let mut record = super::record("abc");
+    record.password = Some(crate::password::hash(PASSWORD).await.unwrap());
+    let hash = record.password.as_ref().unwrap().expose().to_owned();
+    record.host_secret = Some(Token::from_entropy(TOKEN).digest());
+    write!(shown, "{record:?}").unwrap();
+    let room = house.board().create_room(record).await.unwrap();
+    let mut client = house.client();
+    client.send(json!({"type": "join-room", "roomId": "abc", "password": PASSWORD})).await;
+    let joined = client.next();
+    let mut secrets = vec![PASSWORD.to_owned(), NONSENSE.to_owned(), text.expose().to_owned(), hash];
+    secrets_of(&joined, &mut secrets);
+    assert_eq!(secrets.len(), 6, "{joined}");
+    let message: ServerMessage = serde_json::from_value(joined).unwrap();
+    write!(shown, "{message:?} {room:?}").unwrap();
+    let store = StoreUrl::parse(&format!("mongodb://parlor:{NONSENSE}@db.example/calls?replicaSet=rs0")).unwrap();
+    let hook = format!("https://app.example/{NONSENSE}");
+    let webhooks = WebhookSettings::new(&[hook], SECRET, true).unwrap();
+    let turn =
+        IceServer { urls: vec!["turn:t".to_owned()], username: None, credential: Some(SecretText::new(NONSENSE)) };
+    write!(shown, "{store} {store:?} {webhooks:?} {:?} {turn:?}", keyed()).unwrap();
+    secrets.push(SECRET.to_owned());
+    for secret in secrets {
+        let bare = secret.split_once('_').map_or(secret.as_str(), |(_, bare)| bare);
+        assert!(!shown.contains(bare), "{bare} is shown: {shown}");
+    }
 }

@@ -3,6 +3,7 @@
 use super::house::{House, Member, pass};
 use crate::Settings;
 use crate::outbox::MAX_MESSAGES;
+use crate::protocol::SecretText;
 use parlor_media::command::Event;
 use parlor_media::path::Protocol;
 use serde_json::{Value, json};
@@ -85,7 +86,7 @@ async fn tokens_rotate_once_the_client_is_heard_of() {
 }
 
 fn parse(token: &str) -> crate::protocol::client::Resume {
-    crate::protocol::client::Resume { resume_token: token.to_owned(), received: None }
+    crate::protocol::client::Resume { resume_token: SecretText::new(token), received: None }
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Real sockets on loopback: frames, floods, deadlines and closes.
 
-use super::house::House;
-use crate::Settings;
+use super::house::{House, with_policy};
 use crate::rate::Rate;
+use crate::{Policy, Settings};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// A house that is listening.
-async fn open(settings: Settings) -> (House, SocketAddr) {
+pub(super) async fn open(settings: Settings) -> (House, SocketAddr) {
     let house = House::with(settings, 4096);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -23,10 +23,10 @@ async fn open(settings: Settings) -> (House, SocketAddr) {
     (house, address)
 }
 
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(super) struct Socket(pub(super) WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
-    async fn connect(address: SocketAddr) -> Self {
+    pub(super) async fn connect(address: SocketAddr) -> Self {
         let (stream, _) = connect_async(format!("ws://{address}/ws")).await.unwrap();
         let mut socket = Self(stream);
         let hello = socket.next().await;
@@ -34,18 +34,23 @@ impl Socket {
         socket
     }
 
-    async fn joined(address: SocketAddr, room: &str) -> (Self, Value) {
+    pub(super) async fn joined(address: SocketAddr, room: &str) -> (Self, Value) {
         let mut socket = Self::connect(address).await;
         socket.send(json!({"type": "join-room", "roomId": room})).await;
         let joined = socket.until("room-joined").await;
         (socket, joined)
     }
 
-    async fn send(&mut self, message: Value) {
+    pub(super) async fn send(&mut self, message: Value) {
         self.raw(Message::Text(message.to_string().into())).await;
     }
 
-    async fn raw(&mut self, message: Message) {
+    /// The same where the socket may be closed already.
+    pub(super) async fn try_send(&mut self, message: Value) -> Result<(), Error> {
+        self.0.send(Message::Text(message.to_string().into())).await
+    }
+
+    pub(super) async fn raw(&mut self, message: Message) {
         self.0.send(message).await.unwrap();
     }
 
@@ -62,7 +67,7 @@ impl Socket {
     }
 
     /// The next message of that type, others left out.
-    async fn until(&mut self, kind: &str) -> Value {
+    pub(super) async fn until(&mut self, kind: &str) -> Value {
         loop {
             let message = self.next().await;
             assert!(message.get("closed").is_none(), "{message} instead of {kind}");
@@ -73,7 +78,7 @@ impl Socket {
     }
 
     /// The code that the server closes with.
-    async fn closed(&mut self) -> Value {
+    pub(super) async fn closed(&mut self) -> Value {
         loop {
             if let Some(code) = self.next().await.get("closed") {
                 return code.clone();
@@ -117,8 +122,7 @@ async fn frames_that_are_too_large_close_the_socket() {
     }
     witness.send(json!({"type": "ping"})).await;
     assert_eq!(witness.next().await["type"], "pong");
-    let errors = house.signaling.stats().errors;
-    assert_eq!(errors, [(crate::protocol::ErrorCode::FrameTooLarge, 2)]);
+    assert_eq!(house.errors(), [(crate::protocol::ErrorCode::FrameTooLarge, 2)]);
 }
 
 #[tokio::test]
@@ -169,7 +173,7 @@ async fn a_flood_is_closed_and_others_notice_nothing() {
     assert!(closed == 1008 || closed.is_null(), "{closed}");
     // Its participant stays for the grace period.
     assert_eq!(house.signaling.stats().participants, 3);
-    let dropped = house.signaling.stats().messages_dropped;
+    let dropped = house.signaling.stats().messages.dropped.sum();
     assert!(dropped >= 900, "{dropped}");
     // The error that closed the socket was counted on both sides: the session goes on where it was.
     if closed == 1008 {
@@ -286,7 +290,7 @@ async fn a_page_that_goes_away_leaves_and_a_broken_socket_does_not() {
 
 #[tokio::test]
 async fn sockets_are_bounded_and_foreign_pages_refused() {
-    let (house, address) = open(Settings { max_sockets: 1, ..Settings::default() }).await;
+    let (house, address) = open(with_policy(Policy { max_sockets: 1, ..Policy::default() })).await;
     let socket = Socket::connect(address).await;
     let status = |error: Error| match error {
         Error::Http(response) => response.status().as_u16(),
@@ -297,7 +301,7 @@ async fn sockets_are_bounded_and_foreign_pages_refused() {
     let mut request = url.as_str().into_client_request().unwrap();
     request.headers_mut().insert("origin", "https://evil.example".parse().unwrap());
     assert_eq!(status(connect_async(request).await.unwrap_err()), 403);
-    assert_eq!(house.signaling.stats().sockets_refused, 2);
+    assert_eq!(house.signaling.stats().sockets.refused.sum(), 2);
     drop(socket);
     house.board().gate.until_empty().await;
     let mut request = url.as_str().into_client_request().unwrap();
@@ -318,6 +322,6 @@ async fn a_stop_is_told_to_every_socket() {
     });
     house.signaling.shutdown().await;
     told.await.unwrap();
-    assert_eq!(house.signaling.stats().sockets, 0);
+    assert_eq!(house.signaling.stats().sockets.open, 0);
     assert!(connect_async(format!("ws://{address}/ws")).await.is_err());
 }

@@ -167,10 +167,10 @@ async fn a_room_is_read_at_a_bounded_pace_however_many_ask() {
     for asking in asking {
         statuses.push(asking.await.unwrap().0.as_u16());
     }
-    let count = |wanted| statuses.iter().filter(|&&status| status == wanted).count();
-    // The last question may be asked in the moment in which all lose patience.
-    assert!(count(200) == answered || count(200) + 1 == answered, "{} of {answered}", count(200));
-    assert_eq!(count(200) + count(503), 100);
+    let told = statuses.iter().filter(|&&status| status == 200).count();
+    // The last one may have lost its patience in the moment in which it was answered.
+    assert!((answered - 1..=answered).contains(&told), "{told} of {answered}");
+    assert_eq!(statuses.iter().filter(|&&status| status == 503).count(), 100 - told);
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,11 +207,8 @@ async fn the_server_is_shown_to_administrators_alone() {
     assert_eq!((&server["version"], &server["access"]), (&json!(env!("CARGO_PKG_VERSION")), &json!("keys")));
     assert_eq!((&server["roomCount"], &server["participantCount"]), (&json!(1), &json!(1)));
     assert_eq!(server["shards"], json!([{"port": 7900, "roomCount": 1, "participantCount": 1}]));
-    assert_eq!(
-        server["store"],
-        json!({"name": "memory:", "awaySince": null, "queuedWrites": 1, "lostWrites": 0}),
-        "ana's coming waits to be written"
-    );
+    // Nobody writes in this test what ana's coming has put into the queue.
+    assert_eq!(server["store"], json!({"name": "memory:", "awaySince": null, "queuedWrites": 1, "lostWrites": 0}));
     assert_eq!((&server["draining"], &server["reasons"]), (&json!(false), &json!([])));
     let host = format!("Bearer {}", sign(&house, &grant("abc", "ana", Role::Host)));
     assert_eq!(house.request_as(&host, "GET", "/api/server", None).await.0.as_u16(), 403);

@@ -3,6 +3,7 @@
 use super::WebhookStats;
 use super::post::{PATIENCE, Post, Request};
 use super::signature::SigningKey;
+use crate::lines::{WEBHOOK_FAILURES, paced};
 use crate::protocol::Timestamp;
 use crate::session::lock;
 use crate::switchboard::entropy;
@@ -165,11 +166,11 @@ impl Queue {
         delivery.attempts += 1;
         let (receiver, id) = (self.receiver(), delivery.id.clone());
         if delivery.attempts < MAX_ATTEMPTS {
-            tracing::debug!(receiver, id, failure, "a webhook was not taken: it is sent again later");
+            paced!(WEBHOOK_FAILURES, debug, receiver, id, failure, "a webhook was not taken: it is sent again later");
             waiting.insert(Instant::now() + backoff(delivery.attempts, jitter()), delivery);
         } else {
             self.given_up.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(receiver, id, failure, "a webhook was not taken in {MAX_ATTEMPTS} attempts: it is given up");
+            paced!(WEBHOOK_FAILURES, warn, receiver, id, failure, "a webhook is given up after its last attempt");
         }
     }
 

@@ -43,11 +43,11 @@ const VIEWPORT = { width: 1000, height: 700 };
 /**
  * @param {string} name
  * @param {(scene: Scene) => Promise<void>} body
- * @param {{ server?: Record<string, string>, chromiumFlags?: string[], skip?: string | false }} [options] `server`: configuration by environment variables
+ * @param {{ server?: import('./server.mjs').Environment, place?: import('./server.mjs').Place, chromiumFlags?: string[], skip?: string | false }} [options] `server`: configuration by environment variables
  */
-export function scenario(name, body, { server = {}, chromiumFlags = [], skip = false } = {}) {
+export function scenario(name, body, { server = {}, place = {}, chromiumFlags = [], skip = false } = {}) {
   test(name, { timeout: TIMEOUT_MS, skip }, async () => {
-    const scene = new Scene(await Server.start(server), chromiumFlags);
+    const scene = new Scene(await Server.start(server, place), chromiumFlags);
     try {
       scene.roomId = await scene.server.createRoom();
       await body(scene);

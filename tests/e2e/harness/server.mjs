@@ -7,6 +7,7 @@ import { createSocket } from 'node:dgram';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { ROOT } from './paths.mjs';
 import { eventually } from './wait.mjs';
 
@@ -20,30 +21,41 @@ const MAX_LOG_LINES = 2_000;
 const FIRST_PORT = 20_000;
 const LAST_PORT = 32_000;
 
+/** @typedef {Record<string, string | undefined>} Environment what is `undefined` is not set */
+
+/**
+ * @typedef {object} Place
+ * @property {string} [cwd] its working directory; default: that of the test
+ * @property {string} [host] the address to listen on; default: 127.0.0.1
+ */
+
 export class Server {
   /** @type {import('node:child_process').ChildProcess | null} */ #process = null;
   /** @type {string[]} */ #log = [];
 
-  /** @param {{ httpPort: number, udpPort: number, env: Record<string, string> }} options */
-  constructor({ httpPort, udpPort, env }) {
+  /** @param {{ httpPort: number, udpPort: number, env: Environment } & Place} options */
+  constructor({ httpPort, udpPort, env, cwd, host = '127.0.0.1' }) {
     this.binary = BINARY;
     this.httpPort = httpPort;
     this.udpPort = udpPort;
     this.env = env;
-    this.url = `http://127.0.0.1:${httpPort}`;
+    this.cwd = cwd;
+    this.host = host;
+    const scheme = (env.PARLOR_HTTP__TLS ?? 'off') === 'off' ? 'http' : 'https';
+    this.url = `${scheme}://127.0.0.1:${httpPort}`;
   }
 
-  /** Starts one that is ready to serve. @param {Record<string, string>} [env] configuration beside ports and addresses */
-  static async start(env = {}) {
-    const server = await Server.unstarted(env);
+  /** Starts one that is ready to serve. @param {Environment} [env] configuration beside ports and addresses @param {Place} [place] */
+  static async start(env = {}, place = {}) {
+    const server = await Server.unstarted(env, place);
     await server.start();
     return server;
   }
 
-  /** One to be started later. @param {Record<string, string>} [env] configuration beside ports and addresses */
-  static async unstarted(env = {}) {
+  /** One to be started later. @param {Environment} [env] configuration beside ports and addresses @param {Place} [place] */
+  static async unstarted(env = {}, place = {}) {
     if (!existsSync(BINARY)) throw new Error(`${BINARY} does not exist: run \`cargo build --release\` first`);
-    return new Server({ httpPort: await freePort(), udpPort: await freePorts(SHARDS), env });
+    return new Server({ httpPort: await freePort(), udpPort: await freePorts(SHARDS), env, ...place });
   }
 
   /** The ports that media may use. */
@@ -56,19 +68,20 @@ export class Server {
     const child = spawn(BINARY, [], {
       env: {
         ...inheritedEnvironment(),
-        PARLOR_HTTP__LISTEN: `127.0.0.1:${this.httpPort}`,
+        PARLOR_HTTP__LISTEN: `${this.host}:${this.httpPort}`,
         PARLOR_MEDIA__UDP_PORT: String(this.udpPort),
         PARLOR_MEDIA__SHARDS: String(SHARDS),
         PARLOR_MEDIA__ANNOUNCE: '127.0.0.1',
         PARLOR_STORE__URL: 'memory:',
         PARLOR_FILES__URL: 'memory:',
+        PARLOR_SHUTDOWN__DRAIN_SECONDS: '0',
         ...this.env,
       },
+      cwd: this.cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process = child;
-    child.stdout?.on('data', (chunk) => this.#keep(chunk));
-    child.stderr?.on('data', (chunk) => this.#keep(chunk));
+    for (const input of [child.stdout, child.stderr]) if (input) createInterface({ input }).on('line', (line) => this.#keep(line));
     process.once('exit', () => child.kill('SIGKILL')); // also when the test run itself is cut short
     await eventually('the server answers /healthz', async () => {
       if (child.exitCode !== null) return true;
@@ -89,11 +102,43 @@ export class Server {
     }
   }
 
+  /** @param {NodeJS.Signals} signal */
+  signal(signal) {
+    this.#process?.kill(signal);
+  }
+
+  /** Waits until it has ended by itself. @param {{ within?: number }} [options] milliseconds @returns {Promise<number | null>} its exit code; `null` if a signal ended it */
+  async ended({ within = STOP_MS } = {}) {
+    const child = this.#process;
+    await eventually('the server ends', () => child === null || child.exitCode !== null || child.signalCode !== null, { within });
+    return child?.exitCode ?? null;
+  }
+
+  /** Whether it takes on work, and why not. @returns {Promise<{ status: number, ready: boolean, reasons: string[] }>} */
+  async readiness() {
+    const response = await fetch(`${this.url}/readyz`);
+    const { ready, reasons } = await response.json();
+    return { status: response.status, ready, reasons: reasons.map((/** @type {{ reason: string }} */ { reason }) => reason) };
+  }
+
+  /** A number of `/metrics`. @param {string} name with its labels, as it is written there @returns {Promise<number>} */
+  async metric(name) {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+    if (!line) throw new Error(`there is no ${name}`);
+    return Number(line.slice(name.length + 1));
+  }
+
   /** Ends it as a power cut would: it can say goodbye to nobody. */
   async kill() {
     const child = this.#process;
     child?.kill('SIGKILL');
     await eventually('the server is dead', () => child?.signalCode === 'SIGKILL');
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  signal(signal) {
+    this.#process?.kill(signal);
   }
 
   /** @param {object} [room] @returns {Promise<string>} the id of a new room */
@@ -118,9 +163,9 @@ export class Server {
     return this.#log.slice(-lines).join('\n');
   }
 
-  /** @param {Buffer} chunk */
-  #keep(chunk) {
-    this.#log.push(...chunk.toString().trimEnd().split('\n'));
+  /** @param {string} line */
+  #keep(line) {
+    this.#log.push(line);
     this.#log.splice(0, Math.max(0, this.#log.length - MAX_LOG_LINES));
   }
 }

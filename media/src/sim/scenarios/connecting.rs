@@ -21,7 +21,7 @@ fn everybody_gets_connected_at_a_quarter_of_loss() {
         let late: Vec<_> = world.clients.iter().filter(|c| !c.transport.is_connected()).map(|c| c.id).collect();
         assert!(late.is_empty(), "seed {seed}: {late:?} are not connected");
         world.run_ms(2_000);
-        assert_eq!(world.shard.stats().connected, 20);
+        assert_eq!(world.shard.stats().connected(), 20);
         assert_eq!(world.count_events(world.start, |event| matches!(event, Event::Connected { .. })), 20);
     }
 }

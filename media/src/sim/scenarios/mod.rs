@@ -5,6 +5,7 @@ mod attacking;
 mod chat;
 mod churning;
 mod connecting;
+mod counting;
 mod joining;
 mod loss;
 mod moderating;

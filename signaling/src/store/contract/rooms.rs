@@ -1,6 +1,7 @@
 //! Rooms: entering, finding, changing.
 
 use super::*;
+use crate::protocol::SecretText;
 use serde_json::json;
 
 pub(in crate::store) async fn is_found_by_its_code(store: AnyStore) {
@@ -32,7 +33,7 @@ pub(in crate::store) async fn keeps_every_field(store: AnyStore) {
             metadata: json!({ "order": 17, "tags": ["a", null] }).as_object().unwrap().clone(),
         },
         host_secret: Some(Secret([0xfe; 32])),
-        password: Some("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned()),
+        password: Some(SecretText::new("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA")),
         banned: vec![identity("mallory"), identity("guest-0")],
         ..a_room(2, "everything")
     };
@@ -99,7 +100,7 @@ pub(in crate::store) async fn a_displaced_room_stays_ended(store: AnyStore) {
 
 pub(in crate::store) async fn a_change_needs_the_version(store: AnyStore) {
     let room = opened(&store, 1).await;
-    let second = RoomRecord { version: 2, password: Some("$argon2id$".to_owned()), ..room.clone() };
+    let second = RoomRecord { version: 2, password: Some(SecretText::new("$argon2id$")), ..room.clone() };
     store.update_room(&second, 1).await.unwrap();
     assert!(is_conflict(store.update_room(&RoomRecord { version: 2, ..room.clone() }, 1).await));
     assert!(is_conflict(store.update_room(&RoomRecord { version: 4, ..room.clone() }, 3).await));

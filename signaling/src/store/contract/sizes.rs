@@ -2,6 +2,7 @@
 
 use super::super::records::MAX_REACTIONS;
 use super::*;
+use crate::protocol::SecretText;
 use serde_json::json;
 
 /// An identity of 128 characters.
@@ -28,7 +29,7 @@ pub(in crate::store) async fn the_largest_room_survives(store: AnyStore) {
     let mut room = a_room(1, &"x".repeat(64));
     room.settings.name = Some("🦀".repeat(64));
     room.settings.metadata = json!({ "x".repeat(2000): "y".repeat(2080) }).as_object().unwrap().clone();
-    room.password = Some("$".repeat(256));
+    room.password = Some(SecretText::new("$".repeat(256)));
     room.banned = (0..1024).map(long_identity).collect();
     room.host_secret = Some(Secret([0; 32]));
     store.create_room(&room, at(0)).await.unwrap();

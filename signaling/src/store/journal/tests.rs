@@ -83,7 +83,16 @@ async fn writes_are_gathered_and_told_once_durable() {
     assert_eq!(desk.stored().await.len(), 1200);
     assert_eq!(*desk.notices(), [desk.saved(512), desk.saved(1024), desk.saved(1200)]);
     let health = desk.journal.health();
-    assert_eq!(health, Health { available: true, since: None, reason: None, queued: 0, dropped: 0 });
+    let nothing = Health {
+        available: true,
+        since: None,
+        reason: None,
+        queued: 0,
+        queued_bytes: 0,
+        oldest: Duration::ZERO,
+        dropped: 0,
+    };
+    assert_eq!(health, nothing);
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,6 +122,8 @@ async fn an_outage_delays_and_loses_nothing() {
     pass(30.0).await;
     let health = desk.journal.health();
     assert_eq!((health.available, health.queued, health.dropped), (false, 699, 0));
+    assert_eq!(health.oldest, Duration::from_secs(30));
+    assert_eq!(health.queued_bytes, 699 * (WRITE_BYTES + "meanwhile".len()));
     assert!(health.since.unwrap() < wall_clock() && health.reason.unwrap().contains("nobody listens"));
     assert!(matches!(desk.journal.flushed().await, Err(StoreError::Unavailable(_))));
     // The attempts become rarer, to one in five seconds.

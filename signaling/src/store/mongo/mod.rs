@@ -91,6 +91,20 @@ impl MongoStore {
         Self::open_with_patience(url, CALL_TIMEOUT).await
     }
 
+    /// Whether a primary answers. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when none does in time.
+    pub(crate) async fn ping(url: &str) -> Result<(), StoreError> {
+        let options = options::parse(url).await?;
+        let database = options::database(&options).to_owned();
+        let client = Client::with_options(options)?;
+        let asked = timeout(CALL_TIMEOUT, client.database(&database).run_command(doc! { "ping": 1 })).await;
+        let late = |_| StoreError::Unavailable(format!("no answer within {} s", CALL_TIMEOUT.as_secs()));
+        asked.map_err(late)??;
+        Ok(())
+    }
+
     /// The same with calls that may take as long as `patience`.
     async fn open_with_patience(url: &str, patience: Duration) -> Result<Self, StoreError> {
         let options = options::parse(url).await?;

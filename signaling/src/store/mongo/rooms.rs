@@ -6,7 +6,7 @@
 use super::fields::{self, Fields, not_over, optional_time, time, uid};
 use super::{Archive, COMMAND_TIMEOUT, RoomRecord, RoomUid, StoreError, files, invites, lock, messages, sessions};
 use crate::access::Identity;
-use crate::protocol::{RoomCode, Timestamp};
+use crate::protocol::{RoomCode, SecretText, Timestamp};
 use crate::room_settings::RoomSettings;
 use mongodb::bson::{Bson, Document, doc};
 use std::collections::BTreeSet;
@@ -136,7 +136,7 @@ fn changeable(room: &RoomRecord) -> Result<Document, StoreError> {
         "expiresAt": optional_time(room.expires_at),
         "settings": settings(&room.settings)?,
         "hostSecret": room.host_secret.map_or(Bson::Null, fields::secret),
-        "password": room.password.as_deref(),
+        "password": room.password.as_ref().map(SecretText::expose),
         "banned": banned,
     })
 }

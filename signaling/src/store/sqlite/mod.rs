@@ -21,6 +21,8 @@ mod sessions;
 mod tests;
 mod writer;
 
+pub(crate) use schema::APPLICATION_ID;
+
 use super::{
     FileId, FileRecord, InviteRecord, MessageRecord, Page, Reader, RoomRecord, RoomUid, Secret, SessionRecord, Store,
     StoreError, Write,
@@ -158,11 +160,16 @@ fn own(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// A file of its own, since locks on the database are SQLite's. The system releases it whatever way the process ends.
-fn lock(path: &Path) -> Result<File, StoreError> {
+/// Beside the database.
+pub(crate) fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let name = PathBuf::from(name);
+    name.into()
+}
+
+/// A file of its own, since locks on the database are SQLite's. The system releases it whatever way the process ends.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let name = lock_path(path);
     let failed = |error: io::Error| StoreError::Failed(format!("cannot lock {}: {error}", name.display()));
     let file = own(&name).map_err(failed)?;
     match file.try_lock() {

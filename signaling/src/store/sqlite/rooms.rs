@@ -2,7 +2,7 @@
 
 use super::failure;
 use super::rows::{self, signed, stored};
-use crate::protocol::{RoomCode, Timestamp};
+use crate::protocol::{RoomCode, SecretText, Timestamp};
 use crate::store::{RoomRecord, RoomUid, StoreError};
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
@@ -66,7 +66,7 @@ fn put(connection: &Connection, sql: &str, room: &RoomRecord) -> Result<(), Stor
         ":expires_at": room.expires_at.map(rows::time),
         ":settings": rows::json(&room.settings)?,
         ":host_secret": room.host_secret.map(|secret| secret.0),
-        ":password": room.password,
+        ":password": room.password.as_ref().map(SecretText::expose),
         ":banned": rows::json(&room.banned)?,
     };
     connection.execute(sql, values).map_err(failure)?;

@@ -4,7 +4,7 @@
 
 use super::failure;
 use crate::access::{Identity, Role};
-use crate::protocol::{MessageId, ParticipantRef, RoomCode, Timestamp};
+use crate::protocol::{MessageId, ParticipantRef, RoomCode, SecretText, Timestamp};
 use crate::store::{
     FileId, FileRecord, InviteRecord, MessageRecord, Reaction, RoomRecord, RoomUid, Secret, SessionRecord, StoreError,
 };
@@ -63,7 +63,7 @@ pub(super) fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
         expires_at: timestamp_or_none(row, 4)?,
         settings: from_json(row, 5)?,
         host_secret: row.get::<_, Option<[u8; 32]>>(6)?.map(Secret),
-        password: row.get(7)?,
+        password: row.get::<_, Option<String>>(7)?.map(SecretText::new),
         banned: from_json(row, 8)?,
     })
 }

@@ -5,7 +5,7 @@ use crate::store::StoreError;
 use rusqlite::Connection;
 
 /// Marks a file as Parlor's: "PRLR".
-const APPLICATION_ID: i32 = 0x5052_4c52;
+pub(crate) const APPLICATION_ID: i32 = 0x5052_4c52;
 
 /// What leads from each version to the next. A step that was released is never changed: another is added.
 ///

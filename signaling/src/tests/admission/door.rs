@@ -76,7 +76,7 @@ async fn after_too_many_wrong_passwords_the_right_one_is_refused_for_a_while() {
             Err(refusal) => json!(refusal.code),
         }
     };
-    let allowed = house.board().settings.rates.failed_passwords.burst as usize;
+    let allowed = house.board().policy().rates.failed_passwords.burst as usize;
     // Right ones are not counted.
     for _ in 0..allowed + 2 {
         assert_eq!(attempt("192.0.2.1", "open sesame").await, "room-joined");

@@ -8,10 +8,10 @@ mod people;
 mod races;
 mod tokens;
 
-use super::house::{Client, House, Member};
+use super::house::{Client, House, Member, with_policy};
 use crate::access::{Grant, Identity, KeySources, Keys, PublishGrant, Role};
 use crate::protocol::RoomCode;
-use crate::{Settings, tests::house};
+use crate::{Policy, tests::house};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ pub(super) fn keyed() -> House {
         leeway: Duration::from_secs(10),
         max_lifetime: Duration::from_secs(24 * 3600),
     };
-    House::with(Settings { keys: Arc::new(Keys::read(sources).unwrap()), ..Settings::default() }, 256)
+    House::with(with_policy(Policy { keys: Arc::new(Keys::read(sources).unwrap()), ..Policy::default() }), 256)
 }
 
 /// A grant for a room, good for an hour.
@@ -82,7 +82,7 @@ pub(super) fn grant(room: &str, identity: &str, role: Role) -> Grant {
 
 /// The token of a grant.
 pub(super) fn sign(house: &House, grant: &Grant) -> String {
-    house.board().settings.keys.sign(grant, house::wall_clock()).unwrap()
+    house.board().policy().keys.sign(grant, house::wall_clock()).unwrap().expose().to_owned()
 }
 
 /// The `Authorization` of somebody who administers the server.

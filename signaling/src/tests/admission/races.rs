@@ -5,7 +5,7 @@ use super::{arrive, inside, join, refusal, secret};
 use crate::Settings;
 use crate::access::{Identity, Role};
 use crate::admission::guest_of_key;
-use crate::protocol::RoomCode;
+use crate::protocol::{RoomCode, SecretText};
 use crate::room::Room;
 use axum::body::Body;
 use axum::http::Request;
@@ -76,7 +76,7 @@ async fn a_door_that_is_shut_meanwhile_is_shut() {
             let record = &mut abc.lock().record;
             match shut {
                 "lock" => record.settings.locked = true,
-                "password" => record.password = Some("none".to_owned()),
+                "password" => record.password = Some(SecretText::new("none")),
                 _ => record.settings.max_participants = 0,
             }
         }

@@ -1,0 +1,63 @@
+//! The types of what the server says, for who counts.
+
+use super::server::ServerMessage;
+use crate::stats::words;
+
+macro_rules! types {
+    ($($variant:ident = $name:literal;)*) => {
+        words! {
+            /// The types of what the server says.
+            ServerType { $(#[doc = concat!("`", $name, "`")] $variant = $name;)* }
+        }
+
+        impl ServerMessage {
+            /// The message's `type`.
+            #[must_use]
+            pub fn message_type(&self) -> ServerType {
+                match self { $(Self::$variant { .. } => ServerType::$variant,)* }
+            }
+        }
+    };
+}
+
+types! {
+    Hello = "hello";
+    RoomJoined = "room-joined";
+    Resumed = "resumed";
+    LobbyWaiting = "lobby-waiting";
+    LobbyJoined = "lobby-joined";
+    LobbyLeft = "lobby-left";
+    RoleChanged = "role-changed";
+    RightsChanged = "rights-changed";
+    TokenRenewed = "token-renewed";
+    UserJoined = "user-joined";
+    UserLeft = "user-left";
+    RoomLeft = "room-left";
+    RoomUpdated = "room-updated";
+    ServerDraining = "server-draining";
+    RoomClosed = "room-closed";
+    FileRemoved = "file-removed";
+    MessageReceived = "message-received";
+    MessageEdited = "message-edited";
+    MessageDeleted = "message-deleted";
+    MessageReacted = "message-reacted";
+    Messages = "messages";
+    MessagesSaved = "messages-saved";
+    MessagesLost = "messages-lost";
+    Typing = "typing";
+    AnswerReceived = "answer-received";
+    OfferReceived = "offer-received";
+    IceCandidateReceived = "ice-candidate-received";
+    TrackState = "track-state";
+    TrackPublished = "track-published";
+    PublishRefused = "publish-refused";
+    TrackUnpublished = "track-unpublished";
+    SubscriptionBound = "subscription-bound";
+    SubscriptionUnbound = "subscription-unbound";
+    SubscriptionFailed = "subscription-failed";
+    LayerChanged = "layer-changed";
+    ActiveSpeakers = "active-speakers";
+    MediaState = "media-state";
+    Pong = "pong";
+    Error = "error";
+}
