@@ -162,7 +162,7 @@ impl Server {
     /// See [`StartError`]; nothing is left behind.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         let settings = settings::settings(config)?;
-        let open = settings.policy.keys.is_open();
+        let open = settings.first_policy.keys.is_open();
         let http_error = |error| StartError::Http { address: config.http.listen, error };
         let listener = TcpListener::bind(config.http.listen).await.map_err(http_error)?;
         let address = listener.local_addr().map_err(http_error)?;

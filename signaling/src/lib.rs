@@ -5,7 +5,8 @@
 //! its members. Events of the shards become messages ([`events`]).
 //!
 //! What always holds:
-//! - Locks are taken in this order: room, session, map of the directory. None is held across an await.
+//! - Locks are taken in this order: room, session, map of the directory. None is held across an await. That of the policy is
+//!   held for no longer than it takes to clone or replace a pointer.
 //! - Commands about a participant reach its shard in the order in which the room changed. Requests wait for the shard before
 //!   they lock ([`shards`]); the handling of events never waits.
 //! - Logs name rooms by their numbers: a room's id is the key to it.

@@ -49,8 +49,8 @@ pub(crate) struct RoomBounds {
 /// Bounds and times. The defaults suit a small server that anybody may use.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What may be replaced while it runs.
-    pub policy: Policy,
+    /// What it begins with and may be replaced while it runs.
+    pub first_policy: Policy,
     /// The longest life that a room may ask for.
     pub max_expiry: Duration,
     /// How long a room may be empty.
@@ -101,7 +101,7 @@ impl Default for Policy {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            policy: Policy::default(),
+            first_policy: Policy::default(),
             max_expiry: Duration::from_secs(30 * 24 * 3600),
             empty_timeout: Duration::from_secs(300),
             resume_grace: Duration::from_secs(30),

@@ -75,7 +75,7 @@ impl Switchboard {
         Self {
             places: Arc::default(),
             gate: Gate::new(),
-            policy: RwLock::new(Arc::new(settings.policy.clone())),
+            policy: RwLock::new(Arc::new(settings.first_policy.clone())),
             surroundings: Surroundings {
                 ice_servers: settings.ice_servers.clone(),
                 resume_grace_seconds: settings.resume_grace.as_secs(),

@@ -34,7 +34,7 @@ async fn serve() -> SocketAddr {
     tokio::spawn(async move { while commands.recv().await.is_some() {} });
     let settings = Settings {
         messages: Rate { per_second: 200.0, burst: 400.0 },
-        policy: Policy { max_sockets_per_address: 64, ..Policy::default() },
+        first_policy: Policy { max_sockets_per_address: 64, ..Policy::default() },
         ..Settings::default()
     };
     let shard = ShardHandle::new(sender, Arc::new(|| {}), 7900);

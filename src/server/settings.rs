@@ -85,7 +85,7 @@ pub(super) fn policy(config: &Config) -> Result<Policy, KeyError> {
 /// When keys, files or webhooks cannot be used.
 pub(super) fn settings(config: &Config) -> Result<Settings, StartError> {
     Ok(Settings {
-        policy: policy(config)?,
+        first_policy: policy(config)?,
         empty_timeout: Duration::from_secs(config.room.empty_timeout_seconds.into()),
         resume_grace: Duration::from_secs(config.session.resume_grace_seconds.into()),
         files: FileSettings {

@@ -290,7 +290,7 @@ async fn a_limit_is_told_with_the_time_when_it_is_over() {
 #[tokio::test(start_paused = true)]
 async fn rooms_count_for_the_tokens_identity_wherever_it_comes_from() {
     let rates = Rates { room_creations: Rate::per_minute(2), ..Rates::default() };
-    let house = House::with(with_policy(Policy { rates, ..keyed().policy }), 64);
+    let house = House::with(with_policy(Policy { rates, ..keyed().first_policy }), 64);
     let of = |identity: &str| {
         token(&house, TokenRequest { identity: identity.into(), create_rooms: true, ..TokenRequest::default() })
     };

@@ -31,7 +31,7 @@ pub(super) struct House {
 
 /// Settings of this policy.
 pub(super) fn with_policy(policy: Policy) -> Settings {
-    Settings { policy, ..Settings::default() }
+    Settings { first_policy: policy, ..Settings::default() }
 }
 
 impl House {
