@@ -40,6 +40,11 @@ const ELSEWHERE = [
   { page: 'docs/quickstart.md', begins: 'parlor --http-tls self-signed', needs: 'a server that stays', by: 'tests/e2e/tls.test.mjs' },
   { page: 'docs/access.md', begins: 'curl -X POST http://localhost:8080/api/rooms', needs: 'a server without keys', by: 'tests/api/one-time.test.mjs' },
   { page: 'docs/access.md', begins: 'export PARLOR_AUTH__KEYS="app:$(openssl rand -hex 32)"\nparlor\n', needs: 'a server that stays', by: 'tests/api/logs.test.mjs' },
+  ...['cargo build --release', 'sudo systemctl restart parlor'].map((begins) => (
+    { page: 'docs/deployment.md', begins, needs: 'a machine with systemd', by: 'scripts/systemd-chroot.mjs' })),
+  ...['docker build', 'docker run --rm', 'export PARLOR_MEDIA__ANNOUNCE', 'kubectl apply'].map((begins) => (
+    { page: 'docs/deployment.md', begins, needs: 'a container engine or a cluster', by: 'tests/deploy/docs.test.mjs' })),
+  { page: 'docs/deployment.md', begins: 'promtool check', needs: 'a server at a certain address', by: 'tests/deploy/docs.test.mjs' },
   { page: 'docs/storage.md', begins: 'docker run', needs: 'a container engine', by: 'tests/api/crash.test.mjs' },
   { page: 'docs/storage.md', begins: 'mongosh', needs: 'mongosh', by: 'signaling/src/store/mongo/tests/documents.rs' },
 ];

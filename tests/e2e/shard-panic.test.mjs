@@ -16,7 +16,7 @@ scenario('a shard that panics takes its own calls only, and their people come ba
   const [cleo, dan] = [await scene.join('Cleo', { roomId }), await scene.join('Dan', { roomId })];
   await Promise.all([ada.sees(ben), ben.sees(ada), cleo.sees(dan), dan.sees(cleo)]);
   for (const shard of [SHARD, OTHER]) {
-    await eventually(`shard ${shard} has a call`, async () => (await server.metric(`parlor_shard_connected{shard="${shard}"}`)) === 2);
+    await eventually(`shard ${shard} has a call`, async () => (await server.metric(`parlor_shard_participants{shard="${shard}"}`)) === 2);
   }
   const before = { struck: await trail(ada, ben), spared: await Promise.all([trail(cleo, dan), trail(dan, cleo)]) };
 
