@@ -27,6 +27,7 @@ use crate::signals::Request;
 use crate::tls::Tls;
 use crate::traces::traced;
 use crate::{http, memory};
+use axum::Router;
 use parlor_config::{Config, LimitsConfig, StoreConfig, TlsMode};
 use parlor_media::command::Event;
 use parlor_media::transport::IdentityError;
@@ -147,8 +148,6 @@ pub struct Server {
     advertised: Vec<IpAddr>,
     web: Web,
     limits: watch::Sender<LimitsConfig>,
-    /// How long calls may go on after a request to drain.
-    drain_bound: Duration,
     signaling: Signaling,
     shards: Vec<ShardThread>,
     tasks: JoinSet<()>,
@@ -184,23 +183,17 @@ impl Server {
         let settings = Settings { memory_pressure: Some(Arc::clone(&pressure)), ..settings };
         let signaling = Signaling::new(settings, announce, storage, handles.collect());
         let metrics = Metrics::new(ends.shards.iter().map(ShardThread::board).collect()).with_tls(tls.clone());
-        let requests = metrics.requests().clone();
-        let metrics = routes::metrics(&signaling, metrics);
         let health = Health::new(clock, ends.shards.iter().map(ShardThread::heartbeat).collect());
-        let mut app = routes::app(&signaling, health);
         let mut tasks = start_tasks(&signaling, ends.events, ends.lost);
-        match metrics_listener {
-            // Until the very end: how a stop goes is of interest, too.
+        let counted = metrics.requests().clone();
+        let app = match metrics_listener {
             Some(listener) => {
-                let (web, limits) = (
-                    Web { app: metrics, tls: None },
-                    LimitsConfig { max_connections: METRICS_CONNECTIONS, ..config.limits.clone() },
-                );
-                tasks.spawn(http::serve(listener, web, watch::Sender::new(limits).subscribe(), pending()));
+                tasks.spawn(serve_metrics(listener, routes::metrics(&signaling, metrics)));
+                routes::app(&signaling, health)
             }
-            None => app = app.merge(metrics),
-        }
-        let app = traced(routes::counted(app, requests), config);
+            None => routes::app(&signaling, health).merge(routes::metrics(&signaling, metrics)),
+        };
+        let app = traced(routes::counted(app, counted), config);
         signaling.load().await?;
         start_upkeep(&signaling, &mut tasks);
         let limits = watch::Sender::new(config.limits.clone());
@@ -211,9 +204,8 @@ impl Server {
         if open {
             warn_of_open_rooms();
         }
-        let drain_bound = Duration::from_secs(config.shutdown.drain_seconds.into());
         let (config, web, shards) = (config.clone(), Web { app, tls }, ends.shards);
-        Ok(Self { listener, address, config, advertised, web, limits, drain_bound, signaling, shards, tasks })
+        Ok(Self { listener, address, config, advertised, web, limits, signaling, shards, tasks })
     }
 
     /// Where it listens.
@@ -274,8 +266,9 @@ impl Server {
         let (close, closed) = oneshot::channel::<()>();
         let serve = http::serve(self.listener, self.web, self.limits.subscribe(), async { drop(closed.await) });
         let mut serving = tokio::spawn(serve);
+        let drain_bound = Duration::from_secs(self.config.shutdown.drain_seconds.into());
         let ending = tokio::select! {
-            ending = ending::until_end(&self.signaling, self.drain_bound, &mut requests) => ending,
+            ending = ending::until_end(&self.signaling, drain_bound, &mut requests) => ending,
             ended = &mut serving => return Err(ended.err().map_or_else(|| io::Error::other("it ended"), io::Error::other)),
         };
         tracing::info!(rooms = ending.cut.rooms, participants = ending.cut.participants, "{ending}");
@@ -304,6 +297,12 @@ async fn bind_metrics(config: &Config) -> Result<Option<TcpListener>, StartError
 
 fn warn_of_open_rooms() {
     tracing::warn!("rooms are open: whoever knows a room's id can join it; set auth.keys to require tokens");
+}
+
+/// Serves metrics alone. To the very end: how a stop goes is of interest, too.
+async fn serve_metrics(listener: TcpListener, app: Router) {
+    let limits = LimitsConfig { max_connections: METRICS_CONNECTIONS, ..LimitsConfig::default() };
+    http::serve(listener, Web { app, tls: None }, watch::Sender::new(limits).subscribe(), pending()).await;
 }
 
 async fn open_storage(config: &StoreConfig) -> Result<Storage, StartError> {
