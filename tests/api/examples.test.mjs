@@ -45,7 +45,7 @@ const ELSEWHERE = [
   ...['docker build', 'docker run --rm', 'export PARLOR_MEDIA__ANNOUNCE', 'kubectl apply'].map((begins) => (
     { page: 'docs/deployment.md', begins, needs: 'a container engine or a cluster', by: 'tests/deploy/docs.test.mjs' })),
   { page: 'docs/deployment.md', begins: 'promtool check', needs: 'a server at a certain address', by: 'tests/deploy/docs.test.mjs' },
-  { page: 'docs/storage.md', begins: 'docker run', needs: 'a container engine', by: 'tests/api/crash.test.mjs' },
+  { page: 'docs/admin.md', begins: 'parlor token create', needs: 'a server with keys', by: 'tests/e2e/admin.test.mjs' },
   { page: 'docs/storage.md', begins: 'mongosh', needs: 'mongosh', by: 'signaling/src/store/mongo/tests/documents.rs' },
 ];
 

@@ -17,16 +17,16 @@ test('a database that is away is a matter of readiness, not of life', { timeout:
   const isReady = () => server.readiness().then(({ status, reasons }) => status === 200 && reasons.length === 0);
   try {
     await eventually('it is ready', isReady);
-    assert.equal(await server.metric('parlor_store_available'), 1);
+    assert.equal(await server.metric('parlor_store_available{store="mongodb"}'), 1);
     await always('it is alive', () => isAlive(server), async () => {
       await database.kill();
       await eventually('it says that the store is away', async () => (await server.readiness()).reasons.join() === 'store', { within: NOTICED_WITHIN_MS });
       assert.equal((await fetch(`${server.url}/readyz`, { method: 'HEAD' })).status, 503);
-      await eventually('the metrics say so', async () => (await server.metric('parlor_store_available')) === 0, { within: NOTICED_WITHIN_MS });
+      await eventually('the metrics say so', async () => (await server.metric('parlor_store_available{store="mongodb"}')) === 0, { within: NOTICED_WITHIN_MS });
       await database.start();
       await eventually('it is ready again', isReady, { within: NOTICED_WITHIN_MS });
     });
-    await eventually('the metrics say so', async () => (await server.metric('parlor_store_available')) === 1, { within: NOTICED_WITHIN_MS });
+    await eventually('the metrics say so', async () => (await server.metric('parlor_store_available{store="mongodb"}')) === 1, { within: NOTICED_WITHIN_MS });
   } finally {
     await server.stop();
   }
