@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -58,7 +59,8 @@ for (const [name, { language, program, start }] of Object.entries(PROXIES)) {
     const page = await readFile(join(ROOT, 'docs', 'tls.md'), 'utf8');
     const snippet = page.match(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'm'))?.[1] ?? '';
     const proxy = spawn(program, await start({ folder, snippet, port, upstream: server.httpPort, certificate, key }), { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    process.once('exit', () => proxy.kill('SIGKILL'));
+    process.once('exit', () => proxy.kill());
+    const ended = once(proxy, 'close');
     let said = '';
     for (const stream of [proxy.stdout, proxy.stderr]) stream.on('data', (chunk) => { said += chunk; });
     try {
@@ -69,7 +71,9 @@ for (const [name, { language, program, start }] of Object.entries(PROXIES)) {
       console.log(said, server.logTail(20));
       throw error;
     } finally {
-      proxy.kill('SIGKILL');
+      // Asked, it ends its workers too, and its output is over once they have ended.
+      proxy.kill();
+      await ended;
       await server.stop();
       await rm(folder, { recursive: true, force: true });
     }

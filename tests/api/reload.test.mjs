@@ -21,7 +21,7 @@ test('a running server takes a changed file on SIGHUP', { timeout: 120_000 }, as
   const server = await Server.unstarted({ PARLOR_HTTP__LISTEN: undefined, PARLOR_HTTP__TLS: 'files', PARLOR_LOG__FORMAT: 'json' }, { cwd: folder });
   const certificates = ['first', 'second'].map((name) => ({ certificate: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) }));
   for (const { certificate, key } of certificates) issue(certificate, key);
-  const settings = { port: server.httpPort, files: certificates[0], keys: [OLD], creations: 1, level: 'info' };
+  const settings = { port: server.httpPort, files: certificates[0], keys: [OLD], creations: 1, level: 'warn' };
   const write = (changes = {}) => writeFile(join(folder, 'parlor.toml'), toml({ ...settings, ...changes }));
   const create = async (/** @type {string} */ token) => (await fetch(`${server.url}/api/rooms`, { method: 'POST', headers: { authorization: `Bearer ${token}` } })).status;
   try {
@@ -29,11 +29,11 @@ test('a running server takes a changed file on SIGHUP', { timeout: 120_000 }, as
     await server.start();
     const [old, fresh] = [OLD, NEW].map((key) => token(server, key, '--create-rooms'));
     assert.deepEqual([await create(old), await create(old), await create(fresh)], [201, 429, 401]);
-    assert.equal(await debugLines(server, OLD), 0);
+    assert.equal(await linesOfDeparture(server, OLD), 0);
     const shown = await fingerprint(server.httpPort);
 
     // A key is added, the rate rises, the log tells more, and there is another certificate; the port would be another.
-    Object.assign(settings, { keys: [OLD, NEW], creations: 3, level: 'debug', files: certificates[1] });
+    Object.assign(settings, { keys: [OLD, NEW], creations: 3, level: 'info', files: certificates[1] });
     await write({ port: server.httpPort + 1 });
     const told = await reload(server, 'the configuration was reloaded');
     assert.equal(told.fields.changed, 'http.tls_certificate, http.tls_key, auth.keys, limits.room_creations_per_minute, log.level');
@@ -41,7 +41,7 @@ test('a running server takes a changed file on SIGHUP', { timeout: 120_000 }, as
     assert.deepEqual([left.level, left.fields.changed], ['WARN', 'http.listen']);
     assert.deepEqual([await create(old), await create(old), await create(old), await create(fresh)], [201, 201, 429, 201]);
     assert.notEqual(await fingerprint(server.httpPort), shown);
-    assert.equal(await debugLines(server, OLD), 1);
+    assert.equal(await linesOfDeparture(server, OLD), 1);
 
     // A key is taken away.
     Object.assign(settings, { keys: [NEW] });
@@ -86,15 +86,15 @@ function token(server, key, ...grants) {
   return execFileSync(server.binary, ['token', 'create', '--identity', identity, ...grants], { cwd: tmpdir(), env: { PARLOR_AUTH__KEYS: key } }).toString().trim();
 }
 
-/** How many lines of the level `debug` there are once somebody has left a room. @param {Server} server @param {string} key */
-async function debugLines(server, key) {
+/** How many lines there are of somebody who has left a room, once somebody has. @param {Server} server @param {string} key */
+async function linesOfDeparture(server, key) {
   const response = await fetch(`${server.url}/api/rooms`, { headers: { authorization: `Bearer ${token(server, key, '--admin')}` } });
   const { roomId } = (await response.json()).rooms[0];
   const client = await Client.join(server.url, { roomId, displayName: 'Ana', token: token(server, key, '--room', roomId) });
   client.send({ type: 'leave-room', roomId: client.roomId });
   await client.receives('room-left');
   client.close();
-  return lines(server).filter(({ level, fields }) => level === 'DEBUG' && fields.message === 'participant left').length;
+  return lines(server).filter(({ fields }) => fields.message === 'participant left').length;
 }
 
 /** Asks for a reload. @param {Server} server @param {string} message what it says then @returns {Promise<any>} that line */
