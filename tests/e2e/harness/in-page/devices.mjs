@@ -56,6 +56,8 @@ export function installDevices({ color, hz, width, height, fps }) {
   }
 
   const devices = navigator.mediaDevices;
+  // The blank document that Firefox shows before a page that isolates itself (COOP) has none.
+  if (!devices) return;
   const browsersOwn = devices.getUserMedia.bind(devices);
   devices.getUserMedia = async ({ audio, video } = {}) => {
     const tracks = [];
