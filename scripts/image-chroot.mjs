@@ -69,7 +69,7 @@ function build(work) {
   return stage;
 }
 
-/** What was compiled here for the same Debian serves the image's build too; Parlor's own crates are compiled anew, since their path is another. @param {string} target @param {string} suite */
+/** What was compiled here for the same Debian serves the image's build too; cargo sees by itself what of it is out of date. @param {string} target @param {string} suite */
 function hostCache(target, suite) {
   const isSame = readFileSync('/etc/os-release', 'utf8').includes(`VERSION_CODENAME=${suite}\n`);
   const folder = join(TARGET, 'release');
