@@ -7,6 +7,7 @@ use crate::outbox::Outbox;
 use crate::path::{Path, Protocol};
 use crate::sdp::Fingerprint;
 use crate::stats::ShardStats;
+use crate::subscription::Drafts;
 use crate::timers::Timers;
 use crate::transport::Identity;
 use rand::rngs::StdRng;
@@ -24,6 +25,7 @@ pub(crate) struct Core {
     /// The certificate's fingerprint as session descriptions state it.
     pub(crate) fingerprint: Fingerprint,
     pub(crate) outbox: Outbox,
+    pub(crate) drafts: Drafts,
     pub(crate) events: VecDeque<Event>,
     pub(crate) stats: ShardStats,
     pub(crate) rng: StdRng,

@@ -85,6 +85,7 @@ impl Outbox {
     /// Room for one datagram of at most [`MAX_DATAGRAM`] bytes, to be kept by [`Self::commit`] or given up by not calling it.
     ///
     /// `None` when the outbox is full; the caller counts the drop.
+    #[inline]
     pub fn reserve(&mut self) -> Option<&mut [u8]> {
         if self.segments.len() >= MAX_SEGMENTS {
             return None;
@@ -93,6 +94,7 @@ impl Outbox {
     }
 
     /// Appends the first `len` bytes of the last [`Self::reserve`] to the run of `slot` (the participant's index in its shard) along `path`.
+    #[inline]
     pub fn commit(&mut self, slot: u32, path: &Path, len: usize) {
         debug_assert!(len <= MAX_DATAGRAM && self.segments.len() < MAX_SEGMENTS);
         let segment = self.segments.len() as u32;

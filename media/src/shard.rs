@@ -19,6 +19,7 @@ use crate::room::Room;
 use crate::room_stats::MAX_LISTED_SUBSCRIPTIONS;
 use crate::sdp::Fingerprint;
 use crate::stats::{CloseCause, ShardStats};
+use crate::subscription::Drafts;
 use crate::timer_key::{Wake, participant_key, room_key, wake};
 use crate::timers::Timers;
 use crate::transport::demux::{DatagramKind, classify};
@@ -75,6 +76,7 @@ impl Shard {
                 fingerprint: fingerprint.unwrap_or(Fingerprint([0; 32])),
                 identity: settings.identity,
                 outbox: Outbox::new(),
+                drafts: Drafts::default(),
                 events: VecDeque::new(),
                 stats: settings.past.without_gauges(),
                 rng: StdRng::from_seed(settings.seed),

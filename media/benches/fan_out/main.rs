@@ -48,7 +48,7 @@ fn fan_out(criterion: &mut Criterion) {
     for case in CASES {
         let forwarded = (case.burst * SUBSCRIBERS) as u64;
         let mut stage = Stage::new(case.kind, case.payload);
-        let mut floor = Floor::new(case.payload);
+        let mut floor = Floor::new(stage.header_len, case.payload);
         let mut turns = Turns::default();
         group.throughput(Throughput::Elements(forwarded));
         group.bench_function(case.name, |bencher| {

@@ -5,6 +5,7 @@ use crate::house::{House, path_of};
 use bytes::Bytes;
 use parlor_media::command::MediaKind;
 use parlor_media::path::Path;
+use parlor_media::transport::SRTP_TAG;
 use parlor_media::transport::demux::{DatagramKind, classify};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(crate) struct Stage {
     sequence: u16,
     bursts: u16,
     published: u64,
+    /// Bytes before the payload of a packet that leaves.
+    pub(crate) header_len: usize,
 }
 
 impl Stage {
@@ -45,9 +48,14 @@ impl Stage {
         }
         // Subscribers need no media to stay connected.
         house.loss_down = Some(Box::new(|_, datagram| is_media(datagram)));
-        let mut stage = Self { house, path, kind, sender, payload, sequence: 0, bursts: 0, published: 0 };
+        let mut stage =
+            Self { house, path, kind, sender, payload, sequence: 0, bursts: 0, published: 0, header_len: 0 };
         let mut first = stage.publish(1);
-        stage.forward(&mut first);
+        stage.handle(&mut first);
+        let left =
+            stage.house.shard.outbox().runs().next().and_then(|(_, mut datagrams)| datagrams.next()).map(<[u8]>::len);
+        stage.header_len = left.expect("forwarded") - payload - SRTP_TAG;
+        stage.house.shard.outbox().clear();
         stage.rest();
         stage
     }
@@ -86,10 +94,14 @@ impl Stage {
 
     /// What is measured: the datagrams of a burst come in, and leave for each subscriber.
     pub(crate) fn forward(&mut self, datagrams: &mut [Vec<u8>]) {
+        self.handle(datagrams);
+        self.house.shard.outbox().clear();
+    }
+
+    fn handle(&mut self, datagrams: &mut [Vec<u8>]) {
         for datagram in datagrams {
             self.house.shard.handle_datagram(self.house.now, &self.path, datagram);
         }
-        self.house.shard.outbox().clear();
     }
 
     /// Lets time pass, and now and then everything else happen that keeps a room running.

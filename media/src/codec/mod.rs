@@ -93,6 +93,40 @@ impl PictureIdField {
     }
 }
 
+/// Where a payload descriptor of VP8 or VP9 numbers its picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PictureFields {
+    id: Option<PictureIdField>,
+    /// Of TL0PICIDX.
+    tl0_index_at: Option<usize>,
+}
+
+impl PictureFields {
+    /// The picture id and how many bits wide it is.
+    #[must_use]
+    pub fn id(&self, payload: &[u8]) -> Option<(u16, u8)> {
+        let field = self.id?;
+        Some((field.read(payload)?, if field.is_long { 15 } else { 7 }))
+    }
+
+    /// TL0PICIDX, the running number of base-layer pictures.
+    #[must_use]
+    pub fn tl0_index(&self, payload: &[u8]) -> Option<u8> {
+        payload.get(self.tl0_index_at?).copied()
+    }
+
+    /// Rewrites both in a copy of the payload, in the widths that they have there. A field that the packet does not have is
+    /// not added.
+    pub fn renumber(&self, payload: &mut [u8], id: u16, tl0_index: u8) {
+        if let Some(field) = self.id {
+            field.write(payload, id);
+        }
+        if let Some(byte) = self.tl0_index_at.and_then(|at| payload.get_mut(at)) {
+            *byte = tl0_index;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

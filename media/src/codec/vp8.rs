@@ -1,14 +1,13 @@
 //! VP8's payload descriptor (RFC 7741 section 4.2).
 
-use super::PictureIdField;
+use super::{PictureFields, PictureIdField};
 
 /// Where the fields of one packet's descriptor lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vp8Descriptor {
     starts_partition: bool,
     partition: u8,
-    picture_id: Option<PictureIdField>,
-    tl0_picture_index_at: Option<usize>,
+    pictures: PictureFields,
     temporal: Option<Temporal>,
     key_index: Option<u8>,
     len: usize,
@@ -28,8 +27,7 @@ impl Vp8Descriptor {
         let mut descriptor = Self {
             starts_partition: first & 0x10 != 0,
             partition: first & 0x07,
-            picture_id: None,
-            tl0_picture_index_at: None,
+            pictures: PictureFields::default(),
             temporal: None,
             key_index: None,
             len: 1,
@@ -43,11 +41,11 @@ impl Vp8Descriptor {
         if has_picture_id {
             let field = PictureIdField::parse(payload, at)?;
             at = field.end();
-            descriptor.picture_id = Some(field);
+            descriptor.pictures.id = Some(field);
         }
         if has_tl0 {
             payload.get(at)?;
-            descriptor.tl0_picture_index_at = Some(at);
+            descriptor.pictures.tl0_index_at = Some(at);
             at += 1;
         }
         if has_tid || has_key_index {
@@ -78,17 +76,10 @@ impl Vp8Descriptor {
         self.is_frame_start() && payload.get(self.len).is_some_and(|byte| byte & 0x01 == 0)
     }
 
-    /// The picture id and how many bits wide it is.
+    /// Where the numbers of its picture are.
     #[must_use]
-    pub fn picture_id(&self, payload: &[u8]) -> Option<(u16, u8)> {
-        let field = self.picture_id?;
-        Some((field.read(payload)?, if field.is_long { 15 } else { 7 }))
-    }
-
-    /// The running number of base-layer frames.
-    #[must_use]
-    pub fn tl0_picture_index(&self, payload: &[u8]) -> Option<u8> {
-        payload.get(self.tl0_picture_index_at?).copied()
+    pub const fn pictures(&self) -> PictureFields {
+        self.pictures
     }
 
     /// The temporal layer, 0 the base.
@@ -108,17 +99,6 @@ impl Vp8Descriptor {
     pub const fn key_index(&self) -> Option<u8> {
         self.key_index
     }
-
-    /// Rewrites picture id and TL0PICIDX in a copy of the payload, in the widths that they have there. A field that the
-    /// packet does not have is not added.
-    pub fn renumber(&self, payload: &mut [u8], picture_id: u16, tl0_picture_index: u8) {
-        if let Some(field) = self.picture_id {
-            field.write(payload, picture_id);
-        }
-        if let Some(byte) = self.tl0_picture_index_at.and_then(|at| payload.get_mut(at)) {
-            *byte = tl0_picture_index;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -132,8 +112,8 @@ mod tests {
     #[test]
     fn reads_every_field() {
         let descriptor = Vp8Descriptor::parse(&FULL).expect("valid");
-        assert_eq!(descriptor.picture_id(&FULL), Some((0x1234, 15)));
-        assert_eq!(descriptor.tl0_picture_index(&FULL), Some(9));
+        assert_eq!(descriptor.pictures().id(&FULL), Some((0x1234, 15)));
+        assert_eq!(descriptor.pictures().tl0_index(&FULL), Some(9));
         assert_eq!((descriptor.temporal_layer(), descriptor.is_layer_sync()), (Some(2), true));
         assert_eq!((descriptor.key_index(), descriptor.descriptor_len()), (Some(5), 6));
         assert!(descriptor.is_keyframe_start(&FULL));
@@ -153,12 +133,12 @@ mod tests {
     fn renumbering_keeps_the_widths() {
         let mut long = FULL;
         let descriptor = Vp8Descriptor::parse(&long).expect("valid");
-        descriptor.renumber(&mut long, 0x7f05, 200);
+        descriptor.pictures().renumber(&mut long, 0x7f05, 200);
         assert_eq!(long, [0x90, 0xf0, 0xff, 0x05, 200, 0b1010_0101, 0x10]);
         let mut short = [0x90, 0x80, 0x12, 0x01];
         let descriptor = Vp8Descriptor::parse(&short).expect("valid");
-        assert_eq!(descriptor.picture_id(&short), Some((0x12, 7)));
-        descriptor.renumber(&mut short, 0x1ff, 1);
+        assert_eq!(descriptor.pictures().id(&short), Some((0x12, 7)));
+        descriptor.pictures().renumber(&mut short, 0x1ff, 1);
         assert_eq!(short, [0x90, 0x80, 0x7f, 0x01]);
     }
 
@@ -174,13 +154,13 @@ mod tests {
         fn renumbering_reads_back(mut payload in prop::collection::vec(any::<u8>(), 0..16), picture_id in 0u16..0x8000, tl0 in any::<u8>()) {
             let Some(descriptor) = Vp8Descriptor::parse(&payload) else { return Ok(()) };
             let len = payload.len();
-            descriptor.renumber(&mut payload, picture_id, tl0);
+            descriptor.pictures().renumber(&mut payload, picture_id, tl0);
             prop_assert_eq!(payload.len(), len);
             prop_assert_eq!(Vp8Descriptor::parse(&payload), Some(descriptor));
-            if let Some((read, bits)) = descriptor.picture_id(&payload) {
+            if let Some((read, bits)) = descriptor.pictures().id(&payload) {
                 prop_assert_eq!(read, picture_id & ((1 << bits) - 1));
             }
-            descriptor.renumber(&mut [], picture_id, tl0);
+            descriptor.pictures().renumber(&mut [], picture_id, tl0);
         }
     }
 }

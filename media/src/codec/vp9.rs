@@ -1,6 +1,6 @@
 //! VP9's payload descriptor (RFC 9628 section 4.2), flexible and non-flexible mode.
 
-use super::PictureIdField;
+use super::{PictureFields, PictureIdField};
 
 /// At most this many reference indices follow in flexible mode (section 4.2).
 const MAX_REFERENCES: usize = 3;
@@ -22,9 +22,8 @@ pub struct Vp9Layers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vp9Descriptor {
     first: u8,
-    picture_id: Option<PictureIdField>,
+    pictures: PictureFields,
     layers: Option<Vp9Layers>,
-    tl0_picture_index_at: Option<usize>,
     /// Spatial layers that the scalability structure names.
     spatial_layer_count: Option<u8>,
     len: usize,
@@ -35,19 +34,13 @@ impl Vp9Descriptor {
     #[must_use]
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let first = *payload.first()?;
-        let mut descriptor = Self {
-            first,
-            picture_id: None,
-            layers: None,
-            tl0_picture_index_at: None,
-            spatial_layer_count: None,
-            len: 1,
-        };
+        let mut descriptor =
+            Self { first, pictures: PictureFields::default(), layers: None, spatial_layer_count: None, len: 1 };
         let mut at = 1;
         if first & 0x80 != 0 {
             let field = PictureIdField::parse(payload, at)?;
             at = field.end();
-            descriptor.picture_id = Some(field);
+            descriptor.pictures.id = Some(field);
         }
         let is_flexible = first & 0x10 != 0;
         if first & 0x20 != 0 {
@@ -61,7 +54,7 @@ impl Vp9Descriptor {
             at += 1;
             if !is_flexible {
                 payload.get(at)?;
-                descriptor.tl0_picture_index_at = Some(at);
+                descriptor.pictures.tl0_index_at = Some(at);
                 at += 1;
             }
         }
@@ -124,28 +117,10 @@ impl Vp9Descriptor {
         self.spatial_layer_count
     }
 
-    /// The picture id and how many bits wide it is.
+    /// Where the numbers of its picture are; TL0PICIDX in non-flexible mode only.
     #[must_use]
-    pub fn picture_id(&self, payload: &[u8]) -> Option<(u16, u8)> {
-        let field = self.picture_id?;
-        Some((field.read(payload)?, if field.is_long { 15 } else { 7 }))
-    }
-
-    /// The running number of base-layer pictures, in non-flexible mode.
-    #[must_use]
-    pub fn tl0_picture_index(&self, payload: &[u8]) -> Option<u8> {
-        payload.get(self.tl0_picture_index_at?).copied()
-    }
-
-    /// Rewrites picture id and TL0PICIDX in a copy of the payload, in the widths that they have there. A field that the
-    /// packet does not have is not added.
-    pub fn renumber(&self, payload: &mut [u8], picture_id: u16, tl0_picture_index: u8) {
-        if let Some(field) = self.picture_id {
-            field.write(payload, picture_id);
-        }
-        if let Some(byte) = self.tl0_picture_index_at.and_then(|at| payload.get_mut(at)) {
-            *byte = tl0_picture_index;
-        }
+    pub const fn pictures(&self) -> PictureFields {
+        self.pictures
     }
 }
 
@@ -189,8 +164,8 @@ mod tests {
     fn reads_a_key_picture_with_its_structure() {
         let descriptor = Vp9Descriptor::parse(&KEY).expect("valid");
         assert!(descriptor.is_keyframe_start());
-        assert_eq!(descriptor.picture_id(&KEY), Some((0x0102, 15)));
-        assert_eq!(descriptor.tl0_picture_index(&KEY), Some(7));
+        assert_eq!(descriptor.pictures().id(&KEY), Some((0x0102, 15)));
+        assert_eq!(descriptor.pictures().tl0_index(&KEY), Some(7));
         assert_eq!(descriptor.spatial_layer_count(), Some(2));
         assert_eq!(descriptor.descriptor_len(), 17);
     }
@@ -211,7 +186,7 @@ mod tests {
         let descriptor = Vp9Descriptor::parse(&payload).expect("valid");
         let layers = descriptor.layers().expect("named");
         assert_eq!((layers.temporal, layers.spatial, layers.is_switching_up_point), (2, 1, true));
-        assert_eq!((descriptor.tl0_picture_index(&payload), descriptor.descriptor_len()), (None, 5));
+        assert_eq!((descriptor.pictures().tl0_index(&payload), descriptor.descriptor_len()), (None, 5));
         assert!(descriptor.is_frame_end());
         assert_eq!(Vp9Descriptor::parse(&[0x50, 1, 1, 1, 0]), None, "four references");
     }
@@ -220,7 +195,7 @@ mod tests {
     fn renumbering_keeps_the_widths() {
         let mut payload = KEY;
         let descriptor = Vp9Descriptor::parse(&payload).expect("valid");
-        descriptor.renumber(&mut payload, 5, 8);
+        descriptor.pictures().renumber(&mut payload, 5, 8);
         assert_eq!(payload[..6], [0xaa, 0x80, 5, 0x00, 8, 0b0011_1000]);
         assert_eq!(payload[5..], KEY[5..]);
     }
@@ -237,9 +212,9 @@ mod tests {
         fn renumbering_reads_back(mut payload in prop::collection::vec(any::<u8>(), 0..32), picture_id in 0u16..0x8000, tl0 in any::<u8>()) {
             let Some(descriptor) = Vp9Descriptor::parse(&payload) else { return Ok(()) };
             prop_assert!(descriptor.descriptor_len() <= payload.len());
-            descriptor.renumber(&mut payload, picture_id, tl0);
+            descriptor.pictures().renumber(&mut payload, picture_id, tl0);
             prop_assert_eq!(Vp9Descriptor::parse(&payload), Some(descriptor));
-            if let Some((read, bits)) = descriptor.picture_id(&payload) {
+            if let Some((read, bits)) = descriptor.pictures().id(&payload) {
                 prop_assert_eq!(read, picture_id & ((1 << bits) - 1));
             }
         }

@@ -12,7 +12,7 @@ use crate::participant::Participant;
 use crate::path::Path;
 use crate::publication::{Encoding, Publication, Stored, Stream};
 use crate::rtp::header::RtpHeader;
-use crate::subscription::{Incoming, Outgoing};
+use crate::subscription::{Incoming, Outgoing, Picture};
 use crate::transport::Transport;
 use slab::Slab;
 use std::time::{Duration, Instant};
@@ -96,7 +96,8 @@ impl Room {
         let descriptor_id = publisher.and_then(|p| p.negotiator.numbering().id(Extension::DependencyDescriptor));
         let encoding = publication.encodings.get_mut(stream.encoding).ok_or(DropReason::NotPublished)?;
         let descriptor = marks.descriptor.and_then(|range| packet.get(range));
-        let begins = is_keyframe_start(format.format().codec, header.payload(packet), descriptor);
+        let (codec, payload) = (format.format().codec, header.payload(packet));
+        let begins = is_keyframe_start(codec, payload, descriptor);
         let received = encoding.receive(context.now, &header, packet, format, begins, recovered)?;
         if encoding.silent_from.is_some_and(|from| received.sequence >= from) {
             return Err(DropReason::Silenced);
@@ -114,7 +115,8 @@ impl Room {
             generation: received.generation,
             format,
             begins,
-            descriptor,
+            picture: Picture::read(codec, payload, descriptor),
+            key: context.core.drafts.begin(),
         };
         let encoding = &*encoding;
         for subscriber in &publication.subscribers {
@@ -159,7 +161,9 @@ fn catch_up(
 ) {
     for (sequence, Stored { packet, header, format }) in encoding.stored_behind(first.sequence) {
         let descriptor = descriptor_id.and_then(|id| header.extension(packet, id));
-        let incoming = Incoming { packet, header, sequence, format, begins: false, descriptor, ..*first };
+        let picture = Picture::read(format.format().codec, header.payload(packet), descriptor);
+        let key = context.core.drafts.begin();
+        let incoming = Incoming { packet, header, sequence, format, begins: false, picture, key, ..*first };
         if let Err(reason) = outgoing.forward(context, transport, &incoming) {
             context.core.stats.drop(reason);
         }

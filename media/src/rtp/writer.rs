@@ -10,7 +10,7 @@ use super::header::{FIXED_HEADER_LEN, ONE_BYTE_PROFILE, RtpHeader, TWO_BYTE_PROF
 pub type ExtensionMap = [u8; 16];
 
 /// The header fields that are the subscriber's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeaderFields {
     /// The marker bit.
     pub marker: bool,
@@ -22,6 +22,20 @@ pub struct HeaderFields {
     pub timestamp: u32,
     /// Synchronisation source.
     pub ssrc: u32,
+}
+
+impl HeaderFields {
+    /// Writes them over those of a packet, which keeps its first byte and so the layout of what follows. `None` when it is
+    /// shorter than a header.
+    #[inline]
+    pub fn write(&self, packet: &mut [u8]) -> Option<()> {
+        let fixed: &mut [u8; FIXED_HEADER_LEN] = packet.first_chunk_mut()?;
+        fixed[1] = u8::from(self.marker) << 7 | self.payload_type & 0x7f;
+        fixed[2..4].copy_from_slice(&self.sequence.to_be_bytes());
+        fixed[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
+        fixed[8..12].copy_from_slice(&self.ssrc.to_be_bytes());
+        Some(())
+    }
 }
 
 /// The extensions of an outgoing packet: some of a received packet's, and some of this hop's own.
@@ -89,12 +103,8 @@ fn write_header(out: &mut [u8], fields: &HeaderFields, extensions: &OutgoingExte
         Err(Unwritable::NeedsTwoByteForm) => write_extensions(out, extensions, Form::TwoByte).ok()?,
         Err(Unwritable::NoSpace) => return None,
     };
-    let fixed: &mut [u8; FIXED_HEADER_LEN] = out.first_chunk_mut()?;
-    fixed[0] = if end > FIXED_HEADER_LEN { 0x90 } else { 0x80 };
-    fixed[1] = u8::from(fields.marker) << 7 | fields.payload_type & 0x7f;
-    fixed[2..4].copy_from_slice(&fields.sequence.to_be_bytes());
-    fixed[4..8].copy_from_slice(&fields.timestamp.to_be_bytes());
-    fixed[8..12].copy_from_slice(&fields.ssrc.to_be_bytes());
+    *out.first_mut()? = if end > FIXED_HEADER_LEN { 0x90 } else { 0x80 };
+    fields.write(out)?;
     Some(end)
 }
 

@@ -5,11 +5,14 @@
 //! next, so the receiver sees a single stream.
 
 mod delivery;
+mod draft;
 mod pictures;
 mod rewriter;
 mod selector;
 mod sequencer;
 
+pub(crate) use draft::{DraftKey, Drafts};
+pub(crate) use pictures::Picture;
 pub(crate) use selector::{ALIVE_FOR, MAX_ENCODINGS, Selection};
 
 use crate::command::MediaKind;
@@ -27,7 +30,6 @@ use crate::rtp::red::primary_block;
 use crate::rtp::writer::{HeaderFields, OutgoingExtensions, write_packet, write_retransmission};
 use crate::transport::Transport;
 use delivery::Delivery;
-use pictures::Picture;
 use rewriter::{Epoch, Rewriter};
 use selector::Selector;
 use sequencer::{AUDIO_DEPTH, Sequencer, VIDEO_DEPTH};
@@ -45,8 +47,10 @@ pub(crate) struct Incoming<'a> {
     pub(crate) format: FormatId,
     /// A decoder can start here.
     pub(crate) begins: bool,
-    /// The dependency descriptor, where there is one.
-    pub(crate) descriptor: Option<&'a [u8]>,
+    /// The numbers of its picture, where it has any.
+    pub(crate) picture: Option<Picture>,
+    /// What its drafts are found by: of [`Drafts::begin`], for this packet alone.
+    pub(crate) key: DraftKey,
 }
 
 /// A track's turn on an outgoing stream.
@@ -226,8 +230,6 @@ impl Outgoing {
             return Err(if black { DropReason::AwaitingKeyframe } else { DropReason::NoSubscriberLayer });
         }
         let switched = selection == Selection::Switch;
-        let codec = incoming.format.format().codec;
-        let picture = Picture::read(codec, payload, incoming.descriptor);
         if switched {
             let clock_rate = clock_rate_of(self.kind);
             let source =
@@ -236,7 +238,7 @@ impl Outgoing {
             let Incoming { encoding, generation, .. } = *incoming;
             subscription.sources =
                 [Some(Origin { epoch: source.epoch, encoding, generation }), subscription.sources[0]];
-            if let Some(picture) = picture {
+            if let Some(picture) = &incoming.picture {
                 picture.align(&mut self.rewriter);
             }
         }
@@ -254,21 +256,19 @@ impl Outgoing {
             timestamp: incoming.header.timestamp.wrapping_add(source.timestamp_offset),
             ssrc: self.ssrc,
         };
-        let extensions = OutgoingExtensions {
-            packet: incoming.packet,
-            header: &incoming.header,
-            map: subscription.plan.extensions(),
-            own: &[],
-        };
         let core = &mut *context.core;
+        let Incoming { packet, header, key, .. } = incoming;
+        let draft = core.drafts.draft(*key, packet, header, subscription.plan.extensions(), payload);
+        let draft = draft.ok_or(DropReason::TooLarge)?;
         let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
-        let len = write_packet(buffer, &fields, &extensions, payload).ok_or(DropReason::TooLarge)?;
-        if let Some(picture) = picture {
-            let packet = &mut buffer[..len];
-            let sent = picture.renumber(codec, &source, packet, len - payload.len(), subscription.descriptor_id);
-            sent.note(&mut self.rewriter);
+        let packet = draft.copy_to(buffer, &fields).ok_or(DropReason::TooLarge)?;
+        let at = draft.payload_range();
+        if let Some(picture) = &incoming.picture {
+            picture.renumber(&source, packet, at.start, subscription.descriptor_id);
+            picture.note(&source, &mut self.rewriter);
         }
-        let sealed = transport.protect_rtp(buffer, len, index).ok_or(DropReason::TooLarge)?;
+        let len = at.end;
+        let sealed = transport.seal_rtp(buffer, at, self.ssrc, index).ok_or(DropReason::TooLarge)?;
         core.outbox.commit(transport.slot(), &path, sealed);
         self.rewriter.note_timestamp(context.now, fields.timestamp);
         self.sending.on_packet(payload.len());
@@ -315,9 +315,9 @@ impl Outgoing {
             None => write_packet(buffer, &fields, &extensions, payload),
         };
         let len = len.ok_or(DropReason::TooLarge)?;
-        let codec = format.format().codec;
-        if let Some(picture) = Picture::read(codec, payload, subscription_descriptor(subscription, &header, packet)) {
-            picture.renumber(codec, &source, &mut buffer[..len], len - payload.len(), subscription.descriptor_id);
+        let descriptor = subscription_descriptor(subscription, &header, packet);
+        if let Some(picture) = Picture::read(format.format().codec, payload, descriptor) {
+            picture.renumber(&source, &mut buffer[..len], len - payload.len(), subscription.descriptor_id);
         }
         let sealed = transport.protect_rtp(buffer, len, index).ok_or(DropReason::TooLarge)?;
         core.outbox.commit(transport.slot(), &path, sealed);

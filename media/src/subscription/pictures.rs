@@ -4,83 +4,71 @@
 //! dependency descriptor. Decoders order frames by them.
 
 use super::rewriter::{Rewriter, Source};
+use crate::codec::PictureFields;
 use crate::codec::dependency::DependencyDescriptor;
 use crate::codec::vp8::Vp8Descriptor;
 use crate::codec::vp9::Vp9Descriptor;
 use crate::formats::Codec;
 use crate::rtp::header::RtpHeader;
 
-/// A frame's numbers: picture id or frame number, and TL0PICIDX.
+/// A frame's numbers: picture id or frame number, and TL0PICIDX; and where the packet has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Picture {
+pub(crate) struct Picture {
     id: u16,
     /// Bits of `id`.
     width: u8,
     tl0: u8,
+    /// In the payload; `None` if they are the dependency descriptor's.
+    fields: Option<PictureFields>,
 }
 
 impl Picture {
     /// The numbers of an incoming packet's frame, if it carries any.
-    pub(super) fn read(codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) -> Option<Self> {
-        let ((id, width), tl0) = match codec {
-            Codec::Vp8 => {
-                let descriptor = Vp8Descriptor::parse(payload)?;
-                (descriptor.picture_id(payload)?, descriptor.tl0_picture_index(payload).unwrap_or(0))
+    pub(crate) fn read(codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) -> Option<Self> {
+        let fields = match codec {
+            Codec::Vp8 => Vp8Descriptor::parse(payload)?.pictures(),
+            Codec::Vp9 => Vp9Descriptor::parse(payload)?.pictures(),
+            _ => {
+                let id = DependencyDescriptor::parse(descriptor?)?.frame_number;
+                return Some(Self { id, width: 16, tl0: 0, fields: None });
             }
-            Codec::Vp9 => {
-                let descriptor = Vp9Descriptor::parse(payload)?;
-                (descriptor.picture_id(payload)?, descriptor.tl0_picture_index(payload).unwrap_or(0))
-            }
-            _ => ((DependencyDescriptor::parse(descriptor?)?.frame_number, 16), 0),
         };
-        Some(Self { id, width, tl0 })
+        let ((id, width), tl0) = (fields.id(payload)?, fields.tl0_index(payload).unwrap_or(0));
+        Some(Self { id, width, tl0, fields: Some(fields) })
     }
 
     /// Aligns a source that starts with this frame.
-    pub(super) fn align(self, rewriter: &mut Rewriter) {
+    pub(super) fn align(&self, rewriter: &mut Rewriter) {
         rewriter.align_pictures(self.id, self.tl0);
     }
 
-    /// Notes that a frame with these numbers has left.
-    pub(super) fn note(self, rewriter: &mut Rewriter) {
-        rewriter.note_picture(self.id, self.width, self.tl0);
+    /// Notes that a frame with these numbers has left for `source`.
+    #[inline]
+    pub(super) fn note(&self, source: &Source, rewriter: &mut Rewriter) {
+        let (id, tl0) = self.outgoing(source);
+        rewriter.note_picture(id, self.width, tl0);
     }
 
     /// The same frame's numbers as they leave.
-    fn outgoing(self, source: &Source) -> Self {
-        Self { id: self.id.wrapping_add(source.picture_offset), tl0: self.tl0.wrapping_add(source.tl0_offset), ..self }
+    fn outgoing(&self, source: &Source) -> (u16, u8) {
+        (self.id.wrapping_add(source.picture_offset), self.tl0.wrapping_add(source.tl0_offset))
     }
 
     /// Writes the outgoing numbers into a packet that was written for `source`. `descriptor_id` is the outgoing id of
-    /// the dependency descriptor, 0 if it is not forwarded. Returns them.
-    pub(super) fn renumber(
-        self,
-        codec: Codec,
-        source: &Source,
-        packet: &mut [u8],
-        payload_start: usize,
-        descriptor_id: u8,
-    ) -> Self {
-        let outgoing = self.outgoing(source);
-        let unchanged = source.picture_offset == 0 && source.tl0_offset == 0;
-        if !unchanged {
-            match codec {
-                Codec::Vp8 => {
-                    let payload = packet.get_mut(payload_start..).unwrap_or_default();
-                    if let Some(descriptor) = Vp8Descriptor::parse(payload) {
-                        descriptor.renumber(payload, outgoing.id, outgoing.tl0);
-                    }
-                }
-                Codec::Vp9 => {
-                    let payload = packet.get_mut(payload_start..).unwrap_or_default();
-                    if let Some(descriptor) = Vp9Descriptor::parse(payload) {
-                        descriptor.renumber(payload, outgoing.id, outgoing.tl0);
-                    }
-                }
-                _ => renumber_descriptor(packet, descriptor_id, outgoing.id),
-            }
+    /// the dependency descriptor, 0 if it is not forwarded.
+    #[inline]
+    pub(super) fn renumber(&self, source: &Source, packet: &mut [u8], payload_start: usize, descriptor_id: u8) {
+        if source.picture_offset != 0 || source.tl0_offset != 0 {
+            self.write(source, packet, payload_start, descriptor_id);
         }
-        outgoing
+    }
+
+    fn write(&self, source: &Source, packet: &mut [u8], payload_start: usize, descriptor_id: u8) {
+        let (id, tl0) = self.outgoing(source);
+        match self.fields {
+            Some(fields) => fields.renumber(packet.get_mut(payload_start..).unwrap_or_default(), id, tl0),
+            None => renumber_descriptor(packet, descriptor_id, id),
+        }
     }
 }
 

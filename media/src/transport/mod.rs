@@ -43,6 +43,7 @@ pub use srtp::{MAX_SSRCS, TAG as SRTP_TAG};
 use srtp_session::SrtpSession;
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -300,6 +301,22 @@ impl Transport {
             return None;
         }
         self.session.as_mut()?.srtp.as_mut()?.protect_rtp(buffer, len, index)
+    }
+
+    /// The same for a packet whose payload lies at `payload`, with this SSRC and the sequence number of this index: what has
+    /// just been written need not be read again.
+    #[inline]
+    pub(crate) fn seal_rtp(
+        &mut self,
+        buffer: &mut [u8],
+        payload: Range<usize>,
+        ssrc: u32,
+        index: u64,
+    ) -> Option<usize> {
+        if self.closed {
+            return None;
+        }
+        self.session.as_mut()?.srtp.as_mut()?.seal_rtp(buffer, payload, ssrc, index)
     }
 
     /// Encrypts a compound RTCP packet. `None` before DTLS is up, and for what is not RTCP.

@@ -7,6 +7,7 @@
 use crate::drop_reason::DropReason;
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use rtc::crypto::{BlockCipherAlgorithm, RTCCrypto};
+use std::ops::Range;
 
 /// Bytes that protection adds to a packet.
 pub const TAG: usize = 16;
@@ -48,7 +49,8 @@ pub(super) fn sequence_and_ssrc(packet: &[u8]) -> Option<(u16, u32)> {
 /// The session key and salt of one direction.
 struct SessionKeys {
     key: LessSafeKey,
-    salt: [u8; NONCE_LEN],
+    /// The first eight bytes of the salt and the last four, as numbers in network byte order.
+    salt: (u64, u32),
 }
 
 impl SessionKeys {
@@ -58,17 +60,16 @@ impl SessionKeys {
         let key = keystream_block(crypto, master_key, master_salt, LABEL_KEY)?;
         let salt = keystream_block(crypto, master_key, master_salt, LABEL_SALT)?;
         let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).ok()?);
-        Some(Self { key, salt: *salt.first_chunk()? })
+        let salt = (u64::from_be_bytes(*salt.first_chunk()?), u32::from_be_bytes(*salt.get(8..)?.first_chunk()?));
+        Some(Self { key, salt })
     }
 
     /// RFC 7714 section 8.1: `00 00 ‖ SSRC ‖ ROC ‖ SEQ`, exclusive-or the salt.
     fn nonce(&self, ssrc: u32, index: u64) -> Nonce {
+        let first = u64::from(ssrc) << 16 | index >> 32;
         let mut nonce = [0; NONCE_LEN];
-        nonce[2..6].copy_from_slice(&ssrc.to_be_bytes());
-        nonce[6..].copy_from_slice(&index.to_be_bytes()[2..]);
-        for (byte, salt) in nonce.iter_mut().zip(self.salt) {
-            *byte ^= salt;
-        }
+        nonce[..8].copy_from_slice(&(first ^ self.salt.0).to_be_bytes());
+        nonce[8..].copy_from_slice(&(index as u32 ^ self.salt.1).to_be_bytes());
         Nonce::assume_unique_for_key(nonce)
     }
 }
@@ -102,18 +103,30 @@ impl GcmSender {
     /// `index` is the packet's 48-bit extended sequence number. `None` if the packet is not RTP, its sequence number is not
     /// the index's, or the buffer has no room for the tag.
     pub(super) fn protect(&self, buffer: &mut [u8], len: usize, index: u64) -> Option<usize> {
-        let (packet, rest) = buffer.split_at_mut_checked(len)?;
-        let room = rest.get_mut(..TAG)?;
+        let packet = buffer.get(..len)?;
         let header = header_len(packet)?;
         let (sequence, ssrc) = sequence_and_ssrc(packet)?;
-        if index as u16 != sequence || index >= INDEX_END {
+        if index as u16 != sequence {
             return None;
         }
-        let (header, payload) = packet.split_at_mut_checked(header)?;
+        self.seal(buffer, header..len, ssrc, index)
+    }
+
+    /// The same for a packet of which it is known that its payload lies at `payload` and that it has this SSRC and index:
+    /// reading them back where they were written a moment ago would stall the processor.
+    pub(super) fn seal(&self, buffer: &mut [u8], payload: Range<usize>, ssrc: u32, index: u64) -> Option<usize> {
+        let (packet, rest) = buffer.split_at_mut_checked(payload.end)?;
+        let room = rest.get_mut(..TAG)?;
+        debug_assert_eq!(header_len(packet), Some(payload.start));
+        debug_assert_eq!(sequence_and_ssrc(packet), Some((index as u16, ssrc)));
+        let (header, content) = packet.split_at_mut_checked(payload.start)?;
+        if index >= INDEX_END {
+            return None;
+        }
         let nonce = self.keys.nonce(ssrc, index);
-        let tag = self.keys.key.seal_in_place_separate_tag(nonce, Aad::from(&*header), payload).ok()?;
+        let tag = self.keys.key.seal_in_place_separate_tag(nonce, Aad::from(&*header), content).ok()?;
         room.copy_from_slice(tag.as_ref());
-        Some(len + TAG)
+        Some(payload.end + TAG)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::drop_reason::DropReason;
 use bytes::BytesMut;
 use rtc::srtp::context::Context;
 use rtc::srtp::protection_profile::ProtectionProfile;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How media is protected.
@@ -49,6 +50,19 @@ impl SrtpSession {
         match &mut self.media {
             Media::Gcm { sender, .. } => sender.protect(buffer, len, index),
             Media::Fallback { sender, .. } => protect_fallback(sender, buffer, len),
+        }
+    }
+
+    pub(super) fn seal_rtp(
+        &mut self,
+        buffer: &mut [u8],
+        payload: Range<usize>,
+        ssrc: u32,
+        index: u64,
+    ) -> Option<usize> {
+        match &mut self.media {
+            Media::Gcm { sender, .. } => sender.seal(buffer, payload, ssrc, index),
+            Media::Fallback { sender, .. } => protect_fallback(sender, buffer, payload.end),
         }
     }
 

@@ -1,0 +1,164 @@
+//! A packet as it leaves, but for what is each subscriber's own.
+//!
+//! The subscribers of a publication nearly always agree on the ids of header extensions, and then their packets differ in the
+//! fixed header and in picture numbers alone. So header, extensions and payload are written once, into a draft; each
+//! subscriber's packet is one copy of it with other numbers.
+//!
+//! Always holds: a draft is used for the packet that has its key alone, and no two packets have the same.
+
+use crate::outbox::MAX_DATAGRAM;
+use crate::rtp::header::RtpHeader;
+use crate::rtp::writer::{ExtensionMap, HeaderFields, OutgoingExtensions, write_packet};
+use std::ops::Range;
+
+/// Drafts of one packet at a time. Clients of one make have the same ids; there are few makes.
+const DRAFTS: usize = 4;
+
+/// The packet that a draft is of; of [`Drafts::begin`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DraftKey(u64);
+
+/// One draft.
+pub(super) struct Draft {
+    key: DraftKey,
+    map: ExtensionMap,
+    payload_len: usize,
+    header_len: usize,
+    bytes: [u8; MAX_DATAGRAM],
+}
+
+impl Draft {
+    const EMPTY: Self =
+        Self { key: DraftKey(0), map: [0; 16], payload_len: 0, header_len: 0, bytes: [0; MAX_DATAGRAM] };
+
+    /// Where the payload lies in each copy.
+    #[inline]
+    pub(super) fn payload_range(&self) -> Range<usize> {
+        self.header_len..self.header_len + self.payload_len
+    }
+
+    /// Copies the packet to the start of `out` and gives it a subscriber's own fields. `None` when it does not fit.
+    #[inline]
+    pub(super) fn copy_to<'a>(&self, out: &'a mut [u8], fields: &HeaderFields) -> Option<&'a mut [u8]> {
+        let bytes = self.bytes.get(..self.payload_range().end)?;
+        let out = out.get_mut(..bytes.len())?;
+        out.copy_from_slice(bytes);
+        fields.write(out)?;
+        Some(out)
+    }
+}
+
+/// The drafts of the packet that is being forwarded. One for a whole shard: it forwards nearly always one packet at a time, and
+/// drafts that were overwritten are written again.
+pub(crate) struct Drafts {
+    drafts: Box<[Draft; DRAFTS]>,
+    /// The next to be overwritten.
+    next: usize,
+    newest: DraftKey,
+}
+
+impl Default for Drafts {
+    fn default() -> Self {
+        Self { drafts: Box::new([Draft::EMPTY; DRAFTS]), next: 0, newest: DraftKey(0) }
+    }
+}
+
+impl Drafts {
+    /// The key of another packet.
+    pub(crate) fn begin(&mut self) -> DraftKey {
+        self.newest.0 += 1;
+        self.newest
+    }
+
+    /// The draft of a packet with the extensions that `map` leaves it and this payload of its; written if it is the first of
+    /// its kind. `None` when it is too large to be sent.
+    #[inline]
+    pub(super) fn draft(
+        &mut self,
+        key: DraftKey,
+        packet: &[u8],
+        header: &RtpHeader,
+        map: &ExtensionMap,
+        payload: &[u8],
+    ) -> Option<&Draft> {
+        let known = |draft: &Draft| draft.key == key && draft.map == *map && draft.payload_len == payload.len();
+        let index = match self.drafts.iter().position(known) {
+            Some(index) => index,
+            None => self.write(key, OutgoingExtensions { packet, header, map, own: &[] }, payload)?,
+        };
+        self.drafts.get(index)
+    }
+
+    #[cold]
+    fn write(&mut self, key: DraftKey, extensions: OutgoingExtensions<'_>, payload: &[u8]) -> Option<usize> {
+        let index = self.next;
+        let draft = self.drafts.get_mut(index)?;
+        // What it was is gone, also if this fails.
+        draft.key = DraftKey::default();
+        let len = write_packet(&mut draft.bytes, &HeaderFields::default(), &extensions, payload)?;
+        draft.key = key;
+        draft.map = *extensions.map;
+        draft.payload_len = payload.len();
+        draft.header_len = len - payload.len();
+        self.next = (index + 1) % DRAFTS;
+        Some(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Extension 1 of one byte, and three bytes of payload.
+    const PACKET: [u8; 23] = [0x90, 96, 0, 1, 0, 0, 0, 9, 0, 0, 0, 7, 0xbe, 0xde, 0, 1, 0x10, 0xaa, 0, 0, 40, 41, 42];
+    const FIELDS: HeaderFields =
+        HeaderFields { marker: true, payload_type: 101, sequence: 0xfffe, timestamp: 0x0102_0304, ssrc: 0xa0b0_c0d0 };
+
+    fn map(egress: u8) -> ExtensionMap {
+        let mut map = [0; 16];
+        map[1] = egress;
+        map
+    }
+
+    fn copy(drafts: &mut Drafts, key: DraftKey, map: &ExtensionMap, payload: &[u8]) -> Vec<u8> {
+        let header = RtpHeader::parse(&PACKET).expect("valid");
+        let draft = drafts.draft(key, &PACKET, &header, map, payload).expect("fits");
+        draft.copy_to(&mut [0xff; 100], &FIELDS).expect("fits").to_vec()
+    }
+
+    #[test]
+    fn a_copy_is_what_the_writer_would_have_written() {
+        let header = RtpHeader::parse(&PACKET).expect("valid");
+        let mut drafts = Drafts::default();
+        let key = drafts.begin();
+        // More kinds than there is room for, and each of them twice.
+        for egress in (0..DRAFTS as u8 + 2).chain(0..DRAFTS as u8 + 2) {
+            for payload in [&PACKET[20..], &PACKET[21..]] {
+                let mut written = [0xff; 100];
+                let map = map(egress);
+                let extensions = OutgoingExtensions { packet: &PACKET, header: &header, map: &map, own: &[] };
+                let len = write_packet(&mut written, &FIELDS, &extensions, payload).expect("fits");
+                assert_eq!(copy(&mut drafts, key, &map, payload), written[..len]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_next_packet_has_drafts_of_its_own() {
+        let mut drafts = Drafts::default();
+        let key = drafts.begin();
+        let first = copy(&mut drafts, key, &map(1), &[1, 2, 3]);
+        let key = drafts.begin();
+        assert_ne!(copy(&mut drafts, key, &map(1), &[4, 5, 6]), first);
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused() {
+        let header = RtpHeader::parse(&PACKET).expect("valid");
+        let mut drafts = Drafts::default();
+        let key = drafts.begin();
+        assert!(drafts.draft(key, &PACKET, &header, &map(1), &[0; MAX_DATAGRAM]).is_none());
+        let draft = drafts.draft(key, &PACKET, &header, &map(1), &PACKET[20..]).expect("fits");
+        assert!(draft.copy_to(&mut [0; 22], &FIELDS).is_none());
+    }
+}
