@@ -18,6 +18,10 @@ pub(crate) trait Engine {
     fn handle_path_closed(&mut self, now: Instant, path: &Path);
     /// Does what is due.
     fn handle_timeout(&mut self, now: Instant);
+    /// Does a little of what costs much and may wait until media has been sent.
+    fn handle_deferred(&mut self, now: Instant);
+    /// Whether [`Self::handle_deferred`] has something to do.
+    fn has_deferred(&self) -> bool;
     /// When [`Self::handle_timeout`] is due.
     fn poll_timeout(&self) -> Option<Instant>;
     /// The next event for the control plane.
@@ -45,6 +49,14 @@ impl Engine for Shard {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.handle_timeout(now);
+    }
+
+    fn handle_deferred(&mut self, now: Instant) {
+        self.handle_deferred(now);
+    }
+
+    fn has_deferred(&self) -> bool {
+        self.has_deferred()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -3,6 +3,7 @@
 //! A panic of the engine is caught here. The rooms of the shard are then lost: the control plane is told so, and a fresh
 //! engine starts on the same sockets. Nothing else in the process notices.
 
+mod allowance;
 mod body;
 mod exit;
 mod orders;

@@ -2,6 +2,7 @@
 
 use crate::command::Event;
 use crate::feedback::ntp::NtpClock;
+use crate::handshakes::Handshakes;
 use crate::ids::TrackId;
 use crate::outbox::Outbox;
 use crate::path::{Path, Protocol};
@@ -35,6 +36,10 @@ pub(crate) struct Core {
     pub(crate) paths: HashMap<Path, u32>,
     /// Local ICE user fragments, to the participant's slot.
     pub(crate) ufrags: HashMap<String, u32>,
+    /// DTLS datagrams of transports that are not up.
+    pub(crate) handshakes: Handshakes,
+    /// Slots of participants that the server owes an offer, each once.
+    pub(crate) offers_due: VecDeque<u32>,
     /// TCP paths that nobody uses any more, to be closed by the socket layer.
     pub(crate) closed_paths: VecDeque<Path>,
     /// Scratch for RTCP being written.

@@ -25,6 +25,8 @@ vocabulary! {
         UnvalidatedPath => "unvalidated_path",
         /// DTLS that cannot be used now: before the remote description, beyond a bound, or a plaintext alert.
         UnexpectedDtls => "unexpected_dtls",
+        /// DTLS of a transport that is not up, while too many such datagrams wait: its sender repeats it.
+        HandshakeQueueFull => "handshake_queue_full",
         /// Media before DTLS is up, or after the transport has closed.
         NotConnected => "not_connected",
         /// Not an RTP packet: too short, a wrong version, or a header that exceeds the packet.

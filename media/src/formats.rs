@@ -1,6 +1,7 @@
 //! The codecs and RTP header extensions that Parlor forwards, as small numbers instead of strings.
 
 use crate::command::MediaKind;
+use H264Profile::{Baseline, ConstrainedBaseline, High, Main};
 
 /// A codec, as far as forwarding must look into its packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +52,23 @@ pub struct Format {
     pub default_payload_type: u8,
     /// Payload type of its retransmissions (RFC 4588) there; 0 for audio, which is not retransmitted through RTX.
     pub default_rtx_payload_type: u8,
+    /// What `fmtp` says of H.264, read.
+    h264: Option<H264>,
+}
+
+/// What decides whether a decoder of H.264 understands a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct H264 {
+    /// The packetization mode.
+    mode: u8,
+    profile: H264Profile,
+}
+
+impl H264 {
+    /// `None` for a profile that is not told apart.
+    fn read(fmtp: &str) -> Option<Self> {
+        Some(Self { mode: mode(fmtp), profile: h264_profile(fmtp)? })
+    }
 }
 
 /// An index into [`FORMATS`].
@@ -66,7 +84,12 @@ const fn video(codec: Codec, name: &'static str, fmtp: &'static str, payload_typ
         fmtp,
         default_payload_type: payload_type,
         default_rtx_payload_type: payload_type + 1,
+        h264: None,
     }
+}
+
+const fn h264(mode: u8, profile: H264Profile, fmtp: &'static str, payload_type: u8) -> Format {
+    Format { h264: Some(H264 { mode, profile }), ..video(Codec::H264, "H264", fmtp, payload_type) }
 }
 
 const fn audio(codec: Codec, name: &'static str, fmtp: &'static str, payload_type: u8) -> Format {
@@ -78,6 +101,7 @@ const fn audio(codec: Codec, name: &'static str, fmtp: &'static str, payload_typ
         fmtp,
         default_payload_type: payload_type,
         default_rtx_payload_type: 0,
+        h264: None,
     }
 }
 
@@ -91,12 +115,12 @@ pub const FORMATS: [Format; FORMAT_COUNT] = [
     video(Codec::Vp8, "VP8", "", 96),
     video(Codec::Vp9, "VP9", "profile-id=0", 98),
     video(Codec::Vp9, "VP9", "profile-id=2", 100),
-    video(Codec::H264, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f", 102),
-    video(Codec::H264, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f", 104),
-    video(Codec::H264, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f", 106),
-    video(Codec::H264, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=64001f", 108),
-    video(Codec::H264, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f", 112),
-    video(Codec::H264, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42001f", 114),
+    h264(1, ConstrainedBaseline, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f", 102),
+    h264(1, Baseline, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f", 104),
+    h264(1, Main, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f", 106),
+    h264(1, High, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=64001f", 108),
+    h264(0, ConstrainedBaseline, "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f", 112),
+    h264(0, Baseline, "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42001f", 114),
     video(Codec::Av1, "AV1", "profile=0;level-idx=5;tier=0", 116),
     video(Codec::H265, "H265", "profile-id=1;tier-flag=0;level-id=93;tx-mode=SRST", 118),
     video(Codec::H265, "H265", "profile-id=2;tier-flag=0;level-id=93;tx-mode=SRST", 120),
@@ -147,26 +171,23 @@ impl FormatId {
         let name = parts.next()?;
         let clock_rate: u32 = parts.next()?.parse().ok()?;
         let channels: u8 = parts.next().map_or(Some(1), |c| c.parse().ok())?;
+        let h264 = name.eq_ignore_ascii_case("H264").then(|| H264::read(fmtp)).flatten();
         Self::all().find(|id| {
             let format = id.format();
             format.name.eq_ignore_ascii_case(name)
                 && format.clock_rate == clock_rate
                 && (format.channels == 0 || format.channels == channels)
-                && same_parameters(format, fmtp)
+                && same_parameters(format, fmtp, h264)
         })
     }
 
     /// The formats of a subscriber that can carry this one, best first: the same, then for H.264 the higher profiles
     /// of the same packetization mode, whose decoders understand this one.
     pub fn accepted_as(self) -> impl Iterator<Item = Self> {
-        let own = self.format();
+        let own = self.format().h264;
         let higher = Self::all().filter(move |id| {
-            let other = id.format();
-            own.codec == Codec::H264
-                && other.codec == Codec::H264
-                && *id != self
-                && mode(other.fmtp) == mode(own.fmtp)
-                && h264_profile(other.fmtp) > h264_profile(own.fmtp)
+            let pair = own.zip(id.format().h264);
+            pair.is_some_and(|(own, other)| other.mode == own.mode && other.profile > own.profile)
         });
         std::iter::once(self).chain(higher)
     }
@@ -201,8 +222,8 @@ fn h264_profile(fmtp: &str) -> Option<H264Profile> {
     }
 }
 
-/// Whether a client's parameters describe the same format for a decoder.
-fn same_parameters(format: &Format, fmtp: &str) -> bool {
+/// Whether a client's parameters, `h264` being what they say of H.264, describe the same format for a decoder.
+fn same_parameters(format: &Format, fmtp: &str, h264: Option<H264>) -> bool {
     let same = |key: &str, default: &str| {
         parameter(format.fmtp, key).unwrap_or(default) == parameter(fmtp, key).unwrap_or(default)
     };
@@ -211,10 +232,7 @@ fn same_parameters(format: &Format, fmtp: &str) -> bool {
         Codec::Vp9 => same("profile-id", "0"),
         Codec::Av1 => same("profile", "0"),
         Codec::H265 => same("profile-id", "1"),
-        Codec::H264 => {
-            mode(format.fmtp) == mode(fmtp)
-                && h264_profile(fmtp).is_some_and(|profile| h264_profile(format.fmtp) == Some(profile))
-        }
+        Codec::H264 => h264.is_some() && format.h264 == h264,
     }
 }
 
@@ -326,6 +344,13 @@ mod tests {
         assert_eq!(find("H264/90000", "packetization-mode=1;profile-level-id=f4001f"), None);
         assert_eq!(find("H264/90000", "packetization-mode=1;profile-level-id=é"), None);
         assert_eq!(find("PCMU/8000", ""), None);
+    }
+
+    #[test]
+    fn what_is_known_of_h264_is_what_is_offered() {
+        for format in FORMATS {
+            assert_eq!(format.h264, (format.codec == Codec::H264).then(|| H264::read(format.fmtp)).flatten());
+        }
     }
 
     #[test]

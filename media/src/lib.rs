@@ -12,6 +12,7 @@ mod context;
 pub mod drop_reason;
 pub mod feedback;
 pub mod formats;
+mod handshakes;
 pub mod histogram;
 pub mod ids;
 pub mod negotiation;

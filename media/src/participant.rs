@@ -35,6 +35,8 @@ pub(crate) struct Participant {
     pub(crate) ice: IceCredentials,
     /// Its first offer was accepted: the transport knows its counterpart, and lines can be offered.
     pub(crate) negotiated: bool,
+    /// It is among those that the server owes an offer.
+    pub(crate) offer_due: bool,
     /// What its transport goes over, once that is up.
     pub(crate) protocol: Option<Protocol>,
     pub(crate) milestones: Milestones,
@@ -128,8 +130,17 @@ impl Participant {
                 .any(|subscription| subscription.publication == publication)
     }
 
+    /// Notes that the server's offer is to be sent, if one is due.
+    pub(crate) fn defer_offer(&mut self, context: &mut Context<'_>) {
+        if !self.offer_due && self.negotiated && self.negotiator.needs_offer() {
+            self.offer_due = true;
+            context.core.offers_due.push_back(self.slot);
+        }
+    }
+
     /// Sends the server's offer if one is due.
     pub(crate) fn negotiate(&mut self, context: &mut Context<'_>) {
+        self.offer_due = false;
         if !self.negotiated {
             return;
         }

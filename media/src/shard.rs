@@ -11,6 +11,7 @@ use crate::command::{CloseReason, Command, Event};
 use crate::context::{Context, Core};
 use crate::drop_reason::DropReason;
 use crate::feedback::ntp::NtpClock;
+use crate::handshakes::Handshakes;
 use crate::ids::{ParticipantId, RoomId};
 use crate::outbox::Outbox;
 use crate::participant::Participant;
@@ -55,6 +56,13 @@ struct Seat {
     participant: usize,
 }
 
+/// Handshake datagrams worked off by one [`Shard::handle_deferred`]: the dearest, which ends a handshake, costs some 150
+/// microseconds, so that media waits for less than a millisecond.
+pub(crate) const HANDSHAKES_AT_ONCE: usize = 4;
+
+/// Offers of the server's written by one [`Shard::handle_deferred`], some ten to a hundred microseconds each.
+pub(crate) const OFFERS_AT_ONCE: usize = 8;
+
 /// See the module's text.
 pub struct Shard {
     core: Core,
@@ -84,6 +92,8 @@ impl Shard {
                 timers: Timers::default(),
                 paths: HashMap::new(),
                 ufrags: HashMap::new(),
+                handshakes: Handshakes::default(),
+                offers_due: VecDeque::new(),
                 closed_paths: VecDeque::new(),
                 scratch: Vec::new(),
                 missing: Vec::new(),
@@ -120,7 +130,35 @@ impl Shard {
     /// A snapshot of the counters.
     #[must_use]
     pub fn stats(&self) -> ShardStats {
-        self.core.stats
+        ShardStats { handshakes_waiting: self.core.handshakes.len() as u64, ..self.core.stats }
+    }
+
+    /// Whether [`Self::handle_deferred`] has something to do.
+    #[must_use]
+    pub fn has_deferred(&self) -> bool {
+        self.core.handshakes.len() > 0 || !self.core.offers_due.is_empty()
+    }
+
+    /// Does a little of what costs much and may wait: handshakes, and offers to those present.
+    ///
+    /// To be called once a tick, after what media caused has been sent, and again without delay while
+    /// [`Self::has_deferred`].
+    pub fn handle_deferred(&mut self, now: Instant) {
+        for _ in 0..HANDSHAKES_AT_ONCE {
+            let Some((path, mut datagram)) = self.core.handshakes.pop() else { break };
+            match self.core.paths.get(&path).copied() {
+                Some(slot) => self.handle_dtls(now, slot, &path, &mut datagram),
+                None => self.core.stats.drop(DropReason::UnknownPath),
+            }
+        }
+        for _ in 0..OFFERS_AT_ONCE {
+            let Some(slot) = self.core.offers_due.pop_front() else { break };
+            if let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot)
+                && let Some(participant) = room.participants.get_mut(index)
+            {
+                participant.negotiate(&mut self.core.at(now));
+            }
+        }
     }
 
     /// Does what is due.
@@ -160,19 +198,31 @@ impl Shard {
         };
         let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot) else { return };
         let mut context = self.core.at(now);
-        let result = match kind {
-            DatagramKind::Rtp => return room.handle_rtp(&mut context, index, path, datagram),
-            DatagramKind::Rtcp => return room.handle_rtcp(&mut context, index, path, datagram),
-            DatagramKind::Stun => room
-                .participants
-                .get_mut(index)
-                .map(|p| p.transport.handle_stun(now, path, datagram, &mut context.core.outbox)),
-            _ => room
-                .participants
-                .get_mut(index)
-                .map(|p| p.transport.handle_dtls(now, path, datagram, &mut context.core.outbox)),
-        };
-        if let Some(Err(reason)) = result {
+        match kind {
+            DatagramKind::Rtp => room.handle_rtp(&mut context, index, path, datagram),
+            DatagramKind::Rtcp => room.handle_rtcp(&mut context, index, path, datagram),
+            DatagramKind::Stun => {
+                let Some(participant) = room.participants.get_mut(index) else { return };
+                let result = participant.transport.handle_stun(now, path, datagram, &mut context.core.outbox);
+                self.settle_transport(now, slot, result);
+            }
+            _ if room.participants.get(index).is_some_and(Participant::is_connected) => {
+                self.handle_dtls(now, slot, path, datagram);
+            }
+            _ if self.core.handshakes.push(path, datagram) => {}
+            _ => self.core.stats.drop(DropReason::HandshakeQueueFull),
+        }
+    }
+
+    fn handle_dtls(&mut self, now: Instant, slot: u32, path: &Path, datagram: &mut [u8]) {
+        let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot) else { return };
+        let Some(participant) = room.participants.get_mut(index) else { return };
+        let result = participant.transport.handle_dtls(now, path, datagram, &mut self.core.outbox);
+        self.settle_transport(now, slot, result);
+    }
+
+    fn settle_transport(&mut self, now: Instant, slot: u32, result: Result<(), DropReason>) {
+        if let Err(reason) = result {
             self.core.stats.drop(reason);
         }
         self.after_transport(now, slot);

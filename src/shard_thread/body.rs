@@ -1,9 +1,11 @@
 //! The tick: what a shard's thread does over and over.
 //!
-//! A tick takes one `now`, and in this order drains commands, receives, does what is due, sends, and tells the control
-//! plane. Each part is bounded, so that none starves the others; what is left over makes the next tick follow at once.
+//! A tick takes one `now`, and in this order drains commands, receives, does what is due, sends, does a little of what
+//! may wait for that, and tells the control plane. Each part is bounded, so that none starves the others; what is left
+//! over makes the next tick follow at once.
 
 use super::ShardSockets;
+use super::allowance::Allowance;
 use super::exit::Exit;
 use super::orders::Orders;
 use super::outlet::Outlet;
@@ -28,9 +30,6 @@ pub(super) const LISTENER: usize = 2;
 
 /// Poll events fetched at once; the others are fetched in the next tick.
 const POLL_EVENTS: usize = 256;
-
-/// Commands applied in a tick. One may cost a negotiation, about a millisecond.
-const MAX_COMMANDS: usize = 64;
 
 /// Batches received in a tick, from UDP and from TCP each.
 const MAX_BATCHES: usize = 4;
@@ -175,6 +174,7 @@ impl Body {
         let caused = engine.outbox().len();
         self.do_due(now, engine);
         self.flush(now, caused, engine);
+        self.do_deferred(now, engine);
         self.outlet.publish(engine);
         // Only now: what the engine had to say on these connections has been written.
         while let Some(path) = engine.poll_closed_path() {
@@ -186,8 +186,10 @@ impl Body {
     }
 
     fn take_commands<E: Engine>(&mut self, now: Instant, engine: &mut E) {
-        for _ in 0..MAX_COMMANDS {
+        let mut allowance = Allowance::of_a_tick();
+        while !allowance.is_spent() {
             let Ok(command) = self.commands.try_recv() else { return };
+            allowance.spend(&command);
             engine.handle_command(now, command);
             self.flush_if_full(now, engine);
         }
@@ -235,6 +237,15 @@ impl Body {
         }
         if engine.poll_timeout().is_some_and(|due| due <= now) {
             engine.handle_timeout(now);
+        }
+    }
+
+    /// Handshakes and the like, a few of them, once media has left.
+    fn do_deferred<E: Engine>(&mut self, now: Instant, engine: &mut E) {
+        if engine.has_deferred() {
+            engine.handle_deferred(now);
+            self.flush(now, 0, engine);
+            self.busy |= engine.has_deferred();
         }
     }
 

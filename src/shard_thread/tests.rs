@@ -24,6 +24,7 @@ struct Echo {
     closing: Vec<Path>,
     gate: Arc<Mutex<()>>,
     timeout: Option<Instant>,
+    deferred: VecDeque<Path>,
 }
 
 impl Echo {
@@ -36,6 +37,7 @@ impl Echo {
             closing: Vec::new(),
             gate,
             timeout: None,
+            deferred: VecDeque::new(),
         }
     }
 }
@@ -58,6 +60,10 @@ impl Engine for Echo {
     }
 
     fn handle_datagram(&mut self, _now: Instant, path: &Path, datagram: &mut [u8]) {
+        if datagram == b"later" {
+            self.deferred.push_back(*path);
+            return;
+        }
         self.past.data_in.count += 1;
         datagram.reverse();
         self.outbox.push(0, path, datagram);
@@ -73,6 +79,16 @@ impl Engine for Echo {
     fn handle_timeout(&mut self, _now: Instant) {
         self.timeout = None;
         self.rooms.push_back(RoomId(0));
+    }
+
+    fn handle_deferred(&mut self, _now: Instant) {
+        if let Some(path) = self.deferred.pop_front() {
+            self.outbox.push(0, &path, b"at last");
+        }
+    }
+
+    fn has_deferred(&self) -> bool {
+        !self.deferred.is_empty()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -212,6 +228,21 @@ fn datagrams_frames_commands_and_timers_reach_the_engine() {
     let port = client.local_addr().unwrap().port();
     drop(client);
     assert_eq!(fixture.event(), RoomId(port.into()));
+}
+
+#[test]
+fn what_the_engine_puts_off_is_done_without_further_input() {
+    let fixture = Fixture::new(EVENTS);
+    let clients: Vec<_> = (0..5).map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
+    for client in &clients {
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        client.send_to(b"later", fixture.address()).unwrap();
+    }
+    for client in &clients {
+        let mut buffer = [0; 100];
+        let (len, _) = client.recv_from(&mut buffer).unwrap();
+        assert_eq!(&buffer[..len], b"at last");
+    }
 }
 
 #[test]

@@ -245,7 +245,12 @@ impl Agreement {
             line.agreed = None;
             return;
         }
-        let told = told.cloned().unwrap_or_else(|| line.wanted(follows_bindings));
+        let told = told.cloned().unwrap_or_else(|| {
+            let wanted = line.wanted(follows_bindings);
+            // On an m-line on which the client does not receive an answer tells of no track: what is new waits for an offer.
+            let tells = section.client_receives || line.signalled.as_ref() == Some(&wanted);
+            if tells { wanted } else { Signalled { sends: false, msid: None } }
+        });
         if told.sends && section.client_receives {
             line.agree(&section.formats, &section.extensions);
         } else {

@@ -23,7 +23,7 @@ pub(super) struct Description<'a> {
 
 impl Description<'_> {
     pub(super) fn write(&self) -> String {
-        let mut out = Writer::default();
+        let mut out = Writer::new();
         line!(out, "v=0");
         line!(out, "o=- {} {} IN IP4 127.0.0.1", self.local.session_id, self.version);
         line!(out, "s=-");

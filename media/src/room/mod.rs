@@ -92,6 +92,7 @@ impl Room {
             negotiator,
             ice,
             negotiated: false,
+            offer_due: false,
             protocol: None,
             milestones: Milestones::default(),
             connected_at: None,
@@ -134,10 +135,10 @@ impl Room {
         self.publications.iter().find_map(|(key, publication)| (publication.track == track).then_some(key))
     }
 
-    /// Sends every offer that has become due.
+    /// Notes every offer that has become due: in a large room there may be hundreds.
     fn negotiate_all(&mut self, context: &mut Context<'_>) {
         for (_, participant) in &mut self.participants {
-            participant.negotiate(context);
+            participant.defer_offer(context);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Reading `a=` attributes: a media-level one overrides the session-level one of the same name (RFC 8866 section 5.13).
 
-use rtc::sdp::description::common::Attribute;
+use super::grammar::{Attribute, of_key};
 
 /// RFC 4566's token characters.
 pub(super) fn is_token(byte: u8) -> bool {
@@ -8,19 +8,19 @@ pub(super) fn is_token(byte: u8) -> bool {
 }
 
 /// The values of every attribute of that name, in order. A flag has the empty value.
-pub(super) fn values<'a>(attributes: &'a [Attribute], key: &'a str) -> impl Iterator<Item = &'a str> {
-    attributes.iter().filter(move |a| a.key == key).map(|a| a.value.as_deref().unwrap_or_default().trim())
+pub(super) fn values<'l, 'a>(attributes: &'l [Attribute<'a>], key: &'l str) -> impl Iterator<Item = &'a str> + 'l {
+    of_key(attributes, key).map(|a| a.value)
 }
 
 /// The values at media level, or where there are none, those at session level.
-pub(super) fn inherited<'a>(session: &'a [Attribute], own: &'a [Attribute], key: &'a str) -> Vec<&'a str> {
-    let level = if own.iter().any(|a| a.key == key) { own } else { session };
+pub(super) fn inherited<'a>(session: &[Attribute<'a>], own: &[Attribute<'a>], key: &str) -> Vec<&'a str> {
+    let level = if of_key(own, key).next().is_some() { own } else { session };
     values(level, key).collect()
 }
 
 /// Whether such an attribute is present at either level.
-pub(super) fn flag(session: &[Attribute], own: &[Attribute], key: &str) -> bool {
-    own.iter().chain(session).any(|a| a.key == key)
+pub(super) fn flag(session: &[Attribute<'_>], own: &[Attribute<'_>], key: &str) -> bool {
+    of_key(own, key).chain(of_key(session, key)).next().is_some()
 }
 
 /// The parameters of an `a=fmtp` list: `key=value` pairs between semicolons.

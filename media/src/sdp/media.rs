@@ -1,11 +1,10 @@
 //! One m-line of a client's description.
 
 use super::attributes::{flag, inherited, is_token, parameters, values};
+use super::grammar::{Attribute, MediaText};
 use super::{Mid, SdpError, brief};
 use crate::command::{MediaKind, Rid};
 use crate::formats::{Extension, FormatId};
-use rtc::sdp::description::common::Attribute;
-use rtc::sdp::description::media::MediaDescription;
 use std::collections::HashMap;
 
 /// The most simulcast encodings: browsers send three; RFC 8853 names no limit.
@@ -206,16 +205,17 @@ pub struct RemoteMedia {
 }
 
 impl RemoteMedia {
-    pub(super) fn parse(session: &[Attribute], text: &MediaDescription) -> Result<Self, SdpError> {
-        let own = &text.attributes;
-        let name = &text.media_name;
-        let protocol = name.protos.join("/");
-        let kind = section_kind(&name.media, &protocol, &name.formats);
-        let rejected = name.port.value == 0 && !flag(&[], own, "bundle-only");
+    pub(super) fn parse(
+        session: &[Attribute<'_>],
+        text: &MediaText<'_>,
+        own: &[Attribute<'_>],
+    ) -> Result<Self, SdpError> {
+        let kind = section_kind(text);
+        let rejected = text.port == 0 && !flag(&[], own, "bundle-only");
         let mid = mid(values(own, "mid").next(), rejected)?;
         let (listed, formats) = match kind {
             SectionKind::Media(kind) => {
-                let listed = payload_types(&name.formats)?;
+                let listed = payload_types(&text.formats)?;
                 let formats = formats(kind, &listed, own);
                 (listed, formats)
             }
@@ -225,9 +225,9 @@ impl RemoteMedia {
         let number = |key| values(own, key).next().and_then(|value| value.parse::<u32>().ok());
         Ok(Self {
             kind,
-            media: name.media.clone(),
-            protocol,
-            first_format: name.formats.first().cloned().unwrap_or_else(|| "0".to_owned()),
+            media: text.media.to_owned(),
+            protocol: text.protocol.to_owned(),
+            first_format: text.formats.first().map_or("0", |format| *format).to_owned(),
             mid,
             rejected,
             direction: direction(session, own),
@@ -246,13 +246,13 @@ impl RemoteMedia {
     }
 }
 
-fn section_kind(media: &str, protocol: &str, formats: &[String]) -> SectionKind {
-    let rtp = matches!(protocol, "UDP/TLS/RTP/SAVPF" | "TCP/TLS/RTP/SAVPF");
-    let sctp = matches!(protocol, "UDP/DTLS/SCTP" | "TCP/DTLS/SCTP");
-    match media {
+fn section_kind(text: &MediaText<'_>) -> SectionKind {
+    let rtp = matches!(text.protocol, "UDP/TLS/RTP/SAVPF" | "TCP/TLS/RTP/SAVPF");
+    let sctp = matches!(text.protocol, "UDP/DTLS/SCTP" | "TCP/DTLS/SCTP");
+    match text.media {
         "audio" if rtp => SectionKind::Media(MediaKind::Audio),
         "video" if rtp => SectionKind::Media(MediaKind::Video),
-        "application" if sctp && formats.iter().any(|f| f == "webrtc-datachannel") => SectionKind::Data,
+        "application" if sctp && text.formats.contains(&"webrtc-datachannel") => SectionKind::Data,
         _ => SectionKind::Other,
     }
 }
@@ -267,38 +267,38 @@ fn mid(value: Option<&str>, rejected: bool) -> Result<Option<Mid>, SdpError> {
     }
 }
 
-fn direction(session: &[Attribute], own: &[Attribute]) -> Direction {
-    let last = |level: &[Attribute]| level.iter().rev().find_map(|a| Direction::parse(&a.key));
+fn direction(session: &[Attribute<'_>], own: &[Attribute<'_>]) -> Direction {
+    let last = |level: &[Attribute<'_>]| level.iter().rev().find_map(|a| Direction::parse(a.key));
     last(own).or_else(|| last(session)).unwrap_or(Direction::SendRecv)
 }
 
-fn payload_types(listed: &[String]) -> Result<Vec<u8>, SdpError> {
+fn payload_types(listed: &[&str]) -> Result<Vec<u8>, SdpError> {
     if listed.len() > MAX_FORMATS {
         let count = listed.len();
         return Err(SdpError(format!("{count} payload types; at most {MAX_FORMATS} are allowed")));
     }
-    let number = |text: &String| {
+    let number = |text: &&str| {
         let number = text.parse::<u8>().ok().filter(|pt| *pt < 128);
         number.ok_or_else(|| SdpError(format!("payload type {} is not a number from 0 to 127", brief(text))))
     };
     listed.iter().map(number).collect()
 }
 
-fn formats(kind: MediaKind, listed: &[u8], own: &[Attribute]) -> Vec<RemoteFormat> {
-    let encodings = by_payload_type(own, "rtpmap");
-    let fmtps = by_payload_type(own, "fmtp");
-    let retransmits = retransmissions(listed, &encodings, &fmtps);
+fn formats(kind: MediaKind, listed: &[u8], own: &[Attribute<'_>]) -> Vec<RemoteFormat> {
+    let encodings = ByPayloadType::read(own, "rtpmap");
+    let fmtps = ByPayloadType::read(own, "fmtp");
+    let feedback: Vec<(&str, &str)> = values(own, "rtcp-fb").filter_map(|value| value.split_once(' ')).collect();
     let mut formats: Vec<RemoteFormat> = Vec::new();
     for &pt in listed {
-        let fmtp = fmtps.get(&pt).copied().unwrap_or_default();
-        let id = encodings.get(&pt).and_then(|encoding| FormatId::from_sdp(encoding, fmtp));
+        let fmtp = fmtps.get(pt).unwrap_or_default();
+        let id = encodings.get(pt).and_then(|encoding| FormatId::from_sdp(encoding, fmtp));
         let Some(id) = id.filter(|id| id.kind() == kind) else { continue };
         // Two payload types of one format are one to a forwarder: the preferred one is taken.
         if formats.iter().any(|f| f.id == id) {
             continue;
         }
-        let rtx = retransmits.get(&pt).copied();
-        formats.push(RemoteFormat { id, payload_type: pt, rtx, fmtp: fmtp.to_owned(), feedback: feedback(own, pt) });
+        let (rtx, feedback) = (retransmitted_as(pt, listed, &encodings, &fmtps), feedback_of(pt, &feedback));
+        formats.push(RemoteFormat { id, payload_type: pt, rtx, fmtp: fmtp.to_owned(), feedback });
     }
     drop_unusable_red(&mut formats);
     formats
@@ -312,33 +312,46 @@ fn drop_unusable_red(formats: &mut Vec<RemoteFormat>) {
     });
 }
 
-/// The values of `a=<key>:<payload type> <value>`.
-fn by_payload_type<'a>(own: &'a [Attribute], key: &'a str) -> HashMap<u8, &'a str> {
-    let pairs = values(own, key).filter_map(|value| {
-        let (pt, value) = value.split_once(' ')?;
-        Some((pt.parse().ok()?, value.trim()))
-    });
-    pairs.collect()
+/// The values of `a=<key>:<payload type> <value>`; the last one where there are several.
+struct ByPayloadType<'a>([Option<&'a str>; MAX_FORMATS]);
+
+impl<'a> ByPayloadType<'a> {
+    fn read(own: &[Attribute<'a>], key: &str) -> Self {
+        let mut all = [None; MAX_FORMATS];
+        for (pt, value) in values(own, key).filter_map(|value| value.split_once(' ')) {
+            if let Some(slot) = pt.parse().ok().and_then(|pt: usize| all.get_mut(pt)) {
+                *slot = Some(value.trim());
+            }
+        }
+        Self(all)
+    }
+
+    fn get(&self, payload_type: u8) -> Option<&'a str> {
+        self.0.get(usize::from(payload_type)).copied().flatten()
+    }
 }
 
-/// Which payload type retransmits which: media to RTX.
-fn retransmissions(listed: &[u8], encodings: &HashMap<u8, &str>, fmtps: &HashMap<u8, &str>) -> HashMap<u8, u8> {
-    let is_rtx = |pt: &&u8| {
-        let encoding = encodings.get(pt).copied().unwrap_or_default();
-        encoding.split('/').next().is_some_and(|name| name.eq_ignore_ascii_case("rtx"))
+/// The last payload type that retransmits this one.
+fn retransmitted_as(
+    payload_type: u8,
+    listed: &[u8],
+    encodings: &ByPayloadType<'_>,
+    fmtps: &ByPayloadType<'_>,
+) -> Option<u8> {
+    let repairs = |rtx: &u8| {
+        let name = encodings.get(*rtx).unwrap_or_default().split('/').next();
+        name.is_some_and(|name| name.eq_ignore_ascii_case("rtx"))
+            && parameters(fmtps.get(*rtx).unwrap_or_default())
+                .find(|(key, _)| *key == "apt")
+                .is_some_and(|(_, apt)| apt.parse() == Ok(payload_type))
     };
-    let pairs = listed.iter().filter(is_rtx).filter_map(|rtx| {
-        let apt = parameters(fmtps.get(rtx)?).find(|(key, _)| *key == "apt")?.1;
-        Some((apt.parse().ok()?, *rtx))
-    });
-    pairs.collect()
+    listed.iter().rev().copied().find(repairs)
 }
 
-fn feedback(own: &[Attribute], payload_type: u8) -> Feedback {
+fn feedback_of(payload_type: u8, values: &[(&str, &str)]) -> Feedback {
     let mut feedback = Feedback::default();
-    for value in values(own, "rtcp-fb") {
-        let Some((pt, value)) = value.split_once(' ') else { continue };
-        if pt == "*" || pt.parse() == Ok(payload_type) {
+    for (pt, value) in values {
+        if *pt == "*" || pt.parse() == Ok(payload_type) {
             feedback.learn(value.trim());
         }
     }
@@ -346,7 +359,7 @@ fn feedback(own: &[Attribute], payload_type: u8) -> Feedback {
 }
 
 /// `a=extmap:<id>[/<direction>] <uri> [<attributes>]` (RFC 8285 section 5).
-fn extensions(session: &[Attribute], own: &[Attribute]) -> Vec<RemoteExtension> {
+fn extensions(session: &[Attribute<'_>], own: &[Attribute<'_>]) -> Vec<RemoteExtension> {
     let mut known: Vec<RemoteExtension> = Vec::new();
     for value in inherited(session, own, "extmap") {
         let mut words = value.split_ascii_whitespace();
@@ -361,7 +374,7 @@ fn extensions(session: &[Attribute], own: &[Attribute]) -> Vec<RemoteExtension> 
 }
 
 /// The rids sent and those of them that start paused: `a=rid` (RFC 8851) in the order of `a=simulcast` (RFC 8853).
-fn rids(own: &[Attribute]) -> Result<(Vec<Rid>, Vec<Rid>), SdpError> {
+fn rids(own: &[Attribute<'_>]) -> Result<(Vec<Rid>, Vec<Rid>), SdpError> {
     let mut sent = Vec::new();
     for value in values(own, "rid") {
         let mut words = value.split_ascii_whitespace();
@@ -395,7 +408,7 @@ fn rids(own: &[Attribute]) -> Result<(Vec<Rid>, Vec<Rid>), SdpError> {
 }
 
 /// `a=msid:<stream> [<track>]`, each at most 64 token characters; RFC 8830 section 2.
-fn msid(own: &[Attribute]) -> Option<(String, String)> {
+fn msid(own: &[Attribute<'_>]) -> Option<(String, String)> {
     let value = values(own, "msid").next()?;
     let mut words = value.split_ascii_whitespace().map(|word| {
         // Firefox wraps its identifiers in braces, which token-char includes.
@@ -405,7 +418,7 @@ fn msid(own: &[Attribute]) -> Option<(String, String)> {
 }
 
 /// The announced SSRCs in order, retransmissions beside what they repair.
-fn ssrcs(own: &[Attribute]) -> Result<Vec<SsrcPair>, SdpError> {
+fn ssrcs(own: &[Attribute<'_>]) -> Result<Vec<SsrcPair>, SdpError> {
     let mut all: Vec<u32> = Vec::new();
     for value in values(own, "ssrc") {
         let number = value.split_ascii_whitespace().next().and_then(|n| n.parse().ok());

@@ -1,9 +1,11 @@
 //! SDP: what a client said, parsed once into types, and the lines that Parlor writes.
 //!
-//! The grammar is webrtc-rs's; what a description means is decided here. Everything is bounded before the grammar sees
-//! it: a description that passed [`RemoteDescription::parse`] holds nothing whose size a client could choose freely.
+//! The grammar tells which line is what ([`grammar`]); what a description means is decided here. Everything is bounded
+//! before the grammar sees it: a description that passed [`RemoteDescription::parse`] holds nothing whose size a client
+//! could choose freely.
 
 mod attributes;
+mod grammar;
 mod media;
 mod transport;
 pub(crate) mod write;
@@ -12,10 +14,11 @@ pub(crate) mod write;
 pub(crate) mod tests;
 
 pub(crate) use attributes::parameters;
+use attributes::{flag, values};
 pub use media::{Direction, Feedback, RemoteExtension, RemoteFormat, RemoteMedia, SectionKind, SsrcPair};
 pub use transport::{Fingerprint, IceCredentials, RemoteTransport, Setup};
 
-use rtc::sdp::description::session::SessionDescription;
+use grammar::{Attribute, SessionText};
 use std::collections::HashSet;
 use std::fmt;
 
@@ -112,26 +115,24 @@ impl RemoteDescription {
     /// When it is malformed, breaks one of the module's bounds, or lacks what a connection needs: a mid for each m-line,
     /// ICE credentials (RFC 8839 section 5.4) and a sha-256 fingerprint (RFC 8122) for the transport.
     pub fn parse(sdp: &str) -> Result<Self, SdpError> {
-        check_bounds(sdp)?;
-        let text = SessionDescription::unmarshal(&mut std::io::Cursor::new(sdp.as_bytes()))
-            .map_err(|error| SdpError(format!("not an SDP: {}", brief(&error.to_string()))))?;
-        let session = &text.attributes;
-        let media = text.media_descriptions.iter().enumerate();
-        let media = media.map(|(i, m)| RemoteMedia::parse(session, m).map_err(|e| e.at(i)));
+        let text = SessionText::parse(&lines(sdp)?)?;
+        let session = text.attributes();
+        let media = text.media.iter().enumerate();
+        let media = media.map(|(i, m)| RemoteMedia::parse(session, m, text.attributes_of(m)).map_err(|e| e.at(i)));
         let media = media.collect::<Result<Vec<_>, _>>()?;
         unique_mids(&media)?;
         let bundle = bundle(session)?;
         let transport = match tagged(&media, &bundle) {
             None => None,
             Some(index) => {
-                let own = text.media_descriptions.get(index).map_or(&[][..], |m| &m.attributes);
+                let own = text.media.get(index).map_or(&[][..], |m| text.attributes_of(m));
                 Some(RemoteTransport::parse(session, own).map_err(|e| e.at(index))?)
             }
         };
         Ok(Self {
-            ice_lite: text.has_attribute("ice-lite"),
-            extmap_allow_mixed: text.has_attribute("extmap-allow-mixed")
-                || text.media_descriptions.iter().any(|m| m.has_attribute("extmap-allow-mixed")),
+            ice_lite: flag(session, &[], "ice-lite"),
+            extmap_allow_mixed: flag(session, &[], "extmap-allow-mixed")
+                || text.media.iter().any(|m| flag(&[], text.attributes_of(m), "extmap-allow-mixed")),
             bundle,
             transport,
             media,
@@ -152,30 +153,33 @@ fn tagged(media: &[RemoteMedia], bundle: &[Mid]) -> Option<usize> {
     bundle.iter().find_map(of_mid).or_else(|| media.iter().position(|m| !m.rejected))
 }
 
-fn check_bounds(sdp: &str) -> Result<(), SdpError> {
+/// The lines of a description, whose sizes and numbers are bounded.
+fn lines(sdp: &str) -> Result<Vec<&str>, SdpError> {
     if sdp.len() > MAX_BYTES {
         return Err(SdpError(format!("the SDP has {} bytes; at most {MAX_BYTES} are allowed", sdp.len())));
     }
-    let (mut lines, mut media) = (0, 0);
+    let count = 1 + sdp.bytes().filter(|byte| *byte == b'\n').count();
+    if count > MAX_LINES {
+        return Err(SdpError(format!("the SDP has {count} lines; at most {MAX_LINES} are allowed")));
+    }
+    let mut lines = Vec::with_capacity(count);
+    let mut media = 0;
     for line in sdp.split('\n') {
-        lines += 1;
+        lines.push(line);
         if line.len() > MAX_LINE_BYTES {
-            let length = line.len();
-            return Err(SdpError(format!("line {lines} has {length} bytes; at most {MAX_LINE_BYTES} are allowed")));
+            let (number, length) = (lines.len(), line.len());
+            return Err(SdpError(format!("line {number} has {length} bytes; at most {MAX_LINE_BYTES} are allowed")));
         }
         // The grammar skips carriage returns before a line's type.
         media += usize::from(line.trim_start_matches('\r').starts_with("m="));
-        if media == 0 && lines > MAX_SESSION_LINES {
+        if media == 0 && lines.len() > MAX_SESSION_LINES {
             return Err(SdpError(format!("more than {MAX_SESSION_LINES} lines before the first m-line")));
         }
-    }
-    if lines > MAX_LINES {
-        return Err(SdpError(format!("the SDP has {lines} lines; at most {MAX_LINES} are allowed")));
     }
     if media > MAX_MEDIA {
         return Err(SdpError(format!("the SDP has {media} m-lines; at most {MAX_MEDIA} are allowed")));
     }
-    Ok(())
+    Ok(lines)
 }
 
 fn unique_mids(media: &[RemoteMedia]) -> Result<(), SdpError> {
@@ -189,9 +193,8 @@ fn unique_mids(media: &[RemoteMedia]) -> Result<(), SdpError> {
 }
 
 /// The first BUNDLE group; WebRTC knows no second one.
-fn bundle(session: &[rtc::sdp::description::common::Attribute]) -> Result<Vec<Mid>, SdpError> {
-    let groups = session.iter().filter(|a| a.key == "group").filter_map(|a| a.value.as_deref());
-    let Some(mids) = groups.filter_map(|value| value.trim().strip_prefix("BUNDLE")).next() else {
+fn bundle(session: &[Attribute<'_>]) -> Result<Vec<Mid>, SdpError> {
+    let Some(mids) = values(session, "group").find_map(|value| value.strip_prefix("BUNDLE")) else {
         return Ok(Vec::new());
     };
     let mids = mids.split_ascii_whitespace().map(|text| {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 const CHROMIUM: &str = include_str!("testdata/chromium-simulcast.sdp");
 const FIREFOX: &str = include_str!("testdata/firefox-simulcast.sdp");
 const AIORTC: &str = include_str!("testdata/aiortc-sendrecv.sdp");
-const ALL: [&str; 7] = [
+pub(super) const ALL: [&str; 7] = [
     CHROMIUM,
     FIREFOX,
     AIORTC,

@@ -1,8 +1,8 @@
 //! What a description says about its transport: ICE credentials, certificate, DTLS role.
 
 use super::attributes::inherited;
+use super::grammar::Attribute;
 use super::{SdpError, brief};
-use rtc::sdp::description::common::Attribute;
 use std::fmt;
 
 /// The most fingerprints of a certificate: one per hash function that RFC 8122 knows, sha-256 counting alone.
@@ -43,10 +43,13 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, byte) in self.0.iter().enumerate() {
-            write!(f, "{}{byte:02X}", if i == 0 { "" } else { ":" })?;
+        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 };
+        let mut text = [b':'; 3 * 32 - 1];
+        for (pair, byte) in text.chunks_mut(3).zip(self.0) {
+            pair[0] = digit(byte >> 4);
+            pair[1] = digit(byte & 15);
         }
-        Ok(())
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -79,7 +82,7 @@ pub struct RemoteTransport {
 }
 
 impl RemoteTransport {
-    pub(super) fn parse(session: &[Attribute], own: &[Attribute]) -> Result<Self, SdpError> {
+    pub(super) fn parse(session: &[Attribute<'_>], own: &[Attribute<'_>]) -> Result<Self, SdpError> {
         let first = |key| inherited(session, own, key).into_iter().next();
         let ice = IceCredentials {
             ufrag: ice_chars(first("ice-ufrag"), "a=ice-ufrag", 4)?,

@@ -2,13 +2,20 @@
 
 use std::fmt::{self, Write};
 
+/// What a description with a few m-lines takes, so that it does not move while it grows.
+const USUAL_BYTES: usize = 4 * 1_024;
+
 /// An SDP in the making.
-#[derive(Default)]
 pub(crate) struct Writer {
     text: String,
 }
 
 impl Writer {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        Self { text: String::with_capacity(USUAL_BYTES) }
+    }
+
     /// Adds one line. Values come from types that cannot hold a line break.
     pub(crate) fn line(&mut self, line: fmt::Arguments<'_>) {
         // Writing to a `String` cannot fail.

@@ -54,6 +54,8 @@ pub(crate) struct World {
     sealed: HashMap<(ParticipantId, u32, u64), u64>,
     sealed_rtcp: HashMap<(ParticipantId, u32, u32), u64>,
     indices: HashMap<(ParticipantId, u32), SequenceUnwrapper>,
+    /// The shard is not asked to do what it has put off.
+    pub(crate) puts_off: bool,
     /// A client whose datagrams are kept here, and whether they reach the shard nevertheless.
     pub(crate) tap: Option<(usize, bool)>,
     pub(crate) tapped: Vec<Vec<u8>>,
@@ -97,6 +99,7 @@ impl World {
             sealed: HashMap::new(),
             sealed_rtcp: HashMap::new(),
             indices: HashMap::new(),
+            puts_off: false,
             tap: None,
             tapped: Vec::new(),
             misdirected: 0,
@@ -170,6 +173,9 @@ impl World {
         let links = self.up.iter().chain(&self.down).filter_map(Link::next);
         let clients = self.clients.iter().filter_map(SimClient::poll_timeout);
         let signalling = signalling.map(|(at, _)| *at);
+        if self.shard.has_deferred() && !self.puts_off {
+            return Some(self.now);
+        }
         signalling.chain(links).chain(clients).chain(self.shard.poll_timeout()).min()
     }
 
@@ -185,6 +191,9 @@ impl World {
             }
         }
         self.shard.handle_timeout(now);
+        if self.shard.has_deferred() && !self.puts_off {
+            self.shard.handle_deferred(now);
+        }
         self.collect();
         while let Some(entry) = self.to_clients.first_entry().filter(|entry| entry.key().0 <= now) {
             let (client, signal) = entry.remove();
@@ -228,7 +237,7 @@ impl World {
     }
 
     /// Takes what the shard has to send and to tell.
-    fn collect(&mut self) {
+    pub(crate) fn collect(&mut self) {
         self.shard.check();
         while let Some(event) = self.shard.poll_event() {
             self.on_event(event);

@@ -127,6 +127,8 @@ pub struct ShardStats {
     pub publications: u64,
     /// Gauge: tracks being sent to somebody, or waiting for their m-line.
     pub subscriptions: u64,
+    /// Gauge: datagrams of DTLS handshakes that wait to be worked off.
+    pub handshakes_waiting: u64,
     /// Gauge, by [`Protocol`]: participants whose media transport is up, by what their packets are sent over.
     pub transports: [u64; 2],
     /// Gauge: what is published and received; as of up to a second ago.
@@ -182,6 +184,7 @@ impl Default for ShardStats {
             participants: 0,
             publications: 0,
             subscriptions: 0,
+            handshakes_waiting: 0,
             transports: [0; 2],
             census: Census::default(),
             connects: [0; 2],
@@ -218,6 +221,7 @@ impl ShardStats {
             participants: 0,
             publications: 0,
             subscriptions: 0,
+            handshakes_waiting: 0,
             transports: [0; 2],
             census: Census::default(),
             ..self

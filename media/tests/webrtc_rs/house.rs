@@ -7,6 +7,7 @@ use parlor_media::ids::{ParticipantId, RoomId};
 use parlor_media::path::{Path, Protocol};
 use parlor_media::sdp::RemoteDescription;
 use parlor_media::transport::Identity;
+use parlor_media::transport::demux::{DatagramKind, classify};
 use parlor_media::{Shard, ShardSettings, ShardStats};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -18,6 +19,35 @@ const STEP: Duration = Duration::from_millis(10);
 
 /// Decides whether a datagram is lost, of which it is told the client's number.
 pub(crate) type Loss = Box<dyn FnMut(usize, &[u8]) -> bool>;
+
+/// How long the server's side has worked, in real time: what benchmarks read and nothing depends on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spent {
+    /// Reading the clients' descriptions, outside of the shard.
+    pub(crate) parsing: Duration,
+    /// Commands: joins, offers and answers.
+    pub(crate) commands: Duration,
+    /// Connectivity checks.
+    pub(crate) ice: Duration,
+    /// Handshakes and offers.
+    pub(crate) deferred: Duration,
+    /// What is inside DTLS: data channels.
+    pub(crate) dtls: Duration,
+    /// RTP and RTCP.
+    pub(crate) media: Duration,
+    /// Timers.
+    pub(crate) timers: Duration,
+}
+
+/// Does something and adds how long it took.
+fn metered<T>(spent: &mut Duration, work: impl FnOnce() -> T) -> T {
+    #[allow(clippy::disallowed_methods, reason = "what benchmarks read; nothing depends on it")]
+    let clock = Instant::now;
+    let start = clock();
+    let done = work();
+    *spent += clock().saturating_duration_since(start);
+    done
+}
 
 /// See the module's text. Clients are named by their number, in the order of joining.
 pub(crate) struct House {
@@ -35,6 +65,8 @@ pub(crate) struct House {
     pub(crate) loss_up: Option<Loss>,
     /// What is lost on the way to the clients.
     pub(crate) loss_down: Option<Loss>,
+    /// What the server's side has cost.
+    pub(crate) spent: Spent,
     requests: u64,
 }
 
@@ -60,6 +92,7 @@ impl House {
             offers: 0,
             loss_up: None,
             loss_down: None,
+            spent: Spent::default(),
             requests: 0,
         }
     }
@@ -74,8 +107,13 @@ impl House {
         Client::new(self.now, (Ipv4Addr::LOCALHOST, 20_000 + self.clients.len() as u16).into(), Self::server())
     }
 
-    /// Brings a client into the room, which subscribes it to everything, and waits until it is connected.
-    pub(crate) fn join(&mut self, client: Client) -> usize {
+    /// Adds a participant who offers nothing yet.
+    pub(crate) fn enter(&mut self) {
+        let client = self.new_client();
+        self.add(client);
+    }
+
+    fn add(&mut self, client: Client) -> usize {
         let number = self.clients.len();
         self.clients.push(client);
         let settings = ParticipantSettings {
@@ -84,8 +122,13 @@ impl House {
             auto_subscribe: true,
             rights: Rights::ALL,
         };
-        let participant = Self::participant(number);
-        self.shard.handle_command(self.now, Command::Join { room: ROOM, participant, settings });
+        self.command(Command::Join { room: ROOM, participant: Self::participant(number), settings });
+        number
+    }
+
+    /// Brings a client into the room, which subscribes it to everything, and waits until it is connected.
+    pub(crate) fn join(&mut self, client: Client) -> usize {
+        let number = self.add(client);
         self.offer(number);
         self.run_until("the client is connected, its chat open, and all tracks bound", |house| {
             let client = &house.clients[number];
@@ -108,11 +151,20 @@ impl House {
     /// Has a client offer what it has.
     pub(crate) fn offer(&mut self, number: usize) {
         let sdp = self.clients[number].offer(self.now);
-        let offer = Box::new(RemoteDescription::parse(&sdp).expect("an offer that Parlor takes"));
+        let offer = self.parse(&sdp);
         self.requests += 1;
         let participant = Self::participant(number);
-        let command = Command::Offer { participant, request: self.requests, offer, tracks: Vec::new() };
-        self.shard.handle_command(self.now, command);
+        self.command(Command::Offer { participant, request: self.requests, offer, tracks: Vec::new() });
+    }
+
+    fn parse(&mut self, sdp: &str) -> Box<RemoteDescription> {
+        let description = metered(&mut self.spent.parsing, || RemoteDescription::parse(sdp));
+        Box::new(description.expect("a description that Parlor takes"))
+    }
+
+    fn command(&mut self, command: Command) {
+        let (now, shard) = (self.now, &mut self.shard);
+        metered(&mut self.spent.commands, || shard.handle_command(now, command));
     }
 
     /// Lets time pass until every subscription has its m-line.
@@ -168,7 +220,7 @@ impl House {
     fn advance(&mut self) {
         self.now += STEP;
         if self.shard.poll_timeout().is_some_and(|at| at <= self.now) {
-            self.shard.handle_timeout(self.now);
+            metered(&mut self.spent.timers, || self.shard.handle_timeout(self.now));
         }
         for client in &mut self.clients {
             if client.poll_timeout().is_some_and(|at| at <= self.now) {
@@ -179,7 +231,16 @@ impl House {
 
     /// Carries datagrams and descriptions back and forth until both sides are silent.
     fn exchange(&mut self) {
-        while self.carry_to_shard() | self.carry_to_clients() | self.negotiate() {}
+        while self.carry_to_shard() | self.work_off() | self.carry_to_clients() | self.negotiate() {}
+    }
+
+    /// Has the shard do what it has put off: handshakes and offers.
+    fn work_off(&mut self) -> bool {
+        let any = self.shard.has_deferred();
+        while self.shard.has_deferred() {
+            metered(&mut self.spent.deferred, || self.shard.handle_deferred(self.now));
+        }
+        any
     }
 
     fn carry_to_shard(&mut self) -> bool {
@@ -189,7 +250,12 @@ impl House {
             while let Some(mut datagram) = client.poll_datagram() {
                 any = true;
                 if !self.loss_up.as_mut().is_some_and(|lose| lose(number, &datagram)) {
-                    self.shard.handle_datagram(self.now, &path, &mut datagram);
+                    let spent = match classify(&datagram) {
+                        DatagramKind::Stun => &mut self.spent.ice,
+                        DatagramKind::Dtls => &mut self.spent.dtls,
+                        _ => &mut self.spent.media,
+                    };
+                    metered(spent, || self.shard.handle_datagram(self.now, &path, &mut datagram));
                 }
             }
         }
@@ -224,9 +290,9 @@ impl House {
                 Event::Offered { participant, negotiation, sdp } => {
                     self.offers += 1;
                     let answer = self.clients[number_of(participant)].answer(self.now, sdp);
-                    let answer = Box::new(RemoteDescription::parse(&answer).expect("an answer that Parlor takes"));
+                    let answer = self.parse(&answer);
                     let negotiation = Some(negotiation);
-                    self.shard.handle_command(self.now, Command::Answer { participant, negotiation, answer });
+                    self.command(Command::Answer { participant, negotiation, answer });
                 }
                 Event::AnswerRefused { error, .. } => panic!("Parlor refused an answer: {error}"),
                 other => self.events.push(other),

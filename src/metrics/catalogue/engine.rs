@@ -48,6 +48,7 @@ metrics! {
     SHARD_PARTICIPANTS = Gauge "parlor_shard_participants" [SHARD], "Participants of a shard.";
     SHARD_PUBLICATIONS = Gauge "parlor_shard_publications" [SHARD], "Published tracks of a shard.";
     SHARD_SUBSCRIPTIONS = Gauge "parlor_shard_subscriptions" [SHARD], "Subscriptions of a shard.";
+    HANDSHAKES_WAITING = Gauge "parlor_shard_handshakes_waiting" [SHARD], "Datagrams of DTLS handshakes that wait in a shard until media has been sent.";
     PUBLICATIONS = Gauge "parlor_publications" [KIND, CODEC], "Published tracks, by what their packets are encoded in.";
     SUBSCRIPTIONS = Gauge "parlor_subscriptions" [KIND, CODEC], "Subscriptions, by what their publication is encoded in.";
     VIDEO_SUBSCRIPTIONS = Gauge "parlor_video_subscriptions" [LAYER], "Subscriptions to video, by what is forwarded at present: nothing, the only encoding that there is, or one of several by its place from the lowest.";
@@ -81,6 +82,7 @@ pub(in crate::metrics) fn read(scrape: &mut Scrape, shard: &str, stats: &ShardSt
     scrape.add(&SHARD_PARTICIPANTS, &[shard], stats.participants);
     scrape.add(&SHARD_PUBLICATIONS, &[shard], stats.publications);
     scrape.add(&SHARD_SUBSCRIPTIONS, &[shard], stats.subscriptions);
+    scrape.add(&HANDSHAKES_WAITING, &[shard], stats.handshakes_waiting);
     read_tracks(scrape, stats);
     read_transports(scrape, stats);
     read_traffic(scrape, stats);

@@ -140,6 +140,26 @@ fn a_line_that_the_client_switches_off_is_not_offered_in_circles() {
 }
 
 #[test]
+fn a_binding_that_the_clients_offer_overtakes_is_still_offered() {
+    let mut negotiator = accepted(false, CHROMIUM);
+    let line = bind(&mut negotiator, Audio, "A");
+    settle(&mut negotiator);
+    negotiator.unbind(line);
+    let (number, offer) = negotiator.create_offer(&ice()).expect("the end of the track");
+    let session = willing_answer(&offer);
+    negotiator.handle_answer(Some(number), &as_client(&session, &negotiator)).expect("a good answer");
+    assert!(!negotiator.needs_offer());
+    assert_eq!(bind(&mut negotiator, Audio, "B"), line, "the freed line serves again");
+    // The client does not know yet, and offers the m-line as it was left: inactive.
+    assert!(session.contains("a=inactive"));
+    let again = session.replace("a=setup:active", "a=setup:actpass");
+    negotiator.handle_offer(&as_client(&again, &negotiator), &ice()).expect("a good offer");
+    assert!(negotiator.needs_offer() && negotiator.send_line(line).is_none());
+    settle(&mut negotiator);
+    assert!(negotiator.send_line(line).is_some());
+}
+
+#[test]
 fn bindings_made_while_an_offer_is_outstanding_wait_for_the_next() {
     let mut negotiator = accepted(false, CHROMIUM);
     let line = bind(&mut negotiator, Audio, "A");

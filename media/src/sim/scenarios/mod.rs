@@ -16,6 +16,7 @@ mod resending;
 mod restarting;
 mod simulcasting;
 mod speaking;
+mod storming;
 
 use super::network::Quality;
 use super::publisher::Media;
