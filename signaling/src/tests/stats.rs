@@ -86,7 +86,7 @@ async fn a_host_is_told_how_everybody_does() {
     let host = house.create(json!({"roomId": "abc"})).await;
     let (ana, bo) = (house.joined("abc", "Ana").await, house.joined("abc", "Bo").await);
     let participants = vec![person(ana.participant(), bo.participant())];
-    let (status, body) = stats(&mut house, &host, RoomStats { participants }).await;
+    let (status, body) = stats(&mut house, &host, RoomStats { participants, mirrors: Vec::new() }).await;
     assert_eq!((status, &body["success"], &body["roomId"]), (200, &json!(true), &json!("abc")), "{body}");
     let [first, second] = body["participants"].as_array().unwrap().as_slice() else { panic!("{body}") };
     assert_eq!((&first["displayName"], &first["participantId"]), (&json!("Ana"), &json!(ana.id)));
@@ -120,7 +120,7 @@ async fn who_is_hidden_is_not_in_it() {
     let (shown, hidden) = (shown.participant(), hidden.participant());
     let participants = vec![person(shown, hidden), person(hidden, shown)];
     let admin = admin(&house);
-    let (status, body) = stats(&mut house, &admin, RoomStats { participants }).await;
+    let (status, body) = stats(&mut house, &admin, RoomStats { participants, mirrors: Vec::new() }).await;
     let listed = body["participants"].as_array().unwrap();
     assert_eq!((status, listed.len(), &listed[0]["identity"]), (200, 1, &json!("ana")));
     assert_eq!(listed[0]["subscriptions"], json!([]), "nor is what comes of them");
