@@ -20,12 +20,19 @@ impl Shard {
         *batch = std::mem::replace(&mut self.core.relay, spare.reused_by(self.core.index));
     }
 
-    /// Takes what another shard has said, as far as it is for this one.
-    pub fn handle_relay(&mut self, now: Instant, batch: &RelayBatch) {
+    /// Takes what another shard has said from `position` on, 0 at first, as far as it is for this one. Returns where to go on
+    /// once the outbox, which is full by then, has been sent; `None` at the end.
+    pub fn handle_relay(&mut self, now: Instant, batch: &RelayBatch, position: usize) -> Option<usize> {
         // Rooms with new tracks to offer.
         let mut changed = Vec::new();
         let here = self.core.index;
-        for entry in batch.entries.iter().filter(|entry| entry.to.contains(here)) {
+        let entries = batch.entries.iter().enumerate().skip(position);
+        let mut rest = None;
+        for (index, entry) in entries.filter(|(_, entry)| entry.to.contains(here)) {
+            if self.core.outbox.needs_flush() {
+                rest = Some(index);
+                break;
+            }
             match &entry.note {
                 Note::Packet(packet, range) => self.handle_relayed(now, packet, batch.bytes(range)),
                 note => changed.extend(self.handle_note(now, batch.from(), note)),
@@ -38,6 +45,7 @@ impl Shard {
                 room.negotiate_all(&mut self.core.at(now));
             }
         }
+        rest
     }
 
     fn handle_relayed(&mut self, now: Instant, relayed: &RelayedPacket, packet: &[u8]) {
