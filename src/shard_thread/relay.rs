@@ -119,21 +119,26 @@ impl RelayPort {
         }
         let memory = batch.memory();
         self.held_bytes += memory;
-        self.in_use.push_back((batch, memory));
+        self.keep(batch, memory);
     }
 
     /// Takes back what all have read.
     fn reclaim(&mut self) {
         for _ in 0..RECLAIM.min(self.in_use.len()) {
-            let Some((mut batch, memory)) = self.in_use.pop_front() else { return };
-            match Arc::get_mut(&mut batch) {
-                None => self.in_use.push_back((batch, memory)),
-                Some(read) => {
-                    self.held_bytes -= memory;
-                    read.clear();
-                    if self.spare.len() < MAX_SPARE && memory <= MAX_SPARE_BYTES {
-                        self.spare.push(batch);
-                    }
+            let Some((batch, memory)) = self.in_use.pop_front() else { return };
+            self.keep(batch, memory);
+        }
+    }
+
+    /// Keeps a batch until all have read it, and then for its next use.
+    fn keep(&mut self, mut batch: Arc<RelayBatch>, memory: usize) {
+        match Arc::get_mut(&mut batch) {
+            None => self.in_use.push_back((batch, memory)),
+            Some(read) => {
+                self.held_bytes -= memory;
+                read.clear();
+                if self.spare.len() < MAX_SPARE && memory <= MAX_SPARE_BYTES {
+                    self.spare.push(batch);
                 }
             }
         }

@@ -7,8 +7,8 @@ mod encoding;
 mod mirror;
 mod streams;
 
-pub(crate) use mirror::{Mirror, Publisher};
 pub(crate) use encoding::{Encoding, Received, Stored};
+pub(crate) use mirror::{Mirror, Publisher};
 pub(crate) use streams::{Stream, Streams};
 
 use crate::command::{MediaKind, Rid, Source, TrackInfo};

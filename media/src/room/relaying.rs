@@ -257,7 +257,8 @@ impl Room {
         let Some(publication) = self.publications.get(key) else { return };
         let to = to.or(publication.wanted_by.get(encoding).copied()).unwrap_or_default();
         let known = publication.encodings.get(encoding).filter(|_| !to.is_empty());
-        let Some((known, mapping, format)) = known.and_then(|known| Some((known, known.mapping?, known.format()?))) else {
+        let Some((known, mapping, format)) = known.and_then(|known| Some((known, known.mapping?, known.format()?)))
+        else {
             return;
         };
         let clock = RelayedClock {
@@ -299,7 +300,8 @@ impl Room {
         let several = |publication: &&Publication| publication.member().is_some() && publication.encodings.len() > 1;
         for publication in self.publications.iter().map(|(_, publication)| publication).filter(several) {
             for (index, encoding) in publication.encodings.iter().enumerate() {
-                let is_heard = encoding.last_heard.is_some_and(|at| context.now.saturating_duration_since(at) <= LATELY);
+                let is_heard =
+                    encoding.last_heard.is_some_and(|at| context.now.saturating_duration_since(at) <= LATELY);
                 let wanted_by = publication.wanted_by.get(index).copied().unwrap_or_default();
                 let to = self.links.peers.without(wanted_by);
                 if is_heard && !to.is_empty() {

@@ -91,7 +91,11 @@ fn what_a_subscriber_loses_is_sent_again_by_its_own_shard() {
     let (home, branch) = (world.shard.stats(), world.branches[0].stats());
     assert!(branch.rtx_out_packets > before.1.rtx_out_packets + 50);
     assert_eq!(home.rtx_out_packets, before.0.rtx_out_packets, "home was not asked");
-    assert_eq!((home.nack_out_packets, home.pli_out), (before.0.nack_out_packets, before.0.pli_out), "nor the publishers");
+    assert_eq!(
+        (home.nack_out_packets, home.pli_out),
+        (before.0.nack_out_packets, before.0.pli_out),
+        "nor the publishers"
+    );
     assert!(frames(&world, 2, 0) > 150);
 }
 
