@@ -3,6 +3,7 @@
 use parlor_media::command::{Command, Event};
 use parlor_media::outbox::Outbox;
 use parlor_media::path::Path;
+use parlor_media::relay::RelayBatch;
 use parlor_media::{Shard, ShardStats};
 use std::time::Instant;
 
@@ -32,6 +33,14 @@ pub(crate) trait Engine {
     fn outbox(&mut self) -> &mut Outbox;
     /// Its counters.
     fn stats(&self) -> ShardStats;
+    /// Whether it has something for other shards.
+    fn has_relay(&self) -> bool;
+    /// What that is; see [`Shard::take_relay`].
+    fn take_relay(&mut self, batch: &mut RelayBatch);
+    /// Takes what another shard has for it; see [`Shard::handle_relay`].
+    fn handle_relay(&mut self, now: Instant, batch: &RelayBatch, position: usize) -> Option<usize>;
+    /// What it had for a shard did not get there.
+    fn relay_refused(&mut self, now: Instant, batch: &RelayBatch, to: u16);
 }
 
 impl Engine for Shard {
@@ -77,5 +86,21 @@ impl Engine for Shard {
 
     fn stats(&self) -> ShardStats {
         self.stats()
+    }
+
+    fn has_relay(&self) -> bool {
+        self.has_relay()
+    }
+
+    fn take_relay(&mut self, batch: &mut RelayBatch) {
+        self.take_relay(batch);
+    }
+
+    fn handle_relay(&mut self, now: Instant, batch: &RelayBatch, position: usize) -> Option<usize> {
+        self.handle_relay(now, batch, position)
+    }
+
+    fn relay_refused(&mut self, now: Instant, batch: &RelayBatch, to: u16) {
+        self.relay_refused(now, batch, to);
     }
 }

@@ -12,6 +12,7 @@ mod greeting;
 mod health;
 mod heartbeat;
 mod http;
+mod load;
 pub mod logging;
 mod memory;
 mod metrics;

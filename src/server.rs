@@ -176,7 +176,9 @@ impl Server {
         let ends = shards::start(config, clock, sockets)?;
 
         let handles = ends.shards.iter().map(|shard| {
+            let load = shard.load();
             let handle = ShardHandle::new(shard.commands(), shard.wake(), shard.port());
+            let handle = handle.with_load(Arc::new(move || load.share()));
             if config.media.tcp { handle } else { handle.without_tcp() }
         });
         let pressure = Arc::new(AtomicBool::new(false));

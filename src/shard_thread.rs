@@ -8,10 +8,12 @@ mod body;
 mod exit;
 mod orders;
 mod outlet;
+mod relay;
 
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::heartbeat::Heartbeat;
+use crate::load::Load;
 use crate::net::tcp::{TcpLimits, TcpPaths};
 use crate::net::udp::UdpEndpoint;
 use crate::readings::Board;
@@ -20,6 +22,7 @@ use mio::Waker;
 use orders::Orders;
 use parlor_media::ShardStats;
 use parlor_media::command::{Command, Event};
+pub(crate) use relay::RelayPort;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -82,6 +85,8 @@ pub(crate) struct ShardSetup {
     pub(crate) gso: bool,
     pub(crate) clock: Clock,
     pub(crate) events: mpsc::Sender<Event>,
+    /// Its way to the other shards.
+    pub(crate) relay: RelayPort,
     /// Told after a panic, when all rooms of the shard are lost. Called on the shard's thread: must not block.
     pub(crate) on_lost: Box<dyn Fn() + Send>,
 }
@@ -94,6 +99,7 @@ pub(crate) struct ShardThread {
     board: Board,
     heartbeat: Heartbeat,
     orders: Orders,
+    load: Load,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -110,7 +116,9 @@ impl ShardThread {
         let poll = mio::Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), body::WAKER)?);
         let (commands, receiver) = mpsc::channel(COMMANDS);
+        setup.relay.wake_by(&waker);
         let (board, heartbeat, orders) = (Board::default(), Heartbeat::new(setup.clock.now()), Orders::default());
+        let load = Load::default();
         let mut shard = Self {
             port: setup.sockets.port(),
             commands,
@@ -118,6 +126,7 @@ impl ShardThread {
             board: board.clone(),
             heartbeat: heartbeat.clone(),
             orders: orders.clone(),
+            load: load.clone(),
             thread: None,
         };
         let mut sockets = setup.sockets;
@@ -126,8 +135,9 @@ impl ShardThread {
             tcp.register(poll.registry())?;
         }
         let (index, gso, clock, events, on_lost) = (setup.index, setup.gso, setup.clock, setup.events, setup.on_lost);
+        let relay = setup.relay;
         shard.thread = Some(std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
-            let body = Body::new(poll, sockets, gso, clock, receiver, events, board, heartbeat, orders);
+            let body = Body::new(poll, sockets, gso, clock, receiver, events, relay, board, heartbeat, load, orders);
             run(index, body, &*on_lost, start);
         })?);
         Ok(shard)
@@ -153,6 +163,11 @@ impl ShardThread {
     /// Its signs of life.
     pub(crate) fn heartbeat(&self) -> Heartbeat {
         self.heartbeat.clone()
+    }
+
+    /// How busy it has been lately.
+    pub(crate) fn load(&self) -> Load {
+        self.load.clone()
     }
 
     /// Makes its engine panic, as a bug would.

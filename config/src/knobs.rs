@@ -110,6 +110,20 @@ pub const KNOBS: &[Knob] = &[
         field: |c| Field::Number16(&mut c.media.shards, 0..=256),
     },
     Knob {
+        key: "media.spread_busy_percent",
+        help: "Load of a shard from which on a room's newcomers go to another one",
+        placeholder: "PERCENT",
+        reload: false,
+        field: |c| Field::Number16(&mut c.media.spread_busy_percent, 1..=100),
+    },
+    Knob {
+        key: "media.spread_participants",
+        help: "Participants of a room on one shard from which on newcomers go to another one",
+        placeholder: "NUMBER",
+        reload: false,
+        field: |c| Field::Number32(&mut c.media.spread_participants, 1..=10_000),
+    },
+    Knob {
         key: "media.announce",
         help: "Addresses to tell clients, separated by commas: auto, IP, LOCAL=PUBLIC, stun:HOST:PORT",
         placeholder: "ADDRESSES",

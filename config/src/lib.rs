@@ -129,6 +129,10 @@ pub struct MediaConfig {
     pub udp_port: u16,
     /// Media threads; 0: one for each core.
     pub shards: u16,
+    /// Load of a shard, in percent of a core, from which on newcomers go to another.
+    pub spread_busy_percent: u16,
+    /// Participants of one room on one shard, from which on newcomers go to another.
+    pub spread_participants: u32,
     /// Where the addresses that clients are told come from, in order of preference; never empty.
     pub announce: Vec<Announced>,
     /// UDP generic segmentation offload for sending.
@@ -311,6 +315,8 @@ impl Default for MediaConfig {
         Self {
             udp_port: 7900,
             shards: 0,
+            spread_busy_percent: 70,
+            spread_participants: 500,
             announce: vec![Announced::Auto],
             gso: GsoMode::Auto,
             tcp: true,

@@ -2,6 +2,7 @@
 
 use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::path::Protocol;
+use crate::relay::ShardSet;
 use crate::room_stats::RoomStats;
 use crate::sdp::RemoteDescription;
 use bytes::Bytes;
@@ -16,6 +17,15 @@ pub enum Command {
     OpenRoom {
         /// The new room; opening it twice is a no-op.
         room: RoomId,
+    },
+    /// Tells a part of a room which shards have parts of it: what is published in one is mirrored in the others.
+    LinkRoom {
+        /// The room.
+        room: RoomId,
+        /// The shard that says who speaks.
+        home: u16,
+        /// All shards with a part of the room, this one among them or not.
+        shards: ShardSet,
     },
     /// Closes a room and every transport in it. No event follows.
     CloseRoom {

@@ -6,6 +6,7 @@ use crate::handshakes::Handshakes;
 use crate::ids::TrackId;
 use crate::outbox::Outbox;
 use crate::path::{Path, Protocol};
+use crate::relay::{Note, RelayBatch, ShardSet};
 use crate::sdp::Fingerprint;
 use crate::stats::ShardStats;
 use crate::subscription::Drafts;
@@ -47,6 +48,14 @@ pub(crate) struct Core {
     /// Scratch for sequence numbers to ask for.
     pub(crate) missing: Vec<u16>,
     pub(crate) next_track: u64,
+    /// The shard's number.
+    pub(crate) index: u16,
+    /// What the other shards are to have.
+    pub(crate) relay: RelayBatch,
+    /// Shards that may have missed something of what they were told.
+    pub(crate) relay_lost: ShardSet,
+    /// Tracks that are mirrored here: their room and publication.
+    pub(crate) mirrors: HashMap<TrackId, (u32, usize)>,
 }
 
 impl Core {
@@ -83,6 +92,13 @@ impl Context<'_> {
             return;
         }
         self.core.events.push_back(event);
+    }
+
+    /// Tells other shards something that they must know.
+    pub(crate) fn relay(&mut self, to: ShardSet, note: Note) {
+        if !to.is_empty() && !self.core.relay.push(to, note) {
+            self.core.relay_lost = self.core.relay_lost.with(to);
+        }
     }
 
     /// A fresh track id, unique in the process: its upper bits are the shard's.

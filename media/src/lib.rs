@@ -21,6 +21,7 @@ pub mod outbox;
 mod participant;
 pub mod path;
 mod publication;
+pub mod relay;
 mod room;
 pub mod room_stats;
 pub mod rtp;

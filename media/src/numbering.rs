@@ -31,7 +31,7 @@ pub struct PayloadTypes {
 }
 
 /// The tables. Empty until the first description.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Numbering {
     payloads: [Payload; 128],
     types: [Option<PayloadTypes>; FORMAT_COUNT],

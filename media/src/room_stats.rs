@@ -18,6 +18,8 @@ pub const MAX_LISTED_SUBSCRIPTIONS: usize = 8192;
 pub struct RoomStats {
     /// Who is in it; nobody where the shard has no such room.
     pub participants: Vec<ParticipantStats>,
+    /// Tracks of the room's other shards, and how many receive each here.
+    pub mirrors: Vec<(TrackId, usize)>,
 }
 
 /// One participant.

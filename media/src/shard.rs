@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod invariants;
+mod relaying;
 
 use crate::command::{CloseReason, Command, Event};
 use crate::context::{Context, Core};
@@ -16,6 +17,7 @@ use crate::ids::{ParticipantId, RoomId};
 use crate::outbox::Outbox;
 use crate::participant::Participant;
 use crate::path::Path;
+use crate::relay::{RelayBatch, ShardSet};
 use crate::room::Room;
 use crate::room_stats::MAX_LISTED_SUBSCRIPTIONS;
 use crate::sdp::Fingerprint;
@@ -98,6 +100,10 @@ impl Shard {
                 scratch: Vec::new(),
                 missing: Vec::new(),
                 next_track: u64::from(settings.index) << 48,
+                index: settings.index,
+                relay: RelayBatch::default().reused_by(settings.index),
+                relay_lost: ShardSet::EMPTY,
+                mirrors: HashMap::new(),
             },
             rooms: Slab::new(),
             room_ids: HashMap::new(),
@@ -163,6 +169,7 @@ impl Shard {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.say_again(now);
         while let Some(key) = self.core.timers.pop_due(now) {
             match wake(key) {
                 Wake::Room(index) => {
@@ -243,6 +250,11 @@ impl Shard {
     pub fn handle_command(&mut self, now: Instant, command: Command) {
         match command {
             Command::OpenRoom { room } => self.open_room(room),
+            Command::LinkRoom { room, home, shards } => {
+                if let Some(room) = self.room_ids.get(&room).and_then(|index| self.rooms.get_mut(*index)) {
+                    room.link(&mut self.core.at(now), home, shards);
+                }
+            }
             Command::CloseRoom { room } => self.close_room(now, room),
             Command::ReadRoom { request, room } => self.read_room(now, request, room),
             Command::Join { room, participant, settings } => {
@@ -282,6 +294,7 @@ impl Shard {
             | Command::SetLayer { participant, .. }
             | Command::SendData { participant, .. } => *participant,
             Command::OpenRoom { .. }
+            | Command::LinkRoom { .. }
             | Command::CloseRoom { .. }
             | Command::ReadRoom { .. }
             | Command::Join { .. }
@@ -296,7 +309,7 @@ impl Shard {
             }
             Command::Answer { negotiation, answer, .. } => room.handle_answer(context, index, negotiation, &answer),
             Command::SetMuted { track, muted, .. } => room.set_muted(context, index, track, muted),
-            Command::Silence { track, .. } => room.silence(index, track),
+            Command::Silence { track, .. } => room.silence(context, index, track),
             Command::SetRights { rights, .. } => room.set_rights(context, index, rights),
             Command::Subscribe { track, .. } => room.subscribe(context, index, track),
             Command::Unsubscribe { track, .. } => room.unsubscribe(context, index, track),
@@ -307,6 +320,7 @@ impl Shard {
                 }
             }
             Command::OpenRoom { .. }
+            | Command::LinkRoom { .. }
             | Command::CloseRoom { .. }
             | Command::ReadRoom { .. }
             | Command::Join { .. }
@@ -339,6 +353,7 @@ impl Shard {
                 self.forget(&participant);
             }
         }
+        room.end_mirrors(&mut self.core.at(now), |_| true);
         // What the members would be told of one another's departure concerns nobody.
         self.core.events.truncate(told);
     }

@@ -9,13 +9,17 @@ use crate::protocol::server::{
 };
 use crate::protocol::track::Track;
 use crate::protocol::{ParticipantRef, TrackRef};
-use crate::room::{Member, Room, encode};
+use crate::room::{Early, Member, Room, RoomState, encode};
 use crate::session::Place;
 use crate::switchboard::Switchboard;
 use parlor_media::command::{Candidate, Channel, CloseReason, Event, NegotiationError, SubscriptionError, TrackInfo};
 use parlor_media::ids::{ParticipantId, TrackId};
 use parlor_media::path::Protocol;
 use std::sync::Arc;
+
+/// Messages of a room that wait for the news of their track: the events of a tick of another shard, for a few hundred people.
+/// Beyond that they are told at once; the clients of Parlor do not mind.
+const MAX_EARLY: usize = 1024;
 
 impl Switchboard {
     /// Handles one event. Those of participants who left meanwhile are ignored.
@@ -47,16 +51,15 @@ impl Switchboard {
                 self.tell(participant, &ServerMessage::PublishRefused { mid, source: source.into() });
             }
             Event::Unpublished { participant, track } => self.on_unpublished(participant, track),
-            Event::Bound { participant, mid, track, publisher } => self.tell(
-                participant,
-                &ServerMessage::SubscriptionBound {
-                    mid,
-                    track_id: TrackRef(track),
-                    participant_id: ParticipantRef(publisher),
-                },
-            ),
+            Event::Bound { participant, mid, track, publisher } => {
+                let track_id = TrackRef(track);
+                let participant_id = ParticipantRef(publisher);
+                let bound = ServerMessage::SubscriptionBound { mid, track_id, participant_id };
+                self.tell_of_track(participant, track, bound);
+            }
             Event::Unbound { participant, mid, track } => {
-                self.tell(participant, &ServerMessage::SubscriptionUnbound { mid, track_id: TrackRef(track) });
+                let track_id = TrackRef(track);
+                self.tell_of_track(participant, track, ServerMessage::SubscriptionUnbound { mid, track_id });
             }
             Event::SubscriptionFailed { participant, track, reason } => {
                 let reason = match reason {
@@ -65,11 +68,12 @@ impl Switchboard {
                     SubscriptionError::Refused => SubscriptionFailure::Refused,
                     SubscriptionError::TooMany => SubscriptionFailure::TooMany,
                 };
-                self.tell(participant, &ServerMessage::SubscriptionFailed { track_id: TrackRef(track), reason });
+                let track_id = TrackRef(track);
+                self.tell_of_track(participant, track, ServerMessage::SubscriptionFailed { track_id, reason });
             }
             Event::LayerChanged { participant, track, rid } => {
-                let rid = rid.as_str().to_owned();
-                self.tell(participant, &ServerMessage::LayerChanged { track_id: TrackRef(track), rid });
+                let (track_id, rid) = (TrackRef(track), rid.as_str().to_owned());
+                self.tell_of_track(participant, track, ServerMessage::LayerChanged { track_id, rid });
             }
             Event::Speakers { room, speakers } => self.on_speakers(room, speakers),
             Event::RoomRead { request, stats } => self.readings.on_answer(request, stats),
@@ -154,8 +158,10 @@ impl Switchboard {
         member.tracks.push(track.clone());
         let participant_id = ParticipantRef(participant);
         let for_others = ServerMessage::TrackPublished { participant_id, track: track.without_mid() };
+        let track_id = track.track_id;
         member.tell(&ServerMessage::TrackPublished { participant_id, track });
         state.tell_others(participant, &for_others);
+        tell_early(&mut state, track_id);
     }
 
     fn on_unpublished(&self, participant: ParticipantId, track: TrackId) {
@@ -174,6 +180,31 @@ impl Switchboard {
         room.lock().members.iter().for_each(|member| member.session.post_ephemeral(text.clone()));
     }
 
+    /// Tells a member of a track that it receives. In a room with parts on several shards the news of the track itself may come
+    /// later, from another one: then this waits for it.
+    fn tell_of_track(&self, participant: ParticipantId, track: TrackId, message: ServerMessage) {
+        let Some(room) = self.directory.room_of(participant) else { return };
+        let mut state = room.lock();
+        let track = TrackRef(track);
+        if state.parts.len() > 1 && is_early(&state, participant, track, &message) && state.early.len() < MAX_EARLY {
+            state.early.push(Early { participant, track, message });
+            return;
+        }
+        if matches!(message, ServerMessage::SubscriptionUnbound { .. }) {
+            let (waiting, others) = std::mem::take(&mut state.early)
+                .into_iter()
+                .partition::<Vec<_>, _>(|early| (early.participant, early.track) == (participant, track));
+            state.early = others;
+            if !waiting.is_empty() {
+                // It ended before anybody was told that it began.
+                return;
+            }
+        }
+        if let Some(member) = state.member(participant) {
+            member.tell(&message);
+        }
+    }
+
     fn tell(&self, participant: ParticipantId, message: &ServerMessage) {
         self.with_member(participant, |member| member.tell(message));
     }
@@ -184,6 +215,30 @@ impl Switchboard {
             && let Some(member) = room.lock().member(participant)
         {
             act(member);
+        }
+    }
+}
+
+/// Whether what is to be told of a track comes before the news of the track, or behind something that does.
+fn is_early(state: &RoomState, participant: ParticipantId, track: TrackRef, message: &ServerMessage) -> bool {
+    match message {
+        ServerMessage::SubscriptionBound { participant_id, .. } => {
+            let publisher = state.members.iter().find(|member| member.participant == participant_id.0);
+            // Of one who has left, nothing follows.
+            publisher.is_some_and(|member| !member.tracks.iter().any(|published| published.track_id == track))
+        }
+        ServerMessage::SubscriptionUnbound { .. } => false,
+        _ => state.early.iter().any(|early| (early.participant, early.track) == (participant, track)),
+    }
+}
+
+/// A track is known now: tells what waited for that.
+fn tell_early(state: &mut RoomState, track: TrackRef) {
+    for early in std::mem::take(&mut state.early) {
+        if early.track != track {
+            state.early.push(early);
+        } else if let Some(member) = state.member(early.participant) {
+            member.tell(&early.message);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Parlor's signalling: rooms, participants and what they say to one another, between browsers and the media shards.
 //!
 //! [`Signaling`] owns the room directory, the sessions and their sockets. Requests come in by REST ([`rest`]) and WebSocket
-//! ([`ws`]); what they change happens under the lock of one room, and becomes commands to that room's shard and messages to
+//! ([`ws`]); what they change happens under the lock of one room, and becomes commands to that room's shards and messages to
 //! its members. Events of the shards become messages ([`events`]).
 //!
 //! What always holds:
@@ -52,6 +52,7 @@ mod session_log;
 mod settings;
 mod settle;
 mod shards;
+mod spreading;
 mod stats;
 mod store;
 mod switchboard;
@@ -73,6 +74,7 @@ pub use rate::Rate;
 pub use readiness::{Ailment, Reason};
 pub use settings::{Announce, Policy, Settings};
 pub use shards::ShardHandle;
+pub use spreading::Spread;
 pub use stats::{
     Carrier, Cause, Counts, CredentialFault, Direction, FileStats, JoinOutcome, Latencies, Limit, MessageStats,
     ResumeOutcome, SocketEnd, SocketStats, Stats, Turned, Word,
@@ -217,20 +219,19 @@ impl Signaling {
         }
     }
 
-    /// A shard was started anew: its rooms stay, its participants are told to join again. Rooms of a shard that takes no
-    /// commands end until the next start of the server finds them in the store.
+    /// A shard was started anew: rooms with a part on it stay, and everybody in them is told to join again, those on other
+    /// shards, too. Rooms of a shard that takes no commands end until the next start of the server finds them in the store.
     pub async fn shard_lost(&self, shard: usize) {
         let mut listens = true;
-        let rooms: Vec<_> = self.board.directory.rooms().into_iter().filter(|room| room.shard == shard).collect();
+        let rooms = self.board.directory.rooms().into_iter();
+        let rooms: Vec<_> = rooms.filter(|room| room.lock().parts.contains(&shard)).collect();
         tracing::error!(shard, rooms = rooms.len(), "shard lost: its participants are told to join again");
         for room in rooms {
-            let channel = self.board.shard_of(&room);
             // One wait is enough to learn that it does not.
-            let permits = if listens { channel.reserve(2).await } else { channel.try_reserve(2) };
-            listens = permits.is_ok();
-            match permits {
-                Ok(permits) => self.board.reopen(&room, permits),
-                Err(_) => self.board.leave_to_store(&room, Departure::RoomClosed, None),
+            let channel = &self.board.shards[shard];
+            listens = if listens { channel.reserve(2).await.is_ok() } else { channel.try_reserve(2).is_ok() };
+            if !(listens && self.board.reopen(&room).await) {
+                self.board.leave_to_store(&room, Departure::RoomClosed);
             }
         }
         if !listens {
@@ -273,8 +274,7 @@ impl Signaling {
 
     fn leave_all_rooms(&self) {
         for room in self.board.directory.rooms() {
-            let permits = self.board.shard_of(&room).try_reserve(1).ok();
-            self.board.leave_to_store(&room, Departure::ServerShutdown, permits);
+            self.board.leave_to_store(&room, Departure::ServerShutdown);
         }
     }
 

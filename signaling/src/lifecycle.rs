@@ -11,6 +11,7 @@ use crate::protocol::server::{Departure, MediaFailure, ServerMessage};
 use crate::room::{Room, RoomState};
 use crate::room_settings::History;
 use crate::shards::{Permits, least_loaded};
+use crate::spreading::Reserved;
 use crate::stats::Limit;
 use crate::store::{RoomRecord, StoreError};
 use crate::switchboard::Switchboard;
@@ -24,6 +25,9 @@ use tokio::time::Instant;
 
 /// Rooms whose last `seq` is asked for at a time, when they are loaded.
 const LOADED_AT_A_TIME: usize = 16;
+
+/// How often a room's parts may change while one waits for them.
+const MAX_ATTEMPTS: usize = 4;
 
 /// Finishes what was begun, also when nobody waits for it any more: memory and store must not differ because a client hung up.
 ///
@@ -155,12 +159,16 @@ impl Switchboard {
         if room.lock().ended {
             return Err(self.gone(room));
         }
-        drop(self.shard_of(room).reserve(1).await.map_err(|_| Refusal::busy())?);
+        drop(self.reserve_parts(room, 1).await?);
         self.store.end_room(room.uid).await?;
-        // The store knows: should the shard not listen now, the next sweep ends the room.
-        let permits = self.shard_of(room).reserve(1).await.map_err(|_| Refusal::busy())?;
-        self.end_room(room, reason, Some(permits));
-        Ok(())
+        // The store knows: should a shard not listen now, the next sweep ends the room.
+        for _ in 0..MAX_ATTEMPTS {
+            let reserved = self.reserve_parts(room, 1).await?;
+            if self.end_room_if(room, reserved, |_| Some(reason)) {
+                return Ok(());
+            }
+        }
+        Err(Refusal::busy())
     }
 
     /// Ends the call: everyone is put out. A room that keeps its history stays; another one is deleted.
@@ -168,54 +176,68 @@ impl Switchboard {
         if room.lock().record.settings.history != History::Keep {
             return self.delete_room(room, Departure::Ended).await;
         }
-        let mut permits = self.shard_of(room).reserve(2).await.map_err(|_| Refusal::busy())?;
-        let mut state = room.lock();
-        if state.ended {
-            drop(state);
-            return Err(self.gone(room));
+        for _ in 0..MAX_ATTEMPTS {
+            let reserved = self.reserve_parts(room, 2).await?;
+            let mut state = room.lock();
+            if state.ended {
+                drop(state);
+                return Err(self.gone(room));
+            }
+            if reserved.covers(&state) {
+                self.open_anew(room, &mut state, reserved);
+                self.put_out(room, &mut state, Departure::Ended);
+                state.empty_since = Some(Instant::now());
+                paced!(self.lines.rooms, info, room = room.key.0, "call ended");
+                return Ok(());
+            }
         }
-        permits.send(Command::CloseRoom { room: room.key });
-        permits.send(Command::OpenRoom { room: room.key });
-        self.put_out(room, &mut state, Departure::Ended);
-        state.empty_since = Some(Instant::now());
-        paced!(self.lines.rooms, info, room = room.key.0, "call ended");
-        Ok(())
+        Err(Refusal::busy())
     }
 
-    /// Ends a room: everyone in it is told, and the shard, and nothing of it stays. Does nothing when it has ended already.
-    pub(crate) fn end_room(&self, room: &Room, reason: Departure, permits: Option<Permits<'_>>) {
-        self.end_room_if(room, permits, |_| Some(reason));
+    /// Closes all parts of a room, and opens it on its home, without anybody. Takes two commands of each.
+    fn open_anew(&self, room: &Room, state: &mut RoomState, mut reserved: Reserved<'_>) {
+        for part in std::mem::replace(&mut state.parts, vec![room.home]) {
+            reserved.send(part, Command::CloseRoom { room: room.key });
+        }
+        reserved.send(room.home, Command::OpenRoom { room: room.key });
+        state.early.clear();
     }
 
-    /// The same for the reason that `due` sees under the room's lock; without one the room goes on.
+    /// Ends a room for the reason that `due` sees under its lock, if any: everyone in it is told, and its shards, and nothing of
+    /// it stays. Returns false when its parts do not take that now, or have changed since it was reserved: then the room goes on.
     pub(crate) fn end_room_if(
         &self,
         room: &Room,
-        permits: Option<Permits<'_>>,
+        reserved: Reserved<'_>,
         due: impl FnOnce(&RoomState) -> Option<Departure>,
-    ) {
+    ) -> bool {
         let mut state = room.lock();
         let reason = if state.ended { None } else { due(&state) };
         if let Some(reason) = reason {
-            self.close(room, &mut state, reason, permits);
+            if !reserved.covers(&state) {
+                return false;
+            }
+            self.close(room, &mut state, reason, reserved);
             let name = state.record.settings.name.as_deref();
             self.webhooks.emit(&Event::RoomEnded { room_id: &room.code, name, reason });
             self.purges.push(room.uid, state.place.take());
         }
+        true
     }
 
-    /// Ends a room for this process: the store keeps it, for the next one.
-    pub(crate) fn leave_to_store(&self, room: &Room, reason: Departure, permits: Option<Permits<'_>>) {
+    /// Ends a room for this process: the store keeps it, for the next one. Shards that do not listen are not told.
+    pub(crate) fn leave_to_store(&self, room: &Room, reason: Departure) {
+        let reserved = self.try_reserve_parts(room, 1);
         let mut state = room.lock();
         if !state.ended {
-            self.close(room, &mut state, reason, permits);
+            self.close(room, &mut state, reason, reserved);
         }
     }
 
-    fn close(&self, room: &Room, state: &mut RoomState, reason: Departure, permits: Option<Permits<'_>>) {
+    fn close(&self, room: &Room, state: &mut RoomState, reason: Departure, mut reserved: Reserved<'_>) {
         state.ended = true;
-        if let Some(mut permits) = permits {
-            permits.send(Command::CloseRoom { room: room.key });
+        for &part in &state.parts {
+            reserved.send(part, Command::CloseRoom { room: room.key });
         }
         self.directory.remove(room);
         if reason == Departure::RoomExpired {
@@ -230,7 +252,7 @@ impl Switchboard {
             paced!(self.lines.rooms, info, room, reason, seconds, people, "room ended");
         }
         self.put_out(room, state, reason);
-        self.shard_of(room).uncount_room();
+        self.shards[room.home].uncount_room();
     }
 
     fn put_out(&self, room: &Room, state: &mut RoomState, reason: Departure) {
@@ -240,20 +262,26 @@ impl Switchboard {
         self.empty_lobby(state, room, reason);
     }
 
-    /// Empties a room whose shard was started anew, and opens it there again.
-    pub(crate) fn reopen(&self, room: &Room, mut permits: Permits<'_>) {
-        let mut state = room.lock();
-        if state.ended {
-            return;
+    /// Empties a room of which a shard was started anew, and opens it again. Whether its shards take that.
+    pub(crate) async fn reopen(&self, room: &Room) -> bool {
+        for _ in 0..MAX_ATTEMPTS {
+            let Ok(reserved) = self.reserve_parts(room, 2).await else { return false };
+            let mut state = room.lock();
+            if state.ended {
+                return true;
+            }
+            if reserved.covers(&state) {
+                // What was still queued may have reached the new shard: begin from nothing.
+                self.open_anew(room, &mut state, reserved);
+                for member in std::mem::take(&mut state.members) {
+                    let message = "the part of the server that held the room was started anew".to_owned();
+                    self.tell_failure(room, &member, MediaFailure::ServerRestarted, message);
+                }
+                state.empty_since = Some(Instant::now());
+                return true;
+            }
         }
-        // What was still queued may have reached the new shard: begin from nothing.
-        permits.send(Command::CloseRoom { room: room.key });
-        permits.send(Command::OpenRoom { room: room.key });
-        for member in std::mem::take(&mut state.members) {
-            let message = "the part of the server that held the room was started anew".to_owned();
-            self.tell_failure(room, &member, MediaFailure::ServerRestarted, message);
-        }
-        state.empty_since = Some(Instant::now());
+        false
     }
 
     /// What to say of a room that has ended since it was found.

@@ -3,7 +3,7 @@
 //! Who waits is no member: it has no participant on the shard, no credential, and is told nothing of the room. It waits as
 //! long as its socket lives, and cannot resume: a client whose socket is lost joins again.
 
-use crate::access::{Identity, Role};
+use crate::access::{Action, Caller, Identity, Role};
 use crate::admission::{Arrival, check_space};
 use crate::join_trace::Stage;
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -11,7 +11,7 @@ use crate::protocol::server::{Departure, ServerMessage};
 use crate::protocol::{ParticipantRef, RoomCode, Timestamp};
 use crate::room::{Member, Room, RoomState, encode};
 use crate::session::{Place, Session};
-use crate::shards::Permits;
+use crate::spreading::Entry;
 use crate::stats::{JoinOutcome, Limit};
 use crate::switchboard::Switchboard;
 use parlor_media::ids::ParticipantId;
@@ -155,16 +155,35 @@ impl Switchboard {
         self.dismiss(&mut room.lock(), &room, participant, Departure::Left, id)
     }
 
+    /// A host lets somebody in who waits.
+    ///
+    /// # Errors
+    /// Those of [`Self::admit`], and `forbidden`.
+    pub(crate) async fn let_in(
+        &self,
+        caller: &Caller,
+        room: &Arc<Room>,
+        participant: ParticipantId,
+    ) -> Result<(), Refusal> {
+        caller.require(self, room, &room.lock(), Action::ManageLobby)?;
+        let entry = self.reserve_entry(room).await?;
+        let mut state = room.lock();
+        // It may have another role meanwhile.
+        caller.require(self, room, &state, Action::ManageLobby)?;
+        self.admit(room, &mut state, participant, entry)
+    }
+
     /// Lets somebody in who waits. The room's lock is held.
     ///
     /// # Errors
-    /// `user-not-found` when nobody of that id waits (any more), `room-full`, `draining`, `server-full`.
+    /// `user-not-found` when nobody of that id waits (any more), `room-full`, `draining`, `server-full`,
+    /// `server-busy` when the room's parts have changed since the entry was reserved.
     pub(crate) fn admit(
         &self,
         room: &Arc<Room>,
         state: &mut RoomState,
         participant: ParticipantId,
-        permits: Permits<'_>,
+        entry: Entry<'_>,
     ) -> Result<(), Refusal> {
         let now = self.wall_clock();
         let of_that_id = |waiting: &&Waiting| waiting.arrival.participant == participant;
@@ -177,6 +196,9 @@ impl Switchboard {
             self.dismiss(state, room, participant, Departure::TokenExpired, None)?;
             return Err(Refusal::user_not_found());
         }
+        if !entry.fits(state) {
+            return Err(Refusal::busy());
+        }
         check_space(state, &waiting.arrival)?;
         self.check_call(state)?;
         self.check_capacity()?;
@@ -184,7 +206,7 @@ impl Switchboard {
         let Waiting { mut arrival, role, came_at, .. } = taken;
         arrival.asked_at += came_at.elapsed();
         state.tell_lobby_left(participant);
-        self.take_in(room, state, arrival, role, permits)
+        self.take_in(room, state, arrival, role, entry)
     }
 
     /// A host does not let somebody in, who may not ask again for a minute. The room's lock is held.

@@ -74,7 +74,7 @@ impl Switchboard {
     ) -> Result<(), Refusal> {
         let Place { room, participant } = place_in(session, &request.room_id)?;
         let grant = grant_for(self, &request.room_id, request.token.expose())?;
-        let permits = self.shard_of(&room).reserve(1).await.map_err(|_| Refusal::busy())?;
+        let permits = self.shard_of(&room, participant).reserve(1).await.map_err(|_| Refusal::busy())?;
         let mut state = room.lock();
         let settings = state.record.settings.clone();
         let member = state.member(participant).ok_or_else(Refusal::not_joined)?;
@@ -153,7 +153,7 @@ impl Switchboard {
         member.trace.left(reason);
         self.directory.void_tokens(member.session.leave());
         self.directory.remove_access(member.access);
-        self.shard_of(room).uncount_participant();
+        self.shards[member.shard].uncount_participant();
         self.webhooks.emit(&Event::ParticipantLeft {
             room_id: &room.code,
             participant_id: ParticipantRef(member.participant),

@@ -20,16 +20,17 @@ use std::sync::Arc;
 pub(crate) const MAX_BANNED: usize = 1024;
 
 impl Switchboard {
-    /// Reserves a command for what a caller does to others, and does it under the room's lock if the caller may.
+    /// Reserves a command for what a caller does to a participant, and does it under the room's lock if the caller may.
     pub(crate) async fn act_on_others<T>(
         &self,
         caller: &Caller,
         room: &Room,
         action: Action,
+        participant: ParticipantId,
         act: impl FnOnce(&mut RoomState, Permits<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         caller.require(self, room, &room.lock(), action)?;
-        let permits = self.shard_of(room).reserve(1).await.map_err(|_| Refusal::busy())?;
+        let permits = self.shard_of(room, participant).reserve(1).await.map_err(|_| Refusal::busy())?;
         let mut state = room.lock();
         // It may have another role meanwhile.
         caller.require(self, room, &state, action)?;
@@ -67,7 +68,7 @@ impl Switchboard {
             }
             Ok(())
         };
-        self.act_on_others(caller, room, Action::Moderate, silence).await
+        self.act_on_others(caller, room, Action::Moderate, participant, silence).await
     }
 
     /// Removes a participant, which may come back.
@@ -85,7 +86,7 @@ impl Switchboard {
             let removed = self.remove_locked(state, &place, Departure::Kicked, None, permits);
             removed.map_err(|_| Refusal::user_not_found())
         };
-        self.act_on_others(caller, room, Action::Kick, remove).await
+        self.act_on_others(caller, room, Action::Kick, participant, remove).await
     }
 
     /// Gives a participant another role, for as long as it stays.
@@ -123,7 +124,7 @@ impl Switchboard {
             }
             Ok(())
         };
-        self.act_on_others(caller, room, Action::Moderate, change).await
+        self.act_on_others(caller, room, Action::Moderate, participant, change).await
     }
 
     /// Bans the identity of a participant, or of somebody who waits: everybody of that identity goes, and none comes back.

@@ -131,14 +131,12 @@ impl Switchboard {
         due.len() >= SWEEP_LIMIT
     }
 
-    /// Ends a room that the store says is over: its time is, or whoever ended it was not told that it worked. What its shard
-    /// does not take now is done in the next sweep.
+    /// Ends a room that the store says is over: its time is, or whoever ended it was not told that it worked. What its shards
+    /// do not take now is done in the next sweep.
     fn end_overdue(&self, room: &Arc<Room>) {
-        if let Ok(permits) = self.shard_of(room).try_reserve(1) {
-            let now = self.wall_clock();
-            self.end_room_if(room, Some(permits), |state| {
-                Some(if state.is_expired(now) { Departure::RoomExpired } else { Departure::RoomClosed })
-            });
-        }
+        let now = self.wall_clock();
+        self.end_room_if(room, self.try_reserve_parts(room, 1), |state| {
+            Some(if state.is_expired(now) { Departure::RoomExpired } else { Departure::RoomClosed })
+        });
     }
 }

@@ -8,6 +8,7 @@ use crate::room::Room;
 use crate::session::lock;
 use crate::switchboard::Switchboard;
 use parlor_media::command::Command;
+use parlor_media::ids::TrackId;
 use parlor_media::room_stats::RoomStats;
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -74,29 +75,55 @@ impl Drop for Question<'_> {
 }
 
 impl Switchboard {
-    /// How a room does, as its shard sees it.
+    /// How a room does, as its shards see it.
     ///
     /// # Errors
     /// `server-busy` when the shard does not answer in time, or too much is asked at once.
     pub(crate) async fn read_room(&self, room: &Room) -> Result<Box<RoomStats>, Refusal> {
-        timeout(PATIENCE, self.ask_shard(room)).await.unwrap_or_else(|_| {
+        timeout(PATIENCE, self.ask_shards(room)).await.unwrap_or_else(|_| {
             let message = format!("the room's shard has not answered within {} seconds", PATIENCE.as_secs());
             Err(Refusal::new(ErrorCode::ServerBusy, message))
         })
     }
 
-    async fn ask_shard(&self, room: &Room) -> Result<Box<RoomStats>, Refusal> {
+    async fn ask_shards(&self, room: &Room) -> Result<Box<RoomStats>, Refusal> {
         let mut read_at = room.read_at.lock().await;
         if let Some(latest) = *read_at {
             sleep_until(latest + PACE).await;
         }
-        let _place = self.readings.places.try_acquire().map_err(|_| Refusal::busy())?;
-        let mut permits = self.shard_of(room).reserve(1).await.map_err(|_| Refusal::busy())?;
-        let (question, answer) = self.readings.ask();
-        permits.send(Command::ReadRoom { request: question.request, room: room.key });
-        // Wakes the shard.
-        drop(permits);
+        let mut reserved = self.reserve_parts(room, 1).await?;
+        let parts = room.lock().parts.clone();
+        let (mut places, mut asked) = (Vec::new(), Vec::new());
+        for part in parts {
+            places.push(self.readings.places.try_acquire().map_err(|_| Refusal::busy())?);
+            // One that was opened in this moment has nobody in it.
+            if reserved.has(part) {
+                let (question, answer) = self.readings.ask();
+                reserved.send(part, Command::ReadRoom { request: question.request, room: room.key });
+                asked.push((question, answer));
+            }
+        }
+        // Wakes the shards.
+        drop(reserved);
         *read_at = Some(Instant::now());
-        answer.await.map_err(|_| Refusal::busy())
+        let mut all = Box::<RoomStats>::default();
+        for (_question, answer) in asked {
+            let part = answer.await.map_err(|_| Refusal::busy())?;
+            all.participants.extend(part.participants);
+            all.mirrors.extend(part.mirrors);
+        }
+        count_mirrors(&mut all);
+        Ok(all)
     }
+}
+
+/// Counts those who receive a track on other shards than its own.
+fn count_mirrors(stats: &mut RoomStats) {
+    let mut received: HashMap<TrackId, usize> = HashMap::new();
+    for (track, subscribers) in std::mem::take(&mut stats.mirrors) {
+        *received.entry(track).or_default() += subscribers;
+    }
+    let publications = stats.participants.iter_mut().flat_map(|participant| &mut participant.publications);
+    publications
+        .for_each(|publication| publication.subscribers += received.get(&publication.track).copied().unwrap_or(0));
 }

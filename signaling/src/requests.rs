@@ -91,7 +91,7 @@ impl Switchboard {
 
     /// A participant leaves by its own will.
     pub(crate) async fn leave(&self, place: &Place, id: Option<String>) -> Result<(), Refusal> {
-        let permits = self.shard_of(&place.room).reserve(1).await.map_err(|_| Refusal::busy())?;
+        let permits = self.shard_of(&place.room, place.participant).reserve(1).await.map_err(|_| Refusal::busy())?;
         self.remove(place, Departure::Left, id, permits)
     }
 
@@ -101,7 +101,8 @@ impl Switchboard {
         place: &Place,
         make: impl FnOnce(&mut RoomState) -> Result<Command, Refusal>,
     ) -> Result<(), Refusal> {
-        let mut permits = self.shard_of(&place.room).reserve(1).await.map_err(|_| Refusal::busy())?;
+        let mut permits =
+            self.shard_of(&place.room, place.participant).reserve(1).await.map_err(|_| Refusal::busy())?;
         let mut state = place.room.lock();
         let command = make(&mut state)?;
         permits.send(command);
@@ -200,7 +201,8 @@ impl Switchboard {
         command: impl Fn(TrackRef) -> Command,
     ) -> Result<(), Refusal> {
         for batch in tracks.chunks(BATCH) {
-            let mut permits = self.shard_of(&place.room).reserve(batch.len()).await.map_err(|_| Refusal::busy())?;
+            let shard = self.shard_of(&place.room, place.participant);
+            let mut permits = shard.reserve(batch.len()).await.map_err(|_| Refusal::busy())?;
             let mut state = place.room.lock();
             member(&mut state, place.participant)?;
             batch.iter().for_each(|&track| permits.send(command(track)));

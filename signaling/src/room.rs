@@ -10,7 +10,7 @@ use crate::lobby::Lobby;
 use crate::places::RoomPlace;
 use crate::protocol::error::Refusal;
 use crate::protocol::server::{Departure, Membership, Rights, ServerMessage};
-use crate::protocol::{Participant, ParticipantRef, RoomCode, RoomView, ServerType, Timestamp, Track};
+use crate::protocol::{Participant, ParticipantRef, RoomCode, RoomView, ServerType, Timestamp, Track, TrackRef};
 use crate::rights::Grants;
 use crate::session::{Session, Token, lock};
 use crate::store::{RoomRecord, RoomUid};
@@ -32,8 +32,8 @@ pub(crate) struct Room {
     /// Its number in the store.
     pub(crate) uid: RoomUid,
     pub(crate) code: RoomCode,
-    /// The shard that it lives on, by index.
-    pub(crate) shard: usize,
+    /// The shard that it was placed on, by index: it has a part there for as long as it lives.
+    pub(crate) home: usize,
     /// Held while its record is changed, in the store and then in memory; taken before its lock.
     pub(crate) changing: tokio::sync::Mutex<()>,
     /// Taken for as long as messages that are not in memory are read or changed in the store. No other lock is held while it
@@ -60,11 +60,25 @@ pub(crate) struct RoomState {
     pub(crate) ended: bool,
     /// Its place among the rooms of the server.
     pub(crate) place: Option<RoomPlace>,
+    /// The shards that have a part of it, its home first; see [`crate::spreading`].
+    pub(crate) parts: Vec<usize>,
+    /// What is to be told of tracks whose publication is not known yet; see [`crate::events`].
+    pub(crate) early: Vec<Early>,
+}
+
+/// A message that has overtaken the news of the track that it is about: they come from different shards.
+#[derive(Debug)]
+pub(crate) struct Early {
+    pub(crate) participant: ParticipantId,
+    pub(crate) track: TrackRef,
+    pub(crate) message: ServerMessage,
 }
 
 /// A participant.
 pub(crate) struct Member {
     pub(crate) participant: ParticipantId,
+    /// The shard that it lives on.
+    pub(crate) shard: usize,
     pub(crate) session: Arc<Session>,
     pub(crate) identity: Identity,
     pub(crate) role: Role,
@@ -98,7 +112,7 @@ impl std::fmt::Debug for Member {
 }
 
 impl Room {
-    pub(crate) fn new(key: RoomId, record: RoomRecord, shard: usize, now: Instant) -> Arc<Self> {
+    pub(crate) fn new(key: RoomId, record: RoomRecord, home: usize, now: Instant) -> Arc<Self> {
         let (uid, code) = (record.uid, record.code.clone());
         let state = RoomState {
             record,
@@ -108,10 +122,12 @@ impl Room {
             empty_since: Some(now),
             ended: false,
             place: None,
+            parts: vec![home],
+            early: Vec::new(),
         };
         let (changing, old_messages) = (tokio::sync::Mutex::default(), tokio::sync::RwLock::default());
         let read_at = tokio::sync::Mutex::default();
-        Arc::new(Self { key, uid, code, shard, changing, old_messages, read_at, state: Mutex::new(state) })
+        Arc::new(Self { key, uid, code, home, changing, old_messages, read_at, state: Mutex::new(state) })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, RoomState> {
@@ -138,6 +154,7 @@ impl RoomState {
     pub(crate) fn remove(&mut self, participant: ParticipantId, now: Instant) -> Option<Member> {
         let index = self.members.iter().position(|member| member.participant == participant)?;
         let member = self.members.remove(index);
+        self.early.retain(|early| early.participant != participant);
         self.note_presence(now);
         Some(member)
     }

@@ -6,6 +6,7 @@ use crate::limits::Rates;
 use crate::protocol::Timestamp;
 use crate::protocol::server::IceServer;
 use crate::rate::Rate;
+use crate::spreading::Spread;
 use crate::webhooks::WebhookSettings;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -71,6 +72,8 @@ pub struct Settings {
     pub ping_interval: Duration,
     /// How long a socket may be silent; some pings long.
     pub idle_timeout: Duration,
+    /// When rooms get parts on further shards.
+    pub spread: Spread,
     /// `true` while the process uses as much memory as it may: nobody enters then.
     pub memory_pressure: Option<Arc<AtomicBool>>,
     /// What may be shared.
@@ -112,6 +115,7 @@ impl Default for Settings {
             join_deadline: Duration::from_secs(15),
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(45),
+            spread: Spread::default(),
             memory_pressure: None,
             files: FileSettings::default(),
             webhooks: WebhookSettings::default(),

@@ -5,17 +5,19 @@
 //! does. So nothing that was decided depends on a shard having been free at that moment.
 
 use crate::protocol::Timestamp;
+use crate::protocol::error::Refusal;
 use crate::protocol::server::{Departure, Rights, ServerMessage};
 use crate::rights::rights;
 use crate::room::{Room, RoomState};
 use crate::session::Place;
 use crate::shards::Permits;
+use crate::spreading::Entry;
 use crate::switchboard::Switchboard;
 use parlor_media::command::Command;
 use parlor_media::ids::ParticipantId;
 use std::sync::Arc;
 
-/// Something that is due in a room. Each takes one command.
+/// Something that is due in a room.
 #[derive(Debug, PartialEq)]
 enum Due {
     /// A member may stay no longer.
@@ -26,16 +28,28 @@ enum Due {
     Admit(ParticipantId),
 }
 
+/// What was reserved for something that is due.
+enum Means<'a> {
+    /// A command about that member.
+    Of(ParticipantId, Permits<'a>),
+    /// Somebody's way in.
+    Entry(Entry<'a>),
+}
+
 impl Switchboard {
     /// The room's settings have changed, or its list of banned people: members get the rights that they have now, who may not
     /// stay goes, and who waits comes in when there is no lobby any more. Call it without the room's lock.
     pub(crate) async fn policy_changed(&self, room: &Arc<Room>) {
         loop {
-            if self.next_due(&mut room.lock(), room).is_none() {
-                return;
-            }
-            let Ok(permits) = self.shard_of(room).reserve(1).await else { return };
-            if !self.settle_one(room, permits) {
+            let Some(due) = self.next_due(&mut room.lock(), room) else { return };
+            let means = match due {
+                Due::Admit(_) => self.reserve_entry(room).await.map(Means::Entry),
+                Due::Remove(of, _) | Due::Rights(of, _) => {
+                    self.shard_of(room, of).reserve(1).await.map(|p| Means::Of(of, p)).map_err(|_| Refusal::busy())
+                }
+            };
+            let Ok(means) = means else { return };
+            if !self.settle_one(room, means) {
                 return;
             }
         }
@@ -43,28 +57,39 @@ impl Switchboard {
 
     /// The same, as far as the shard takes it now.
     pub(crate) fn settle(&self, room: &Arc<Room>) {
-        while self.next_due(&mut room.lock(), room).is_some() {
-            let Ok(permits) = self.shard_of(room).try_reserve(1) else { return };
-            if !self.settle_one(room, permits) {
+        loop {
+            let Some(due) = self.next_due(&mut room.lock(), room) else { return };
+            let means = match due {
+                Due::Admit(_) => self.try_reserve_entry(room).map(Means::Entry),
+                Due::Remove(of, _) | Due::Rights(of, _) => {
+                    self.shard_of(room, of).try_reserve(1).map(|p| Means::Of(of, p))
+                }
+            };
+            let Ok(means) = means else { return };
+            if !self.settle_one(room, means) {
                 return;
             }
         }
     }
 
     /// Does what is due next. `false` when nothing is, or it cannot be done.
-    fn settle_one(&self, room: &Arc<Room>, permits: Permits<'_>) -> bool {
+    fn settle_one(&self, room: &Arc<Room>, means: Means<'_>) -> bool {
         let mut state = room.lock();
-        match self.next_due(&mut state, room) {
-            None => false,
-            Some(Due::Remove(participant, reason)) => {
+        match (self.next_due(&mut state, room), means) {
+            (None, _) => false,
+            (Some(Due::Remove(participant, reason)), Means::Of(of, permits)) if of == participant => {
                 let place = Place { room: Arc::clone(room), participant };
                 self.remove_locked(&mut state, &place, reason, None, permits).is_ok()
             }
-            Some(Due::Rights(participant, rights)) => {
+            (Some(Due::Rights(participant, rights)), Means::Of(of, permits)) if of == participant => {
                 self.grant_rights(&mut state, participant, rights, permits);
                 true
             }
-            Some(Due::Admit(participant)) => self.admit(room, &mut state, participant, permits).is_ok(),
+            (Some(Due::Admit(participant)), Means::Entry(entry)) => {
+                self.admit(room, &mut state, participant, entry).is_ok()
+            }
+            // Something else is due meanwhile, which needs other means.
+            (Some(_), _) => true,
         }
     }
 

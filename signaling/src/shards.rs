@@ -1,20 +1,30 @@
 //! The way to the media shards: bounded command channels and what is placed where.
 //!
-//! A command is never awaited under a lock. Whoever changes a room's state first reserves permits on its shard's channel, then
+//! A command is never awaited under a lock. Whoever changes a room's state first reserves permits on its shards' channels, then
 //! locks the room, changes it, and sends through the permits: without waiting, and in the order of the changes. The event path
 //! never waits for a shard at all: it only tries, so that a shard whose commands back up can always be rid of its events.
 
+use crate::session::lock;
 use parlor_media::command::{Candidate, Command};
 use parlor_media::path::Protocol;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How long a request waits for a shard before the client is told that the server is busy.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// After that the load of a shard shows who came: it is measured each second, and calls take a moment to begin.
+const LAG: Duration = Duration::from_secs(2);
+
+/// The load that a newcomer is taken to bring until it is measured: that of a handshake, and of a small meeting's member.
+const EXPECTED_SHARE: f32 = 0.002;
+
+/// Loads within a step are the same: a measurement that wavers does not decide.
+const STEP: f32 = 0.05;
 
 /// One shard, from outside.
 #[derive(Clone)]
@@ -23,6 +33,7 @@ pub struct ShardHandle {
     wake: Arc<dyn Fn() + Send + Sync>,
     port: u16,
     tcp: bool,
+    busy: Option<Arc<dyn Fn() -> f32 + Send + Sync>>,
 }
 
 impl ShardHandle {
@@ -32,13 +43,19 @@ impl ShardHandle {
     /// [`crate::Signaling::shard_lost`] tells to join anew.
     #[must_use]
     pub fn new(commands: mpsc::Sender<Command>, wake: Arc<dyn Fn() + Send + Sync>, port: u16) -> Self {
-        Self { commands, wake, port, tcp: true }
+        Self { commands, wake, port, tcp: true, busy: None }
     }
 
     /// The same for a shard that listens on UDP only.
     #[must_use]
     pub fn without_tcp(self) -> Self {
         Self { tcp: false, ..self }
+    }
+
+    /// The same for a shard of which `busy` tells the share of time, 0 to 1, in which its thread works. It may lag by a second.
+    #[must_use]
+    pub fn with_load(self, busy: Arc<dyn Fn() -> f32 + Send + Sync>) -> Self {
+        Self { busy: Some(busy), ..self }
     }
 }
 
@@ -58,11 +75,20 @@ pub(crate) struct Shard {
     handle: ShardHandle,
     participants: AtomicUsize,
     rooms: AtomicUsize,
+    lately: Mutex<Lately>,
+}
+
+/// Who was placed on a shard so lately that its load does not show it yet.
+#[derive(Debug)]
+struct Lately {
+    since: Instant,
+    participants: u32,
 }
 
 impl Shard {
     pub(crate) fn new(handle: ShardHandle) -> Self {
-        Self { handle, participants: AtomicUsize::new(0), rooms: AtomicUsize::new(0) }
+        let lately = Mutex::new(Lately { since: Instant::now(), participants: 0 });
+        Self { handle, participants: AtomicUsize::new(0), rooms: AtomicUsize::new(0), lately }
     }
 
     /// Waits, within [`PATIENCE`], until the shard takes `count` commands.
@@ -90,6 +116,11 @@ impl Shard {
 
     pub(crate) fn count_participant(&self) {
         self.participants.fetch_add(1, Ordering::Relaxed);
+        let (now, mut lately) = (Instant::now(), lock(&self.lately));
+        if now.saturating_duration_since(lately.since) >= LAG {
+            *lately = Lately { since: now, participants: 0 };
+        }
+        lately.participants = lately.participants.saturating_add(1);
     }
 
     pub(crate) fn uncount_participant(&self) {
@@ -109,9 +140,27 @@ impl Shard {
         self.handle.port
     }
 
-    /// Participants and rooms on it.
+    /// Participants and rooms on it; a room with parts on several shards counts on its home.
     pub(crate) fn load(&self) -> (usize, usize) {
         (self.participants.load(Ordering::Relaxed), self.rooms.load(Ordering::Relaxed))
+    }
+
+    /// The share of time in which its thread works, 0 to 1, as last measured.
+    pub(crate) fn busy(&self) -> f32 {
+        self.handle.busy.as_ref().map_or(0.0, |busy| busy())
+    }
+
+    /// The same with what is to be expected of those who came since.
+    pub(crate) fn share(&self) -> f32 {
+        let lately = lock(&self.lately);
+        let is_new = Instant::now().saturating_duration_since(lately.since) < LAG;
+        self.busy() + if is_new { lately.participants as f32 * EXPECTED_SHARE } else { 0.0 }
+    }
+
+    /// What to compare shards by: steps of load, within one the participants, then the rooms.
+    pub(crate) fn rank(&self) -> (u32, usize, usize) {
+        let (participants, rooms) = self.load();
+        ((self.share() / STEP) as u32, participants, rooms)
     }
 }
 
@@ -142,9 +191,9 @@ impl Drop for Permits<'_> {
     }
 }
 
-/// The shard with the fewest participants, then rooms.
+/// The least busy shard, by steps of load; within one that with the fewest participants, then rooms.
 pub(crate) fn least_loaded(shards: &[Shard]) -> Option<usize> {
-    (0..shards.len()).min_by_key(|&index| shards[index].load())
+    (0..shards.len()).min_by_key(|&index| shards[index].rank())
 }
 
 #[cfg(test)]

@@ -157,11 +157,6 @@ impl Switchboard {
         *self.stopping.borrow()
     }
 
-    pub(crate) fn shard_of(&self, room: &Room) -> &Shard {
-        // A room's index was given by `least_loaded` over the same list, which never changes.
-        &self.shards[room.shard]
-    }
-
     /// The room of that id.
     pub(crate) fn room(&self, code: &RoomCode) -> Result<Arc<Room>, Refusal> {
         match self.directory.room(code) {

@@ -21,6 +21,7 @@ mod secrecy;
 mod sessions;
 mod settings;
 mod sockets;
+mod spreading;
 mod stats;
 mod traces;
 mod webhooks;

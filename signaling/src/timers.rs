@@ -37,21 +37,20 @@ impl Switchboard {
     fn sweep_room(&self, room: &Arc<Room>, now: Instant) {
         let is_due = self.end_due(&room.lock(), now).is_some();
         if is_due {
-            if let Ok(permits) = self.shard_of(room).try_reserve(1) {
-                // Somebody may have joined since: only what is seen under the lock counts.
-                self.end_room_if(room, Some(permits), |state| self.end_due(state, now));
-            }
+            // Somebody may have joined since: only what is seen under the lock counts.
+            self.end_room_if(room, self.try_reserve_parts(room, 1), |state| self.end_due(state, now));
             return;
         }
         self.expire_typing(room, now);
         self.settle(room);
+        self.fold(room);
         let look_at = |member: &mut Member| {
             member.trace.end_late(now);
             member.session.is_lost(self.settings.resume_grace, now).then_some(member.participant)
         };
         let lost: Vec<_> = room.lock().members.iter_mut().filter_map(look_at).collect();
         for participant in lost {
-            let Ok(permits) = self.shard_of(room).try_reserve(1) else { return };
+            let Ok(permits) = self.shard_of(room, participant).try_reserve(1) else { return };
             self.remove_lost(&Place { room: Arc::clone(room), participant }, permits, now);
         }
     }

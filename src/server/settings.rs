@@ -4,7 +4,7 @@ use super::StartError;
 use crate::addresses;
 use parlor_config::{AuthKey, Config, FilesUrl};
 use parlor_signaling::{
-    Announce, FileSettings, FileStorage, KeyError, KeySources, Keys, Policy, Rate, Rates, Settings, StoreUrl,
+    Announce, FileSettings, FileStorage, KeyError, KeySources, Keys, Policy, Rate, Rates, Settings, Spread, StoreUrl,
     WebhookSettings,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -96,6 +96,10 @@ pub(super) fn settings(config: &Config) -> Result<Settings, StartError> {
             types: config.files.types.clone(),
         },
         webhooks: webhooks(config)?,
+        spread: Spread {
+            busy: f32::from(config.media.spread_busy_percent) / 100.0,
+            participants: config.media.spread_participants as usize,
+        },
         ..Settings::default()
     })
 }

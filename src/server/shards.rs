@@ -3,7 +3,7 @@
 use super::StartError;
 use crate::clock::Clock;
 use crate::net::tcp::TcpLimits;
-use crate::shard_thread::{EVENTS, ShardSetup, ShardSockets, ShardThread};
+use crate::shard_thread::{EVENTS, RelayPort, ShardSetup, ShardSockets, ShardThread};
 use parlor_config::{Config, GsoMode};
 use parlor_media::command::Event;
 use parlor_media::transport::Identity;
@@ -66,7 +66,8 @@ pub(super) fn start(config: &Config, clock: Clock, sockets: Vec<ShardSockets>) -
     // Unbounded by type; in fact one message for each restart, of which a shard makes ten a second at most.
     let (lost_sender, lost) = mpsc::unbounded_channel();
     let (mut shards, mut events) = (Vec::new(), Vec::new());
-    for (index, sockets) in (0..).zip(sockets) {
+    let ports = RelayPort::connect(sockets.len());
+    for (index, (sockets, relay)) in (0..).zip(sockets.into_iter().zip(ports)) {
         let (sender, receiver) = mpsc::channel(EVENTS);
         let lost_sender = lost_sender.clone();
         let setup = ShardSetup {
@@ -75,6 +76,7 @@ pub(super) fn start(config: &Config, clock: Clock, sockets: Vec<ShardSockets>) -
             gso: config.media.gso == GsoMode::Auto,
             clock,
             events: sender,
+            relay,
             // Without a receiver the process is shutting down.
             on_lost: Box::new(move || {
                 let _ = lost_sender.send(usize::from(index));

@@ -33,6 +33,8 @@ fn cost(command: &Command) -> u32 {
         Command::ReadRoom { .. } => 4,
         // A participant's state is made or taken apart.
         Command::Join { .. } | Command::Leave { .. } => 2,
+        // The other parts of a room are told of what is published here.
+        Command::LinkRoom { .. } => 2,
         Command::OpenRoom { .. }
         | Command::SetMuted { .. }
         | Command::Silence { .. }

@@ -1,17 +1,20 @@
 //! The tick: what a shard's thread does over and over.
 //!
-//! A tick takes one `now`, and in this order drains commands, receives, does what is due, sends, does a little of what
-//! may wait for that, and tells the control plane. Each part is bounded, so that none starves the others; what is left
-//! over makes the next tick follow at once.
+//! A tick takes one `now`, and in this order takes what other shards relay, drains commands, receives, does what is due,
+//! relays, sends, does a little of what may wait for that, and tells the control plane: who is told of a track finds it on
+//! every shard of its room. Each part is bounded, so that none starves the others; what is left over makes the next tick
+//! follow at once.
 
 use super::ShardSockets;
 use super::allowance::Allowance;
 use super::exit::Exit;
 use super::orders::Orders;
 use super::outlet::Outlet;
+use super::relay::RelayPort;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::heartbeat::Heartbeat;
+use crate::load::Load;
 use crate::net::tcp::TcpPaths;
 use crate::net::{Drained, Egress, Ingress};
 use crate::readings::{Board, BodyStats, Readings};
@@ -34,6 +37,9 @@ const POLL_EVENTS: usize = 256;
 /// Batches received in a tick, from UDP and from TCP each.
 const MAX_BATCHES: usize = 4;
 
+/// Batches of other shards taken in a tick. Each is what one of their ticks brought.
+const MAX_RELAYED: usize = 16;
+
 /// How often the readings are hung out, and the heart beats.
 const READINGS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -50,6 +56,7 @@ pub(super) struct Body {
     clock: Clock,
     commands: mpsc::Receiver<Command>,
     outlet: Outlet,
+    relay: RelayPort,
     board: Board,
     readings_due: Instant,
     /// Datagrams may wait in the UDP socket.
@@ -62,6 +69,9 @@ pub(super) struct Body {
     /// What the engine had counted when readings were last hung out.
     past: ShardStats,
     heartbeat: Heartbeat,
+    load: Load,
+    /// When the load was last noted, and how long the thread had been busy by then.
+    load_noted: (Instant, Duration),
     orders: Orders,
 }
 
@@ -74,8 +84,10 @@ impl Body {
         clock: Clock,
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<Event>,
+        relay: RelayPort,
         board: Board,
         heartbeat: Heartbeat,
+        load: Load,
         orders: Orders,
     ) -> Self {
         let egress = Egress::new(&sockets.udp, gso);
@@ -90,6 +102,7 @@ impl Body {
             clock,
             commands,
             outlet: Outlet::new(events),
+            relay,
             board,
             readings_due: clock.now(),
             udp_readable: true,
@@ -98,6 +111,8 @@ impl Body {
             stats: BodyStats::default(),
             past: ShardStats::default(),
             heartbeat,
+            load,
+            load_noted: (clock.now(), Duration::ZERO),
             orders,
         }
     }
@@ -135,6 +150,7 @@ impl Body {
             tcp.close_all();
         }
         while self.commands.try_recv().is_ok() {}
+        self.relay.clear();
         (self.udp_readable, self.busy) = (true, true);
     }
 
@@ -146,8 +162,11 @@ impl Body {
         let tcp = self.sockets.tcp.as_ref().and_then(|tcp| tcp.poll_timeout());
         let stall = self.outlet.stalled().then_some(now + STALL_RETRY);
         let due = [engine.poll_timeout(), tcp, stall].into_iter().flatten().fold(self.readings_due, Instant::min);
-        let timeout = if self.busy { Duration::ZERO } else { due.saturating_duration_since(now) };
-        match self.poll.poll(&mut self.poll_events, Some(timeout)) {
+        let busy = self.busy || self.relay.fall_asleep();
+        let timeout = if busy { Duration::ZERO } else { due.saturating_duration_since(now) };
+        let polled = self.poll.poll(&mut self.poll_events, Some(timeout));
+        self.relay.wake_up();
+        match polled {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
@@ -168,11 +187,13 @@ impl Body {
     fn tick<E: Engine>(&mut self, now: Instant, engine: &mut E) {
         assert!(!self.orders.take_panic(), "a fault was ordered, by SIGUSR2");
         self.busy = false;
+        self.take_relayed(now, engine);
         self.take_commands(now, engine);
         self.receive_udp(now, engine);
         self.receive_tcp(now, engine);
         let caused = engine.outbox().len();
         self.do_due(now, engine);
+        self.relay.send(now, engine);
         self.flush(now, caused, engine);
         self.do_deferred(now, engine);
         self.outlet.publish(engine);
@@ -183,6 +204,18 @@ impl Body {
             }
         }
         self.hang_out_readings(now, engine);
+    }
+
+    fn take_relayed<E: Engine>(&mut self, now: Instant, engine: &mut E) {
+        for _ in 0..MAX_RELAYED {
+            let Some(batch) = self.relay.receive() else { return };
+            let mut position = Some(0);
+            while let Some(begin) = position {
+                position = engine.handle_relay(now, &batch, begin);
+                self.flush_if_full(now, engine);
+            }
+        }
+        self.busy = true;
     }
 
     fn take_commands<E: Engine>(&mut self, now: Instant, engine: &mut E) {
@@ -244,6 +277,7 @@ impl Body {
     fn do_deferred<E: Engine>(&mut self, now: Instant, engine: &mut E) {
         if engine.has_deferred() {
             engine.handle_deferred(now);
+            self.relay.send(now, engine);
             self.flush(now, 0, engine);
             self.busy |= engine.has_deferred();
         }
@@ -260,6 +294,11 @@ impl Body {
         self.exit.flush(now, caused, &self.sockets.udp, self.sockets.tcp.as_mut(), engine.outbox());
     }
 
+    fn note_load(&mut self, now: Instant) {
+        let (since, busy) = std::mem::replace(&mut self.load_noted, (now, self.stats.busy));
+        self.load.note(self.stats.busy.saturating_sub(busy), now.saturating_duration_since(since));
+    }
+
     fn hang_out_readings<E: Engine>(&mut self, now: Instant, engine: &E) {
         if now < self.readings_due {
             return;
@@ -268,6 +307,7 @@ impl Body {
         self.past = engine.stats();
         self.ingress.note_kernel_drops(&self.sockets.udp);
         self.heartbeat.beat(now);
+        self.note_load(now);
         self.board.publish(&Readings {
             engine: self.past,
             ingress: self.ingress.stats(),

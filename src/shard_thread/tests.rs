@@ -4,6 +4,7 @@ use parlor_media::ShardStats;
 use parlor_media::ids::RoomId;
 use parlor_media::outbox::Outbox;
 use parlor_media::path::Path;
+use parlor_media::relay::RelayBatch;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
@@ -110,6 +111,18 @@ impl Engine for Echo {
     fn stats(&self) -> ShardStats {
         ShardStats { rooms: self.opened, ..self.past }
     }
+
+    fn has_relay(&self) -> bool {
+        false
+    }
+
+    fn take_relay(&mut self, _batch: &mut RelayBatch) {}
+
+    fn handle_relay(&mut self, _now: Instant, _batch: &RelayBatch, _position: usize) -> Option<usize> {
+        None
+    }
+
+    fn relay_refused(&mut self, _now: Instant, _batch: &RelayBatch, _to: u16) {}
 }
 
 struct Fixture {
@@ -135,6 +148,7 @@ impl Fixture {
             gso: true,
             clock: Clock::start(),
             events: sender,
+            relay: RelayPort::connect(1).remove(0),
             on_lost: Box::new(move || {
                 let _ = lost_sender.send(());
             }),

@@ -16,7 +16,7 @@ export function overviewPage({ api, fail, done, now = Date.now }) {
   const notice = h('p', { class: 'warning', role: 'status', hidden: true, 'data-ailments': true });
   const rooms = new Table({ label: 'Rooms with people in them', head: ['Room', 'People', 'Tracks', 'Age', 'Entry'] });
   const empty = h('p', { class: 'empty', hidden: true, 'data-empty': true });
-  const shards = new Table({ label: 'Shards', head: ['Shard', 'Port', 'Rooms', 'People'] });
+  const shards = new Table({ label: 'Shards', head: ['Shard', 'Port', 'Load', 'Rooms', 'People'] });
   const search = h('input', { type: 'search', maxlength: '64', placeholder: 'Find by name or id', 'aria-label': 'Find a room by name or id', autocomplete: 'off', spellcheck: 'false', 'data-search': true, oninput: () => polling.now() });
 
   const polling = poll(async (signal) => {
@@ -50,7 +50,7 @@ export function overviewPage({ api, fail, done, now = Date.now }) {
     notice.hidden = problems.length === 0;
     notice.textContent = problems.join(' ');
     version.textContent = `Parlor ${server.version} · ${server.access === 'open' ? 'open: whoever knows a room’s id can join it' : 'people need tokens'} · store: ${store.name}`;
-    shards.update(server.shards.map(({ port, roomCount, participantCount }, index) => ({ cells: [`Shard ${index}`, String(port), number(roomCount), number(participantCount)] })));
+    shards.update(server.shards.map(({ port, roomCount, participantCount, load }, index) => ({ cells: [`Shard ${index}`, String(port), `${Math.round(load * 100)} %`, number(roomCount), number(participantCount)] })));
   }
 
   /** @param {import('./types.js').RoomPage} list @param {string} wanted */

@@ -57,7 +57,7 @@
  * @property {number} roomCount
  * @property {number} participantCount
  * @property {number} socketCount
- * @property {{ port: number, roomCount: number, participantCount: number }[]} shards
+ * @property {{ port: number, roomCount: number, participantCount: number, load: number }[]} shards
  * @property {{ name: string, awaySince: string | null, queuedWrites: number, lostWrites: number }} store
  *
  * @typedef {{ rooms: import('../sdk/rest.js').RoomInfo[], trackCounts: Record<string, number>, nextCursor: string | null }} RoomPage

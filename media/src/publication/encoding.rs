@@ -10,6 +10,7 @@ use crate::feedback::rtcp::{ReportBlock, SenderReport};
 use crate::feedback::sending::TimestampMapping;
 use crate::feedback::traffic::Traffic;
 use crate::formats::{Codec, FormatId};
+use crate::relay::{RelayedClock, RelayedPacket};
 use crate::room_stats::EncodingStats;
 use crate::rtp::header::RtpHeader;
 use crate::rtp::ring::{PacketRing, RingLimits};
@@ -118,6 +119,54 @@ impl Encoding {
         }
         let sequence =
             if recovered { self.sequences.peek(header.sequence) } else { self.sequences.unwrap(header.sequence) };
+        self.store(now, sequence, header, packet, format, recovered)?;
+        if self.kind == MediaKind::Video {
+            self.nack.on_packet(now, sequence);
+            if self.nack.take_wants_keyframe() {
+                self.keyframes.request();
+            }
+        }
+        if !recovered && let Some(reception) = &mut self.reception {
+            reception.on_packet(now, sequence, header.timestamp);
+        }
+        if begins && self.kind == MediaKind::Video {
+            self.keyframes.on_keyframe();
+        }
+        Ok(Received { sequence, generation: self.generation, first })
+    }
+
+    /// Takes a packet that another shard relays, under the number that it has there. What is missing here was missing there,
+    /// and is asked for there.
+    ///
+    /// # Errors
+    /// Those of [`Self::receive`].
+    pub(crate) fn receive_relayed(
+        &mut self,
+        now: Instant,
+        relayed: &RelayedPacket,
+        header: &RtpHeader,
+        packet: &[u8],
+    ) -> Result<Received, DropReason> {
+        let RelayedPacket { sequence, generation, format, .. } = *relayed;
+        let first = self.adopt(generation, format);
+        self.sequences.reach(sequence);
+        self.store(now, sequence, header, packet, format, relayed.recovered)?;
+        if relayed.begins && self.kind == MediaKind::Video {
+            self.keyframes.on_keyframe();
+        }
+        Ok(Received { sequence, generation, first })
+    }
+
+    /// Keeps a packet, and notes what it shows of the stream.
+    fn store(
+        &mut self,
+        now: Instant,
+        sequence: u64,
+        header: &RtpHeader,
+        packet: &[u8],
+        format: FormatId,
+        recovered: bool,
+    ) -> Result<(), DropReason> {
         if !self.ring.insert(sequence, now, packet) {
             return Err(DropReason::DuplicateRtp);
         }
@@ -126,22 +175,28 @@ impl Encoding {
         if !self.formats.contains(&(header.payload_type, format)) {
             self.formats.push((header.payload_type, format));
         }
-        if self.kind == MediaKind::Video {
-            self.nack.on_packet(now, sequence);
-            if self.nack.take_wants_keyframe() {
-                self.keyframes.request();
-            }
-        }
         if !recovered {
             self.last_heard = Some(now);
-            if let Some(reception) = &mut self.reception {
-                reception.on_packet(now, sequence, header.timestamp);
-            }
         }
-        if begins && self.kind == MediaKind::Video {
-            self.keyframes.on_keyframe();
+        Ok(())
+    }
+
+    /// Follows the generations of the encoding that this one mirrors; whether another one begins.
+    fn adopt(&mut self, generation: u8, format: FormatId) -> bool {
+        let is_known = self.ssrc.is_some() && self.generation == generation;
+        if !is_known {
+            // A mirror speaks to nobody who would have to be told an SSRC.
+            self.start_over(0, format);
+            self.generation = generation;
         }
-        Ok(Received { sequence, generation: self.generation, first })
+        !is_known
+    }
+
+    /// Takes what another shard relays of a sender report, whose time was `ntp` by this shard's clock.
+    pub(crate) fn on_relayed_clock(&mut self, ntp: NtpTime, clock: &RelayedClock) {
+        self.adopt(clock.generation, clock.format);
+        let clock_rate = clock.format.format().clock_rate;
+        self.mapping = Some(TimestampMapping { ntp, timestamp: clock.timestamp, clock_rate });
     }
 
     /// Other numbers from here on: nothing of before may be mixed with them.

@@ -4,14 +4,18 @@
 //! numbers, packet ring and feedback. Encodings are ordered by quality, the lowest first.
 
 mod encoding;
+mod mirror;
 mod streams;
 
-pub(crate) use encoding::{Encoding, Stored};
+pub(crate) use encoding::{Encoding, Received, Stored};
+pub(crate) use mirror::{Mirror, Publisher};
 pub(crate) use streams::{Stream, Streams};
 
 use crate::command::{MediaKind, Rid, Source, TrackInfo};
-use crate::ids::TrackId;
+use crate::ids::{ParticipantId, TrackId};
 use crate::negotiation::ReceiveLine;
+use crate::numbering::Numbering;
+use crate::relay::{ShardSet, SharedTrack};
 use crate::sdp::Mid;
 use crate::speakers::VoiceKey;
 use crate::subscription::MAX_ENCODINGS;
@@ -29,8 +33,7 @@ pub(crate) struct Subscriber {
 /// See the module's text.
 pub(crate) struct Publication {
     pub(crate) track: TrackId,
-    /// Index of its publisher among the room's participants.
-    pub(crate) publisher: usize,
+    pub(crate) publisher: Publisher,
     pub(crate) mid: Mid,
     pub(crate) kind: MediaKind,
     pub(crate) source: Source,
@@ -39,26 +42,80 @@ pub(crate) struct Publication {
     pub(crate) voice: Option<VoiceKey>,
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) subscribers: Vec<Subscriber>,
+    /// The shards that each encoding is relayed to.
+    pub(crate) wanted_by: [ShardSet; MAX_ENCODINGS],
 }
 
 impl Publication {
     /// The publication of a line on which a client sends.
     pub(crate) fn new(track: TrackId, publisher: usize, line: &ReceiveLine, source: Source, muted: bool) -> Self {
-        let mut encodings: Vec<Encoding> =
-            line.rids.iter().take(MAX_ENCODINGS).map(|rid| Encoding::new(line.kind, Some(*rid))).collect();
-        if encodings.is_empty() {
-            encodings.push(Encoding::new(line.kind, None));
-        }
         Self {
             track,
-            publisher,
+            publisher: Publisher::Member(publisher),
             mid: line.mid,
             kind: line.kind,
             source,
             muted,
             voice: None,
-            encodings,
+            encodings: encodings(line.kind, &line.rids),
             subscribers: Vec::new(),
+            wanted_by: [ShardSet::EMPTY; MAX_ENCODINGS],
+        }
+    }
+
+    /// The mirror of a track that is published on another shard.
+    pub(crate) fn mirror(mirror: Mirror) -> Self {
+        let SharedTrack { track, mid, kind, source, muted, .. } = *mirror.shared;
+        Self {
+            track,
+            mid,
+            kind,
+            source,
+            muted,
+            voice: None,
+            encodings: encodings(kind, &mirror.shared.rids),
+            publisher: Publisher::Elsewhere(Box::new(mirror)),
+            subscribers: Vec::new(),
+            wanted_by: [ShardSet::EMPTY; MAX_ENCODINGS],
+        }
+    }
+
+    /// The index of its publisher among the room's participants, if it is here.
+    pub(crate) fn member(&self) -> Option<usize> {
+        match self.publisher {
+            Publisher::Member(index) => Some(index),
+            Publisher::Elsewhere(_) => None,
+        }
+    }
+
+    /// Where it is mirrored from, if it is.
+    pub(crate) fn origin(&self) -> Option<&Mirror> {
+        match &self.publisher {
+            Publisher::Member(_) => None,
+            Publisher::Elsewhere(mirror) => Some(mirror),
+        }
+    }
+
+    /// The same, to change it.
+    pub(crate) fn origin_mut(&mut self) -> Option<&mut Mirror> {
+        match &mut self.publisher {
+            Publisher::Member(_) => None,
+            Publisher::Elsewhere(mirror) => Some(mirror),
+        }
+    }
+
+    /// As other shards mirror it; `publisher` is who publishes it, with these numbers.
+    pub(crate) fn shared(&self, publisher: ParticipantId, numbering: &Numbering) -> SharedTrack {
+        SharedTrack {
+            track: self.track,
+            publisher,
+            mid: self.mid,
+            kind: self.kind,
+            source: self.source,
+            muted: self.muted,
+            silenced: self.is_silenced(),
+            rids: self.encodings.iter().filter_map(|encoding| encoding.rid).collect(),
+            numbering: numbering.clone(),
         }
     }
 
@@ -104,4 +161,14 @@ impl Publication {
             rids: self.encodings.iter().filter_map(|encoding| encoding.rid).collect(),
         }
     }
+}
+
+/// An encoding for each rid, or one for all.
+fn encodings(kind: MediaKind, rids: &[Rid]) -> Vec<Encoding> {
+    let named = rids.iter().take(MAX_ENCODINGS).map(|rid| Encoding::new(kind, Some(*rid)));
+    let mut encodings: Vec<Encoding> = named.collect();
+    if encodings.is_empty() {
+        encodings.push(Encoding::new(kind, None));
+    }
+    encodings
 }

@@ -24,7 +24,7 @@ impl Room {
         let mut census = Census::default();
         for (_, publication) in &self.publications {
             let class = class_of(publication);
-            census.publications[class] += 1;
+            census.publications[class] += u64::from(publication.member().is_some());
             census.subscriptions[class] += publication.subscribers.len() as u64;
             if publication.kind == MediaKind::Video {
                 for subscriber in &publication.subscribers {

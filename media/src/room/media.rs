@@ -10,7 +10,8 @@ use crate::formats::{Extension, FormatId};
 use crate::numbering::Payload;
 use crate::participant::Participant;
 use crate::path::Path;
-use crate::publication::{Encoding, Publication, Stored, Stream};
+use crate::publication::{Encoding, Publication, Received, Stored, Stream};
+use crate::relay::RelayedPacket;
 use crate::rtp::header::RtpHeader;
 use crate::subscription::{Incoming, Outgoing, Picture};
 use crate::transport::Transport;
@@ -92,8 +93,6 @@ impl Room {
         recovered: bool,
     ) -> Result<(), DropReason> {
         let publication = self.publications.get_mut(stream.publication).ok_or(DropReason::NotPublished)?;
-        let publisher = self.participants.get(publication.publisher);
-        let descriptor_id = publisher.and_then(|p| p.negotiator.numbering().id(Extension::DependencyDescriptor));
         let encoding = publication.encodings.get_mut(stream.encoding).ok_or(DropReason::NotPublished)?;
         let descriptor = marks.descriptor.and_then(|range| packet.get(range));
         let (codec, payload) = (format.format().codec, header.payload(packet));
@@ -103,10 +102,11 @@ impl Room {
             return Err(DropReason::Silenced);
         }
         if received.first
-            && let Some(publisher) = self.participants.get_mut(publication.publisher)
+            && let Some(publisher) = publication.member().and_then(|index| self.participants.get_mut(index))
         {
             publisher.milestones.on_packet_in(context.now, &mut context.core.stats);
         }
+        relay(context, publication, stream.encoding, &received, packet, format, begins, recovered, marks.level);
         let incoming = Incoming {
             packet,
             header,
@@ -118,15 +118,24 @@ impl Room {
             picture: Picture::read(codec, payload, descriptor),
             key: context.core.drafts.begin(),
         };
-        let encoding = &*encoding;
+        self.deliver(context, stream.publication, &incoming);
+        Ok(())
+    }
+
+    /// Forwards a packet to every subscriber of its publication.
+    pub(super) fn deliver(&mut self, context: &mut Context<'_>, key: usize, incoming: &Incoming<'_>) {
+        let Some(publication) = self.publications.get(key) else { return };
+        let numbering = self.numbering_of(publication);
+        let descriptor_id = numbering.and_then(|numbering| numbering.id(Extension::DependencyDescriptor));
+        let Some(encoding) = publication.encodings.get(incoming.encoding) else { return };
         for subscriber in &publication.subscribers {
             let Some(participant) = self.participants.get_mut(subscriber.participant) else { continue };
             let Some(Some(outgoing)) = participant.outgoing.get_mut(subscriber.line) else { continue };
-            match outgoing.forward(context, &mut participant.transport, &incoming) {
+            match outgoing.forward(context, &mut participant.transport, incoming) {
                 Ok(false) => {}
                 Ok(true) => {
                     participant.milestones.on_packet_out(context.now, &mut context.core.stats);
-                    catch_up(context, outgoing, &mut participant.transport, encoding, &incoming, descriptor_id);
+                    catch_up(context, outgoing, &mut participant.transport, encoding, incoming, descriptor_id);
                     if let Some(rid) = encoding.rid {
                         let (participant, track) = (participant.id, publication.track);
                         context.emit(Event::LayerChanged { participant, track, rid });
@@ -146,7 +155,42 @@ impl Room {
                 }
             }
         }
-        Ok(())
+    }
+}
+
+/// Hands a packet to the shards that want it.
+#[allow(clippy::too_many_arguments, reason = "the packet and what was learnt of it, on the hot path")]
+fn relay(
+    context: &mut Context<'_>,
+    publication: &Publication,
+    encoding: usize,
+    received: &Received,
+    packet: &[u8],
+    format: FormatId,
+    begins: bool,
+    recovered: bool,
+    level: Option<u8>,
+) {
+    let to = publication.wanted_by.get(encoding).copied().unwrap_or_default();
+    if to.is_empty() {
+        return;
+    }
+    let relayed = RelayedPacket {
+        track: publication.track,
+        sequence: received.sequence,
+        encoding: encoding as u8,
+        generation: received.generation,
+        format,
+        begins,
+        recovered,
+        level,
+    };
+    let core = &mut *context.core;
+    if core.relay.push_packet(to, relayed, packet) {
+        core.stats.relay_out.count += to.len() as u64;
+        core.stats.relay_out.bytes += (to.len() * packet.len()) as u64;
+    } else {
+        core.stats.relay_dropped += to.len() as u64;
     }
 }
 

@@ -1,6 +1,7 @@
 //! A room: its participants, what they publish, and who receives it.
 //!
-//! A room lives on one shard and is touched by one thread. Always holds: every subscriber of a publication is an
+//! A room is touched by one thread. One that is larger than a core has parts on several shards, each a room of its own
+//! with its participants, in which the tracks of the others are mirrored ([`relaying`]). Always holds: every subscriber of a publication is an
 //! outgoing stream whose subscription names that publication, and the other way round; a participant's pending
 //! subscriptions name publications that exist; nobody subscribes to a track of their own.
 
@@ -11,6 +12,7 @@ mod media;
 mod moderation;
 mod negotiation;
 mod reading;
+mod relaying;
 mod reports;
 mod subscriptions;
 mod upkeep;
@@ -21,13 +23,15 @@ use crate::feedback::sending::{PublisherClock, RoundTripTime};
 use crate::feedback::twcc::TwccRecorder;
 use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::negotiation::{LocalParameters, Negotiator};
+use crate::numbering::Numbering;
 use crate::participant::{ChatChannel, Participant};
-use crate::publication::Publication;
+use crate::publication::{Publication, Publisher};
 use crate::speakers::Speakers;
 use crate::stats::{Census, Milestones};
 use crate::transport::{IceCredentials, Transport};
 use crate::wire_id::wire_id;
 use rand::RngExt;
+use relaying::Links;
 use slab::Slab;
 use std::time::Instant;
 
@@ -45,6 +49,8 @@ pub(crate) struct Room {
     turn: u32,
     /// What the shard's census has of it.
     pub(crate) census: Census,
+    /// Its parts on other shards.
+    links: Links,
 }
 
 impl Room {
@@ -59,6 +65,7 @@ impl Room {
             next_upkeep: None,
             turn: 0,
             census: Census::default(),
+            links: Links::default(),
         }
     }
 
@@ -135,8 +142,24 @@ impl Room {
         self.publications.iter().find_map(|(key, publication)| (publication.track == track).then_some(key))
     }
 
+    /// Who publishes a track.
+    fn publisher_of(&self, publication: &Publication) -> Option<ParticipantId> {
+        match &publication.publisher {
+            Publisher::Member(index) => Some(self.participants.get(*index)?.id),
+            Publisher::Elsewhere(mirror) => Some(mirror.shared.publisher),
+        }
+    }
+
+    /// The numbers in which its packets are written.
+    fn numbering_of<'a>(&'a self, publication: &'a Publication) -> Option<&'a Numbering> {
+        match &publication.publisher {
+            Publisher::Member(index) => Some(self.participants.get(*index)?.negotiator.numbering()),
+            Publisher::Elsewhere(mirror) => Some(&mirror.shared.numbering),
+        }
+    }
+
     /// Notes every offer that has become due: in a large room there may be hundreds.
-    fn negotiate_all(&mut self, context: &mut Context<'_>) {
+    pub(crate) fn negotiate_all(&mut self, context: &mut Context<'_>) {
         for (_, participant) in &mut self.participants {
             participant.defer_offer(context);
         }

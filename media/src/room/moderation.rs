@@ -10,23 +10,30 @@ impl Room {
     /// source to its subscribers, so that the pause leaves no gap in their numbers.
     pub(crate) fn set_muted(&mut self, context: &mut Context<'_>, index: usize, track: TrackId, muted: bool) {
         let Some(key) = self.publication_of(track) else { return };
-        let Some(publication) = self.publications.get_mut(key).filter(|p| p.publisher == index) else { return };
+        let Some(publication) = self.publications.get_mut(key).filter(|p| p.member() == Some(index)) else { return };
         publication.muted = muted;
         if let Some(voice) = publication.voice {
             self.speakers.set_muted(voice, muted);
         }
         if !muted && publication.end_silence() {
-            for subscriber in publication.subscribers.clone() {
-                if let Some(subscription) = self.subscription_mut(subscriber) {
-                    subscription.selector.reset();
-                }
-                self.choose_layer(context, subscriber.participant, subscriber.line);
+            self.begin_anew(context, key);
+        }
+        self.share(context, key);
+    }
+
+    /// What comes of a publication from now on is a new source to its subscribers.
+    pub(super) fn begin_anew(&mut self, context: &mut Context<'_>, key: usize) {
+        let Some(publication) = self.publications.get(key) else { return };
+        for subscriber in publication.subscribers.clone() {
+            if let Some(subscription) = self.subscription_mut(subscriber) {
+                subscription.selector.reset();
             }
+            self.choose_layer(context, subscriber.participant, subscriber.line);
         }
     }
 
     /// Stops forwarding one or all of a participant's tracks. Their subscribers keep their lines.
-    pub(crate) fn silence(&mut self, index: usize, track: Option<TrackId>) {
+    pub(crate) fn silence(&mut self, context: &mut Context<'_>, index: usize, track: Option<TrackId>) {
         let Some(participant) = self.participants.get(index) else { return };
         for key in participant.publications.clone() {
             let Some(publication) = self.publications.get_mut(key) else { continue };
@@ -37,6 +44,7 @@ impl Room {
             if let Some(voice) = publication.voice {
                 self.speakers.set_muted(voice, true);
             }
+            self.share(context, key);
         }
     }
 

@@ -27,6 +27,7 @@ impl Room {
                 context.emit(Event::Answered { participant: id, request, result: Ok(accepted.sdp) });
                 self.publish_lines(context, index, &accepted.receives, tracks);
                 self.replan_subscribers(index);
+                self.share_all_of(context, index);
                 self.replan(context, index);
                 self.activate(context, index);
                 if first {
@@ -160,6 +161,7 @@ impl Room {
             }
         }
         context.emit(Event::Published { participant: participant.id, info });
+        self.share(context, key);
         self.start_upkeep(context);
         let others: Vec<usize> = self
             .participants
@@ -173,18 +175,23 @@ impl Room {
         }
     }
 
-    /// Ends a publication and everybody's subscription to it; `announce` says so to the control plane.
+    /// Ends a publication and everybody's subscription to it; `announce` says so to the control plane, if it is of this shard.
     pub(super) fn unpublish(&mut self, context: &mut Context<'_>, key: usize, announce: bool) {
-        let Some(publisher) = self.publications.get(key).map(|publication| publication.publisher) else { return };
         let receivers: Vec<usize> = self.participants.iter().map(|(index, _)| index).collect();
         for index in receivers {
             self.unbind(context, index, key);
         }
         let Some(publication) = self.publications.try_remove(key) else { return };
-        context.core.stats.publications -= 1;
         if let Some(voice) = publication.voice {
             self.speakers.remove(voice);
         }
+        let Some(publisher) = publication.member() else {
+            context.core.mirrors.remove(&publication.track);
+            context.core.stats.mirrors -= 1;
+            return;
+        };
+        context.core.stats.publications -= 1;
+        self.unshare(context, publication.track);
         if let Some(participant) = self.participants.get_mut(publisher) {
             let transport = &mut participant.transport;
             let rid_of = |encoding: usize| publication.encodings.get(encoding).and_then(|encoding| encoding.rid);
@@ -203,7 +210,7 @@ impl Room {
         let keys: Vec<usize> = self
             .publications
             .iter()
-            .filter(|(_, publication)| publication.publisher != index)
+            .filter(|(_, publication)| publication.member() != Some(index))
             .filter(|(_, publication)| all || wishes.contains(&publication.track))
             .map(|(key, _)| key)
             .collect();

@@ -23,7 +23,9 @@ impl Room {
                 subscriptions: listed,
             }
         });
-        RoomStats { participants: participants.collect() }
+        let mirrors = self.publications.iter().filter(|(_, publication)| publication.origin().is_some());
+        let mirrors = mirrors.map(|(_, publication)| (publication.track, publication.subscribers.len()));
+        RoomStats { participants: participants.collect(), mirrors: mirrors.collect() }
     }
 
     fn publications_of(&self, participant: &Participant, now: Instant) -> Vec<PublicationStats> {
@@ -53,7 +55,7 @@ impl Room {
     fn negotiating(&self, publication: &Publication) -> Option<SubscriptionStats> {
         Some(SubscriptionStats {
             track: publication.track,
-            publisher: self.participants.get(publication.publisher)?.id,
+            publisher: self.publisher_of(publication)?,
             state: SubscriptionState::Negotiating,
             format: None,
             rid: None,

@@ -78,7 +78,7 @@ impl Room {
         }
     }
 
-    fn on_sender_report(&mut self, context: &Context<'_>, index: usize, report: &SenderReport) {
+    fn on_sender_report(&mut self, context: &mut Context<'_>, index: usize, report: &SenderReport) {
         let Some(participant) = self.participants.get_mut(index) else { return };
         let Some(stream) = participant.streams.get(report.ssrc) else { return };
         if stream.rtx {
@@ -89,6 +89,7 @@ impl Room {
         {
             let ntp = participant.clock.to_local(context.core.clock.at(context.now), report.ntp);
             encoding.on_sender_report(context.now, ntp, report);
+            self.relay_clock(context, stream.publication, stream.encoding, None);
         }
     }
 

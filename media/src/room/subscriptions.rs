@@ -13,13 +13,17 @@ use rand::RngExt;
 
 /// Tracks that one participant receives at most. A browser is at its end well before; the SDP of such a session has
 /// some 100 m-lines.
-const MAX_SUBSCRIPTIONS: usize = 96;
+pub(super) const MAX_SUBSCRIPTIONS: usize = 96;
 
 impl Room {
     /// Subscribes a participant to a track.
     pub(crate) fn subscribe(&mut self, context: &mut Context<'_>, index: usize, track: TrackId) {
+        let known = self.publication_of(track);
+        if known.is_none() && self.expect(index, track) {
+            return;
+        }
         let Some(participant) = self.participants.get(index) else { return };
-        let key = self.publication_of(track).filter(|key| self.publications[*key].publisher != index);
+        let key = known.filter(|key| self.publications[*key].member() != Some(index));
         let Some(key) = key else {
             let reason = SubscriptionError::NoTrack;
             return context.emit(Event::SubscriptionFailed { participant: participant.id, track, reason });
@@ -34,10 +38,7 @@ impl Room {
     /// Gives a publication a line of the participant's connection. It starts once the line is negotiated; before the
     /// participant's first offer there can be none, and the wish is kept.
     pub(super) fn bind(&mut self, context: &mut Context<'_>, index: usize, key: usize) {
-        let Some(publisher) = self.publications.get(key).and_then(|p| self.participants.get(p.publisher)) else {
-            return;
-        };
-        let publisher_id = publisher.id;
+        let Some(publisher_id) = self.publications.get(key).and_then(|p| self.publisher_of(p)) else { return };
         let (Some(publication), Some(participant)) = (self.publications.get(key), self.participants.get_mut(index))
         else {
             return;
@@ -74,8 +75,8 @@ impl Room {
         let pending = participant.pending.clone();
         for PendingSubscription { line, publication: key } in pending {
             let Some(publication) = self.publications.get(key) else { continue };
-            let Some(publisher) = self.participants.get(publication.publisher) else { continue };
-            let (publisher_id, numbering) = (publisher.id, publisher.negotiator.numbering().clone());
+            let whose = self.publisher_of(publication).zip(self.numbering_of(publication).cloned());
+            let Some((publisher_id, numbering)) = whose else { continue };
             let Some(participant) = self.participants.get_mut(index) else { return };
             let Some(send_line) = participant.negotiator.send_line(line) else { continue };
             let subscription = Subscription::new(key, &numbering, send_line);
@@ -140,21 +141,21 @@ impl Room {
 
     /// Follows new numbers in what a participant publishes.
     pub(super) fn replan_subscribers(&mut self, index: usize) {
-        let own = self.publications.iter().filter(|(_, publication)| publication.publisher == index);
+        let own = self.publications.iter().filter(|(_, publication)| publication.member() == Some(index));
         let subscribers: Vec<Subscriber> = own.flat_map(|(_, publication)| publication.subscribers.clone()).collect();
         for subscriber in subscribers {
             self.replan_line(subscriber.participant, subscriber.line);
         }
     }
 
-    fn replan_line(&mut self, index: usize, line: usize) {
-        let publisher = self
+    pub(super) fn replan_line(&mut self, index: usize, line: usize) {
+        let numbering = self
             .participants
             .get(index)
             .and_then(|participant| participant.outgoing.get(line)?.as_ref()?.subscription.as_ref())
             .and_then(|subscription| self.publications.get(subscription.publication))
-            .and_then(|publication| self.participants.get(publication.publisher));
-        let Some(numbering) = publisher.map(|publisher| publisher.negotiator.numbering().clone()) else { return };
+            .and_then(|publication| self.numbering_of(publication).cloned());
+        let Some(numbering) = numbering else { return };
         let Some(participant) = self.participants.get_mut(index) else { return };
         let Some(Some(outgoing)) = participant.outgoing.get_mut(line) else { return };
         if let Some(send_line) = participant.negotiator.send_line(outgoing.line) {
@@ -164,13 +165,15 @@ impl Room {
 
     /// Ends a participant's subscription to a track.
     pub(crate) fn unsubscribe(&mut self, context: &mut Context<'_>, index: usize, track: TrackId) {
+        if let Some(participant) = self.participants.get_mut(index) {
+            participant.wishes.retain(|wish| *wish != track);
+        }
         let Some(key) = self.publication_of(track) else { return };
         if let Some(publication) = self.publications.get_mut(key) {
             publication.subscribers.retain(|subscriber| subscriber.participant != index);
         }
         self.unbind(context, index, key);
         if let Some(participant) = self.participants.get_mut(index) {
-            participant.wishes.retain(|wish| *wish != track);
             participant.negotiate(context);
         }
     }

@@ -7,17 +7,20 @@ use crate::feedback::rtcp_writer::{MAX_NACK_BYTES, write_nack, write_pli, write_
 use crate::feedback::sending::TimestampMapping;
 use crate::outbox::MAX_DATAGRAM;
 use crate::participant::Participant;
-use crate::publication::{Encoding, Publication};
+use crate::publication::{Encoding, Publication, Publisher};
 use crate::stats::Direction;
 use crate::timer_key::room_key;
 use slab::Slab;
 use std::time::Duration;
 
 /// How often a room looks at its feedback: short beside a frame, long beside the cost.
-const UPKEEP_INTERVAL: Duration = Duration::from_millis(20);
+pub(super) const UPKEEP_INTERVAL: Duration = Duration::from_millis(20);
 
 /// TWCC feedback leaves with every third turn: libwebrtc's own receivers send it each 50 to 250 ms.
 const TRANSPORT_FEEDBACK_TURNS: u32 = 3;
+
+/// Other shards learn of simulcast encodings that they do not get as often: soon, beside the time after which one counts as gone.
+pub(super) const HEARD_TURNS: u32 = 5;
 
 /// The census is taken once a second.
 const CENSUS_TURNS: u32 = 50;
@@ -48,18 +51,25 @@ impl Room {
         if self.turn.is_multiple_of(CENSUS_TURNS) || self.publications.is_empty() {
             self.take_census(context);
         }
+        self.say_again(context);
         if self.publications.is_empty() {
             self.next_upkeep = None;
             return;
         }
         self.choose_layers(context);
+        self.tend_mirrors(context);
+        if self.turn.is_multiple_of(HEARD_TURNS) {
+            self.tell_heard(context);
+        }
         let transport_feedback = self.turn.is_multiple_of(TRANSPORT_FEEDBACK_TURNS);
         for (_, participant) in &mut self.participants {
             if participant.is_connected() {
                 send_feedback(context, participant, &mut self.publications, transport_feedback);
             }
         }
-        if let Some(speakers) = self.speakers.poll(context.now) {
+        if self.links.is_home
+            && let Some(speakers) = self.speakers.poll(context.now)
+        {
             let speakers = speakers.to_vec();
             context.emit(Event::Speakers { room: self.id, speakers });
         }
@@ -70,7 +80,8 @@ impl Room {
     fn choose_layers(&mut self, context: &mut Context<'_>) {
         for (_, publication) in self.publications.iter_mut().filter(|(_, publication)| !publication.is_silenced()) {
             let heard = publication.last_heard();
-            let Publication { subscribers, encodings, .. } = publication;
+            let Publication { subscribers, encodings, publisher, .. } = publication;
+            let mut wanted = 0;
             // Before a client is up a key frame would come too early, and delay the one that it needs.
             for subscriber in subscribers {
                 let Some(subscription) =
@@ -81,9 +92,14 @@ impl Room {
                     continue;
                 };
                 subscription.selector.choose(context.now, &heard[..encodings.len()]);
+                let sources = [subscription.selector.current(), subscription.wants_keyframe_of()];
+                wanted |= sources.into_iter().flatten().fold(0, |bits, encoding| bits | 1 << encoding);
                 if let Some(encoding) = subscription.wants_keyframe_of().and_then(|wanted| encodings.get_mut(wanted)) {
                     encoding.request_keyframe();
                 }
+            }
+            if let Publisher::Elsewhere(mirror) = publisher {
+                mirror.note_wanted(context.now, wanted);
             }
         }
     }

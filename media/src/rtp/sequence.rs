@@ -29,6 +29,11 @@ impl SequenceUnwrapper {
         }
     }
 
+    /// Takes note of a number that is extended already.
+    pub fn reach(&mut self, sequence: u64) {
+        self.highest = Some(self.highest.map_or(sequence, |highest| highest.max(sequence)));
+    }
+
     /// The highest number so far.
     #[must_use]
     pub const fn highest(&self) -> Option<u64> {

@@ -41,7 +41,14 @@ impl Shard {
         assert_eq!(stats.rooms, self.rooms.len() as u64);
         assert_eq!(stats.participants, members as u64);
         assert_eq!(stats.connected(), sum(|room| room.participants.iter().filter(|(_, p)| p.is_connected()).count()));
-        assert_eq!(stats.publications, sum(|room| room.publications.len()));
+        let own = |room: &Room| room.publications.iter().filter(|(_, p)| p.member().is_some()).count();
+        assert_eq!(stats.publications, sum(own));
+        assert_eq!(stats.mirrors, sum(|room| room.publications.iter().filter(|(_, p)| p.origin().is_some()).count()));
+        assert_eq!(stats.mirrors, self.core.mirrors.len() as u64, "every mirror is found by its track");
+        for (track, (room, key)) in &self.core.mirrors {
+            let publication = &self.rooms[*room as usize].publications[*key];
+            assert!(publication.track == *track && publication.origin().is_some());
+        }
         let subscriptions = sum(|room| room.participants.iter().map(|(_, p)| p.subscription_count()).sum());
         assert_eq!(stats.subscriptions, subscriptions);
         let mut census = Census::default();
@@ -52,14 +59,13 @@ impl Shard {
 
 fn check_room(room: &Room) {
     for (key, publication) in &room.publications {
-        assert!(
-            room.participants[publication.publisher].publications.contains(&key),
-            "a publication is its publisher's"
-        );
+        if let Some(publisher) = publication.member() {
+            assert!(room.participants[publisher].publications.contains(&key), "a publication is its publisher's");
+        }
         let unique: HashSet<_> = publication.subscribers.iter().map(|s| s.participant).collect();
         assert_eq!(unique.len(), publication.subscribers.len(), "nobody subscribes twice");
         for subscriber in &publication.subscribers {
-            assert_ne!(subscriber.participant, publication.publisher, "nobody subscribes to a track of their own");
+            assert_ne!(Some(subscriber.participant), publication.member(), "nobody subscribes to a track of their own");
             let outgoing = room.participants[subscriber.participant].outgoing[subscriber.line].as_ref();
             let subscription = outgoing.and_then(|outgoing| outgoing.subscription.as_ref()).expect("a subscription");
             assert_eq!(subscription.publication, key, "a subscriber's stream names the publication");
@@ -67,7 +73,7 @@ fn check_room(room: &Room) {
     }
     for (index, participant) in &room.participants {
         for key in &participant.publications {
-            assert_eq!(room.publications[*key].publisher, index);
+            assert_eq!(room.publications[*key].member(), Some(index));
         }
         let mut wanted = HashSet::new();
         for pending in &participant.pending {

@@ -1,4 +1,4 @@
-//! A world of one shard and many clients on virtual time, with what must hold of every datagram between them.
+//! A world of one shard, or a few, and many clients on virtual time, with what must hold of every datagram between them.
 //!
 //! Checked all the time: no SRTP index is used for two different packets, everything decrypts, and whatever a client
 //! receives on an m-line belongs to the track that the line was bound to when it was sent.
@@ -10,6 +10,7 @@ use crate::command::{Candidate, Channel, Command, Event, NegotiationError, Parti
 use crate::drop_reason::DropReason;
 use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::path::{Path, Protocol};
+use crate::relay::{RelayBatch, ShardSet};
 use crate::rtp::sequence::SequenceUnwrapper;
 use crate::transport::Identity;
 use crate::{Shard, ShardSettings, ShardStats};
@@ -34,6 +35,15 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) start: Instant,
     pub(crate) shard: Shard,
+    /// Further shards, on which the room has parts.
+    pub(crate) branches: Vec<Shard>,
+    /// The shard of the next who joins: 0 is the first, the branches follow.
+    pub(crate) place: usize,
+    /// Each client's.
+    places: Vec<usize>,
+    /// Nothing gets from one shard to another: the queues are full.
+    pub(crate) relay_is_full: bool,
+    identity: Arc<Identity>,
     pub(crate) clients: Vec<SimClient>,
     up: Vec<Link>,
     down: Vec<Link>,
@@ -69,20 +79,16 @@ impl World {
         let now = Instant::now();
         let identity = Identity::generate().expect("an identity");
         let fingerprint = identity.fingerprint().to_owned();
-        let settings = ShardSettings {
-            index: 3,
-            identity: Arc::clone(&identity),
-            seed: [seed as u8; 32],
-            now,
-            unix_time: Duration::from_secs(1_700_000_000),
-            past: ShardStats::default(),
-        };
-        let mut shard = Shard::new(settings);
-        shard.handle_command(now, Command::OpenRoom { room: ROOM });
+        let shard = Self::shard(now, 0, seed, &identity);
         Self {
             now,
             start: now,
             shard,
+            branches: Vec::new(),
+            place: 0,
+            places: Vec::new(),
+            relay_is_full: false,
+            identity,
             clients: Vec::new(),
             up: Vec::new(),
             down: Vec::new(),
@@ -106,10 +112,52 @@ impl World {
         }
     }
 
+    fn shard(now: Instant, place: usize, seed: u64, identity: &Arc<Identity>) -> Shard {
+        let mut shard = Shard::new(ShardSettings {
+            index: 3 + place as u16,
+            identity: Arc::clone(identity),
+            seed: [seed as u8 ^ (place as u8) << 4; 32],
+            now,
+            // A clock that was set between two starts.
+            unix_time: Duration::from_secs(1_700_000_000 + 5_000 * place as u64),
+            past: ShardStats::default(),
+        });
+        shard.handle_command(now, Command::OpenRoom { room: ROOM });
+        shard
+    }
+
+    /// Opens a part of the room on another shard. Returns its place.
+    pub(crate) fn branch(&mut self) -> usize {
+        let place = self.branches.len() + 1;
+        self.branches.push(Self::shard(self.now, place, self.seed, &self.identity));
+        self.link(place + 1);
+        place
+    }
+
+    /// Links the first so many parts with one another.
+    pub(crate) fn link(&mut self, count: usize) {
+        let shards: ShardSet = (0..count).map(|place| 3 + place as u16).collect();
+        for place in 0..count {
+            let now = self.now;
+            self.shard_at(place).handle_command(now, Command::LinkRoom { room: ROOM, home: 3, shards });
+        }
+        self.collect();
+    }
+
+    pub(crate) fn shard_at(&mut self, place: usize) -> &mut Shard {
+        if place == 0 { &mut self.shard } else { &mut self.branches[place - 1] }
+    }
+
+    /// The shard of a client.
+    fn shard_of(&mut self, client: usize) -> &mut Shard {
+        self.shard_at(self.places[client])
+    }
+
     /// A participant who has joined the room, but offered nothing.
     pub(crate) fn join(&mut self, follows_bindings: bool, auto_subscribe: bool) -> usize {
         let index = self.clients.len();
         let id = index as u64 + 1;
+        self.places.push(self.place);
         self.clients.push(SimClient::new(self.now, id, &self.fingerprint));
         self.up.push(Link::new(self.quality, self.seed << 16 | id << 1));
         self.down.push(Link::new(self.quality, self.seed << 16 | id << 1 | 1));
@@ -120,10 +168,30 @@ impl World {
         index
     }
 
-    /// Gives the shard a command now.
+    /// Gives the shard that it concerns a command now.
     pub(crate) fn command(&mut self, command: Command) {
-        self.shard.handle_command(self.now, command);
+        self.hand_in(command);
         self.collect();
+    }
+
+    fn hand_in(&mut self, command: Command) {
+        let now = self.now;
+        let client = match &command {
+            Command::Join { participant, .. }
+            | Command::Leave { participant }
+            | Command::Offer { participant, .. }
+            | Command::Answer { participant, .. }
+            | Command::SetMuted { participant, .. }
+            | Command::Silence { participant, .. }
+            | Command::SetRights { participant, .. }
+            | Command::Subscribe { participant, .. }
+            | Command::Unsubscribe { participant, .. }
+            | Command::SetLayer { participant, .. }
+            | Command::SendData { participant, .. } => Some((participant.0 - 1) as usize),
+            _ => None,
+        };
+        let place = client.and_then(|client| self.places.get(client)).copied().unwrap_or(0);
+        self.shard_at(place).handle_command(now, command);
     }
 
     /// A client leaves, through the signalling.
@@ -173,26 +241,32 @@ impl World {
         let links = self.up.iter().chain(&self.down).filter_map(Link::next);
         let clients = self.clients.iter().filter_map(SimClient::poll_timeout);
         let signalling = signalling.map(|(at, _)| *at);
-        if self.shard.has_deferred() && !self.puts_off {
+        let has_deferred = self.branches.iter().chain([&self.shard]).any(Shard::has_deferred);
+        if has_deferred && !self.puts_off {
             return Some(self.now);
         }
-        signalling.chain(links).chain(clients).chain(self.shard.poll_timeout()).min()
+        let shards = self.branches.iter().chain([&self.shard]).filter_map(Shard::poll_timeout);
+        signalling.chain(links).chain(clients).chain(shards).min()
     }
 
     fn turn(&mut self) {
         let now = self.now;
         while let Some(entry) = self.to_shard.first_entry().filter(|entry| entry.key().0 <= now) {
             let command = entry.remove();
-            self.shard.handle_command(now, command);
+            self.hand_in(command);
         }
         for client in 0..self.clients.len() {
             while let Some(mut flight) = self.up[client].receive(now) {
-                self.shard.handle_datagram(now, &flight.path, &mut flight.datagram);
+                self.shard_of(client).handle_datagram(now, &flight.path, &mut flight.datagram);
             }
         }
-        self.shard.handle_timeout(now);
-        if self.shard.has_deferred() && !self.puts_off {
-            self.shard.handle_deferred(now);
+        for place in 0..=self.branches.len() {
+            let puts_off = self.puts_off;
+            let shard = self.shard_at(place);
+            shard.handle_timeout(now);
+            if shard.has_deferred() && !puts_off {
+                shard.handle_deferred(now);
+            }
         }
         self.collect();
         while let Some(entry) = self.to_clients.first_entry().filter(|entry| entry.key().0 <= now) {
@@ -236,17 +310,43 @@ impl World {
         self.down[client].quality = quality;
     }
 
-    /// Takes what the shard has to send and to tell.
+    /// Takes what the shards have to send and to tell.
     pub(crate) fn collect(&mut self) {
-        self.shard.check();
-        while let Some(event) = self.shard.poll_event() {
+        let mut batch = RelayBatch::default();
+        // What is relayed is not relayed again: but wishes may come back.
+        while let Some(place) = (0..=self.branches.len()).find(|place| self.shard_at(*place).has_relay()) {
+            self.shard_at(place).take_relay(&mut batch);
+            self.carry(place, &batch);
+        }
+        for place in 0..=self.branches.len() {
+            self.collect_of(place);
+        }
+    }
+
+    /// Takes a batch to the shards that it is for.
+    fn carry(&mut self, from: usize, batch: &RelayBatch) {
+        let now = self.now;
+        for to in batch.destinations().iter() {
+            assert_ne!(usize::from(to - 3), from, "nobody speaks to itself");
+            if self.relay_is_full {
+                self.shard_at(from).relay_refused(now, batch, to);
+            } else {
+                let rest = self.shard_at(usize::from(to - 3)).handle_relay(now, batch, 0);
+                assert_eq!(rest, None, "the outbox has room for what a moment brings");
+            }
+        }
+    }
+
+    fn collect_of(&mut self, place: usize) {
+        self.shard_at(place).check();
+        while let Some(event) = self.shard_at(place).poll_event() {
             self.on_event(event);
         }
         let mut out = Vec::new();
-        for (path, datagrams) in self.shard.outbox().runs() {
+        for (path, datagrams) in self.shard_at(place).outbox().runs() {
             out.extend(datagrams.map(|datagram| (path, datagram.to_vec())));
         }
-        self.shard.outbox().clear();
+        self.shard_at(place).outbox().clear();
         for (path, datagram) in out {
             let port = path.remote.port();
             let Some(client) = self.clients.iter().position(|client| client.port == port && !client.dead) else {

@@ -125,6 +125,8 @@ pub struct ShardStats {
     pub participants: u64,
     /// Gauge: published tracks.
     pub publications: u64,
+    /// Gauge: tracks of other shards that are mirrored here.
+    pub mirrors: u64,
     /// Gauge: tracks being sent to somebody, or waiting for their m-line.
     pub subscriptions: u64,
     /// Gauge: datagrams of DTLS handshakes that wait to be worked off.
@@ -165,6 +167,12 @@ pub struct ShardStats {
     pub data_in: Volume,
     /// Data-channel messages sent.
     pub data_out: Volume,
+    /// RTP packets handed to other shards, once for each.
+    pub relay_out: Volume,
+    /// RTP packets that came from other shards.
+    pub relay_in: Volume,
+    /// RTP packets for other shards that did not get there: the other shard does not keep up.
+    pub relay_dropped: u64,
     /// Events dropped because the control plane did not keep up: speaker levels and data messages only.
     pub events_dropped: u64,
     /// Round-trip times that subscribers' reports showed, in microseconds.
@@ -183,6 +191,7 @@ impl Default for ShardStats {
             rooms: 0,
             participants: 0,
             publications: 0,
+            mirrors: 0,
             subscriptions: 0,
             handshakes_waiting: 0,
             transports: [0; 2],
@@ -203,6 +212,9 @@ impl Default for ShardStats {
             pli_out: 0,
             data_in: Volume::default(),
             data_out: Volume::default(),
+            relay_out: Volume::default(),
+            relay_in: Volume::default(),
+            relay_dropped: 0,
             events_dropped: 0,
             round_trips: Histogram::new(&ROUND_TRIP_BOUNDS),
             losses: [Histogram::new(&LOSS_BOUNDS); 2],
@@ -220,6 +232,7 @@ impl ShardStats {
             rooms: 0,
             participants: 0,
             publications: 0,
+            mirrors: 0,
             subscriptions: 0,
             handshakes_waiting: 0,
             transports: [0; 2],

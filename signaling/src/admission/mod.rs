@@ -29,7 +29,7 @@ use crate::protocol::{ParticipantRef, SecretText};
 use crate::rights::rights;
 use crate::room::{Member, Room, RoomState, encode};
 use crate::session::{Place, Session, Token};
-use crate::shards::Permits;
+use crate::spreading;
 use crate::stats::JoinOutcome;
 use crate::store::{InviteRecord, Secret, StoreError};
 use crate::switchboard::{Switchboard, entropy, expired};
@@ -109,14 +109,15 @@ impl Switchboard {
     }
 
     async fn come_in(&self, room: &Arc<Room>, mut arrival: Arrival, proof: &mut Proof) -> Result<(), Refusal> {
-        let mut permits = None;
+        let mut entry = None;
         for _ in 0..MAX_JUDGEMENTS {
             let verdict = {
                 let mut state = room.lock();
                 self.check_life(room, &state)?;
-                match (judge(&state, &arrival, proof, self.wall_clock())?, permits.take()) {
-                    (Verdict::Enter(role), Some(permits)) => {
-                        return self.take_in(room, &mut state, arrival, role, permits);
+                let fitting = entry.take().filter(|entry: &spreading::Entry<'_>| entry.fits(&state));
+                match (judge(&state, &arrival, proof, self.wall_clock())?, fitting) {
+                    (Verdict::Enter(role), Some(entry)) => {
+                        return self.take_in(room, &mut state, arrival, role, entry);
                     }
                     (Verdict::Wait(role), _) => return self.wait(room, &mut state, arrival, role),
                     (verdict, _) => verdict,
@@ -134,7 +135,7 @@ impl Switchboard {
                 }
                 Verdict::RedeemInvite(secret) => proof.invite = Some(self.redeem(room, secret).await?),
                 Verdict::Enter(_) | Verdict::Wait(_) => {
-                    permits = Some(self.shard_of(room).reserve(1).await.map_err(|_| Refusal::busy())?);
+                    entry = Some(self.reserve_entry(room).await?);
                 }
             }
         }
@@ -188,18 +189,18 @@ impl Switchboard {
         }
     }
 
-    /// Makes a member of somebody who may come in. This is the only way to become one.
+    /// Makes a member of somebody who may come in by an entry that fits. This is the only way to become one.
     pub(crate) fn take_in(
         &self,
         room: &Arc<Room>,
         state: &mut RoomState,
         arrival: Arrival,
         role: Role,
-        mut permits: Permits<'_>,
+        entry: spreading::Entry<'_>,
     ) -> Result<(), Refusal> {
         let (how, waited) = (arrival.how(), arrival.session.waiting().is_some());
         let Arrival { participant, session, grants, asked_at, mut trace, .. } = arrival;
-        let shard = self.shard_of(room);
+        let (index, shard) = (entry.shard, &self.shards[entry.shard]);
         let token = Token::from_entropy(entropy()?);
         let access = Token::from_entropy(entropy()?);
         let place = Place { room: Arc::clone(room), participant };
@@ -214,7 +215,7 @@ impl Switchboard {
             auto_subscribe: arrival.auto_subscribe,
             rights: rights.media(),
         };
-        permits.send(Command::Join { room: room.key, participant, settings });
+        entry.enter(room, state, Command::Join { room: room.key, participant, settings });
         shard.count_participant();
         self.directory.enter(participant, room);
         self.directory.add_token(token, &session);
@@ -223,6 +224,7 @@ impl Switchboard {
         self.lines.joined(room.key, participant, &Entry { role, how, waited, sdk: arrival.follows_bindings });
         state.members.push(Member {
             participant,
+            shard: index,
             session,
             identity: arrival.identity,
             role,

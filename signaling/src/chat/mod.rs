@@ -37,6 +37,7 @@ use crate::room::{Encoded, Member, Room, RoomState, encode};
 use crate::room_settings::{Allowed, History as Policy};
 use crate::session::Place;
 use crate::shards::Shard;
+use crate::spreading::Reserved;
 use crate::stats::{Carrier, Counters};
 use crate::store::{MessageRecord, Notice, Reader, Write};
 use crate::switchboard::{Switchboard, entropy};
@@ -139,7 +140,7 @@ impl Switchboard {
             text: self.webhooks.text(&record.text),
         });
         let text = |member: &Member| if member.participant == place.participant { &to_sender } else { &to_others };
-        relay(self.shard_of(&place.room), &self.counters, &mut state.members, &record, text);
+        relay((&self.shards, &state.parts), &self.counters, &mut state.members, &record, text);
         state.chat.add(record, file, kept);
     }
 
@@ -268,10 +269,10 @@ pub(crate) fn rate_limited(rate: Rate) -> Refusal {
     Refusal::new(ErrorCode::RateLimited, message)
 }
 
-/// Sends a message to each that it is for: by the data channel where that takes it, else by the socket. The shard is not
-/// waited for: when its channel cannot take all, everyone gets it by the socket.
+/// Sends a message to each that it is for: by the data channel where that takes it, else by the socket. Shards are not
+/// waited for: when the channel of one cannot take all, everyone there gets it by the socket.
 fn relay<'a>(
-    shard: &Shard,
+    (shards, parts): (&[Shard], &[usize]),
     counters: &Counters,
     members: &mut [Member],
     record: &MessageRecord,
@@ -279,16 +280,25 @@ fn relay<'a>(
 ) {
     let is_for = |member: &Member| Reader::Person(member.identity.clone()).sees(record);
     let takes = |member: &Member| member.chat.line.takes(encoded(member).text.len());
-    let channels = members.iter().filter(|member| is_for(member) && takes(member).is_some()).count();
-    let mut permits = if channels > 0 { shard.try_reserve(channels).ok() } else { None };
+    let by_channel = |member: &&Member| is_for(member) && takes(member).is_some();
+    let mut reserved = Reserved::default();
+    for &part in parts {
+        let channels = members.iter().filter(|member| member.shard == part).filter(by_channel).count();
+        if channels > 0
+            && let Ok(permits) = shards[part].try_reserve(channels)
+        {
+            reserved.add(part, permits);
+        }
+    }
     for member in members.iter_mut().filter(|member| is_for(member)) {
         let encoded = encoded(member).clone();
-        match (&mut permits, member.chat.line.takes(encoded.text.len())) {
-            (Some(permits), Some(opening)) => {
+        match member.chat.line.takes(encoded.text.len()) {
+            Some(opening) if reserved.has(member.shard) => {
                 counters.messages_sent.count((Carrier::DataChannel, encoded.kind));
                 member.chat.line.hold(record.id, encoded.clone());
                 let (participant, channel) = (member.participant, Channel::Chat);
-                permits.send(Command::SendData { participant, channel, opening, text: encoded.text.into() });
+                let command = Command::SendData { participant, channel, opening, text: encoded.text.into() };
+                reserved.send(member.shard, command);
             }
             _ => member.session.post(encoded),
         }

@@ -81,8 +81,7 @@ async fn admit(
     AtRoom(room): AtRoom,
     AtUser(participant): AtUser,
 ) -> Result<Json<Done>, Problem> {
-    let admit = |state: &mut _, permits: crate::shards::Permits<'_>| board.admit(&room, state, participant, permits);
-    board.act_on_others(&caller, &room, Action::ManageLobby, admit).await?;
+    board.let_in(&caller, &room, participant).await?;
     Ok(Json(Done::YES))
 }
 

@@ -58,8 +58,11 @@ struct ServerBody {
 struct ShardView {
     /// Of its sockets, UDP and TCP.
     port: u16,
+    /// Rooms that were placed on it; a large one has parts on others, too.
     room_count: usize,
     participant_count: usize,
+    /// The share of time in which it works, 0 to 1, within the latest second.
+    load: f64,
 }
 
 /// How the database does.
@@ -90,7 +93,9 @@ async fn get_server(State(board): Board, caller: Caller) -> Result<Json<ServerBo
 fn overview(board: &Switchboard) -> ServerBody {
     let shards = board.shards.iter().map(|shard| {
         let (participant_count, room_count) = shard.load();
-        ShardView { port: shard.port(), room_count, participant_count }
+        // In hundredths: more is not measured.
+        let load = f64::from((shard.busy() * 100.0).round()) / 100.0;
+        ShardView { port: shard.port(), room_count, participant_count, load }
     });
     let journal = board.journal.health();
     ServerBody {

@@ -86,7 +86,7 @@ async fn a_host_is_told_how_everybody_does() {
     let host = house.create(json!({"roomId": "abc"})).await;
     let (ana, bo) = (house.joined("abc", "Ana").await, house.joined("abc", "Bo").await);
     let participants = vec![person(ana.participant(), bo.participant())];
-    let (status, body) = stats(&mut house, &host, RoomStats { participants }).await;
+    let (status, body) = stats(&mut house, &host, RoomStats { participants, mirrors: Vec::new() }).await;
     assert_eq!((status, &body["success"], &body["roomId"]), (200, &json!(true), &json!("abc")), "{body}");
     let [first, second] = body["participants"].as_array().unwrap().as_slice() else { panic!("{body}") };
     assert_eq!((&first["displayName"], &first["participantId"]), (&json!("Ana"), &json!(ana.id)));
@@ -120,7 +120,7 @@ async fn who_is_hidden_is_not_in_it() {
     let (shown, hidden) = (shown.participant(), hidden.participant());
     let participants = vec![person(shown, hidden), person(hidden, shown)];
     let admin = admin(&house);
-    let (status, body) = stats(&mut house, &admin, RoomStats { participants }).await;
+    let (status, body) = stats(&mut house, &admin, RoomStats { participants, mirrors: Vec::new() }).await;
     let listed = body["participants"].as_array().unwrap();
     assert_eq!((status, listed.len(), &listed[0]["identity"]), (200, 1, &json!("ana")));
     assert_eq!(listed[0]["subscriptions"], json!([]), "nor is what comes of them");
@@ -206,7 +206,7 @@ async fn the_server_is_shown_to_administrators_alone() {
     assert_eq!(status.as_u16(), 200, "{server}");
     assert_eq!((&server["version"], &server["access"]), (&json!(env!("CARGO_PKG_VERSION")), &json!("keys")));
     assert_eq!((&server["roomCount"], &server["participantCount"]), (&json!(1), &json!(1)));
-    assert_eq!(server["shards"], json!([{"port": 7900, "roomCount": 1, "participantCount": 1}]));
+    assert_eq!(server["shards"], json!([{"port": 7900, "roomCount": 1, "participantCount": 1, "load": 0.0}]));
     // Nobody writes in this test what ana's coming has put into the queue.
     assert_eq!(server["store"], json!({"name": "memory:", "awaySince": null, "queuedWrites": 1, "lostWrites": 0}));
     assert_eq!((&server["draining"], &server["reasons"]), (&json!(false), &json!([])));

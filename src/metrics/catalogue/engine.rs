@@ -47,6 +47,7 @@ metrics! {
     SHARD_ROOMS = Gauge "parlor_shard_rooms" [SHARD], "Rooms of a shard.";
     SHARD_PARTICIPANTS = Gauge "parlor_shard_participants" [SHARD], "Participants of a shard.";
     SHARD_PUBLICATIONS = Gauge "parlor_shard_publications" [SHARD], "Published tracks of a shard.";
+    SHARD_MIRRORS = Gauge "parlor_shard_mirrors" [SHARD], "Tracks that are published on other shards and mirrored on this one, for the people of their rooms who are here.";
     SHARD_SUBSCRIPTIONS = Gauge "parlor_shard_subscriptions" [SHARD], "Subscriptions of a shard.";
     HANDSHAKES_WAITING = Gauge "parlor_shard_handshakes_waiting" [SHARD], "Datagrams of DTLS handshakes that wait in a shard until media has been sent.";
     PUBLICATIONS = Gauge "parlor_publications" [KIND, CODEC], "Published tracks, by what their packets are encoded in.";
@@ -68,6 +69,9 @@ metrics! {
     ROUND_TRIPS = Histogram(MICROSECONDS) "parlor_round_trip_seconds", "Round-trip times between the server and those who receive from it, by their receiver reports.";
     DATA_MESSAGES = Counter "parlor_data_messages_total" [DIRECTION], "Messages on the chat data channels.";
     DATA_BYTES = Counter "parlor_data_bytes_total" [DIRECTION], "Bytes of messages on the chat data channels.";
+    RELAYED_PACKETS = Counter "parlor_relayed_packets_total" [SHARD, DIRECTION], "RTP packets of rooms that are spread over shards: from another shard (in), to another shard (out), once for each.";
+    RELAYED_BYTES = Counter "parlor_relayed_bytes_total" [SHARD, DIRECTION], "Bytes of these packets.";
+    RELAY_DROPPED = Counter "parlor_relay_dropped_packets_total" [SHARD], "RTP packets that a shard could not hand to another one, which does not keep up.";
     ENGINE_EVENTS_DROPPED = Counter "parlor_engine_events_dropped_total", "Speaker levels and data messages dropped, since the control plane was behind.";
     DROPS = Counter "parlor_drops_total" [REASON], "Datagrams and packets dropped by the engine, by reason; on the way out each subscriber's is one.";
 }
@@ -81,6 +85,12 @@ pub(in crate::metrics) fn read(scrape: &mut Scrape, shard: &str, stats: &ShardSt
     scrape.add(&SHARD_ROOMS, &[shard], stats.rooms);
     scrape.add(&SHARD_PARTICIPANTS, &[shard], stats.participants);
     scrape.add(&SHARD_PUBLICATIONS, &[shard], stats.publications);
+    scrape.add(&SHARD_MIRRORS, &[shard], stats.mirrors);
+    for (direction, relayed) in DIRECTIONS.into_iter().zip([stats.relay_in, stats.relay_out]) {
+        scrape.add(&RELAYED_PACKETS, &[shard, direction], relayed.count);
+        scrape.add(&RELAYED_BYTES, &[shard, direction], relayed.bytes);
+    }
+    scrape.add(&RELAY_DROPPED, &[shard], stats.relay_dropped);
     scrape.add(&SHARD_SUBSCRIPTIONS, &[shard], stats.subscriptions);
     scrape.add(&HANDSHAKES_WAITING, &[shard], stats.handshakes_waiting);
     read_tracks(scrape, stats);

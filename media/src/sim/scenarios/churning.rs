@@ -22,6 +22,7 @@ impl Churn {
     }
 
     fn join(&mut self) {
+        self.world.place = self.rng.random_range(0..=self.world.branches.len());
         let client = self.world.join(self.rng.random(), true);
         self.world.clients[client].add(QUIET);
         if self.rng.random_bool(0.3) {
@@ -105,6 +106,18 @@ impl Churn {
         }
     }
 
+    fn run(mut self) {
+        for _ in 0..120 {
+            self.step();
+            let pause = self.rng.random_range(0..100);
+            // Now and then shards do not hear one another.
+            self.world.relay_is_full = !self.world.branches.is_empty() && self.rng.random_bool(0.1);
+            self.world.run_ms(pause);
+        }
+        self.world.relay_is_full = false;
+        self.assert_served();
+    }
+
     /// Everybody who is left receives everything that they want, and something comes on each line.
     fn assert_served(&mut self) {
         for client in self.alive.clone() {
@@ -144,12 +157,16 @@ impl Churn {
 #[test]
 fn a_room_survives_everything() {
     for seed in 1..=2 {
+        Churn::new(seed).run();
+    }
+}
+
+#[test]
+fn a_room_on_three_shards_survives_everything() {
+    for seed in 3..=4 {
         let mut churn = Churn::new(seed);
-        for _ in 0..120 {
-            churn.step();
-            let pause = churn.rng.random_range(0..100);
-            churn.world.run_ms(pause);
-        }
-        churn.assert_served();
+        churn.world.branch();
+        churn.world.branch();
+        churn.run();
     }
 }

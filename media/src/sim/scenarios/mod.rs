@@ -12,6 +12,7 @@ mod moderating;
 mod moving;
 mod negotiating;
 mod reading;
+mod relaying;
 mod resending;
 mod restarting;
 mod simulcasting;
