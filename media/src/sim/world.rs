@@ -43,6 +43,8 @@ pub(crate) struct World {
     places: Vec<usize>,
     /// Nothing gets from one shard to another: the queues are full.
     pub(crate) relay_is_full: bool,
+    /// What is being carried; kept for its memory.
+    batch: RelayBatch,
     identity: Arc<Identity>,
     pub(crate) clients: Vec<SimClient>,
     up: Vec<Link>,
@@ -88,6 +90,7 @@ impl World {
             place: 0,
             places: Vec::new(),
             relay_is_full: false,
+            batch: RelayBatch::default(),
             identity,
             clients: Vec::new(),
             up: Vec::new(),
@@ -312,12 +315,13 @@ impl World {
 
     /// Takes what the shards have to send and to tell.
     pub(crate) fn collect(&mut self) {
-        let mut batch = RelayBatch::default();
+        let mut batch = std::mem::take(&mut self.batch);
         // What is relayed is not relayed again: but wishes may come back.
         while let Some(place) = (0..=self.branches.len()).find(|place| self.shard_at(*place).has_relay()) {
             self.shard_at(place).take_relay(&mut batch);
             self.carry(place, &batch);
         }
+        self.batch = batch;
         for place in 0..=self.branches.len() {
             self.collect_of(place);
         }

@@ -50,7 +50,7 @@ fn media_is_relayed_to_another_shard_without_allocation() {
     let mut batch = RelayBatch::default();
     let before = world.branches[0].stats();
     world.tap = Some((0, false));
-    for turn in 0..2_000 {
+    for turn in 0..3_000 {
         world.run_ms(1);
         let (now, datagrams) = (world.now, std::mem::take(&mut world.tapped));
         let datagrams = datagrams.into_iter().filter(|d| d[0] >> 6 == 2 && !(192..=223).contains(&d[1]));
@@ -62,9 +62,9 @@ fn media_is_relayed_to_another_shard_without_allocation() {
                 world.branches[0].handle_relay(now, &batch, 0);
                 world.branches[0].outbox().clear();
             });
-            // The two batches find their size first.
-            allocations += if turn > 500 { count } else { 0 };
-            media += u64::from(turn > 500);
+            // The three batches that take turns find their size first.
+            allocations += if turn > 1_500 { count } else { 0 };
+            media += u64::from(turn > 1_500);
         }
     }
     assert!(media > 80, "{media} packets");
