@@ -8,14 +8,23 @@
 //! - [`target`]: the server under load, behind a small trait.
 //! - [`run`]: does it.
 //! - [`tally`]: what was measured.
+//! - [`watch`]: what the server's process cost meanwhile.
+//! - [`report`]: both for people, for programs, and held against thresholds.
+//! - [`cli`], [`command`], [`progress`]: the command line, what it orders, and how that goes.
 //!
 //! Nothing here depends on Parlor's engine: an instrument that shared code with what it measures would share its faults.
 
+pub mod cli;
+pub mod command;
+pub mod descriptors;
 pub mod histogram;
 pub mod plan;
+pub mod progress;
+pub mod report;
 pub mod run;
 pub mod tally;
 pub mod target;
+pub mod watch;
 
 pub use plan::Plan;
 pub use run::{Observer, Phase, Snapshot, run};

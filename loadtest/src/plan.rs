@@ -38,7 +38,7 @@ pub struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
-            server: "http://localhost:3000".to_owned(),
+            server: TargetKind::Parlor.default_server().to_owned(),
             target: TargetKind::Parlor,
             insecure: false,
             credential: None,
@@ -63,6 +63,26 @@ pub enum TargetKind {
     Parlor,
     /// Janus with its VideoRoom plugin, by its WebSocket API.
     Janus,
+}
+
+impl TargetKind {
+    /// As it is written in a plan.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Parlor => "parlor",
+            Self::Janus => "janus",
+        }
+    }
+
+    /// Where such a server listens by default.
+    #[must_use]
+    pub fn default_server(self) -> &'static str {
+        match self {
+            Self::Parlor => "http://localhost:8080",
+            Self::Janus => "ws://localhost:8188",
+        }
+    }
 }
 
 /// What happens in some rooms.

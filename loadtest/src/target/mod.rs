@@ -7,6 +7,8 @@
 //!
 //! Descriptions are complete: every candidate stands inside. Nobody trickles.
 
+mod janus;
+
 use crate::plan::Plan;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -166,6 +168,6 @@ impl TargetError {
 pub fn connect(plan: &Plan) -> anyhow::Result<Arc<dyn Target>> {
     match plan.target {
         crate::plan::TargetKind::Parlor => anyhow::bail!("the Parlor target is not linked into this program"),
-        crate::plan::TargetKind::Janus => anyhow::bail!("the Janus target is not linked into this program"),
+        crate::plan::TargetKind::Janus => Ok(Arc::new(janus::Janus::new(&plan.server)?)),
     }
 }
