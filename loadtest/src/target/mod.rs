@@ -7,6 +7,8 @@
 //!
 //! Descriptions are complete: every candidate stands inside. Nobody trickles.
 
+pub mod parlor;
+
 use crate::plan::Plan;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -165,7 +167,7 @@ impl TargetError {
 /// When the server's address is not one of this kind of server.
 pub fn connect(plan: &Plan) -> anyhow::Result<Arc<dyn Target>> {
     match plan.target {
-        crate::plan::TargetKind::Parlor => anyhow::bail!("the Parlor target is not linked into this program"),
+        crate::plan::TargetKind::Parlor => Ok(Arc::new(parlor::Parlor::new(plan)?)),
         crate::plan::TargetKind::Janus => anyhow::bail!("the Janus target is not linked into this program"),
     }
 }
