@@ -85,7 +85,8 @@ impl Observer for Display {
             Phase::Opening | Phase::Joining => None,
         };
         if let Some((moment, watch)) = moment.zip(lock(&self.watch).as_mut()) {
-            watch.look(moment, snapshot.connected);
+            // Not the connections: a participant may have two.
+            watch.look(moment, snapshot.joined.saturating_sub(snapshot.left));
         }
         lock(&self.progress).show(snapshot);
     }

@@ -15,16 +15,25 @@
 //! Nothing here depends on Parlor's engine: an instrument that shared code with what it measures would share its faults.
 
 pub mod cli;
+pub mod client;
+pub mod clock;
 pub mod command;
+pub mod content;
 pub mod descriptors;
 pub mod histogram;
+mod ledger;
+pub mod light;
+pub mod net;
+mod participant;
 pub mod plan;
 pub mod progress;
 pub mod report;
 pub mod run;
 pub mod tally;
 pub mod target;
+pub mod timetable;
 pub mod watch;
+pub mod worker;
 
 pub use plan::Plan;
 pub use run::{Observer, Phase, Snapshot, run};

@@ -8,6 +8,7 @@
 //! Descriptions are complete: every candidate stands inside. Nobody trickles.
 
 mod janus;
+pub mod parlor;
 
 use crate::plan::Plan;
 use async_trait::async_trait;
@@ -167,7 +168,7 @@ impl TargetError {
 /// When the server's address is not one of this kind of server.
 pub fn connect(plan: &Plan) -> anyhow::Result<Arc<dyn Target>> {
     match plan.target {
-        crate::plan::TargetKind::Parlor => anyhow::bail!("the Parlor target is not linked into this program"),
+        crate::plan::TargetKind::Parlor => Ok(Arc::new(parlor::Parlor::new(plan)?)),
         crate::plan::TargetKind::Janus => Ok(Arc::new(janus::Janus::new(&plan.server)?)),
     }
 }

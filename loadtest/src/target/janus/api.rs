@@ -203,6 +203,11 @@ impl Session {
         }
     }
 
+    /// Whether [`Self::next_event`] has something at once.
+    pub(super) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Ends the session with all its handles.
     ///
     /// # Errors

@@ -52,7 +52,8 @@ impl JanusSeat {
         let Some(subscriber) = self.subscriber.as_mut().filter(|subscriber| !subscriber.is_negotiating) else {
             return Ok(());
         };
-        if self.wanted.is_empty() {
+        // What is known already may tell of more: one negotiation for all.
+        if self.wanted.is_empty() || self.session.has_events() {
             return Ok(());
         }
         let feeds: Vec<u64> = self.wanted.drain(..).collect();
