@@ -4,7 +4,7 @@ CARGO ?= cargo
 NODE_TEST = node --test --test-reporter=spec
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check lint unit test cargo-test web-test deps e2e interop api-test network-test deploy-test image-test quickstart bench fmt
+.PHONY: help run build loadtest check lint unit test cargo-test web-test deps e2e interop api-test network-test deploy-test image-test quickstart bench fmt
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ e2e: build deps ## Real browsers against the real server; one file: make e2e ONL
 interop: build deps ## Clients that are not browsers against the real server
 	$(NODE_TEST) --test-concurrency=1 tests/interop/*.test.mjs
 
-api-test: build deps ## The REST interface against its description, and the examples of the docs
+api-test: build loadtest deps ## The REST interface against its description, and the examples of the docs
 	$(NODE_TEST) --test-concurrency=1 tests/api/*.test.mjs
 
 network-test: build deps ## What an operator is told on networks of every kind; needs root, else most of it is skipped
@@ -48,6 +48,9 @@ fmt: ## Format the code
 
 build: ## Build the server as it is released
 	$(CARGO) build --release --locked
+
+loadtest: ## Build the load tester as it is released: docs/loadtest.md
+	$(CARGO) build --release --locked -p parlor-loadtest
 
 lint: ## Formatting and lints alone
 	$(CARGO) fmt --all --check

@@ -45,6 +45,8 @@ const ELSEWHERE = [
   ...['docker build', 'docker run --rm', 'export PARLOR_MEDIA__ANNOUNCE', 'kubectl apply'].map((begins) => (
     { page: 'docs/deployment.md', begins, needs: 'a container engine or a cluster', by: 'tests/deploy/docs.test.mjs' })),
   { page: 'docs/deployment.md', begins: 'promtool check', needs: 'a server at a certain address', by: 'tests/deploy/docs.test.mjs' },
+  { page: 'docs/loadtest.md', begins: 'cargo build --release -p parlor-loadtest', needs: 'a build', by: 'Makefile' },
+  { page: 'docs/loadtest.md', begins: 'parlor-loadtest run', needs: 'half a minute', by: 'loadtest/src/cli/tests.rs' },
   { page: 'docs/admin.md', begins: 'parlor token create', needs: 'a server with keys', by: 'tests/e2e/admin.test.mjs' },
   { page: 'docs/storage.md', begins: 'mongosh', needs: 'mongosh', by: 'signaling/src/store/mongo/tests/documents.rs' },
 ];

@@ -1,0 +1,54 @@
+//! The clients' sockets: batches in, segments out.
+//!
+//! Every client has a UDP socket of its own, for a server knows clients by their addresses.
+
+mod control;
+mod receive;
+mod send;
+
+pub use receive::{Message, Receiver};
+pub use send::Sender;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+/// Room for what arrives while the thread does something else: at 3 Mbit/s the kernel's accounting fills this in about
+/// a second.
+const RECEIVE_BUFFER: usize = 1 << 20;
+
+/// Opens a client's socket, on any port of the family of `toward`. With `stamps` the kernel tells when something arrived.
+///
+/// # Errors
+/// When there are no descriptors left, or the kernel lacks an option.
+pub fn open(toward: IpAddr, stamps: bool) -> io::Result<mio::net::UdpSocket> {
+    let (domain, any): (_, SocketAddr) = match toward {
+        IpAddr::V4(_) => (Domain::IPV4, (Ipv4Addr::UNSPECIFIED, 0).into()),
+        IpAddr::V6(_) => (Domain::IPV6, (Ipv6Addr::UNSPECIFIED, 0).into()),
+    };
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    control::request_joined_datagrams(&socket)?;
+    if stamps {
+        control::request_stamps(&socket)?;
+    }
+    // As much as the system allows; where that is too little, drops are counted.
+    let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
+    socket.bind(&any.into())?;
+    Ok(mio::net::UdpSocket::from_std(UdpSocket::from(socket)))
+}
+
+pub use control::kernel_drops;
+
+/// The address by which this machine reaches a server.
+///
+/// # Errors
+/// When there is no way to it.
+pub fn local_address_toward(server: SocketAddr) -> io::Result<IpAddr> {
+    let any: SocketAddr =
+        if server.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+    let socket = UdpSocket::bind(any)?;
+    // Nothing is sent: the kernel only looks up the way.
+    socket.connect((server.ip(), server.port().max(1)))?;
+    Ok(socket.local_addr()?.ip())
+}
