@@ -144,8 +144,8 @@ pub(crate) enum Note {
     Share(RoomId, Arc<SharedTrack>),
     /// It is not published any more.
     Unshare(TrackId),
-    /// All that is published here; what is mirrored besides has ended.
-    Roster(RoomId, Arc<[Arc<SharedTrack>]>),
+    /// All that is published here; what is mirrored besides has ended. `true` asks for the same of the other part.
+    Roster(RoomId, Arc<[Arc<SharedTrack>]>, bool),
     /// Of a track of yours: the encodings that are wanted here, as bits.
     Want(RoomId, TrackId, u8),
     /// Of a track of yours: a key frame of that encoding is wanted.

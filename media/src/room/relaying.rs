@@ -54,7 +54,7 @@ impl Room {
         for (_, publication) in &mut self.publications {
             publication.wanted_by.iter_mut().for_each(|wanted_by| *wanted_by = wanted_by.without(gone));
         }
-        self.send_roster(context, new);
+        self.send_roster(context, new, true);
         self.negotiate_all(context);
     }
 
@@ -83,10 +83,12 @@ impl Room {
         Some(publication.shared(publisher.id, publisher.negotiator.numbering()))
     }
 
-    fn send_roster(&self, context: &mut Context<'_>, to: ShardSet) {
+    /// Tells other parts all that is published here. Who is linked first speaks to one that does not know of it yet, and so each
+    /// asks when it is linked: the later one is answered.
+    fn send_roster(&self, context: &mut Context<'_>, to: ShardSet, asks: bool) {
         if !to.is_empty() {
             let tracks = self.publications.iter().filter_map(|(_, publication)| self.shared(publication));
-            context.relay(to, Note::Roster(self.id, tracks.map(Arc::new).collect()));
+            context.relay(to, Note::Roster(self.id, tracks.map(Arc::new).collect(), asks));
         }
     }
 
@@ -104,9 +106,14 @@ impl Room {
         if lost.is_empty() {
             return;
         }
-        self.send_roster(context, lost);
+        self.send_roster(context, lost, true);
+        self.want_anew(lost);
+    }
+
+    /// Says again, with the next turn, what is wanted of these shards.
+    fn want_anew(&mut self, of: ShardSet) {
         let mirrors = self.publications.iter_mut().filter_map(|(_, publication)| publication.origin_mut());
-        mirrors.filter(|mirror| lost.contains(mirror.shard)).for_each(Mirror::forget_told);
+        mirrors.filter(|mirror| of.contains(mirror.shard)).for_each(Mirror::forget_told);
     }
 
     /// Whether a track that is not known here may be that of another part, which is on its way. Then it is subscribed to when
@@ -187,7 +194,12 @@ impl Room {
     }
 
     /// Takes all that another part publishes.
-    pub(crate) fn on_roster(&mut self, context: &mut Context<'_>, from: u16, tracks: &[Arc<SharedTrack>]) {
+    pub(crate) fn on_roster(&mut self, context: &mut Context<'_>, from: u16, tracks: &[Arc<SharedTrack>], asks: bool) {
+        if asks {
+            self.send_roster(context, ShardSet::of(from).and(self.links.peers), false);
+            // It was linked anew: what it knew of an earlier link is forgotten.
+            self.want_anew(ShardSet::of(from));
+        }
         let is_gone = |mirror: &Mirror| !tracks.iter().any(|shared| shared.track == mirror.shared.track);
         self.end_mirrors(context, |mirror| mirror.shard == from && is_gone(mirror));
         tracks.iter().for_each(|shared| self.on_share(context, from, shared));

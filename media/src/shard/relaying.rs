@@ -92,11 +92,11 @@ impl Shard {
     }
 
     fn handle_tracks(&mut self, now: Instant, from: u16, note: &Note) -> Option<usize> {
-        let (Note::Share(room, _) | Note::Roster(room, _)) = note else { return None };
+        let (Note::Share(room, _) | Note::Roster(room, ..)) = note else { return None };
         let index = *self.room_ids.get(room)?;
         let shared = match note {
             Note::Share(_, shared) => std::slice::from_ref(shared),
-            Note::Roster(_, all) => all,
+            Note::Roster(_, all, _) => all,
             _ => return None,
         };
         // A shard that was started anew numbers its tracks as before: a mirror of an earlier life makes way.
@@ -111,7 +111,7 @@ impl Shard {
         let room = self.rooms.get_mut(index)?;
         let mut context = self.core.at(now);
         match note {
-            Note::Roster(..) => room.on_roster(&mut context, from, shared),
+            Note::Roster(_, _, asks) => room.on_roster(&mut context, from, shared, *asks),
             _ => shared.iter().for_each(|shared| room.on_share(&mut context, from, shared)),
         }
         Some(index)

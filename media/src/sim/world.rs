@@ -143,8 +143,9 @@ impl World {
         for place in 0..count {
             let now = self.now;
             self.shard_at(place).handle_command(now, Command::LinkRoom { room: ROOM, home: 3, shards });
+            // What it says reaches those that are linked after it too early.
+            self.collect();
         }
-        self.collect();
     }
 
     pub(crate) fn shard_at(&mut self, place: usize) -> &mut Shard {

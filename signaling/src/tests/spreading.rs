@@ -256,7 +256,8 @@ async fn a_room_ends_on_all_its_shards() {
     let mut shards = Shards::new(2, Spread { participants: 1, ..Spread::default() });
     let host = shards.house.create(json!({"roomId": "abc"})).await;
     let _people = [shards.house.joined("abc", "").await, shards.house.joined("abc", "").await];
-    (shards.take(0), shards.take(1));
+    shards.take(0);
+    shards.take(1);
     let (status, body) = shards.house.request_as(&host, "DELETE", "/api/rooms/abc", None).await;
     assert!(status.is_success(), "{body}");
     assert_eq!((shards.names(0), shards.names(1)), (vec!["CloseRoom".into()], vec!["CloseRoom".into()]));
@@ -266,7 +267,8 @@ async fn a_room_ends_on_all_its_shards() {
 async fn a_room_is_lost_with_any_of_its_shards() {
     for lost in [0, 1] {
         let (mut shards, mut ana, mut bo) = Shards::pair().await;
-        (ana.all(), bo.all());
+        ana.all();
+        bo.all();
         shards.house.signaling.shard_lost(lost).await;
         assert_eq!(shards.names(0), ["CloseRoom", "OpenRoom"]);
         assert_eq!(shards.names(1), ["CloseRoom"]);

@@ -302,3 +302,20 @@ fn new_numbers_of_a_publisher_reach_the_mirrors() {
     assert_eq!(lives.last(), Some(&2), "the source that replaced the others");
     assert!(world.line_of(2, 0, "2").is_some());
 }
+
+#[test]
+fn parts_that_are_linked_again_find_one_another() {
+    let mut world = spread(Quality::GOOD, 14, camera);
+    // The branch does not notice.
+    world.link(1);
+    world.run_ms(500);
+    assert_eq!(world.line_of(0, 2, "1"), None);
+    world.link(2);
+    world.run_ms(2_000);
+    for (subscriber, publisher) in [(0, 2), (2, 0)] {
+        let line = world.line_of(subscriber, publisher, "1").expect("a line");
+        let newest = world.clients[subscriber].receiver.stream(&line).packets.last_key_value();
+        let recent = newest.is_some_and(|(_, packet)| world.now - packet.at < Duration::from_millis(200));
+        assert!(recent, "{subscriber} receives {publisher}");
+    }
+}
