@@ -5,6 +5,7 @@
 //! next, so the receiver sees a single stream.
 
 mod delivery;
+mod equal;
 mod pictures;
 mod rewriter;
 mod selector;
@@ -20,13 +21,16 @@ use crate::feedback::sending::SendingStats;
 use crate::formats::{Extension, FormatId};
 use crate::negotiation::{ForwardPlan, LineIndex, SendLine};
 use crate::numbering::Numbering;
+use crate::outbox::Class;
 use crate::path::Path;
 use crate::publication::{Encoding, Stored};
 use crate::rtp::header::RtpHeader;
+use crate::rtp::padding::pad;
 use crate::rtp::red::primary_block;
 use crate::rtp::writer::{HeaderFields, OutgoingExtensions, write_packet, write_retransmission};
 use crate::transport::Transport;
 use delivery::Delivery;
+use equal::Equal;
 use pictures::Picture;
 use rewriter::{Epoch, Rewriter};
 use selector::Selector;
@@ -261,6 +265,7 @@ impl Outgoing {
             own: &[],
         };
         let core = &mut *context.core;
+        let equal = Equal::of(&core.outbox, transport, &path, self.kind);
         let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
         let len = write_packet(buffer, &fields, &extensions, payload).ok_or(DropReason::TooLarge)?;
         if let Some(picture) = picture {
@@ -268,8 +273,9 @@ impl Outgoing {
             let sent = picture.renumber(codec, &source, packet, len - payload.len(), subscription.descriptor_id);
             sent.note(&mut self.rewriter);
         }
+        let len = equal.map_or(len, |equal| equal.pad(buffer, len, fields.marker, index, &mut self.sequencer));
         let sealed = transport.protect_rtp(buffer, len, index).ok_or(DropReason::TooLarge)?;
-        core.outbox.commit(transport.slot(), &path, sealed);
+        core.outbox.commit(transport.slot(), &path, sealed, Class::of(self.kind));
         self.rewriter.note_timestamp(context.now, fields.timestamp);
         self.sending.on_packet(payload.len());
         subscription.delivery.traffic.on_packet(len, fields.marker && self.rtx_ssrc.is_some());
@@ -319,8 +325,10 @@ impl Outgoing {
         if let Some(picture) = Picture::read(codec, payload, subscription_descriptor(subscription, &header, packet)) {
             picture.renumber(codec, &source, &mut buffer[..len], len - payload.len(), subscription.descriptor_id);
         }
+        let len = if rtx.is_some() { len } else { pad(buffer, len, sent.padding) };
         let sealed = transport.protect_rtp(buffer, len, index).ok_or(DropReason::TooLarge)?;
-        core.outbox.commit(transport.slot(), &path, sealed);
+        let class = if self.kind == MediaKind::Video { Class::Repair } else { Class::Audio };
+        core.outbox.commit(transport.slot(), &path, sealed, class);
         self.rtx_index += u64::from(rtx.is_some());
         core.stats.rtp_out_mut(self.kind).add(sealed);
         core.stats.rtx_out_packets += 1;
