@@ -46,6 +46,10 @@ pub(crate) struct BodyStats {
     /// The ticks, by how long they took, in microseconds.
     pub(crate) ticks: Histogram<11>,
     pub(crate) forwarding: ForwardingTimes,
+    /// Gauge: how far apart receiving begins.
+    pub(crate) window: Duration,
+    /// How long the shard has waited for that.
+    pub(crate) held: Duration,
     /// Gauge: commands that wait for the shard.
     pub(crate) commands_queued: u64,
     /// Gauge: events that wait for the control plane.
@@ -62,6 +66,8 @@ impl Default for BodyStats {
             busy: Duration::ZERO,
             ticks: Histogram::new(&TICK_BOUNDS),
             forwarding: ForwardingTimes::default(),
+            window: Duration::ZERO,
+            held: Duration::ZERO,
             commands_queued: 0,
             events_queued: 0,
             restarts: 0,

@@ -9,13 +9,13 @@ mod exit;
 mod orders;
 mod outlet;
 mod relay;
+mod sockets;
+mod window;
 
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::heartbeat::Heartbeat;
 use crate::load::Load;
-use crate::net::tcp::{TcpLimits, TcpPaths};
-use crate::net::udp::UdpEndpoint;
 use crate::readings::Board;
 use body::Body;
 use mio::Waker;
@@ -23,6 +23,7 @@ use orders::Orders;
 use parlor_media::ShardStats;
 use parlor_media::command::{Command, Event};
 pub(crate) use relay::RelayPort;
+pub(crate) use sockets::ShardSockets;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -38,44 +39,6 @@ pub(crate) const EVENTS: usize = 8192;
 
 /// Pause before a fresh engine starts, so that a panic that repeats at once does not become a busy loop.
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
-
-/// Ports tried to find one number that is free for UDP and TCP, when any will do.
-const PORT_ATTEMPTS: usize = 32;
-
-/// The bound sockets of one shard.
-pub(crate) struct ShardSockets {
-    udp: UdpEndpoint,
-    tcp: Option<TcpPaths>,
-}
-
-impl ShardSockets {
-    /// Binds UDP, and TCP if it has limits, to the same port; 0 takes any that is free for both.
-    ///
-    /// # Errors
-    /// The system's, with the protocol it is about.
-    pub(crate) fn bind(port: u16, tcp: Option<TcpLimits>) -> Result<Self, (&'static str, io::Error)> {
-        let mut attempts = if port == 0 { PORT_ATTEMPTS } else { 1 };
-        loop {
-            attempts -= 1;
-            let udp = UdpEndpoint::bind(port).map_err(|error| ("UDP", error))?;
-            match tcp.map(|limits| TcpPaths::bind(udp.port(), limits, body::LISTENER)).transpose() {
-                Ok(tcp) => return Ok(Self { udp, tcp }),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts > 0 => {}
-                Err(error) => return Err(("TCP", error)),
-            }
-        }
-    }
-
-    /// Whether IPv6 clients can reach it.
-    pub(crate) fn has_ipv6(&self) -> bool {
-        self.udp.dual_stack
-    }
-
-    /// The port's number.
-    pub(crate) fn port(&self) -> u16 {
-        self.udp.port()
-    }
-}
 
 /// What a shard's thread is started with.
 pub(crate) struct ShardSetup {

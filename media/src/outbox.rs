@@ -3,8 +3,15 @@
 //! The outbox owns one slab of memory for its whole life. Packets are rewritten and sealed in place in it, and chained
 //! per destination into *runs*, so that the socket layer can hand each run to the kernel as few GSO messages as possible
 //! without copying or sorting anything. It is emptied as a whole by [`Outbox::clear`].
+//!
+//! Each datagram has a [`Class`], which says what it is worth where not all can be sent. A run also knows the size that
+//! further video packets should have to leave in the same GSO message: see [`Outbox::open_segment`].
 
-use crate::path::Path;
+mod class;
+
+pub use class::{Class, Classes};
+
+use crate::path::{Path, Protocol};
 
 /// The largest datagram that is ever sent: an Ethernet frame less the IPv6 and UDP headers.
 pub const MAX_DATAGRAM: usize = 1452;
@@ -18,12 +25,16 @@ const FLUSH_AT_BYTES: usize = SLAB_BYTES / 2;
 /// Segments per flush; at 160-byte audio packets the slab would hold 26,000.
 const MAX_SEGMENTS: usize = 16_384;
 
+/// Every datagram starts at a multiple of this, a cache line: from odd places the processor copies and seals slower.
+const ALIGNMENT: usize = 64;
+
 const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Copy)]
 struct Segment {
     offset: u32,
-    len: u32,
+    len: u16,
+    class: Class,
     next: u32,
 }
 
@@ -33,6 +44,19 @@ struct Run {
     head: u32,
     tail: u32,
     count: u32,
+    classes: Classes,
+    /// The size of the video packets that the next may join; 0 when a shorter one has ended them, or there is none.
+    open: u16,
+}
+
+impl Run {
+    /// Follows what becomes of GSO messages: all datagrams of one have the size of its first, but for a shorter last one.
+    fn note(&mut self, len: u16, class: Class) {
+        self.classes = self.classes.with(class);
+        if class == Class::Video {
+            self.open = if len < self.open { 0 } else { len };
+        }
+    }
 }
 
 /// The shard's send buffer. See the module's text.
@@ -43,6 +67,8 @@ pub struct Outbox {
     runs: Vec<Run>,
     /// Index of the latest run of a participant slot; checked against the run itself, so stale entries are harmless.
     latest: Vec<u32>,
+    joins: bool,
+    video: usize,
 }
 
 impl Default for Outbox {
@@ -55,13 +81,41 @@ impl Outbox {
     /// An empty outbox with its slab allocated.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_slab(SLAB_BYTES)
+    }
+
+    /// An empty outbox whose datagrams take at most `bytes`, with room for a further one being written.
+    #[must_use]
+    pub fn with_slab(bytes: usize) -> Self {
         Self {
-            slab: vec![0; SLAB_BYTES].into_boxed_slice(),
+            slab: vec![0; bytes].into_boxed_slice(),
             used: 0,
-            segments: Vec::with_capacity(MAX_SEGMENTS),
-            runs: Vec::with_capacity(256),
+            segments: Vec::new(),
+            runs: Vec::new(),
             latest: Vec::new(),
+            joins: false,
+            video: 0,
         }
+    }
+
+    /// Says whether the driver joins datagrams of equal size, so that it pays to make them equal.
+    pub fn set_joins(&mut self, joins: bool) {
+        self.joins = joins;
+    }
+
+    /// The size of sealed video packets that the next one of `slot` along `path` leaves together with if it has that size too;
+    /// 0 where the next begins anew. `None` where nothing is joined.
+    #[must_use]
+    pub fn open_segment(&self, slot: u32, path: &Path) -> Option<usize> {
+        if !self.joins || path.protocol != Protocol::Udp {
+            return None;
+        }
+        Some(self.latest_run(slot, path).map_or(0, |run| usize::from(self.runs[run].open)))
+    }
+
+    fn latest_run(&self, slot: u32, path: &Path) -> Option<usize> {
+        let index = *self.latest.get(slot as usize)? as usize;
+        self.runs.get(index).is_some_and(|run| run.slot == slot && run.path == *path).then_some(index)
     }
 
     /// Whether nothing waits to be sent.
@@ -74,6 +128,18 @@ impl Outbox {
     #[must_use]
     pub fn len(&self) -> usize {
         self.segments.len()
+    }
+
+    /// How many bytes of the slab they take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.used
+    }
+
+    /// How many of them are video, sent for the first time.
+    #[must_use]
+    pub fn video_len(&self) -> usize {
+        self.video
     }
 
     /// Whether the driver should flush before handing in more work.
@@ -95,41 +161,54 @@ impl Outbox {
 
     /// Appends the first `len` bytes of the last [`Self::reserve`] to the run of `slot` (the participant's index in its shard) along `path`.
     #[inline]
-    pub fn commit(&mut self, slot: u32, path: &Path, len: usize) {
+    pub fn commit(&mut self, slot: u32, path: &Path, len: usize, class: Class) {
         debug_assert!(len <= MAX_DATAGRAM && self.segments.len() < MAX_SEGMENTS);
         let segment = self.segments.len() as u32;
-        self.segments.push(Segment { offset: self.used as u32, len: len as u32, next: NONE });
-        self.used += len;
+        let len = len as u16;
+        self.segments.push(Segment { offset: self.used as u32, len, class, next: NONE });
+        self.used = (self.used + usize::from(len)).next_multiple_of(ALIGNMENT);
+        self.video += usize::from(class == Class::Video);
+        if let Some(run) = self.latest_run(slot, path) {
+            let run = &mut self.runs[run];
+            self.segments[run.tail as usize].next = segment;
+            run.tail = segment;
+            run.count += 1;
+            run.note(len, class);
+            return;
+        }
         if self.latest.len() <= slot as usize {
             self.latest.resize(slot as usize + 1, NONE);
         }
-        let latest = &mut self.latest[slot as usize];
-        match self.runs.get_mut(*latest as usize) {
-            Some(run) if run.slot == slot && run.path == *path => {
-                self.segments[run.tail as usize].next = segment;
-                run.tail = segment;
-                run.count += 1;
-            }
-            _ => {
-                *latest = self.runs.len() as u32;
-                self.runs.push(Run { path: *path, slot, head: segment, tail: segment, count: 1 });
-            }
-        }
+        self.latest[slot as usize] = self.runs.len() as u32;
+        let mut run =
+            Run { path: *path, slot, head: segment, tail: segment, count: 1, classes: Classes::default(), open: 0 };
+        run.note(len, class);
+        self.runs.push(run);
     }
 
-    /// Copies one finished datagram in. Returns whether there was room; oversize datagrams are refused too.
+    /// Copies one finished datagram of [`Class::Control`] in. Returns whether there was room; oversize ones are refused too.
     pub fn push(&mut self, slot: u32, path: &Path, datagram: &[u8]) -> bool {
+        self.push_as(slot, path, datagram, Class::Control)
+    }
+
+    /// The same for any class.
+    pub fn push_as(&mut self, slot: u32, path: &Path, datagram: &[u8], class: Class) -> bool {
         let Some(room) = self.reserve().and_then(|buffer| buffer.get_mut(..datagram.len())) else {
             return false;
         };
         room.copy_from_slice(datagram);
-        self.commit(slot, path, datagram.len());
+        self.commit(slot, path, datagram.len(), class);
         true
     }
 
     /// The waiting datagrams, one run per destination, in the order of each destination's first packet.
     pub fn runs(&self) -> impl Iterator<Item = (Path, Datagrams<'_>)> {
-        self.runs.iter().map(|run| (run.path, Datagrams { outbox: self, next: run.head, left: run.count }))
+        self.runs.iter().map(|run| {
+            (
+                run.path,
+                Datagrams { outbox: self, next: run.head, left: run.count, slot: run.slot, classes: run.classes },
+            )
+        })
     }
 
     /// Forgets everything that waits.
@@ -137,25 +216,54 @@ impl Outbox {
         self.used = 0;
         self.segments.clear();
         self.runs.clear();
+        self.video = 0;
     }
 }
 
 /// The datagrams of one run, in order.
+#[derive(Clone, Copy)]
 pub struct Datagrams<'a> {
     outbox: &'a Outbox,
     next: u32,
     left: u32,
+    slot: u32,
+    classes: Classes,
+}
+
+impl<'a> Datagrams<'a> {
+    /// Whose run it is.
+    #[must_use]
+    pub fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// The classes that the run has datagrams of.
+    #[must_use]
+    pub fn classes(&self) -> Classes {
+        self.classes
+    }
+
+    /// Those datagrams that are of `classes`, in order.
+    pub fn of(self, classes: Classes) -> impl Iterator<Item = (Class, &'a [u8])> {
+        let mut all = self;
+        std::iter::from_fn(move || all.next_segment()).filter(move |(class, _)| classes.contains(*class))
+    }
+
+    fn next_segment(&mut self) -> Option<(Class, &'a [u8])> {
+        let segment = *self.outbox.segments.get(self.next as usize)?;
+        self.next = segment.next;
+        self.left -= 1;
+        let start = segment.offset as usize;
+        let bytes = self.outbox.slab.get(start..start + usize::from(segment.len))?;
+        Some((segment.class, bytes))
+    }
 }
 
 impl<'a> Iterator for Datagrams<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        let segment = *self.outbox.segments.get(self.next as usize)?;
-        self.next = segment.next;
-        self.left -= 1;
-        let start = segment.offset as usize;
-        self.outbox.slab.get(start..start + segment.len as usize)
+        self.next_segment().map(|(_, datagram)| datagram)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -166,50 +274,4 @@ impl<'a> Iterator for Datagrams<'a> {
 impl ExactSizeIterator for Datagrams<'_> {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::path::Protocol;
-
-    fn path(port: u16) -> Path {
-        let loopback = std::net::Ipv4Addr::LOCALHOST;
-        Path { protocol: Protocol::Udp, remote: (loopback, port).into(), local: loopback.into() }
-    }
-
-    #[test]
-    fn datagrams_are_grouped_by_destination_in_order() {
-        let mut outbox = Outbox::new();
-        for i in 0..6u8 {
-            assert!(outbox.push(u32::from(i % 2), &path(1000 + u16::from(i % 2)), &[i; 3]));
-        }
-        let runs: Vec<_> = outbox.runs().map(|(p, d)| (p.remote.port(), d.map(|d| d[0]).collect::<Vec<_>>())).collect();
-        assert_eq!(runs, [(1000, vec![0, 2, 4]), (1001, vec![1, 3, 5])]);
-        outbox.clear();
-        assert!(outbox.is_empty() && outbox.runs().next().is_none());
-        assert!(outbox.push(1, &path(7), &[9]));
-        assert_eq!(outbox.runs().count(), 1);
-    }
-
-    #[test]
-    fn a_new_path_of_the_same_participant_starts_a_new_run() {
-        let mut outbox = Outbox::new();
-        for port in [1, 1, 2, 1] {
-            assert!(outbox.push(0, &path(port), &[0]));
-        }
-        assert_eq!(
-            outbox.runs().map(|(p, d)| (p.remote.port(), d.len())).collect::<Vec<_>>(),
-            [(1, 2), (2, 1), (1, 1)]
-        );
-    }
-
-    #[test]
-    fn a_full_outbox_and_an_oversize_datagram_are_refused() {
-        let mut outbox = Outbox::new();
-        assert!(!outbox.push(0, &path(1), &[0; MAX_DATAGRAM + 1]));
-        let pushed = (0..usize::MAX).take_while(|_| outbox.push(0, &path(1), &[0; 1200])).count();
-        assert_eq!(pushed, (SLAB_BYTES - MAX_DATAGRAM) / 1200 + 1);
-        assert!(outbox.needs_flush());
-        outbox.clear();
-        let pushed = (0..usize::MAX).take_while(|_| outbox.push(0, &path(1), &[0])).count();
-        assert_eq!(pushed, MAX_SEGMENTS);
-    }
-}
+mod tests;

@@ -121,7 +121,7 @@ impl Probe {
         for _ in 0..ANSWERS {
             outbox.push(0, &path, &[0; ANSWER_BYTES]);
         }
-        egress.flush(endpoint, &outbox);
+        egress.flush(Instant::now(), endpoint, &outbox);
         let mut buffer = [0; ANSWER_BYTES];
         let comes_whole = |_| client.recv_from(&mut buffer).is_ok_and(|(len, _)| len == ANSWER_BYTES);
         (0..ANSWERS).all(comes_whole).then_some(()).ok_or_else(|| "hears, but its answers do not arrive".to_owned())

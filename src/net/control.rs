@@ -1,4 +1,4 @@
-//! Control messages: the local address of a datagram both ways, and the segment size of a GSO message.
+//! Control messages: the local address of a datagram both ways, and the segment size of a joined message both ways.
 
 use socket2::Socket;
 use std::io;
@@ -81,11 +81,21 @@ impl Control {
     }
 }
 
-/// The local address that the kernel reported with a received message; unspecified if it did not.
+/// What the kernel tells of a received message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The address it was sent to; unspecified if the kernel did not tell.
+    pub(crate) local: IpAddr,
+    /// The size of the datagrams that it was joined from, of which the last may be shorter.
+    pub(crate) segment: Option<usize>,
+}
+
+/// Reads the control messages of a received message.
 ///
 /// # Safety
 /// `header` must be as `recvmsg` or `recvmmsg` left it, its control buffer still alive.
-pub(crate) unsafe fn local_address(header: &libc::msghdr) -> IpAddr {
+pub(crate) unsafe fn told(header: &libc::msghdr) -> Told {
+    let mut told = Told { local: Ipv6Addr::UNSPECIFIED.into(), segment: None };
     // SAFETY: as promised by the caller, the control buffer is readable and holds what the kernel wrote; the CMSG
     // functions stay within `msg_controllen`.
     let mut message = unsafe { libc::CMSG_FIRSTHDR(header) };
@@ -96,17 +106,22 @@ pub(crate) unsafe fn local_address(header: &libc::msghdr) -> IpAddr {
             match ((*message).cmsg_level, (*message).cmsg_type) {
                 (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                     let info = std::ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::in6_pktinfo>());
-                    return Ipv6Addr::from(info.ipi6_addr.s6_addr).into();
+                    told.local = Ipv6Addr::from(info.ipi6_addr.s6_addr).into();
                 }
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     let info = std::ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::in_pktinfo>());
-                    return Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()).into();
+                    told.local = Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()).into();
                 }
-                _ => message = libc::CMSG_NXTHDR(header, message),
+                (libc::SOL_UDP, libc::UDP_GRO) => {
+                    let size = std::ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::c_int>());
+                    told.segment = usize::try_from(size).ok().filter(|size| *size > 0);
+                }
+                _ => {}
             }
+            message = libc::CMSG_NXTHDR(header, message);
         }
     }
-    Ipv6Addr::UNSPECIFIED.into()
+    told
 }
 
 /// Has the kernel report the local address of every datagram.

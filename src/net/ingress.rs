@@ -1,6 +1,9 @@
-//! Receiving in batches: `recvmmsg`.
+//! Receiving in batches: `recvmmsg`, of messages that the kernel may have joined from datagrams of one sender (GRO).
+//!
+//! A joined message is cut into its datagrams in place. The buffers are as large as messages can be, of which the system
+//! provides what is used: as long as nothing is joined, that is a page each.
 
-use super::control::{Control, kernel_drops, local_address};
+use super::control::{Control, Told, kernel_drops, told};
 use super::udp::{UdpEndpoint, udp_path};
 use super::{BATCH, Drained, IngressStats, MAX_RECEIVED};
 use parlor_media::path::Path;
@@ -8,9 +11,12 @@ use socket2::{SockAddr, SockAddrStorage};
 use std::io;
 use std::os::fd::AsRawFd;
 
+/// The largest message: what an IP packet can hold.
+const MAX_MESSAGE: usize = 1 << 16;
+
 /// The receive buffers of one shard. Lives in the shard's thread.
 pub(crate) struct Ingress {
-    buffers: Box<[[u8; MAX_RECEIVED]]>,
+    buffers: Box<[[u8; MAX_MESSAGE]]>,
     addresses: Box<[SockAddrStorage]>,
     controls: Box<[Control]>,
     vectors: Box<[libc::iovec]>,
@@ -23,7 +29,7 @@ impl Ingress {
         // SAFETY: both are plain C structures, for which zeros are a valid value (null pointers, no lengths).
         let (vector, header) = unsafe { (std::mem::zeroed::<libc::iovec>(), std::mem::zeroed::<libc::mmsghdr>()) };
         Self {
-            buffers: vec![[0; MAX_RECEIVED]; BATCH].into_boxed_slice(),
+            buffers: vec![[0; MAX_MESSAGE]; BATCH].into_boxed_slice(),
             addresses: (0..BATCH).map(|_| SockAddrStorage::zeroed()).collect(),
             controls: vec![Control::new(); BATCH].into_boxed_slice(),
             vectors: vec![vector; BATCH].into_boxed_slice(),
@@ -44,7 +50,7 @@ impl Ingress {
         }
     }
 
-    /// Receives what waits, at most [`BATCH`] datagrams, and hands each to `sink`.
+    /// Receives what waits, at most [`BATCH`] messages, and hands each datagram to `sink`.
     pub(crate) fn receive(&mut self, endpoint: &UdpEndpoint, mut sink: impl FnMut(&Path, &mut [u8])) -> Drained {
         self.point();
         // SAFETY: every header points at buffers of `self` with their true lengths (see `point`), none of which moves or
@@ -62,7 +68,7 @@ impl Ingress {
             return self.on_error(&io::Error::last_os_error());
         }
         let count = (received as usize).min(BATCH);
-        self.stats.batches.observe(count as u64);
+        let before = self.stats.datagrams + self.stats.oversize;
         for index in 0..count {
             let header = self.headers[index];
             let len = header.msg_len as usize;
@@ -70,18 +76,13 @@ impl Ingress {
             // SAFETY: the kernel has written `msg_namelen` bytes of address into this storage.
             let remote = unsafe { SockAddr::new(address, header.msg_hdr.msg_namelen) };
             // SAFETY: the header is as recvmmsg left it, and `self.controls` is alive and unmoved.
-            let local = unsafe { local_address(&header.msg_hdr) };
-            if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
-                self.stats.oversize += 1;
-                continue;
-            }
-            let (Some(remote), Some(datagram)) = (remote.as_socket(), self.buffers[index].get_mut(..len)) else {
+            let Told { local, segment } = unsafe { told(&header.msg_hdr) };
+            let (Some(remote), Some(message)) = (remote.as_socket(), self.buffers[index].get_mut(..len)) else {
                 continue;
             };
-            self.stats.datagrams += 1;
-            self.stats.bytes += len as u64;
-            sink(&udp_path(remote, local), datagram);
+            cut(&mut self.stats, message, segment, |datagram| sink(&udp_path(remote, local), datagram));
         }
+        self.stats.batches.observe(self.stats.datagrams + self.stats.oversize - before);
         if count == BATCH { Drained::More } else { Drained::Empty }
     }
 
@@ -89,7 +90,7 @@ impl Ingress {
     fn point(&mut self) {
         for index in 0..BATCH {
             self.vectors[index] =
-                libc::iovec { iov_base: self.buffers[index].as_mut_ptr().cast(), iov_len: MAX_RECEIVED };
+                libc::iovec { iov_base: self.buffers[index].as_mut_ptr().cast(), iov_len: MAX_MESSAGE };
             let header = &mut self.headers[index].msg_hdr;
             header.msg_name = (&raw mut self.addresses[index]).cast();
             header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
@@ -111,6 +112,29 @@ impl Ingress {
             }
         }
     }
+}
+
+/// Hands on the datagrams of a message, each of `segment` bytes but for the last; without a segment it is one itself.
+fn cut(stats: &mut IngressStats, message: &mut [u8], segment: Option<usize>, mut sink: impl FnMut(&mut [u8])) {
+    let mut rest = message;
+    let mut count = 0;
+    loop {
+        let len = segment.unwrap_or(rest.len()).min(rest.len());
+        let (datagram, others) = rest.split_at_mut(len);
+        rest = others;
+        count += 1;
+        if len > MAX_RECEIVED {
+            stats.oversize += 1;
+        } else {
+            stats.datagrams += 1;
+            stats.bytes += len as u64;
+            sink(datagram);
+        }
+        if rest.is_empty() {
+            break;
+        }
+    }
+    stats.messages.observe(count);
 }
 
 #[cfg(test)]
@@ -176,6 +200,57 @@ mod tests {
         let stats = ingress.stats();
         assert_eq!((stats.datagrams, stats.bytes, stats.oversize), (2, MAX_RECEIVED as u64, 1));
         assert_eq!((stats.batches.sum(), stats.errors), (3, 0), "{:?}", stats.batches);
+        assert_eq!((stats.messages.count(), stats.messages.sum()), (3, 3));
+    }
+
+    #[test]
+    fn joined_messages_are_cut_into_their_datagrams() {
+        let cut_at = |len: usize, segment| {
+            let mut message: Vec<u8> = (0..len).map(|at| at as u8).collect();
+            let (mut stats, mut lens, mut bytes) = (IngressStats::default(), Vec::new(), Vec::new());
+            cut(&mut stats, &mut message, segment, |datagram| {
+                lens.push(datagram.len());
+                bytes.extend_from_slice(datagram);
+            });
+            assert_eq!((stats.messages.count(), stats.messages.sum()), (1, stats.datagrams + stats.oversize));
+            assert!(stats.oversize > 0 || bytes == message);
+            lens
+        };
+        assert_eq!(cut_at(0, None), [0]);
+        assert_eq!(cut_at(7, None), [7]);
+        assert_eq!(cut_at(7, Some(3)), [3, 3, 1]);
+        assert_eq!(cut_at(6, Some(3)), [3, 3]);
+        assert_eq!(cut_at(3, Some(9)), [3]);
+        assert_eq!(cut_at(MAX_RECEIVED + 4, Some(MAX_RECEIVED + 1)), [3], "oversize ones are left out");
+    }
+
+    #[test]
+    fn what_one_sender_sends_at_once_comes_joined() {
+        let mut endpoint = UdpEndpoint::bind(0).unwrap();
+        if !endpoint.has_gro() {
+            return;
+        }
+        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let size: libc::c_int = 1_200;
+        // SAFETY: the descriptor is open, and the value outlives the call.
+        let result = unsafe {
+            libc::setsockopt(
+                client.as_raw_fd(),
+                libc::SOL_UDP,
+                libc::UDP_SEGMENT,
+                (&raw const size).cast(),
+                size_of_val(&size) as libc::socklen_t,
+            )
+        };
+        assert_eq!(result, 0);
+        let sent: Vec<u8> = (0..2_500).map(|at| (at / 1_200) as u8).collect();
+        client.send_to(&sent, (Ipv4Addr::LOCALHOST, endpoint.port())).unwrap();
+        let mut ingress = Ingress::new();
+        let received = receive_all(&mut ingress, &mut endpoint, 3);
+        let path = udp_path(client.local_addr().unwrap(), Ipv4Addr::LOCALHOST.into());
+        assert_eq!(received, [(path, vec![0; 1_200]), (path, vec![1; 1_200]), (path, vec![2; 100])]);
+        let stats = ingress.stats();
+        assert_eq!((stats.messages.count(), stats.batches.count(), stats.datagrams), (1, 1, 3));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! These modules call `libc` directly, and are the only ones that may: the standard library, mio and socket2 know neither
 //! batches (`recvmmsg`, `sendmmsg`) nor the control messages that carry the local address (`IP_PKTINFO`) and the segment
-//! size (`UDP_SEGMENT`), and the kernel's cost per datagram is the largest cost of all (see ARCHITECTURE.md).
+//! size (`UDP_SEGMENT`, `UDP_GRO`), and the kernel's cost per datagram is the largest cost of all (see ARCHITECTURE.md).
 //! Each `unsafe` block says why it is sound; everything else in the program is safe code.
 //!
 //! - [`udp`]: the socket. [`ingress`]: batches of datagrams in. [`egress`]: the outbox out.
@@ -17,6 +17,8 @@ pub(crate) mod egress;
 pub(crate) mod ingress;
 #[cfg(any(not(target_os = "linux"), test))]
 pub(crate) mod portable;
+#[cfg(target_os = "linux")]
+mod sources;
 pub(crate) mod stats;
 pub(crate) mod tcp;
 pub(crate) mod udp;
@@ -27,8 +29,8 @@ pub(crate) use self::{egress::Egress, ingress::Ingress};
 pub(crate) use self::{portable::Egress, portable::Ingress};
 pub(crate) use stats::{EgressStats, IngressStats, SendFailure};
 
-/// Datagrams received in one system call, at most: 32 make the call's share of the cost negligible, and keep a tick short.
-pub(crate) const BATCH: usize = 64;
+/// Messages received in one system call, at most. Each is a datagram, or several that the kernel has joined.
+pub(crate) const BATCH: usize = 16;
 
 /// The largest datagram that is accepted. What a client may send is an Ethernet frame; jumbo frames are nobody's WebRTC.
 pub(crate) const MAX_RECEIVED: usize = 2048;

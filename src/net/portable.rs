@@ -5,10 +5,11 @@
 
 use super::udp::{UdpEndpoint, udp_path};
 use super::{BATCH, Drained, EgressStats, IngressStats, MAX_RECEIVED, SendFailure};
-use parlor_media::outbox::Outbox;
+use parlor_media::outbox::{Classes, Outbox};
 use parlor_media::path::{Path, Protocol};
 use std::io;
 use std::net::Ipv6Addr;
+use std::time::Instant;
 
 /// The receiving side of one shard.
 pub(crate) struct Ingress {
@@ -36,6 +37,7 @@ impl Ingress {
                 Ok((len, _)) if len > MAX_RECEIVED => self.stats.oversize += 1,
                 Ok((len, remote)) => {
                     self.stats.batches.observe(1);
+                    self.stats.messages.observe(1);
                     self.stats.datagrams += 1;
                     self.stats.bytes += len as u64;
                     sink(&udp_path(remote, Ipv6Addr::UNSPECIFIED.into()), &mut self.buffer[..len]);
@@ -63,17 +65,25 @@ impl Egress {
         self.stats
     }
 
+    /// Routes are the system's business here.
+    pub(crate) fn note_addresses(&mut self) {}
+
+    /// Nothing ever waits here.
+    pub(crate) fn is_blocked(&self) -> bool {
+        false
+    }
+
     /// Sends every UDP run of `outbox`. Leaves clearing it to the caller, who has the TCP runs to send too.
-    pub(crate) fn flush(&mut self, endpoint: &UdpEndpoint, outbox: &Outbox) {
+    pub(crate) fn flush(&mut self, _now: Instant, endpoint: &UdpEndpoint, outbox: &Outbox) {
         for (path, datagrams) in outbox.runs().filter(|(path, _)| path.protocol == Protocol::Udp) {
-            for datagram in datagrams {
+            for (class, datagram) in datagrams.of(Classes::ALL) {
                 self.stats.calls += 1;
                 match endpoint.socket.send_to(datagram, endpoint.wire(path.remote)) {
                     Ok(_) => self.stats.sent(1, datagram.len()),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.stats.failed(SendFailure::BufferFull, 1);
+                        self.stats.failed(SendFailure::BufferFull, class);
                     }
-                    Err(error) => self.stats.failed(SendFailure::of(&error), 1),
+                    Err(error) => self.stats.failed(SendFailure::of(&error), class),
                 }
             }
         }
@@ -106,7 +116,9 @@ mod tests {
         ingress.note_kernel_drops(&endpoint);
         assert_eq!((ingress.stats().datagrams, ingress.stats().bytes, ingress.stats().kernel_drops), (1, 8, 0));
         let mut egress = Egress::new(&endpoint, true);
-        egress.flush(&endpoint, &outbox);
+        egress.note_addresses();
+        egress.flush(Instant::now(), &endpoint, &outbox);
+        assert!(!egress.is_blocked());
         let mut buffer = [0; 16];
         let len = client.recv(&mut buffer).unwrap();
         assert_eq!(&buffer[..len], b"answer");

@@ -1,6 +1,7 @@
 //! What the sockets count.
 
 use parlor_media::histogram::Histogram;
+use parlor_media::outbox::Class;
 use std::io;
 
 /// Datagrams in a batch or a message: from one to as many as there may be.
@@ -59,6 +60,10 @@ pub(crate) struct EgressStats {
     pub(crate) calls: u64,
     /// By [`SendFailure`]: datagrams that the kernel did not take.
     pub(crate) dropped: [u64; SendFailure::ALL.len()],
+    /// The same by [`Class`].
+    pub(crate) unsent: [u64; Class::COUNT],
+    /// Times that a datagram was kept for the socket to become writable again.
+    pub(crate) held: u64,
     /// GSO messages that the kernel refused and that went out plainly.
     pub(crate) gso_refused: u64,
     /// Whether GSO is in use.
@@ -73,6 +78,8 @@ impl Default for EgressStats {
             messages: Histogram::new(&DATAGRAM_BOUNDS),
             calls: 0,
             dropped: [0; SendFailure::ALL.len()],
+            unsent: [0; Class::COUNT],
+            held: 0,
             gso_refused: 0,
             gso: false,
         }
@@ -87,9 +94,10 @@ impl EgressStats {
         self.bytes += bytes as u64;
     }
 
-    /// Counts datagrams that it did not take.
-    pub(super) fn failed(&mut self, failure: SendFailure, datagrams: usize) {
-        self.dropped[failure as usize] += datagrams as u64;
+    /// Counts a datagram that was dropped, since the kernel did not take it.
+    pub(super) fn failed(&mut self, failure: SendFailure, class: Class) {
+        self.dropped[failure as usize] += 1;
+        self.unsent[class as usize] += 1;
     }
 }
 
@@ -102,6 +110,8 @@ pub(crate) struct IngressStats {
     pub(crate) bytes: u64,
     /// System calls that brought any, by how many each brought.
     pub(crate) batches: Histogram<7>,
+    /// The messages they came in, by how many each carried: one unless the kernel had joined several of one sender.
+    pub(crate) messages: Histogram<7>,
     /// Datagrams longer than [`MAX_RECEIVED`](super::MAX_RECEIVED), dropped.
     pub(crate) oversize: u64,
     /// Datagrams that the kernel dropped before they could be received, where it tells.
@@ -116,6 +126,7 @@ impl Default for IngressStats {
             datagrams: 0,
             bytes: 0,
             batches: Histogram::new(&DATAGRAM_BOUNDS),
+            messages: Histogram::new(&DATAGRAM_BOUNDS),
             oversize: 0,
             kernel_drops: 0,
             errors: 0,

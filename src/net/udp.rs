@@ -13,6 +13,8 @@ pub(crate) struct UdpEndpoint {
     pub(crate) socket: mio::net::UdpSocket,
     /// Bound to `[::]`: IPv4 addresses are written and read as v4-mapped.
     pub(crate) dual_stack: bool,
+    /// The kernel joins datagrams of one sender on the way in (Linux 5.0).
+    gro: bool,
     port: u16,
 }
 
@@ -38,9 +40,13 @@ impl UdpEndpoint {
         let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
         #[cfg(target_os = "linux")]
         super::control::request_local_address(&socket, dual_stack)?;
+        #[cfg(target_os = "linux")]
+        let gro = super::control::request_joined_datagrams(&socket).is_ok();
+        #[cfg(not(target_os = "linux"))]
+        let gro = false;
         let socket = mio::net::UdpSocket::from_std(socket.into());
         let port = socket.local_addr()?.port();
-        Ok(Self { socket, dual_stack, port })
+        Ok(Self { socket, dual_stack, gro, port })
     }
 
     /// The bound port.
@@ -56,12 +62,9 @@ impl UdpEndpoint {
         Ok((socket.recv_buffer_size()? / share, socket.send_buffer_size()? / share))
     }
 
-    /// Whether the kernel can join datagrams on the way in. It is asked to, so this is no socket to go on with.
+    /// Whether the kernel joins datagrams on the way in.
     pub(crate) fn has_gro(&self) -> bool {
-        #[cfg(target_os = "linux")]
-        return super::control::request_joined_datagrams(&SockRef::from(&self.socket)).is_ok();
-        #[cfg(not(target_os = "linux"))]
-        false
+        self.gro
     }
 
     /// `address` in the socket's own family.

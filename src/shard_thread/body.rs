@@ -5,12 +5,13 @@
 //! every shard of its room. Each part is bounded, so that none starves the others; what is left over makes the next tick
 //! follow at once.
 
-use super::ShardSockets;
 use super::allowance::Allowance;
 use super::exit::Exit;
 use super::orders::Orders;
 use super::outlet::Outlet;
 use super::relay::RelayPort;
+use super::sockets::ShardSockets;
+use super::window::Window;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::heartbeat::Heartbeat;
@@ -18,7 +19,7 @@ use crate::load::Load;
 use crate::net::tcp::TcpPaths;
 use crate::net::{Drained, Egress, Ingress};
 use crate::readings::{Board, BodyStats, Readings};
-use mio::{Events, Poll, Token};
+use mio::{Events, Interest, Poll, Token};
 use parlor_media::ShardStats;
 use parlor_media::command::Command;
 use parlor_media::command::Event;
@@ -34,8 +35,15 @@ pub(super) const LISTENER: usize = 2;
 /// Poll events fetched at once; the others are fetched in the next tick.
 const POLL_EVENTS: usize = 256;
 
-/// Batches received in a tick, from UDP and from TCP each.
-const MAX_BATCHES: usize = 4;
+/// Batches received in a tick from UDP.
+const MAX_BATCHES: usize = 16;
+
+/// Datagrams after which no further batch of UDP is received in a tick: to a hundred subscribers each they keep a core busy
+/// for some ten milliseconds.
+const MAX_DATAGRAMS: u64 = 256;
+
+/// Batches received in a tick from TCP.
+const MAX_TCP_BATCHES: usize = 4;
 
 /// Batches of other shards taken in a tick. Each is what one of their ticks brought.
 const MAX_RELAYED: usize = 16;
@@ -61,6 +69,9 @@ pub(super) struct Body {
     readings_due: Instant,
     /// Datagrams may wait in the UDP socket.
     udp_readable: bool,
+    /// The poll tells when the UDP socket can be written to.
+    awaits_writable: bool,
+    window: Window,
     /// The last tick left something undone.
     busy: bool,
     /// When the present tick began, until it is accounted for.
@@ -106,6 +117,8 @@ impl Body {
             board,
             readings_due: clock.now(),
             udp_readable: true,
+            awaits_writable: false,
+            window: Window::new(clock.now()),
             busy: true,
             tick_began: None,
             stats: BodyStats::default(),
@@ -133,11 +146,17 @@ impl Body {
     /// Ticks until the thread is to stop.
     pub(super) fn run<E: Engine>(&mut self, engine: &mut E) -> io::Result<()> {
         while !self.stopped() {
-            self.wait(engine)?;
-            let now = self.now();
-            self.tick_began = Some(now);
-            self.tick(now, engine);
+            self.turn(engine)?;
         }
+        Ok(())
+    }
+
+    /// Waits until there is something to do, and does it.
+    pub(super) fn turn<E: Engine>(&mut self, engine: &mut E) -> io::Result<()> {
+        self.wait(engine)?;
+        let now = self.now();
+        self.tick_began = Some(now);
+        self.tick(now, engine);
         Ok(())
     }
 
@@ -155,13 +174,22 @@ impl Body {
     }
 
     fn wait<E: Engine>(&mut self, engine: &E) -> io::Result<()> {
-        let now = self.now();
+        let mut now = self.now();
         if let Some(began) = self.tick_began.take() {
             self.stats.ticked(now.saturating_duration_since(began));
+            self.window.on_tick(began, now, self.exit.video());
         }
+        self.await_writable()?;
         let tcp = self.sockets.tcp.as_ref().and_then(|tcp| tcp.poll_timeout());
         let stall = self.outlet.stalled().then_some(now + STALL_RETRY);
         let due = [engine.poll_timeout(), tcp, stall].into_iter().flatten().fold(self.readings_due, Instant::min);
+        if !self.busy {
+            let hold = self.window.hold(now, due);
+            if !hold.is_zero() {
+                std::thread::sleep(hold);
+                now = self.now();
+            }
+        }
         let busy = self.busy || self.relay.fall_asleep();
         let timeout = if busy { Duration::ZERO } else { due.saturating_duration_since(now) };
         let polled = self.poll.poll(&mut self.poll_events, Some(timeout));
@@ -180,6 +208,18 @@ impl Body {
                     }
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Has the poll tell when the UDP socket can be written to, while and only while something waits for that: it would else
+    /// tell of every datagram that has left.
+    fn await_writable(&mut self) -> io::Result<()> {
+        let awaits = self.exit.is_blocked();
+        if awaits != self.awaits_writable {
+            let interest = if awaits { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            self.poll.registry().reregister(&mut self.sockets.udp.socket, UDP, interest)?;
+            self.awaits_writable = awaits;
         }
         Ok(())
     }
@@ -230,9 +270,10 @@ impl Body {
     }
 
     fn receive_udp<E: Engine>(&mut self, now: Instant, engine: &mut E) {
+        let begin = self.ingress.stats().datagrams;
         for _ in 0..MAX_BATCHES {
-            if !self.udp_readable {
-                return;
+            if !self.udp_readable || self.ingress.stats().datagrams - begin >= MAX_DATAGRAMS {
+                break;
             }
             let (sockets, exit) = (&mut self.sockets, &mut self.exit);
             let (udp, tcp) = (&sockets.udp, &mut sockets.tcp);
@@ -249,7 +290,7 @@ impl Body {
     }
 
     fn receive_tcp<E: Engine>(&mut self, now: Instant, engine: &mut E) {
-        for _ in 0..MAX_BATCHES {
+        for _ in 0..MAX_TCP_BATCHES {
             let Some(tcp) = &mut self.sockets.tcp else { return };
             let drained = tcp.receive(now, |path, frame| engine.handle_datagram(now, path, frame));
             self.flush_if_full(now, engine);
@@ -306,6 +347,7 @@ impl Body {
         self.readings_due = now + READINGS_INTERVAL;
         self.past = engine.stats();
         self.ingress.note_kernel_drops(&self.sockets.udp);
+        self.exit.note_addresses();
         self.heartbeat.beat(now);
         self.note_load(now);
         self.board.publish(&Readings {
@@ -318,6 +360,8 @@ impl Body {
                 commands_queued: self.commands.len() as u64,
                 events_queued: self.outlet.queued() as u64,
                 forwarding: self.exit.times(),
+                window: self.window.width(),
+                held: self.window.held(),
                 ..self.stats
             },
         });

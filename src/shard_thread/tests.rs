@@ -1,4 +1,5 @@
 use super::*;
+use crate::net::tcp::TcpLimits;
 use crate::readings::Readings;
 use parlor_media::ShardStats;
 use parlor_media::ids::RoomId;

@@ -24,6 +24,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use floor::Floor;
 use house::{House, path_of};
 use parlor_media::path::Path;
+use parlor_media::rtp::header::FIXED_HEADER_LEN;
 use parlor_media::transport::demux::{DatagramKind, classify};
 use std::time::Duration;
 use turns::{Turns, time};
@@ -124,7 +125,7 @@ fn nack(criterion: &mut Criterion) {
     group.sample_size(20).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
     for packets in [1, 8, 32] {
         let mut stage = Stage::new();
-        let mut floor = Floor::new(PAYLOAD);
+        let mut floor = Floor::new(FIXED_HEADER_LEN, PAYLOAD);
         let mut turns = Turns::of("packet sent again", "answering", "sealing");
         group.throughput(Throughput::Elements(packets as u64));
         group.bench_function(format!("{packets} packets"), |bencher| {

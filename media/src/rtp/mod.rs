@@ -4,6 +4,7 @@
 //! packet does not parse.
 
 pub mod header;
+pub(crate) mod padding;
 pub mod red;
 pub mod ring;
 pub mod sequence;

@@ -6,6 +6,7 @@
 
 mod delivery;
 mod draft;
+mod equal;
 mod pictures;
 mod rewriter;
 mod selector;
@@ -23,13 +24,16 @@ use crate::feedback::sending::SendingStats;
 use crate::formats::{Extension, FormatId};
 use crate::negotiation::{ForwardPlan, LineIndex, SendLine};
 use crate::numbering::Numbering;
+use crate::outbox::Class;
 use crate::path::Path;
 use crate::publication::{Encoding, Stored};
 use crate::rtp::header::RtpHeader;
+use crate::rtp::padding::pad;
 use crate::rtp::red::primary_block;
 use crate::rtp::writer::{HeaderFields, OutgoingExtensions, write_packet, write_retransmission};
 use crate::transport::Transport;
 use delivery::Delivery;
+use equal::Equal;
 use rewriter::{Epoch, Rewriter};
 use selector::Selector;
 use sequencer::{AUDIO_DEPTH, Sequencer, VIDEO_DEPTH};
@@ -260,6 +264,7 @@ impl Outgoing {
         let Incoming { packet, header, key, .. } = incoming;
         let draft = core.drafts.draft(*key, packet, header, subscription.plan.extensions(), payload);
         let draft = draft.ok_or(DropReason::TooLarge)?;
+        let equal = Equal::of(&core.outbox, transport, &path, self.kind);
         let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
         let packet = draft.copy_to(buffer, &fields).ok_or(DropReason::TooLarge)?;
         let at = draft.payload_range();
@@ -267,9 +272,10 @@ impl Outgoing {
             picture.renumber(&source, packet, at.start, subscription.descriptor_id);
             picture.note(&source, &mut self.rewriter);
         }
-        let len = at.end;
-        let sealed = transport.seal_rtp(buffer, at, self.ssrc, index).ok_or(DropReason::TooLarge)?;
-        core.outbox.commit(transport.slot(), &path, sealed);
+        let pad = |equal: Equal| equal.pad(buffer, at.end, fields.marker, index, &mut self.sequencer);
+        let len = equal.map_or(at.end, pad);
+        let sealed = transport.seal_rtp(buffer, at.start..len, self.ssrc, index).ok_or(DropReason::TooLarge)?;
+        core.outbox.commit(transport.slot(), &path, sealed, Class::of(self.kind));
         self.rewriter.note_timestamp(context.now, fields.timestamp);
         self.sending.on_packet(payload.len());
         subscription.delivery.traffic.on_packet(len, fields.marker && self.rtx_ssrc.is_some());
@@ -319,8 +325,10 @@ impl Outgoing {
         if let Some(picture) = Picture::read(format.format().codec, payload, descriptor) {
             picture.renumber(&source, &mut buffer[..len], len - payload.len(), subscription.descriptor_id);
         }
+        let len = if rtx.is_some() { len } else { pad(buffer, len, sent.padding) };
         let sealed = transport.protect_rtp(buffer, len, index).ok_or(DropReason::TooLarge)?;
-        core.outbox.commit(transport.slot(), &path, sealed);
+        let class = if self.kind == MediaKind::Video { Class::Repair } else { Class::Audio };
+        core.outbox.commit(transport.slot(), &path, sealed, class);
         self.rtx_index += u64::from(rtx.is_some());
         core.stats.rtp_out_mut(self.kind).add(sealed);
         core.stats.rtx_out_packets += 1;

@@ -2,6 +2,7 @@
 //! shared ring without keeping a copy per subscriber. Eight bytes a packet.
 
 use super::rewriter::Epoch;
+use crate::rtp::padding::MAX_PADDING;
 
 /// How often one packet is sent again at most: beyond that the path is not coming back in time.
 const MAX_RESENDS: u8 = 8;
@@ -18,9 +19,14 @@ struct Entry {
     incoming: u32,
     outgoing: u16,
     epoch: Epoch,
-    /// Times sent, 0 for an empty entry.
+    /// Times sent, 0 for an empty entry, and bytes of padding, 0 to 15, in the upper half.
     sent: u8,
 }
+
+/// Times that a packet may have been sent, in an entry.
+const TIMES: u8 = 0x0f;
+
+const _: () = assert!(MAX_RESENDS < TIMES && MAX_PADDING <= 15);
 
 /// What was sent under an outgoing number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub(crate) struct Sent {
     pub(crate) epoch: Epoch,
     /// Low 32 bits of its extended sequence number there.
     pub(crate) incoming: u32,
+    /// Bytes of padding that it left with.
+    pub(crate) padding: usize,
 }
 
 /// See the module's text.
@@ -54,15 +62,22 @@ impl Sequencer {
         self.entries[index] = Entry { incoming: incoming as u32, outgoing: outgoing as u16, epoch, sent: 1 };
     }
 
+    /// Notes the padding of the packet that was last noted as `outgoing`.
+    pub(crate) fn note_padding(&mut self, outgoing: u64, padding: usize) {
+        let index = outgoing as usize & (self.entries.len() - 1);
+        self.entries[index].sent |= (padding as u8) << 4;
+    }
+
     /// What left as `outgoing`, to be sent again; `None` once forgotten or sent too often.
     pub(crate) fn resend(&mut self, outgoing: u16) -> Option<Sent> {
         let index = usize::from(outgoing) & (self.entries.len() - 1);
         let entry = &mut self.entries[index];
-        if entry.sent == 0 || entry.outgoing != outgoing || entry.sent > MAX_RESENDS {
+        let times = entry.sent & TIMES;
+        if times == 0 || entry.outgoing != outgoing || times > MAX_RESENDS {
             return None;
         }
         entry.sent += 1;
-        Some(Sent { epoch: entry.epoch, incoming: entry.incoming })
+        Some(Sent { epoch: entry.epoch, incoming: entry.incoming, padding: usize::from(entry.sent >> 4) })
     }
 }
 
@@ -77,7 +92,7 @@ mod tests {
             sequencer.note(outgoing, 3, outgoing + 1_000_000);
         }
         let newest = (65_544u64 & 0xffff) as u16;
-        assert_eq!(sequencer.resend(newest), Some(Sent { epoch: 3, incoming: 1_065_544 }));
+        assert_eq!(sequencer.resend(newest), Some(Sent { epoch: 3, incoming: 1_065_544, padding: 0 }));
         assert_eq!(sequencer.resend(newest.wrapping_sub(8)), None);
         assert_eq!(sequencer.resend(newest.wrapping_add(1)), None);
         assert_eq!(Sequencer::new(8).resend(0), None, "an empty entry is no packet 0");
@@ -87,6 +102,11 @@ mod tests {
     fn one_packet_is_not_sent_again_for_ever() {
         let mut sequencer = Sequencer::new(8);
         sequencer.note(5, 0, 5);
-        assert_eq!((0..100).filter(|_| sequencer.resend(5).is_some()).count(), usize::from(MAX_RESENDS));
+        sequencer.note_padding(5, MAX_PADDING);
+        let resent: Vec<_> = (0..100).filter_map(|_| sequencer.resend(5)).collect();
+        assert_eq!(resent.len(), usize::from(MAX_RESENDS));
+        assert!(resent.iter().all(|sent| sent.padding == MAX_PADDING));
+        sequencer.note(5, 0, 5);
+        assert_eq!(sequencer.resend(5).map(|sent| sent.padding), Some(0), "another packet");
     }
 }

@@ -319,6 +319,12 @@ impl Transport {
         self.session.as_mut()?.srtp.as_mut()?.seal_rtp(buffer, payload, ssrc, index)
     }
 
+    /// Bytes that [`Self::protect_rtp`] adds to a packet.
+    #[inline]
+    pub(crate) fn rtp_overhead(&self) -> usize {
+        self.session.as_ref().and_then(|session| session.srtp.as_ref()).map_or(0, SrtpSession::rtp_overhead)
+    }
+
     /// Encrypts a compound RTCP packet. `None` before DTLS is up, and for what is not RTCP.
     pub fn protect_rtcp(&mut self, packet: &[u8]) -> Option<BytesMut> {
         if self.closed {

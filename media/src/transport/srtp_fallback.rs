@@ -14,6 +14,9 @@ use rtc::srtp::protection_profile::ProtectionProfile;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// Bytes that protection adds to a packet: an HMAC-SHA1 of 80 bits.
+pub(super) const FALLBACK_TAG: usize = 10;
+
 /// Streams per context, see [`super::srtp::MAX_SSRCS`].
 pub(super) const MAX_STREAMS: usize = super::srtp::MAX_SSRCS;
 

@@ -1,8 +1,8 @@
 //! One participant's SRTP and SRTCP, both ways, once DTLS has agreed on keys.
 
 use super::identity::Identity;
-use super::srtp::{GcmReceiver, GcmSender};
-use super::srtp_fallback::{FallbackReceiver, RtcpReceiver, SrtpKeys, protect_fallback, sending_context};
+use super::srtp::{GcmReceiver, GcmSender, TAG};
+use super::srtp_fallback::{FALLBACK_TAG, FallbackReceiver, RtcpReceiver, SrtpKeys, protect_fallback, sending_context};
 use crate::drop_reason::DropReason;
 use bytes::BytesMut;
 use rtc::srtp::context::Context;
@@ -63,6 +63,15 @@ impl SrtpSession {
         match &mut self.media {
             Media::Gcm { sender, .. } => sender.seal(buffer, payload, ssrc, index),
             Media::Fallback { sender, .. } => protect_fallback(sender, buffer, payload.end),
+        }
+    }
+
+    /// Bytes that [`Self::protect_rtp`] adds.
+    #[inline]
+    pub(super) fn rtp_overhead(&self) -> usize {
+        match &self.media {
+            Media::Gcm { .. } => TAG,
+            Media::Fallback { .. } => FALLBACK_TAG,
         }
     }
 

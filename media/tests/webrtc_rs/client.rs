@@ -208,12 +208,25 @@ impl Client {
 
     /// Sends a media packet; of audio it says that it is loud.
     pub(crate) fn send(&mut self, now: Instant, sender: Sender, sequence: u16, timestamp: u32, payload: Bytes) {
+        self.send_part(now, sender, sequence, timestamp, payload, true);
+    }
+
+    /// The same for one packet of several, of which the `last` is marked.
+    pub(crate) fn send_part(
+        &mut self,
+        now: Instant,
+        sender: Sender,
+        sequence: u16,
+        timestamp: u32,
+        payload: Bytes,
+        last: bool,
+    ) {
         let mut rtp_sender = self.connection.rtp_sender(sender.id).expect("added by this client");
         let extensions = &rtp_sender.get_parameters().rtp_parameters.header_extensions;
         let level = extensions.iter().find(|extension| extension.uri == AUDIO_LEVEL_URI).map(|extension| extension.id);
         let mut header = rtp::Header {
             version: 2,
-            marker: true,
+            marker: last,
             payload_type: sender.payload_type,
             sequence_number: sequence,
             timestamp,

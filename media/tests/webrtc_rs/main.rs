@@ -13,7 +13,10 @@ use bytes::Bytes;
 use client::Received;
 use house::{House, Loss};
 use parlor_media::command::{Channel, Event};
+use parlor_media::transport::demux::{DatagramKind, classify};
 use speaker::{Speaker, opus, vp8};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// What `listener` has of the `number`th track that was ever published, from 1.
@@ -202,4 +205,44 @@ fn ice_restarts_on_either_side_are_survived() {
     assert_contiguous(&video, 1_800);
     assert!(house.clients.iter().all(|client| client.connected));
     assert_eq!(house.shard.stats().drops.iter().sum::<u64>(), 0);
+}
+
+#[test]
+fn packets_of_a_frame_leave_with_one_size_and_arrive_as_they_were() {
+    const FRAMES: u16 = 20;
+    let mut house = House::new();
+    let mut client = house.new_client();
+    let video = client.add_video(1_000);
+    let publisher = house.join(client);
+    let listener = house.join_silent();
+    let sizes = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&sizes);
+    house.loss_down = Some(Box::new(move |number, datagram| {
+        if number == listener && classify(datagram) == DatagramKind::Rtp {
+            seen.borrow_mut().push(datagram.len());
+        }
+        false
+    }));
+
+    let mut sent = Vec::new();
+    for frame in 0..FRAMES {
+        // As libwebrtc splits a frame: the larger packets last.
+        for (part, len) in [700, 700, 700, 701, 701].into_iter().enumerate() {
+            let mut payload = vec![0x80, 0x80, 0x80 | (frame >> 8) as u8, frame as u8, u8::from(frame > 0)];
+            payload[0] |= if part == 0 { 0x10 } else { 0 };
+            payload.resize(len, part as u8);
+            let payload = Bytes::from(payload);
+            sent.push(payload.clone());
+            let (now, sequence) = (house.now, 65_500u16.wrapping_add(sent.len() as u16));
+            let client = &mut house.clients[publisher];
+            client.send_part(now, video, sequence, 3_000 * u32::from(frame), payload, part == 4);
+        }
+        house.run_for(Duration::from_millis(33));
+    }
+
+    let received: Vec<_> = house.clients[listener].packets.iter().map(|packet| packet.payload.clone()).collect();
+    assert_eq!(received, sent);
+    let sizes = sizes.borrow();
+    assert_eq!(sizes.len(), sent.len());
+    assert!(sizes.windows(2).all(|pair| pair[0] == pair[1]), "{sizes:?}");
 }

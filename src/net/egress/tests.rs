@@ -1,5 +1,7 @@
+use super::batch::MESSAGES;
 use super::*;
-use std::collections::HashMap;
+use parlor_media::path::Path;
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -52,7 +54,7 @@ fn exchange(egress: &mut Egress, endpoint: &UdpEndpoint, local: IpAddr) -> Vec<V
             assert!(outbox.push(slot as u32, &path(receiver, local), &datagram(slot as u8, index, len)));
         }
     }
-    egress.flush(endpoint, &outbox);
+    egress.flush(Instant::now(), endpoint, &outbox);
     receivers
         .iter()
         .map(|receiver| {
@@ -113,7 +115,7 @@ fn without_a_local_address_the_routing_table_decides() {
     let to = receiver(V4);
     let mut outbox = Outbox::new();
     assert!(outbox.push(0, &path(&to, Ipv6Addr::UNSPECIFIED.into()), b"hello"));
-    egress.flush(&endpoint, &outbox);
+    egress.flush(Instant::now(), &endpoint, &outbox);
     assert_eq!(receive(&to, 1).0, [b"hello"]);
 }
 
@@ -130,7 +132,7 @@ fn an_unsendable_run_is_counted_and_spoils_no_other() {
         assert!(outbox.push(1, &path(&to, V4), &[i; 100]));
     }
     for _ in 0..2 * MAX_REFUSALS {
-        egress.flush(&endpoint, &outbox);
+        egress.flush(Instant::now(), &endpoint, &outbox);
         assert_eq!(receive(&to, 10).0, (0..10).map(|i| vec![i; 100]).collect::<Vec<_>>());
     }
     let stats = egress.stats();
@@ -158,46 +160,168 @@ fn gso_is_given_up_when_the_device_cannot_or_refusals_persist() {
     assert!(!egress.stats().gso);
 }
 
-#[test]
-fn a_refused_gso_message_goes_out_plainly() {
-    let endpoint = UdpEndpoint::bind(0).unwrap();
-    let mut egress = Egress::new(&endpoint, true);
-    let to = receiver(V4);
-    let mut outbox = Outbox::new();
-    let sent: Vec<Vec<u8>> = (0..4).map(|i| vec![i; 300]).collect();
-    for datagram in &sent {
-        assert!(outbox.push(0, &path(&to, V4), datagram));
+/// A kernel that does as it is told, and keeps what it took.
+struct Script {
+    /// The errors that the next calls meet, one each; `None` for a call that goes well.
+    errors: VecDeque<Option<i32>>,
+    /// Refuses messages of several datagrams with this.
+    gso_error: Option<i32>,
+    /// First bytes of the datagrams of each message that was taken.
+    taken: Vec<Vec<u8>>,
+}
+
+impl Script {
+    fn new(errors: impl IntoIterator<Item = i32>) -> Self {
+        Self { errors: errors.into_iter().map(Some).collect(), gso_error: None, taken: Vec::new() }
     }
-    egress.stats.gso = true;
-    for (path, datagrams) in outbox.runs() {
-        let mut open = false;
-        for datagram in datagrams {
-            open = egress.append(&endpoint, &path, datagram, open);
+}
+
+impl Kernel for Script {
+    unsafe fn send(&mut self, _endpoint: &UdpEndpoint, headers: &mut [libc::mmsghdr]) -> io::Result<usize> {
+        if let Some(error) = self.errors.pop_front().flatten() {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        for (index, header) in headers.iter().enumerate() {
+            let (vectors, count) = (header.msg_hdr.msg_iov, header.msg_hdr.msg_iovlen);
+            if let Some(error) = self.gso_error.filter(|_| count > 1) {
+                return if index > 0 { Ok(index) } else { Err(io::Error::from_raw_os_error(error)) };
+            }
+            // SAFETY: the caller vouches for the header.
+            let vectors = unsafe { std::slice::from_raw_parts(vectors, count) };
+            // SAFETY: the same; none of the datagrams of these tests is empty.
+            self.taken.push(vectors.iter().map(|vector| unsafe { *vector.iov_base.cast::<u8>() }).collect());
+        }
+        Ok(headers.len())
+    }
+}
+
+fn scripted(script: Script) -> (UdpEndpoint, Egress<Script>) {
+    (UdpEndpoint::bind(0).unwrap(), Egress::with_kernel(script, true, Sources::default()))
+}
+
+fn to(port: u16) -> Path {
+    Path { protocol: Protocol::Udp, remote: (Ipv4Addr::LOCALHOST, port).into(), local: V4 }
+}
+
+/// One datagram of each class to each of `people`: their first bytes are ten times the person's number plus the class.
+fn one_of_each(people: u8) -> Outbox {
+    let mut outbox = Outbox::new();
+    for class in Class::ALL {
+        for person in 0..people {
+            let datagram = vec![10 * person + class as u8; 100 - 10 * class as usize];
+            assert!(outbox.push_as(person.into(), &to(1_000 + u16::from(person)), &datagram, class));
         }
     }
-    egress.prepare(&endpoint);
-    let done = egress.on_error(&endpoint, 0, &io::Error::from_raw_os_error(libc::EINVAL));
-    assert_eq!((done, egress.stats().gso_refused, egress.stats().datagrams), (1, 1, 4));
-    assert_eq!(receive(&to, 4).0, sent);
+    outbox
 }
 
 #[test]
-fn a_full_socket_drops_the_rest_and_no_memory_drops_one() {
-    let endpoint = UdpEndpoint::bind(0).unwrap();
-    let mut egress = Egress::new(&endpoint, false);
-    let to = receiver(V4);
-    let datagram = [0; 10];
-    for _ in 0..4 {
-        egress.append(&endpoint, &path(&to, V4), &datagram, false);
+fn a_refused_gso_message_goes_out_plainly() {
+    let (endpoint, mut egress) = scripted(Script { gso_error: Some(libc::EINVAL), ..Script::new([]) });
+    let mut outbox = Outbox::new();
+    for mark in 0..4 {
+        assert!(outbox.push(0, &to(1), &[mark; 300]));
     }
-    let dropped: HashMap<i32, usize> = [libc::EAGAIN, libc::ENOBUFS, libc::ENETUNREACH, libc::EINTR]
-        .into_iter()
-        .map(|code| (code, egress.on_error(&endpoint, 1, &io::Error::from_raw_os_error(code))))
-        .collect();
-    assert_eq!(
-        dropped,
-        HashMap::from([(libc::EAGAIN, 3), (libc::ENOBUFS, 1), (libc::ENETUNREACH, 1), (libc::EINTR, 0)])
-    );
+    assert!(outbox.push(1, &to(2), &[9; 5]));
+    egress.flush(Instant::now(), &endpoint, &outbox);
+    assert_eq!(egress.kernel.taken, [[0], [1], [2], [3], [9]]);
+    assert_eq!((egress.stats().gso_refused, egress.stats().datagrams, egress.stats().gso), (1, 5, true));
+}
+
+#[test]
+fn audio_rides_behind_the_video_of_its_destination() {
+    let (endpoint, mut egress) = scripted(Script::new([]));
+    let mut outbox = Outbox::new();
+    let datagrams = [(Class::Audio, 80), (Class::Video, 500), (Class::Audio, 90), (Class::Video, 500)];
+    for (mark, (class, len)) in datagrams.into_iter().enumerate() {
+        assert!(outbox.push_as(0, &to(1), &vec![mark as u8; len], class));
+    }
+    egress.flush(Instant::now(), &endpoint, &outbox);
+    assert_eq!(egress.kernel.taken, [vec![1, 3, 0], vec![2]]);
+}
+
+#[test]
+fn a_full_socket_drops_what_is_least_valuable_and_the_rest_waits() {
+    let (endpoint, mut egress) = scripted(Script::new([libc::EINTR, libc::EAGAIN]));
+    let now = Instant::now();
+    egress.flush(now, &endpoint, &one_of_each(2));
+    assert_eq!((egress.stats().unsent, egress.stats().held), ([2, 2, 0, 0], 4));
+    assert_eq!(egress.stats().dropped[SendFailure::BufferFull as usize], 4);
+    assert!(egress.is_blocked() && egress.kernel.taken.is_empty());
+
+    // Still full: what waits goes on waiting, and the precious are tried before all else.
+    egress.kernel.errors.extend([Some(libc::EAGAIN), Some(libc::EAGAIN), None]);
+    egress.flush(now, &endpoint, &one_of_each(1));
+    assert_eq!(egress.kernel.taken, [[0, 1]], "video, for which there was room again");
+    assert_eq!((egress.stats().unsent, egress.stats().held), ([2, 2, 0, 0], 10));
+
+    egress.kernel.taken.clear();
+    egress.flush(now, &endpoint, &Outbox::new());
+    let mut taken = egress.kernel.taken.concat();
+    taken.sort_unstable();
+    assert_eq!(taken, [2, 2, 3, 3, 12, 13]);
+    assert!(!egress.is_blocked());
+    assert_eq!(egress.stats().unsent, [2, 2, 0, 0]);
+}
+
+#[test]
+fn what_waits_leaves_before_what_is_newer() {
+    let (endpoint, mut egress) = scripted(Script::new([libc::EAGAIN]));
+    let now = Instant::now();
+    let with = |mark| {
+        let mut outbox = Outbox::new();
+        assert!(outbox.push_as(0, &to(1), &[mark; 50], Class::Audio));
+        outbox
+    };
+    egress.flush(now, &endpoint, &with(1));
+    egress.flush(now + Duration::from_millis(5), &endpoint, &with(2));
+    assert_eq!(egress.kernel.taken.concat(), [1, 2]);
+}
+
+#[test]
+fn audio_waits_for_one_packet_interval_and_control_on() {
+    let (endpoint, mut egress) = scripted(Script::new([libc::EAGAIN]));
+    let now = Instant::now();
+    egress.flush(now, &endpoint, &one_of_each(1));
+    assert_eq!(egress.stats().unsent, [1, 1, 0, 0]);
+    egress.flush(now + Duration::from_millis(25), &endpoint, &Outbox::new());
+    assert_eq!(egress.kernel.taken, [[3]]);
+    assert_eq!(egress.stats().unsent, [1, 1, 1, 0]);
+    assert!(!egress.is_blocked());
+}
+
+#[test]
+fn what_waits_is_bounded_and_audio_leaves_room_for_control() {
+    let (endpoint, mut egress) = scripted(Script::new([]));
+    let now = Instant::now();
+    let fill = |egress: &mut Egress<Script>, class| {
+        let mut outbox = Outbox::new();
+        for number in 0..1_000 {
+            assert!(outbox.push_as(number % 50, &to(1_000 + number as u16 % 50), &[0; 1_024], class));
+        }
+        egress.kernel.errors.extend([Some(libc::EAGAIN); 1_000]);
+        let before = egress.stats().held;
+        egress.flush(now, &endpoint, &outbox);
+        egress.kernel.errors.clear();
+        egress.stats().held - before
+    };
+    let audio = fill(&mut egress, Class::Audio);
+    assert_eq!(audio, 192, "three quarters of 256 KiB");
+    // What waited already is tried and kept again.
+    assert_eq!(fill(&mut egress, Class::Control) - audio, 256 - 192);
+    assert_eq!(egress.stats().unsent, [0, 0, 1_000 - 192, 1_000 - (256 - 192)]);
+}
+
+#[test]
+fn no_memory_for_one_message_does_not_hinder_the_next() {
+    let (endpoint, mut egress) = scripted(Script::new([libc::ENOBUFS, libc::ENETUNREACH]));
+    let mut outbox = Outbox::new();
+    for (person, class) in [Class::Video, Class::Audio, Class::Video].into_iter().enumerate() {
+        assert!(outbox.push_as(person as u32, &to(1_000 + person as u16), &[person as u8; 50], class));
+    }
+    egress.flush(Instant::now(), &endpoint, &outbox);
+    assert_eq!(egress.kernel.taken, [[2]]);
     let stats = egress.stats();
-    assert_eq!(stats.dropped, [3, 1, 1, 0, 0, 0]);
+    assert_eq!((stats.dropped, stats.unsent, stats.held), ([0, 1, 1, 0, 0, 0], [1, 0, 1, 0], 0));
+    assert_eq!(stats.calls, 3, "an unreachable destination is nothing to wait for");
 }

@@ -1,0 +1,91 @@
+//! Padding (RFC 3550 section 5.1) that makes the packets of a frame equal in size.
+//!
+//! The kernel cuts a GSO message into datagrams of one size, of which only the last may be shorter, and a message costs it
+//! as much as ten further datagrams in one do. The packets of a frame differ by a few bytes: an encoder splits a frame into
+//! parts of `s` and `s + 1` bytes, the larger ones last, and a header extension or two may come and go. So the first of them
+//! gets a byte more than it needs, and the others what they lack of its size.
+
+/// Bytes added to a packet at most: three words of header extensions and some. What differs more is another frame's.
+pub(crate) const MAX_PADDING: usize = 15;
+
+/// How much longer than its first the other packets of a frame are expected to be.
+const SLACK: usize = 1;
+
+/// How many bytes of padding a packet that will be `sealed` bytes long should get, so that the sealed packet has the size
+/// `open` that those before it have, or others after it can have its own; never beyond `limit`.
+///
+/// The `last` packet of a frame may be shorter than the others, and nothing follows it.
+pub(crate) fn padding(sealed: usize, last: bool, open: usize, limit: usize) -> usize {
+    if last {
+        return 0;
+    }
+    let wanted = if sealed > open { SLACK } else { open - sealed };
+    let allowed = wanted <= MAX_PADDING && sealed + wanted <= limit;
+    if allowed { wanted } else { 0 }
+}
+
+/// Pads the packet `buffer[..len]`, which has no padding yet, by `count` bytes and returns its new length; its length as it was
+/// where that does not fit.
+pub(crate) fn pad(buffer: &mut [u8], len: usize, count: usize) -> usize {
+    let Some(last) = count.checked_sub(1).filter(|last| *last < MAX_PADDING) else { return len };
+    let Some(room) = buffer.get_mut(len..len + count) else { return len };
+    room.fill(0);
+    room[last] = count as u8;
+    if let Some(first) = buffer.first_mut() {
+        *first |= 0x20;
+    }
+    len + count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::header::RtpHeader;
+
+    const LIMIT: usize = 1_452;
+
+    /// The sizes with which packets of these sizes leave, the last one with the marker, as the outbox follows them.
+    fn frame(sizes: &[usize]) -> Vec<usize> {
+        let mut open = 0;
+        let leave = sizes.iter().enumerate().map(|(index, size)| {
+            let padded = size + padding(*size, index + 1 == sizes.len(), open, LIMIT);
+            open = if padded < open { 0 } else { padded };
+            padded
+        });
+        leave.collect()
+    }
+
+    #[test]
+    fn a_frame_that_was_split_about_equally_becomes_equal() {
+        assert_eq!(frame(&[1_000, 1_000, 1_001, 1_001]), [1_001; 4]);
+        assert_eq!(frame(&[1_000; 4]), [1_001, 1_001, 1_001, 1_000], "the last may be shorter");
+        assert_eq!(frame(&[1_000, 988, 1_001, 1_001]), [1_001; 4], "three words of extensions less");
+    }
+
+    #[test]
+    fn what_is_alone_or_of_another_size_is_left_as_it_is() {
+        assert_eq!(frame(&[700]), [700]);
+        assert_eq!(frame(&[1_000, 500, 500, 400]), [1_001, 500, 501, 400]);
+        assert_eq!(padding(LIMIT, false, 0, LIMIT), 0, "no room");
+        assert_eq!(padding(LIMIT - 1, false, 0, LIMIT), 1);
+        assert_eq!(padding(1_000, false, 1_000 + MAX_PADDING + 1, LIMIT), 0);
+        assert_eq!(padding(1_000, false, 1_000 + MAX_PADDING, LIMIT), MAX_PADDING);
+    }
+
+    #[test]
+    fn padding_is_taken_off_again_by_its_reader() {
+        for count in 0..=MAX_PADDING {
+            let mut buffer = [0xff; 64];
+            buffer[..15].copy_from_slice(&[0x80, 96, 0, 1, 0, 0, 0, 9, 0, 0, 0, 7, 40, 41, 42]);
+            let len = pad(&mut buffer, 15, count);
+            assert_eq!(len, 15 + count);
+            let header = RtpHeader::parse(&buffer[..len]).expect("valid");
+            assert_eq!(header.payload(&buffer[..len]), [40, 41, 42]);
+            assert_eq!(usize::from(header.padding_len()), count);
+        }
+        let mut full = [0x80; 20];
+        assert_eq!(pad(&mut full, 18, 3), 18);
+        assert_eq!(pad(&mut full, 1, MAX_PADDING + 1), 1);
+        assert_eq!(full, [0x80; 20]);
+    }
+}

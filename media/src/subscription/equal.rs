@@ -1,0 +1,34 @@
+//! Video packets of one destination made equal in size, so that they leave in one GSO message: see [`padding`](crate::rtp::padding).
+//!
+//! What a packet was padded by is remembered with its number, because where a client has no RTX it is sent again byte for byte.
+
+use super::sequencer::Sequencer;
+use crate::command::MediaKind;
+use crate::outbox::{MAX_DATAGRAM, Outbox};
+use crate::path::Path;
+use crate::rtp::padding::{pad, padding};
+use crate::transport::Transport;
+
+/// What is known before a packet is written.
+#[derive(Clone, Copy)]
+pub(super) struct Equal {
+    /// The size of those that wait for the same destination; 0 if there are none to join.
+    open: usize,
+    /// Bytes that sealing adds.
+    overhead: usize,
+}
+
+impl Equal {
+    /// `None` where equal sizes are of no use: for audio, of which there is one packet at a time, and where nothing is joined.
+    pub(super) fn of(outbox: &Outbox, transport: &Transport, path: &Path, kind: MediaKind) -> Option<Self> {
+        let open = outbox.open_segment(transport.slot(), path).filter(|_| kind == MediaKind::Video)?;
+        Some(Self { open, overhead: transport.rtp_overhead() })
+    }
+
+    /// Pads the packet `buffer[..len]`, the `last` of its frame or not, which leaves as `index`. Returns its new length.
+    pub(super) fn pad(self, buffer: &mut [u8], len: usize, last: bool, index: u64, sequencer: &mut Sequencer) -> usize {
+        let count = padding(len + self.overhead, last, self.open, MAX_DATAGRAM);
+        sequencer.note_padding(index, count);
+        pad(buffer, len, count)
+    }
+}
