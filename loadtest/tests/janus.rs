@@ -29,7 +29,8 @@ impl Janus {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("janus");
         for entry in std::fs::read_dir(source).unwrap().flatten() {
-            let text = std::fs::read_to_string(entry.path()).unwrap().replace("ws_port = 8188", &format!("ws_port = {port}"));
+            let text =
+                std::fs::read_to_string(entry.path()).unwrap().replace("ws_port = 8188", &format!("ws_port = {port}"));
             std::fs::write(configuration.path().join(entry.file_name()), text).unwrap();
         }
         let mut command = Command::new("janus");
@@ -72,7 +73,8 @@ async fn real_clients_watch_a_livestream_on_janus() {
     };
     let _ = rustls::crypto::ring::default_provider().install_default();
     let server = format!("ws://127.0.0.1:{}", janus.port);
-    let line = format!("livestream --viewers 3 --target janus --server {server} --duration 4s --video-bitrate 500k --quiet");
+    let line =
+        format!("livestream --viewers 3 --target janus --server {server} --duration 4s --video-bitrate 500k --quiet");
     let report = execute(&order(&line), CancellationToken::new()).await.unwrap();
     let table = report.to_table();
     assert_eq!((report.total.joins.succeeded, report.total.leaves.succeeded), (4, 4), "{table}");
@@ -82,7 +84,15 @@ async fn real_clients_watch_a_livestream_on_janus() {
     // Both of the witnesses read all that they got.
     assert!(report.total.witnesses.packets > 0, "{table}");
     assert_eq!((report.total.witnesses.undecryptable, report.total.witnesses.wrong_content), (0, 0), "{table}");
-    assert_eq!((report.server.process.as_deref(), report.server.pid), (Some("janus"), Some(janus.process.id())), "{table}");
-    assert_eq!((report.server.cpu_from, report.server.packets_from), (Some(Source::Proc), Some(Source::Received)), "{table}");
+    assert_eq!(
+        (report.server.process.as_deref(), report.server.pid),
+        (Some("janus"), Some(janus.process.id())),
+        "{table}"
+    );
+    assert_eq!(
+        (report.server.cpu_from, report.server.packets_from),
+        (Some(Source::Proc), Some(Source::Received)),
+        "{table}"
+    );
     assert!(report.server.cpu_us_per_packet.is_some_and(|time| time > 0.0), "{table}");
 }
