@@ -9,7 +9,7 @@ use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::certificate::{CertificateParams, RTCCertificate};
 use rtc::peer_connection::configuration::RTCConfigurationBuilder;
 use rtc::peer_connection::configuration::media_engine::MediaEngine;
-use rtc::peer_connection::configuration::setting_engine::SettingEngine;
+use rtc::peer_connection::configuration::setting_engine::{SettingEngine, SettingEngineBuilder};
 use rtc::peer_connection::event::RTCPeerConnectionEvent;
 use rtc::peer_connection::sdp::RTCSessionDescription;
 use rtc::peer_connection::state::RTCPeerConnectionState;
@@ -24,7 +24,7 @@ use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Payload types of what clients offer, those of Chromium.
 const VP8: u8 = 96;
@@ -93,7 +93,7 @@ impl Peer {
         let connection = RTCPeerConnectionBuilder::new()
             .with_configuration(configuration)
             .with_media_engine(media_engine()?)
-            .with_setting_engine(SettingEngine::default())
+            .with_setting_engine(setting_engine())
             .with_interceptor_registry(Registry::new().with(Slot::from(500), tap.interceptor()))
             .build(now)?;
         Ok(Self { connection, tap, local, state: State::Connecting, candidate_stated: false })
@@ -252,6 +252,14 @@ impl Peer {
             tracing::debug!(%error, "a connection did not close well");
         }
     }
+}
+
+/// Takes the first pair that works, as browsers do: there is one way to a server, and nothing better will turn up.
+fn setting_engine() -> SettingEngine {
+    SettingEngineBuilder::new()
+        .with_host_acceptance_min_wait(Some(Duration::ZERO))
+        .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        .build()
 }
 
 fn vp8() -> RTCRtpCodec {

@@ -160,16 +160,18 @@ impl Publisher {
             }
             peer.send(at, Packet::Rtp(packet));
         };
-        if let (Some(microphone), Some(payload_type)) = (&mut self.microphone, numbers.opus)
+        if let Some(microphone) = &mut self.microphone
             && microphone.beat.comes(now, saturation)
+            && let Some(payload_type) = numbers.opus
         {
             let Audio { bitrate_bps, packet_ms } = microphone.settings;
             let bytes = (bitrate_bps * u64::from(packet_ms) / 8_000) as usize;
             let shape = Shape::sound(bytes.max(OPUS_OVERHEAD + STAMP), opus_contents(packet_ms), packet_ms * 48);
             microphone.layer.send_sound(&shape, payload_type, numbers, now, &mut tally.sent_audio, &mut send);
         }
-        if let (Some(camera), Some(payload_type)) = (&mut self.camera, numbers.vp8)
+        if let Some(camera) = &mut self.camera
             && camera.beat.comes(now, saturation)
+            && let Some(payload_type) = numbers.vp8
         {
             let fps = camera.settings.fps.max(1);
             let highest = camera.layers.len().saturating_sub(1);

@@ -5,5 +5,6 @@
 
 pub mod feedback;
 pub mod header;
+pub mod intake;
 pub mod reception;
 pub mod streams;

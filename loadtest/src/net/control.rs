@@ -1,5 +1,6 @@
 //! Socket options and control messages of Linux.
 
+use mio::net::UdpSocket;
 use std::io;
 use std::os::fd::AsRawFd;
 
@@ -102,7 +103,7 @@ fn set_option(socket: &impl AsRawFd, level: libc::c_int, name: libc::c_int) -> i
 const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
 
 /// How many datagrams the kernel has dropped since the socket's beginning, nearly all for a full buffer. It wraps.
-pub fn kernel_drops(socket: &impl AsRawFd) -> Option<u32> {
+pub fn kernel_drops(socket: &UdpSocket) -> Option<u32> {
     let mut memory = [0_u32; DROPS + 1];
     let mut len = size_of_val(&memory) as libc::socklen_t;
     // SAFETY: the descriptor is open as long as `socket` lives; the kernel writes at most `len` bytes into the array.

@@ -1,13 +1,24 @@
 //! The clients' sockets: batches in, segments out.
 //!
 //! Every client has a UDP socket of its own, for a server knows clients by their addresses.
+//!
+//! As in the server, these modules are the only ones that call `libc`: the standard library, mio and socket2 know neither
+//! batches (`recvmmsg`) nor segment sizes (`UDP_GRO`, `UDP_SEGMENT`). Each `unsafe` block says why it is sound.
 
+#[cfg(target_os = "linux")]
 mod control;
+#[cfg(any(not(target_os = "linux"), test))]
+#[cfg_attr(target_os = "linux", allow(dead_code, unreachable_pub, reason = "tested here, used elsewhere"))]
+mod portable;
+#[cfg(target_os = "linux")]
 mod receive;
+#[cfg(target_os = "linux")]
 mod send;
 
-pub use receive::{Message, Receiver};
-pub use send::Sender;
+#[cfg(target_os = "linux")]
+pub use self::{control::kernel_drops, receive::Message, receive::Receiver, send::Sender};
+#[cfg(not(target_os = "linux"))]
+pub use portable::{Message, Receiver, Sender, kernel_drops};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
@@ -28,17 +39,20 @@ pub fn open(toward: IpAddr, stamps: bool) -> io::Result<mio::net::UdpSocket> {
     };
     let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
-    control::request_joined_datagrams(&socket)?;
-    if stamps {
-        control::request_stamps(&socket)?;
+    #[cfg(target_os = "linux")]
+    {
+        control::request_joined_datagrams(&socket)?;
+        if stamps {
+            control::request_stamps(&socket)?;
+        }
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = stamps;
     // As much as the system allows; where that is too little, drops are counted.
     let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
     socket.bind(&any.into())?;
     Ok(mio::net::UdpSocket::from_std(UdpSocket::from(socket)))
 }
-
-pub use control::kernel_drops;
 
 /// The address by which this machine reaches a server.
 ///

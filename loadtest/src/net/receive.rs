@@ -1,6 +1,7 @@
 //! Receiving in batches: `recvmmsg`, each message as many datagrams as the kernel could join.
 
 use super::control::{Control, Notes, notes};
+use mio::net::UdpSocket;
 use socket2::{SockAddr, SockAddrStorage};
 use std::io;
 use std::net::SocketAddr;
@@ -66,7 +67,7 @@ impl Receiver {
     ///
     /// # Errors
     /// Those of `recvmmsg`, but for the ones that say that nothing waits.
-    pub fn receive(&mut self, socket: &impl AsRawFd) -> io::Result<bool> {
+    pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<bool> {
         self.point();
         // SAFETY: every header points at buffers of `self` with their true lengths (see `point`), none of which moves or
         // is touched during the call; the descriptor is open as long as `socket` lives.

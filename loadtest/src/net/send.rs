@@ -2,6 +2,7 @@
 
 use super::control::Control;
 use bytes::BytesMut;
+use mio::net::UdpSocket;
 use socket2::SockAddr;
 use std::io;
 use std::net::SocketAddr;
@@ -27,7 +28,7 @@ impl Sender {
     /// Sends all datagrams, in their order, and empties the list. `lost` gets those that the kernel did not take.
     pub fn flush(
         &mut self,
-        socket: &impl AsRawFd,
+        socket: &UdpSocket,
         datagrams: &mut Vec<(SocketAddr, BytesMut)>,
         mut lost: impl FnMut(&[u8]),
     ) {
@@ -47,7 +48,7 @@ impl Sender {
         datagrams.clear();
     }
 
-    fn send(&mut self, socket: &impl AsRawFd, run: &[(SocketAddr, BytesMut)]) -> io::Result<()> {
+    fn send(&mut self, socket: &UdpSocket, run: &[(SocketAddr, BytesMut)]) -> io::Result<()> {
         let Some((to, first)) = run.first() else { return Ok(()) };
         let address = SockAddr::from(*to);
         let mut vectors = [const { libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 } }; SEGMENTS];

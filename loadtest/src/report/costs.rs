@@ -1,7 +1,9 @@
 //! What the server's process cost while everybody was there: processor time per forwarded packet, and memory per participant.
 //!
-//! Both are differences between two looks, so what the server cost before does not count. Packets are the server's own count where it
-//! has one, else those that arrived; time is the kernel's where the process is on this machine, else what the server says.
+//! Both are differences between two looks, so what the server cost before does not count. Time is the kernel's where the
+//! process is on this machine, else what the server says. Packets are those that arrived: the same for every kind of
+//! server, and exact, while a server's own counters may be a second old. Where its count is much higher, somebody else is
+//! there, or packets were lost.
 
 use super::{Rates, ServerProcess, round};
 use crate::watch::{Look, Looks};
@@ -23,6 +25,8 @@ pub struct Costs {
     pub packets_from: Option<Source>,
     /// RTP packets forwarded in a second of the steady part.
     pub packets_per_second: Option<f64>,
+    /// The same by the server's own count, which may be a second old at both ends.
+    pub own_packets_per_second: Option<f64>,
     /// Processor time for each of them, in microseconds. Receiving, timers, RTCP and joins, if any, are in it.
     pub cpu_us_per_packet: Option<f64>,
     /// What participants take.
@@ -58,7 +62,17 @@ pub enum Source {
     Received,
 }
 
+/// A server's own count that is higher by more than this part counts packets of others, or such as were lost.
+const FOREIGN: f64 = 0.25;
+
 impl Costs {
+    /// Whether the server sent many more packets than arrived here.
+    pub(super) fn sends_more_than_arrives(&self) -> bool {
+        self.own_packets_per_second
+            .zip(self.packets_per_second)
+            .is_some_and(|(own, arrived)| own > arrived * (1.0 + FOREIGN))
+    }
+
     pub(super) fn of(looks: &Looks, rates: Option<Rates>, process: ServerProcess) -> Self {
         let ServerProcess { pid, name, unknown } = process;
         let mut costs = Self { pid, process: name, unknown, memory: memory(looks), ..Self::default() };
@@ -68,12 +82,13 @@ impl Costs {
             return costs;
         }
         let cpu = cpu(&from, &until).map(|(time, source)| (time.as_secs_f64() / window, source));
-        let packets = packets(&from, &until).map(|packets| (packets as f64 / window, Source::Metrics));
-        let packets =
-            packets.or(rates.map(|rates| (rates.packets, Source::Received))).filter(|(packets, _)| *packets > 0.0);
+        let own = packets(&from, &until).map(|packets| packets as f64 / window);
+        let arrived = rates.map(|rates| (rates.packets, Source::Received));
+        let packets = arrived.or(own.map(|own| (own, Source::Metrics))).filter(|(packets, _)| *packets > 0.0);
         costs.cpu_cores = cpu.map(|(cores, _)| round(cores));
         costs.cpu_from = cpu.map(|(_, source)| source);
         costs.packets_per_second = packets.map(|(packets, _)| round(packets));
+        costs.own_packets_per_second = own.map(round);
         costs.packets_from = packets.map(|(_, source)| source);
         costs.cpu_us_per_packet = cpu.zip(packets).map(|((cores, _), (packets, _))| round(cores * 1e6 / packets));
         costs
@@ -133,10 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_time_and_the_servers_count_are_preferred() {
-        let looks = looks([Some(reading(0, 5)), Some(reading(9_000, 1_000_005))]);
-        let costs = Costs::of(&looks, Some(Rates { packets: 7.0, bytes: 7.0 }), ServerProcess::default());
-        assert_eq!((costs.cpu_from, costs.packets_from), (Some(Source::Proc), Some(Source::Metrics)));
+    fn the_kernels_time_and_what_arrived_are_preferred() {
+        let looks = looks([Some(reading(0, 5)), Some(reading(9_000, 900_005))]);
+        let costs = Costs::of(&looks, Some(Rates { packets: 100_000.0, bytes: 7.0 }), ServerProcess::default());
+        assert_eq!((costs.cpu_from, costs.packets_from), (Some(Source::Proc), Some(Source::Received)));
+        assert_eq!(costs.own_packets_per_second, Some(90_000.0));
         assert_eq!(
             (costs.cpu_cores, costs.packets_per_second, costs.cpu_us_per_packet),
             (Some(0.1), Some(100_000.0), Some(1.0))
@@ -146,10 +162,9 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_metrics_is_measured_by_what_arrived() {
-        let costs =
-            Costs::of(&looks([None, None]), Some(Rates { packets: 10_000.0, bytes: 7.0 }), ServerProcess::default());
-        assert_eq!((costs.packets_from, costs.cpu_us_per_packet), (Some(Source::Received), Some(10.0)));
+    fn a_steady_part_without_a_whole_window_is_measured_by_the_servers_count() {
+        let costs = Costs::of(&looks([Some(reading(0, 0)), Some(reading(0, 100_000))]), None, ServerProcess::default());
+        assert_eq!((costs.packets_from, costs.cpu_us_per_packet), (Some(Source::Metrics), Some(10.0)));
     }
 
     #[test]

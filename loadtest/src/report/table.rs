@@ -148,13 +148,17 @@ fn costs(text: &mut String, costs: &Costs) {
     }
     if let Some(((time, packets), from)) = costs.cpu_us_per_packet.zip(costs.packets_per_second).zip(costs.packets_from)
     {
-        let from = if from == Source::Metrics { "by the server's count" } else { "by those that arrived" };
+        let from = if from == Source::Metrics { "by the server's count" } else { "that arrived" };
         line!(
             text,
             "{:<22} {time:.3} µs, of {} packets in a second {from}",
             "  CPU per packet",
             grouped(packets as u64)
         );
+    }
+    if costs.sends_more_than_arrives() {
+        let own = grouped(costs.own_packets_per_second.unwrap_or_default() as u64);
+        line!(text, "  note: it sent {own} packets in a second: others are there, or packets were lost on the way");
     }
     if let Some(memory) = costs.memory {
         let kib = memory.bytes_per_participant as f64 / 1024.0;

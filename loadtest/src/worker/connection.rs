@@ -3,17 +3,14 @@
 use super::feedback::Schedule;
 use super::orders::{Failure, Setup};
 use super::{SECOND, Shared};
-use crate::client::description::Numbers;
 use crate::client::peer::{Peer, State};
 use crate::client::publisher::Publisher;
 use crate::client::witness::{Seen, Witness};
 use crate::clock::{Nanos, wall_clock_lead};
-use crate::light::feedback::Arrivals;
-use crate::light::header::{Datagram, Header, classify};
-use crate::light::reception::Verdict;
-use crate::light::streams::{Kind, Streams};
-use crate::net::{self, Receiver};
-use crate::tally::{Measures, Received};
+use crate::light::header::{Datagram, classify};
+use crate::light::intake::{Intake, Taken};
+use crate::net::{self, Message, Receiver};
+use crate::tally::{Measures, Window};
 use rand::RngExt;
 use rtc::interceptor::Packet;
 use rtc::rtcp::sender_report::SenderReport;
@@ -22,8 +19,6 @@ use tokio::sync::oneshot;
 
 /// Timers of webrtc-rs are rounded up to this grid, in nanoseconds, so that clients share wake-ups. All are coarser.
 const GRID: u64 = 5_000_000;
-/// Bytes of SRTP's tag, with which an RTP packet without payload ends.
-const TAG: usize = 16;
 
 /// See the module's text.
 pub(crate) struct Connection {
@@ -31,12 +26,10 @@ pub(crate) struct Connection {
     /// The socket was not read to its end.
     pub(super) readable: bool,
     pub(super) peer: Peer,
-    pub(super) streams: Streams,
-    pub(super) arrivals: Arrivals,
+    pub(super) intake: Intake,
     pub(super) schedule: Schedule,
     /// The SSRC that its feedback comes from.
     pub(super) ssrc: u32,
-    numbers: Numbers,
     witness: Option<Box<Witness>>,
     publisher: Option<Box<Publisher>>,
     scenario: usize,
@@ -45,15 +38,6 @@ pub(crate) struct Connection {
     on_connected: Option<oneshot::Sender<Result<(), Failure>>>,
     on_lost: Option<oneshot::Sender<Failure>>,
     peer_due: u64,
-    got_media: bool,
-    unsampled: u32,
-}
-
-/// What the light path made of a packet.
-struct Taken {
-    header: Header,
-    kind: Kind,
-    duplicate: bool,
 }
 
 impl Connection {
@@ -82,11 +66,9 @@ impl Connection {
             socket,
             readable: false,
             peer,
-            streams: Streams::default(),
-            arrivals: Arrivals::default(),
+            intake: Intake::new(setup.witness),
             schedule: Schedule::default(),
             ssrc: shared.random.random(),
-            numbers: Numbers::default(),
             witness: setup.witness.then(Box::default),
             publisher,
             scenario: setup.scenario,
@@ -95,22 +77,20 @@ impl Connection {
             on_connected: None,
             on_lost: None,
             peer_due: u64::MAX,
-            got_media: false,
-            unsampled: 0,
         };
         connection.pump(now.0, shared);
         Ok((connection, offer))
     }
 
     pub(super) fn handle_answer(&mut self, now: u64, sdp: String, shared: &mut Shared) -> Result<(), Failure> {
-        self.numbers.learn(&sdp);
+        self.intake.numbers.learn(&sdp);
         let result = self.peer.handle_answer(Nanos(now).instant(), sdp);
         self.pump(now, shared);
         result.map_err(|error| format!("answer: {error}"))
     }
 
     pub(super) fn handle_offer(&mut self, now: u64, sdp: String, shared: &mut Shared) -> Result<String, Failure> {
-        self.numbers.learn(&sdp);
+        self.intake.numbers.learn(&sdp);
         let result = self.peer.answer(Nanos(now).instant(), sdp);
         self.pump(now, shared);
         result.map_err(|error| format!("offer of the server: {error}"))
@@ -151,7 +131,7 @@ impl Connection {
         if self.state == State::Connected {
             let Some(tally) = shared.scenarios.get_mut(self.scenario) else { return };
             if let Some(publisher) = &mut self.publisher {
-                publisher.handle_timeout(now, &self.numbers, &mut self.peer, tally, &mut shared.saturation);
+                publisher.handle_timeout(now, &self.intake.numbers, &mut self.peer, tally, &mut shared.saturation);
             }
             if now >= self.schedule.tick {
                 self.acknowledge(now, tally);
@@ -171,133 +151,56 @@ impl Connection {
                     let Some(remote) = receiver.remote(&message) else { continue };
                     self.peer.handle_datagram(Nanos(now).instant(), remote, datagram);
                     pump = true;
-                } else if let Some(taken) = self.take_rtp(now, datagram, shared)
-                    && self.witness.is_some()
-                    && let Some(remote) = receiver.remote(&message)
-                {
-                    self.look_into(arrived, now, remote, datagram, &taken, shared);
+                } else {
+                    self.take_rtp(now, arrived, datagram, (receiver, &message), shared);
                 }
             }
         }
-        if pump || !self.schedule.needs_key.is_empty() {
+        if std::mem::take(&mut self.intake.misses) {
+            self.schedule.hurry(now);
+        }
+        if pump || !self.intake.needs_key.is_empty() {
             self.ask_for_key_frames(Nanos(now).instant());
             self.pump(now, shared);
         }
     }
 
-    /// The light path: counts a packet by its header.
     #[inline]
-    fn take_rtp(&mut self, now: u64, datagram: &[u8], shared: &mut Shared) -> Option<Taken> {
-        let header = Header::read(datagram, self.numbers.transport_sequence)?;
-        if let Some(number) = header.transport_sequence {
-            self.arrivals.push(number, now);
-        }
-        let tally = shared.scenarios.get_mut(self.scenario)?;
-        let Some(place) = self.streams.find(header.ssrc) else {
-            return self.take_first(now, datagram, header, shared);
-        };
-        let stream = self.streams.get_mut(place)?;
-        let kind = stream.kind;
-        let verdict = stream.reception.receive(header.sequence, now);
-        let received = of_kind(tally, kind);
-        received.bytes += datagram.len() as u64;
-        match verdict {
-            Verdict::New { gap } => {
-                received.packets += 1;
-                if gap > 0 {
-                    received.lost += gap;
-                    self.schedule.hurry(now);
-                }
-            }
-            Verdict::Late => {
-                received.packets += 1;
-                received.reordered += 1;
-                received.lost = received.lost.saturating_sub(1);
-            }
-            Verdict::Duplicate => received.duplicated += 1,
-        }
-        self.unsampled += 1;
-        if self.unsampled >= shared.sample_every {
-            self.unsampled = 0;
-            let jitter = stream.reception.time(header.timestamp, kind.clock_rate(), now);
-            if kind != Kind::Retransmission {
-                tally.witnesses.light_jitter.record(jitter);
-            }
-        }
-        if kind == Kind::Retransmission {
-            self.take_retransmission(datagram, &header, tally);
-        } else if verdict != Verdict::Duplicate {
-            shared.window.packets += 1;
-            shared.window.bytes += datagram.len() as u64;
-        }
-        Some(Taken { header, kind, duplicate: verdict == Verdict::Duplicate })
-    }
-
-    #[cold]
-    fn take_first(&mut self, now: u64, datagram: &[u8], header: Header, shared: &mut Shared) -> Option<Taken> {
-        let tally = shared.scenarios.get_mut(self.scenario)?;
-        let kind = self.numbers.kind(header.payload_type)?;
-        self.streams.add(header.ssrc, kind, header.sequence)?;
-        let received = of_kind(tally, kind);
-        received.packets += 1;
-        received.bytes += datagram.len() as u64;
-        if kind == Kind::Retransmission {
-            self.take_retransmission(datagram, &header, tally);
-        } else {
-            shared.window.packets += 1;
-            shared.window.bytes += datagram.len() as u64;
-            if !std::mem::replace(&mut self.got_media, true) {
-                tally.joins.first_packet.record(Nanos(now).since(self.begin));
-            }
-        }
-        if kind == Kind::Video {
-            self.schedule.needs_key.push(header.ssrc);
-        }
-        Some(Taken { header, kind, duplicate: false })
-    }
-
-    /// What a retransmission repairs is encrypted; a witness will read it.
-    fn take_retransmission(&mut self, datagram: &[u8], header: &Header, tally: &mut Measures) {
-        let probe = datagram.len() <= header.length + TAG + 2;
-        if self.witness.is_some() || probe {
-            return;
-        }
-        if let Some(primary) = self.numbers.repaired_by(header.ssrc)
-            && let Some(stream) = self.streams.of(primary)
-            && stream.reception.repair(None)
-        {
-            tally.video.lost = tally.video.lost.saturating_sub(1);
-        }
-    }
-
-    /// A witness's way: decrypts a packet and checks it.
-    fn look_into(
+    fn take_rtp(
         &mut self,
-        arrived: u64,
         now: u64,
-        remote: SocketAddr,
+        arrived: u64,
         datagram: &[u8],
-        taken: &Taken,
+        (receiver, message): (&Receiver, &Message<'_>),
         shared: &mut Shared,
     ) {
         let Some(tally) = shared.scenarios.get_mut(self.scenario) else { return };
-        // SRTP's replay protection would refuse it, and rightly.
-        if taken.duplicate || self.state != State::Connected {
+        let Some(taken) = self.intake.take(now, datagram, shared.sample_every, tally, &mut shared.window) else {
             return;
+        };
+        if taken.first {
+            tally.joins.first_packet.record(Nanos(now).since(self.begin));
         }
-        self.peer.handle_datagram(Nanos(now).instant(), remote, datagram);
+        // SRTP's replay protection would refuse a duplicate, and rightly.
+        if self.witness.is_some()
+            && !taken.duplicate
+            && self.state == State::Connected
+            && let Some(remote) = receiver.remote(message)
+        {
+            self.peer.handle_datagram(Nanos(now).instant(), remote, datagram);
+            self.look_into(arrived, &taken, tally, &mut shared.window);
+        }
+    }
+
+    /// A witness's way: checks what was decrypted.
+    fn look_into(&mut self, arrived: u64, taken: &Taken, tally: &mut Measures, window: &mut Window) {
         let mut decrypted = false;
         while let Some(packet) = self.peer.poll_packet() {
-            let Packet::Rtp(packet) = packet else { continue };
+            let (Packet::Rtp(packet), Some(witness)) = (packet, &mut self.witness) else { continue };
             decrypted = true;
-            let Some(witness) = &mut self.witness else { continue };
             let seen = Seen { kind: taken.kind, payload: &packet.payload, arrived };
-            if let Some(repaired) = witness.check(&seen, &mut tally.witnesses, &mut shared.window)
-                && let Some(primary) = self.numbers.repaired_by(taken.header.ssrc)
-                && let Some(stream) = self.streams.of(primary)
-                && stream.reception.repair(Some(repaired))
-            {
-                tally.video.lost = tally.video.lost.saturating_sub(1);
+            if let Some(repaired) = witness.check(&seen, &mut tally.witnesses, window) {
+                self.intake.repair(taken.ssrc, Some(repaired), tally);
             }
         }
         tally.witnesses.undecryptable += u64::from(!decrypted);
@@ -314,6 +217,10 @@ impl Connection {
         if state != self.state {
             self.change_state(now, state, shared);
         }
+        self.flush(now, shared);
+    }
+
+    fn flush(&mut self, now: u64, shared: &mut Shared) {
         while let Some(datagram) = self.peer.poll_datagram() {
             shared.outgoing.push(datagram);
         }
@@ -333,14 +240,14 @@ impl Connection {
 
     fn handle_rtcp(&mut self, now: u64, packet: &dyn rtc::rtcp::Packet, shared: &mut Shared) {
         if let Some(report) = packet.as_any().downcast_ref::<SenderReport>() {
-            if let Some(stream) = self.streams.of(report.ssrc) {
+            if let Some(stream) = self.intake.streams.of(report.ssrc) {
                 // RFC 3550 section 6.4.1: the middle 32 bits.
                 stream.reception.sender_report = Some(((report.ntp_time >> 16) as u32, now));
             }
         } else if let Some(publisher) = &mut self.publisher
             && let Some(tally) = shared.scenarios.get_mut(self.scenario)
         {
-            publisher.handle_rtcp(now, packet, &self.numbers, &mut self.peer, tally);
+            publisher.handle_rtcp(now, packet, &self.intake.numbers, &mut self.peer, tally);
         }
     }
 
@@ -382,7 +289,7 @@ impl Connection {
             self.state = State::Failed;
         }
         self.peer.close();
-        self.pump(now, shared);
+        self.flush(now, shared);
     }
 }
 
@@ -392,13 +299,4 @@ fn lost() -> Failure {
 
 fn failed() -> Failure {
     "ICE or DTLS failed".to_owned()
-}
-
-#[inline]
-fn of_kind(tally: &mut Measures, kind: Kind) -> &mut Received {
-    match kind {
-        Kind::Video => &mut tally.video,
-        Kind::Audio => &mut tally.audio,
-        Kind::Retransmission => &mut tally.retransmissions,
-    }
 }

@@ -23,8 +23,6 @@ pub(super) struct Schedule {
     /// The next look.
     pub(super) tick: u64,
     report: u64,
-    /// Streams of pictures that have just begun, for which a decoder needs a key frame.
-    pub(super) needs_key: Vec<u32>,
 }
 
 impl Schedule {
@@ -46,8 +44,8 @@ impl Connection {
         self.schedule.tick = now + TICK;
         let at = Nanos(now).instant();
         let (own, peer) = (self.ssrc, &mut self.peer);
-        let media = self.streams.iter().next().map_or(0, |stream| stream.ssrc);
-        self.arrivals.drain(own, media, |feedback| peer.send(at, Packet::Rtcp(vec![Box::new(feedback)])));
+        let media = self.intake.streams.iter().next().map_or(0, |stream| stream.ssrc);
+        self.intake.arrivals.drain(own, media, |feedback| peer.send(at, Packet::Rtcp(vec![Box::new(feedback)])));
         self.ask_again(now, at, tally);
         self.ask_for_key_frames(at);
         if now >= self.schedule.report {
@@ -57,7 +55,7 @@ impl Connection {
     }
 
     fn ask_again(&mut self, now: u64, at: Instant, tally: &mut Measures) {
-        for stream in self.streams.iter_mut().filter(|stream| stream.kind == Kind::Video) {
+        for stream in self.intake.streams.iter_mut().filter(|stream| stream.kind == Kind::Video) {
             if !stream.reception.misses_any() {
                 continue;
             }
@@ -75,9 +73,9 @@ impl Connection {
         }
     }
 
-    /// Sends what [`Schedule::needs_key`] lists.
+    /// Sends what the intake's list of streams that need one asks for.
     pub(super) fn ask_for_key_frames(&mut self, at: Instant) {
-        for media_ssrc in self.schedule.needs_key.drain(..) {
+        for media_ssrc in self.intake.needs_key.drain(..) {
             let request = PictureLossIndication { sender_ssrc: self.ssrc, media_ssrc };
             self.peer.send(at, Packet::Rtcp(vec![Box::new(request)]));
         }
@@ -85,6 +83,7 @@ impl Connection {
 
     fn report(&mut self, now: u64, at: Instant) {
         let mut blocks: Vec<_> = self
+            .intake
             .streams
             .iter_mut()
             .map(|stream| stream.reception.report(stream.ssrc, stream.kind.clock_rate(), now))

@@ -158,7 +158,7 @@ impl Body {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a socket failed");
-                    return;
+                    return self.timers.set(key, connection.due());
                 }
             }
         }

@@ -31,6 +31,9 @@ const MAX_OUTGOING: usize = 16;
 /// What waits to be fetched. A room of a few hundred publishers says as much before a newcomer has done its first request.
 const MAX_EVENTS: usize = 4096;
 
+/// The tester's offers list simulcast layers from the lowest to the highest; Janus takes the first one for the highest otherwise.
+const RID_ORDER: &str = "lmh";
+
 /// Why a request to Janus came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
@@ -228,7 +231,9 @@ impl Session {
     fn plugin_message(&self, handle: u64, body: Value, description: Option<Description<'_>>) -> Value {
         let mut message = json!({ "janus": "message", "session_id": self.id, "handle_id": handle, "body": body });
         match description {
-            Some(Description::Offer(sdp)) => message["jsep"] = json!({ "type": "offer", "sdp": sdp }),
+            Some(Description::Offer(sdp)) => {
+                message["jsep"] = json!({ "type": "offer", "sdp": sdp, "rid_order": RID_ORDER })
+            }
             Some(Description::Answer(sdp)) => message["jsep"] = json!({ "type": "answer", "sdp": sdp }),
             None => {}
         }

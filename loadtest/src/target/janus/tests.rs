@@ -156,7 +156,7 @@ async fn who_publishes_gets_the_answer_and_what_came_meanwhile_is_kept() {
         let mut server = Played::accept(&listener).await;
         server.let_in(&[]).await;
         let publish = server.request(PUBLISHER, "publish").await;
-        assert_eq!(publish["jsep"], json!({ "type": "offer", "sdp": "an offer" }));
+        assert_eq!(publish["jsep"], json!({ "type": "offer", "sdp": "an offer", "rid_order": "lmh" }));
         server
             .event(PUBLISHER, &Value::Null, json!({ "videoroom": "event", "publishers": publishers(&[11]) }), None)
             .await;
