@@ -1,3 +1,5 @@
+mod relaying;
+
 use super::*;
 use crate::readings::Readings;
 use parlor_media::ShardStats;
