@@ -153,8 +153,10 @@ impl Hall {
         received.into_iter().min().unwrap_or(0) as f64 / begin.elapsed().as_secs_f64()
     }
 
-    /// Says what did not go as it should have.
-    pub(crate) fn check(&mut self) {
+    /// Says how packets went. Returns how many were relayed, and how many could not be.
+    pub(crate) fn check(&mut self) -> (f64, f64) {
+        // Readings are hung out once a second.
+        std::thread::sleep(Duration::from_millis(1_100));
         let text = request(self.address, "GET", "/metrics", "");
         let sum = |name: &str| {
             let lines = text.lines().filter(|line| line.starts_with(name));
@@ -168,6 +170,7 @@ impl Hall {
             self.sent,
             self.lost
         );
+        (relayed, dropped)
     }
 }
 

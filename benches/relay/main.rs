@@ -44,7 +44,9 @@ fn main() {
         println!("{SUBSCRIBERS} subscribers on {shards} shard(s), packets forwarded a second: {}", spread(rates, 0));
     }
     println!("ratio of two shards to one: {}", spread(&mut ratios, 2));
-    halls.iter_mut().for_each(Hall::check);
+    for hall in &mut halls {
+        hall.check();
+    }
 }
 
 /// Median, least and most.

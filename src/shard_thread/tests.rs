@@ -1,3 +1,5 @@
+mod relaying;
+
 use super::*;
 use crate::net::tcp::TcpLimits;
 use crate::readings::Readings;
