@@ -26,6 +26,11 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, 
 
 /// How long a client may take to read what was written.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// What is read from a socket at once, and held for it: a message of usual size. Larger ones are put together in memory of
+/// their own.
+const READ_BUFFER: usize = 4 * 1_024;
+/// What is written of several messages together; each is followed by a flush anyhow.
+const WRITE_BUFFER: usize = 2 * 1_024;
 /// After this many messages a ping asks early whether they arrived; a fraction of what an outbox holds.
 const PING_AFTER_MESSAGES: u64 = 64;
 const _: () = assert!(PING_AFTER_MESSAGES as usize * 4 <= crate::outbox::MAX_MESSAGES);
@@ -51,6 +56,8 @@ pub(crate) async fn upgrade(
     };
     let limit = board.settings.max_frame_bytes;
     upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
         .max_frame_size(limit)
         .max_message_size(limit)
         .on_upgrade(move |socket| Connection::new(board, socket, visitor.whence(), pass).run())

@@ -6,7 +6,9 @@ use super::{DtlsRole, Outstanding};
 use crate::command::{MediaKind, NegotiationError};
 use crate::formats::{Extension, FormatId};
 use crate::numbering::Numbering;
-use crate::sdp::{MAX_MEDIA, Mid, RemoteDescription, RemoteMedia, RemoteTransport, SectionKind, Setup};
+use crate::sdp::{
+    MAX_MEDIA, Mid, RemoteDescription, RemoteExtension, RemoteFormat, RemoteMedia, RemoteTransport, SectionKind, Setup,
+};
 
 pub(super) fn invalid(text: impl Into<String>) -> NegotiationError {
     NegotiationError::Invalid(text.into())
@@ -171,8 +173,12 @@ impl Agreement {
         self.listen(kind, media);
         let mut agreed = self.media(kind, media, section.line);
         // The answer chooses among what was offered, and adds nothing.
-        agreed.formats.retain(|f| section.formats.iter().any(|o| (o.id, o.payload_type) == (f.id, f.payload_type)));
-        agreed.extensions.retain(|e| section.extensions.iter().any(|o| (o.extension, o.id) == (e.extension, e.id)));
+        let offered =
+            |f: &&RemoteFormat| section.formats.iter().any(|o| (o.id, o.payload_type) == (f.id, f.payload_type));
+        agreed.formats = agreed.formats.iter().filter(offered).cloned().collect();
+        let offered =
+            |e: &&RemoteExtension| section.extensions.iter().any(|o| (o.extension, o.id) == (e.extension, e.id));
+        agreed.extensions = agreed.extensions.iter().filter(offered).copied().collect();
         agreed.rids.retain(|rid| section.rids.contains(rid));
         agreed.rejected = agreed.formats.is_empty();
         agreed.client_sends &= !agreed.rejected && section.client_sends;
@@ -220,7 +226,8 @@ impl Agreement {
         numbers
     }
 
-    fn place(&mut self, index: usize, section: Section) {
+    fn place(&mut self, index: usize, mut section: Section) {
+        section.share(&self.sections);
         match self.sections.get_mut(index) {
             Some(known) => {
                 // A line whose m-line now is another's will never come back.

@@ -93,7 +93,7 @@ impl Description<'_> {
             let direction = known.direction.map(|d| format!("/{}", d.as_str())).unwrap_or_default();
             line!(out, "a=extmap:{}{direction} {}", known.id, known.extension.uri());
         }
-        for format in &section.formats {
+        for format in section.formats.iter() {
             write_format(out, format, kind);
         }
         if let Some(line) = sending {

@@ -7,21 +7,22 @@ use crate::numbering::{MAX_EXTENSION_ID, Numbering};
 use crate::sdp::{
     Direction, Feedback, Mid, RemoteExtension, RemoteFormat, RemoteMedia, SectionKind, SsrcPair, parameters,
 };
+use std::sync::Arc;
 
-/// An m-line of the session.
+/// An m-line of the session. What is the same on many of them is held once: see [`Self::share`].
 #[derive(Clone, Debug)]
 pub(super) struct Section {
     pub(super) kind: SectionKind,
     pub(super) mid: Option<Mid>,
     /// The m-line's words, which a rejection repeats.
-    pub(super) words: Words,
+    pub(super) words: Arc<Words>,
     pub(super) rejected: bool,
     /// The line of the pool that sends on it; `None` on the client's own m-lines.
     pub(super) line: Option<LineIndex>,
     /// The formats in the client's order, `fmtp` being what Parlor says of them.
-    pub(super) formats: Vec<RemoteFormat>,
+    pub(super) formats: Arc<[RemoteFormat]>,
     /// The header extensions, directions as the client sees them.
-    pub(super) extensions: Vec<RemoteExtension>,
+    pub(super) extensions: Arc<[RemoteExtension]>,
     pub(super) rtcp_rsize: bool,
     pub(super) client_sends: bool,
     /// Matters on the pool's lines: the server sends nowhere else.
@@ -31,7 +32,7 @@ pub(super) struct Section {
 }
 
 /// The parts of an `m=` line that Parlor may not understand.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Words {
     pub(super) media: String,
     pub(super) protocol: String,
@@ -43,15 +44,15 @@ impl Section {
         Self {
             kind: media.kind,
             mid: media.mid,
-            words: Words {
+            words: Arc::new(Words {
                 media: media.media.clone(),
                 protocol: media.protocol.clone(),
                 format: media.first_format.clone(),
-            },
+            }),
             rejected: false,
             line,
-            formats: Vec::new(),
-            extensions: Vec::new(),
+            formats: Arc::default(),
+            extensions: Arc::default(),
             rtcp_rsize: media.rtcp_rsize,
             client_sends: false,
             client_receives: false,
@@ -75,14 +76,16 @@ impl Section {
     /// It is rejected when no format is left.
     pub(super) fn received(media: &RemoteMedia, kind: MediaKind, numbering: &mut Numbering) -> Self {
         let mut section = Self::new(media, None);
+        let mut formats = Vec::new();
         for format in &media.formats {
             let (id, pt) = (format.id, format.payload_type);
             if numbering.learn_format(id, pt, format.rtx) || numbering.learn_format(id, pt, None) {
                 let rtx = numbering.types(id).and_then(|types| types.rtx).filter(|rtx| Some(*rtx) == format.rtx);
-                section.formats.push(RemoteFormat { rtx, ..answered(format) });
+                formats.push(RemoteFormat { rtx, ..answered(format) });
             }
         }
-        keep_red_with_opus(&mut section.formats);
+        keep_red_with_opus(&mut formats);
+        section.formats = formats.into();
         let learnt = usable_extensions(media, kind).filter(|e| numbering.learn_extension(e.extension, e.id));
         section.extensions = learnt.collect();
         section.rejected = section.formats.is_empty();
@@ -121,25 +124,37 @@ impl Section {
 
     /// A line of the pool that is to be offered for the first time, in the client's numbers.
     pub(super) fn sending(line: &Line, numbering: &Numbering) -> Self {
-        let mut section = Self {
+        let mut formats = FormatId::of_kind(line.kind).filter_map(|id| offered(id, numbering)).collect();
+        keep_red_with_opus(&mut formats);
+        let forwarded = Extension::ALL.into_iter().filter(|e| e.is_forwarded() && e.applies_to(line.kind));
+        let known = forwarded.filter_map(|extension| Some((extension, numbering.id(extension)?)));
+        Self {
             kind: SectionKind::Media(line.kind),
             mid: Some(line.mid),
-            words: Words::rtp(line.kind),
+            words: Arc::new(Words::rtp(line.kind)),
             rejected: false,
             line: Some(line.index),
-            formats: FormatId::of_kind(line.kind).filter_map(|id| offered(id, numbering)).collect(),
-            extensions: Vec::new(),
+            formats: formats.into(),
+            extensions: known.map(|(extension, id)| RemoteExtension { extension, id, direction: None }).collect(),
             rtcp_rsize: true,
             client_sends: false,
             client_receives: true,
             rids: Vec::new(),
             ssrcs: Vec::new(),
-        };
-        keep_red_with_opus(&mut section.formats);
-        let forwarded = Extension::ALL.into_iter().filter(|e| e.is_forwarded() && e.applies_to(line.kind));
-        let known = forwarded.filter_map(|extension| Some((extension, numbering.id(extension)?)));
-        section.extensions = known.map(|(extension, id)| RemoteExtension { extension, id, direction: None }).collect();
-        section
+        }
+    }
+
+    /// Holds in common with others what is the same: most m-lines of a session differ in their mids alone.
+    pub(super) fn share(&mut self, others: &[Self]) {
+        if let Some(other) = others.iter().find(|other| other.formats == self.formats) {
+            self.formats = Arc::clone(&other.formats);
+        }
+        if let Some(other) = others.iter().find(|other| other.extensions == self.extensions) {
+            self.extensions = Arc::clone(&other.extensions);
+        }
+        if let Some(other) = others.iter().find(|other| other.words == self.words) {
+            self.words = Arc::clone(&other.words);
+        }
     }
 
     /// What the client sends on it.

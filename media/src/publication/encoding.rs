@@ -16,7 +16,10 @@ use crate::rtp::header::RtpHeader;
 use crate::rtp::ring::{PacketRing, RingLimits};
 use crate::rtp::sequence::SequenceUnwrapper;
 use crate::subscription::ALIVE_FOR;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Silence after which nobody asks for what was sent before.
+const IDLE_AFTER: Duration = Duration::from_secs(3);
 
 /// What an encoding says of a packet that it took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +202,24 @@ impl Encoding {
         self.mapping = Some(TimestampMapping { ntp, timestamp: clock.timestamp, clock_rate });
     }
 
+    /// How long its packets are of use to those who receive it. After [`IDLE_AFTER`] without any they are to none.
+    pub(crate) fn set_history(&mut self, now: Instant, history: Duration) {
+        self.ring.set_history(history);
+        let is_idle = self.last_heard.is_none_or(|at| now.saturating_duration_since(at) >= IDLE_AFTER);
+        let shrinks = history.is_zero() && self.ring.has_grown();
+        if (is_idle && self.ring.memory() > 0) || shrinks {
+            self.ring.release(self.sequences.highest().unwrap_or(0));
+            // What is missing of before would not be taken any more.
+            self.nack = NackGenerator::default();
+        }
+    }
+
+    /// Bytes that its ring holds.
+    #[cfg(test)]
+    pub(crate) fn ring_memory(&self) -> usize {
+        self.ring.memory()
+    }
+
     /// Other numbers from here on: nothing of before may be mixed with them.
     fn start_over(&mut self, ssrc: u32, format: FormatId) {
         if self.ssrc.is_some() {
@@ -245,10 +266,11 @@ impl Encoding {
         Some(Stored { packet, header, format })
     }
 
-    /// Asks the publisher for a key frame as soon as the throttle allows.
+    /// Asks the publisher for a key frame as soon as the throttle allows. Whoever wants it will receive what follows it.
     pub(crate) fn request_keyframe(&mut self) {
         if self.kind == MediaKind::Video {
             self.keyframes.request();
+            self.ring.extend_history(RingLimits::USUAL);
         }
     }
 

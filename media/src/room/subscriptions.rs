@@ -7,6 +7,7 @@ use crate::ids::TrackId;
 use crate::negotiation::{LineIndex, Msid};
 use crate::participant::PendingSubscription;
 use crate::publication::Subscriber;
+use crate::rtp::ring::RingLimits;
 use crate::subscription::{Outgoing, Subscription};
 use crate::wire_id::wire_id;
 use rand::RngExt;
@@ -83,6 +84,8 @@ impl Room {
             let mid = send_line.mid.as_str().to_owned();
             let slot = line.index();
             if participant.outgoing.len() <= slot {
+                // Lines come in batches and stay: twice the room would be for nothing.
+                participant.outgoing.reserve_exact(slot + 1 - participant.outgoing.len());
                 participant.outgoing.resize_with(slot + 1, || None);
             }
             let rng = &mut context.core.rng;
@@ -92,6 +95,10 @@ impl Room {
             participant.pending.retain(|pending| pending.line != line);
             let id = participant.id;
             let Some(publication) = self.publications.get_mut(key) else { continue };
+            if publication.subscribers.is_empty() {
+                let history = RingLimits::history_for(participant.rtt.get());
+                publication.encodings.iter_mut().for_each(|encoding| encoding.set_history(context.now, history));
+            }
             publication.subscribers.push(Subscriber { participant: index, line: slot });
             context.emit(Event::Bound { participant: id, mid, track: publication.track, publisher: publisher_id });
             self.choose_layer(context, index, slot);

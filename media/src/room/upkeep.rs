@@ -8,10 +8,12 @@ use crate::feedback::sending::TimestampMapping;
 use crate::outbox::MAX_DATAGRAM;
 use crate::participant::Participant;
 use crate::publication::{Encoding, Publication, Publisher};
+use crate::rtp::ring::RingLimits;
 use crate::stats::Direction;
+use crate::subscription::MAX_ENCODINGS;
 use crate::timer_key::room_key;
 use slab::Slab;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often a room looks at its feedback: short beside a frame, long beside the cost.
 pub(super) const UPKEEP_INTERVAL: Duration = Duration::from_millis(20);
@@ -22,7 +24,7 @@ const TRANSPORT_FEEDBACK_TURNS: u32 = 3;
 /// Other shards learn of simulcast encodings that they do not get as often: soon, beside the time after which one counts as gone.
 pub(super) const HEARD_TURNS: u32 = 5;
 
-/// The census is taken once a second.
+/// The census is taken, and rings are sized, once a second.
 const CENSUS_TURNS: u32 = 50;
 
 /// Interval of sender and receiver reports (RFC 3550 section 6.2 allows it from 360 kbit/s of session bandwidth on).
@@ -56,6 +58,9 @@ impl Room {
             self.next_upkeep = None;
             return;
         }
+        if self.turn.is_multiple_of(CENSUS_TURNS) {
+            self.size_rings(context.now);
+        }
         self.choose_layers(context);
         self.tend_mirrors(context);
         if self.turn.is_multiple_of(HEARD_TURNS) {
@@ -74,6 +79,26 @@ impl Room {
             context.emit(Event::Speakers { room: self.id, speakers });
         }
         self.schedule_upkeep(context);
+    }
+
+    /// Keeps of each encoding what is of use to those who receive it or are about to, which is nothing where there are none.
+    fn size_rings(&mut self, now: Instant) {
+        for (_, publication) in &mut self.publications {
+            let mut history = [Duration::ZERO; MAX_ENCODINGS];
+            for subscriber in &publication.subscribers {
+                let Some(participant) = self.participants.get(subscriber.participant) else { continue };
+                let outgoing = participant.outgoing.get(subscriber.line).and_then(Option::as_ref);
+                let Some(subscription) = outgoing.and_then(|outgoing| outgoing.subscription.as_ref()) else { continue };
+                for encoding in [subscription.selector.current(), subscription.wants_keyframe_of()] {
+                    if let Some(history) = encoding.and_then(|encoding| history.get_mut(encoding)) {
+                        *history = RingLimits::history_for(participant.rtt.get()).max(*history);
+                    }
+                }
+            }
+            for (encoding, history) in publication.encodings.iter_mut().zip(history) {
+                encoding.set_history(now, history);
+            }
+        }
     }
 
     /// Follows encodings that came or went, and repeats requests for key frames that are still awaited.

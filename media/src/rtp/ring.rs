@@ -5,8 +5,10 @@
 //! the arena keeps the last lap. Hence a look-up knows without any bookkeeping whether its bytes have been overwritten.
 //!
 //! Arena and table start empty and double while they hold less than the wanted history, up to a bound. Once the rate of
-//! the encoding has settled nothing is allocated.
+//! the encoding has settled nothing is allocated. What is wanted may change ([`PacketRing::set_history`]), and a ring that is
+//! of no use for a while gives its memory back ([`PacketRing::release`]).
 
+use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 /// The largest packet that is kept: one datagram of an Ethernet path.
@@ -30,19 +32,36 @@ pub struct RingLimits {
 }
 
 impl RingLimits {
-    /// For audio: one second of 100 packets of 160 bytes, with room for redundancy.
-    pub const AUDIO: Self = Self { history: Duration::from_millis(1_000), max_bytes: 32 << 10, max_packets: 128 };
-    /// For video: one second of 8 Mbit/s, the most that a camera or screen encoding is expected to carry.
-    pub const VIDEO: Self = Self { history: Duration::from_millis(1_000), max_bytes: 1 << 20, max_packets: 1_024 };
+    /// For audio: at most one second of 100 packets of 160 bytes, with room for redundancy.
+    pub const AUDIO: Self = Self { history: Self::USUAL, max_bytes: 32 << 10, max_packets: 128 };
+    /// For video: at most one second of 8 Mbit/s, the most that a camera or screen encoding is expected to carry.
+    pub const VIDEO: Self = Self { history: Self::USUAL, max_bytes: 1 << 20, max_packets: 1_024 };
+
+    /// Before round-trip times are known.
+    pub const USUAL: Duration = Duration::from_millis(500);
+    /// The least: several requests of somebody near.
+    const LEAST: Duration = Duration::from_millis(300);
+    /// The most. A picture that is later than this is not waited for.
+    const MOST: Duration = Duration::from_millis(1_000);
+
+    /// History that is of use to subscribers with round-trip times up to `rtt`: the time to notice a loss, and three
+    /// requests, each repeated when its answer should have come.
+    #[must_use]
+    pub fn history_for(rtt: Duration) -> Duration {
+        (Duration::from_millis(200) + 3 * rtt).clamp(Self::LEAST, Self::MOST)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     sequence: u64,
     position: u64,
-    arrival: Instant,
-    len: u16,
+    /// In milliseconds since the ring's first packet; wraps after seven weeks.
+    arrival_ms: u32,
+    len: NonZeroU16,
 }
+
+const _: () = assert!(size_of::<Option<Slot>>() == 24);
 
 /// The packet store of one encoding.
 #[derive(Debug)]
@@ -58,21 +77,34 @@ pub struct PacketRing {
     floor: u64,
     /// When the present lap of the arena began.
     lap_started: Option<Instant>,
+    /// When its first packet came.
+    began: Option<Instant>,
+    /// Sequence numbers below it are too old to be stored.
+    oldest: u64,
 }
 
 impl PacketRing {
     /// An empty ring, which holds no memory yet.
     #[must_use]
     pub const fn new(limits: RingLimits) -> Self {
-        Self { limits, slots: Vec::new(), arena: Vec::new(), head: 0, floor: 0, lap_started: None }
+        Self {
+            limits,
+            slots: Vec::new(),
+            arena: Vec::new(),
+            head: 0,
+            floor: 0,
+            lap_started: None,
+            began: None,
+            oldest: 0,
+        }
     }
 
     /// Stores a packet under its extended sequence number.
     ///
     /// Returns false, and stores nothing, for a packet that is empty, larger than [`MAX_PACKET_LEN`], already stored, or
-    /// so old that a newer one has its slot.
+    /// so old that a newer one has its slot, or that it may have been here before [`Self::release`].
     pub fn insert(&mut self, sequence: u64, arrival: Instant, packet: &[u8]) -> bool {
-        let fits = (1..=MAX_PACKET_LEN).contains(&packet.len());
+        let fits = (1..=MAX_PACKET_LEN).contains(&packet.len()) && sequence >= self.oldest;
         if !fits || self.get(sequence).is_some() || !self.make_slot(sequence, arrival) {
             return false;
         }
@@ -84,8 +116,9 @@ impl PacketRing {
         space.copy_from_slice(packet);
         self.head = position + packet.len() as u64;
         let index = self.index(sequence);
+        let arrival_ms = self.milliseconds(arrival);
         if let Some(slot) = self.slots.get_mut(index) {
-            *slot = Some(Slot { sequence, position, arrival, len: packet.len() as u16 });
+            *slot = NonZeroU16::new(packet.len() as u16).map(|len| Slot { sequence, position, arrival_ms, len });
         }
         true
     }
@@ -95,13 +128,39 @@ impl PacketRing {
     pub fn get(&self, sequence: u64) -> Option<&[u8]> {
         let slot = self.live(sequence).filter(|slot| slot.sequence == sequence)?;
         let start = self.offset(slot.position);
-        self.arena.get(start..start + usize::from(slot.len))
+        self.arena.get(start..start + usize::from(slot.len.get()))
+    }
+
+    /// Grows for that much of packets from now on; what is held already stays until [`Self::release`].
+    pub fn set_history(&mut self, history: Duration) {
+        self.limits.history = history;
+    }
+
+    /// Grows for at least that much.
+    pub fn extend_history(&mut self, history: Duration) {
+        self.limits.history = self.limits.history.max(history);
+    }
+
+    /// Gives all memory back. Every packet so far, up to the sequence number `highest`, is forgotten and counts as old.
+    pub fn release(&mut self, highest: u64) {
+        *self = Self { oldest: highest.saturating_add(1).max(self.oldest), ..Self::new(self.limits) };
+    }
+
+    /// Whether packets themselves take more memory than the least.
+    #[must_use]
+    pub fn has_grown(&self) -> bool {
+        self.arena.len() > MIN_BYTES
     }
 
     /// Bytes of memory held.
     #[must_use]
     pub fn memory(&self) -> usize {
         self.arena.len() + self.slots.len() * size_of::<Option<Slot>>()
+    }
+
+    fn milliseconds(&mut self, now: Instant) -> u32 {
+        let since = *self.began.get_or_insert(now);
+        now.saturating_duration_since(since).as_millis() as u32
     }
 
     const fn index(&self, sequence: u64) -> usize {
@@ -123,13 +182,13 @@ impl PacketRing {
         if self.slots.is_empty() {
             self.slots.resize(MIN_PACKETS, None);
         }
-        while let Some(kept) = self.live(sequence) {
-            let is_recent = now.saturating_duration_since(kept.arrival) < self.limits.history;
-            if kept.sequence > sequence {
-                return false;
-            }
-            if !is_recent || self.slots.len() * 2 > self.limits.max_packets {
-                break;
+        while let Some(kept) = self.live(sequence).copied() {
+            let age = self.milliseconds(now).wrapping_sub(kept.arrival_ms);
+            let is_recent = Duration::from_millis(age.into()) < self.limits.history;
+            // A packet that was repaired meanwhile must not find its place taken by a newer one.
+            let is_late = kept.sequence > sequence;
+            if !(is_recent || is_late) || self.slots.len() * 2 > self.limits.max_packets {
+                return !is_late;
             }
             self.double_slots();
         }
@@ -207,6 +266,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_released_is_gone_and_does_not_come_again() {
+        let now = start();
+        let mut ring = PacketRing::new(SMALL);
+        (10..20).for_each(|sequence| assert!(ring.insert(sequence, now, &packet(sequence, 100))));
+        ring.release(19);
+        assert_eq!((ring.memory(), ring.get(15)), (0, None));
+        assert!(!ring.insert(15, now, &packet(15, 100)), "it has been forwarded once");
+        assert!(ring.insert(20, now, &packet(20, 100)) && ring.get(20).is_some());
+    }
+
+    #[test]
+    fn a_ring_without_history_keeps_the_least() {
+        let mut now = start();
+        let mut ring = PacketRing::new(RingLimits::VIDEO);
+        ring.set_history(Duration::ZERO);
+        let mut insert = |ring: &mut PacketRing, sequences: std::ops::Range<u64>| {
+            for sequence in sequences {
+                now += Duration::from_millis(1);
+                assert!(ring.insert(sequence, now, &packet(sequence, 1_000)));
+            }
+        };
+        insert(&mut ring, 0..900);
+        insert(&mut ring, 901..1_000);
+        assert!(!ring.has_grown());
+        insert(&mut ring, 900..901);
+        ring.set_history(Duration::from_millis(100));
+        insert(&mut ring, 1_000..2_000);
+        assert!((1_900..2_000).all(|sequence| ring.get(sequence).is_some()));
+    }
+
+    #[test]
     fn keeps_out_of_order_packets_and_the_first_of_duplicates() {
         let now = start();
         let mut ring = PacketRing::new(SMALL);
@@ -256,6 +346,7 @@ mod tests {
     fn a_slow_stream_stays_small() {
         let mut now = start();
         let mut ring = PacketRing::new(RingLimits::VIDEO);
+        ring.set_history(RingLimits::history_for(Duration::from_secs(5)));
         for sequence in 0..2_000 {
             now += Duration::from_millis(100);
             ring.insert(sequence, now, &packet(sequence, 90));
@@ -270,6 +361,7 @@ mod tests {
     fn a_settled_stream_keeps_its_history_and_stops_growing() {
         let mut now = start();
         let mut ring = PacketRing::new(RingLimits::VIDEO);
+        ring.set_history(RingLimits::MOST);
         let mut settled = 0;
         for sequence in 0..6_000u64 {
             now += Duration::from_millis(4);

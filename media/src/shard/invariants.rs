@@ -14,6 +14,13 @@ impl Shard {
         self.rooms[self.room_ids[&room]].read(now, most)
     }
 
+    /// Bytes that the rings of all encodings hold, in the order of publications.
+    pub(crate) fn ring_memory(&self) -> Vec<usize> {
+        let publications = self.rooms.iter().flat_map(|(_, room)| &room.publications);
+        let encodings = publications.flat_map(|(_, publication)| &publication.encodings);
+        encodings.map(|encoding| encoding.ring_memory()).collect()
+    }
+
     /// Panics when registers, rooms and counters contradict one another.
     pub(crate) fn check(&self) {
         let members: usize = self.rooms.iter().map(|(_, room)| room.participants.len()).sum();

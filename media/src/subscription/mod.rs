@@ -36,7 +36,7 @@ use delivery::Delivery;
 use equal::Equal;
 use rewriter::{Epoch, Rewriter};
 use selector::Selector;
-use sequencer::{AUDIO_DEPTH, Sequencer, VIDEO_DEPTH};
+use sequencer::{Depths, Sequencer};
 use std::time::Instant;
 
 /// A decrypted media packet on its way to the subscribers of its publication.
@@ -158,7 +158,7 @@ impl Outgoing {
             subscription: None,
             sending: SendingStats::default(),
             rewriter: Rewriter::new(first_sequence & 0x7fff),
-            sequencer: Sequencer::new(if video { VIDEO_DEPTH } else { AUDIO_DEPTH }),
+            sequencer: Sequencer::new(if video { Depths::VIDEO } else { Depths::AUDIO }),
             rtx_index: u64::from(first_rtx_sequence & 0x7fff),
             kind: if video { MediaKind::Video } else { MediaKind::Audio },
             reported: None,

@@ -1,5 +1,8 @@
 //! From an outgoing sequence number back to the incoming packet, so that a NACK can be answered from the encoding's
 //! shared ring without keeping a copy per subscriber. Eight bytes a packet.
+//!
+//! How far back NACKs reach depends on the path and the bitrate, and most never come. So the memory begins small, and
+//! doubles whenever one comes too late for it, up to a bound.
 
 use super::rewriter::Epoch;
 use crate::rtp::padding::MAX_PADDING;
@@ -7,11 +10,21 @@ use crate::rtp::padding::MAX_PADDING;
 /// How often one packet is sent again at most: beyond that the path is not coming back in time.
 const MAX_RESENDS: u8 = 8;
 
-/// Packets remembered for video: 2.5 Mbit/s for two seconds.
-pub(crate) const VIDEO_DEPTH: usize = 512;
+/// How many packets are remembered: powers of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Depths {
+    /// At first.
+    first: usize,
+    /// At most.
+    most: usize,
+}
 
-/// Packets remembered for audio: two and a half seconds of 20 ms packets.
-pub(crate) const AUDIO_DEPTH: usize = 128;
+impl Depths {
+    /// For video: at first 2.5 Mbit/s for half a second, at most for two.
+    pub(crate) const VIDEO: Self = Self { first: 128, most: 512 };
+    /// For audio: at first 0.6 seconds of 20 ms packets, at most two and a half.
+    pub(crate) const AUDIO: Self = Self { first: 32, most: 128 };
+}
 
 #[derive(Clone, Copy, Default)]
 struct Entry {
@@ -42,13 +55,14 @@ pub(crate) struct Sent {
 /// See the module's text.
 pub(crate) struct Sequencer {
     entries: Box<[Entry]>,
+    most: usize,
 }
 
 impl Sequencer {
-    /// Remembers the latest `depth` packets, a power of two.
-    pub(crate) fn new(depth: usize) -> Self {
-        debug_assert!(depth.is_power_of_two());
-        Self { entries: vec![Entry::default(); depth].into_boxed_slice() }
+    /// Remembers the latest packets.
+    pub(crate) fn new(depths: Depths) -> Self {
+        debug_assert!(depths.first.is_power_of_two() && depths.most.is_power_of_two());
+        Self { entries: vec![Entry::default(); depths.first].into_boxed_slice(), most: depths.most }
     }
 
     /// Forgets everything.
@@ -73,11 +87,30 @@ impl Sequencer {
         let index = usize::from(outgoing) & (self.entries.len() - 1);
         let entry = &mut self.entries[index];
         let times = entry.sent & TIMES;
-        if times == 0 || entry.outgoing != outgoing || times > MAX_RESENDS {
+        let overwritten = times > 0 && entry.outgoing != outgoing;
+        if overwritten && usize::from(entry.outgoing.wrapping_sub(outgoing)) < self.most {
+            self.grow();
+            return None;
+        }
+        if times == 0 || overwritten || times > MAX_RESENDS {
             return None;
         }
         entry.sent += 1;
         Some(Sent { epoch: entry.epoch, incoming: entry.incoming, padding: usize::from(entry.sent >> 4) })
+    }
+
+    /// Remembers twice as many from now on.
+    fn grow(&mut self) {
+        let depth = self.entries.len() * 2;
+        if depth > self.most {
+            return;
+        }
+        let grown = vec![Entry::default(); depth].into_boxed_slice();
+        for entry in std::mem::replace(&mut self.entries, grown) {
+            if entry.sent > 0 {
+                self.entries[usize::from(entry.outgoing) & (depth - 1)] = entry;
+            }
+        }
     }
 }
 
@@ -85,9 +118,29 @@ impl Sequencer {
 mod tests {
     use super::*;
 
+    const EIGHT: Depths = Depths { first: 8, most: 8 };
+
+    #[test]
+    fn who_asks_late_is_remembered_for_longer_up_to_a_bound() {
+        let mut sequencer = Sequencer::new(Depths { first: 8, most: 32 });
+        let send = |sequencer: &mut Sequencer, range: std::ops::Range<u64>| {
+            range.for_each(|outgoing| sequencer.note(outgoing, 0, outgoing));
+        };
+        send(&mut sequencer, 0..20);
+        assert_eq!((sequencer.resend(7), sequencer.entries.len()), (None, 16), "too late, but the next one is not");
+        assert_eq!((sequencer.resend(12).map(|sent| sent.incoming), sequencer.entries.len()), (Some(12), 16));
+        send(&mut sequencer, 20..40);
+        assert_eq!(sequencer.resend(24).map(|sent| sent.incoming), Some(24));
+        assert_eq!((sequencer.resend(20), sequencer.entries.len()), (None, 32));
+        send(&mut sequencer, 40..200);
+        assert_eq!((sequencer.resend(150), sequencer.entries.len()), (None, 32), "the bound");
+        assert_eq!(sequencer.resend(168).map(|sent| sent.incoming), Some(168));
+        assert_eq!((sequencer.resend(60_000), sequencer.entries.len()), (None, 32), "a number that was never sent");
+    }
+
     #[test]
     fn the_latest_packets_are_found_and_older_ones_forgotten() {
-        let mut sequencer = Sequencer::new(8);
+        let mut sequencer = Sequencer::new(EIGHT);
         for outgoing in 65_530..65_545u64 {
             sequencer.note(outgoing, 3, outgoing + 1_000_000);
         }
@@ -95,12 +148,12 @@ mod tests {
         assert_eq!(sequencer.resend(newest), Some(Sent { epoch: 3, incoming: 1_065_544, padding: 0 }));
         assert_eq!(sequencer.resend(newest.wrapping_sub(8)), None);
         assert_eq!(sequencer.resend(newest.wrapping_add(1)), None);
-        assert_eq!(Sequencer::new(8).resend(0), None, "an empty entry is no packet 0");
+        assert_eq!(Sequencer::new(EIGHT).resend(0), None, "an empty entry is no packet 0");
     }
 
     #[test]
     fn one_packet_is_not_sent_again_for_ever() {
-        let mut sequencer = Sequencer::new(8);
+        let mut sequencer = Sequencer::new(EIGHT);
         sequencer.note(5, 0, 5);
         sequencer.note_padding(5, MAX_PADDING);
         let resent: Vec<_> = (0..100).filter_map(|_| sequencer.resend(5)).collect();

@@ -118,6 +118,11 @@ impl House {
     fn add(&mut self, client: Client) -> usize {
         let number = self.clients.len();
         self.clients.push(client);
+        self.seat(number);
+        number
+    }
+
+    fn seat(&mut self, number: usize) {
         let settings = ParticipantSettings {
             candidates: [Candidate { protocol: Protocol::Udp, address: Self::server() }].into(),
             follows_bindings: false,
@@ -125,18 +130,28 @@ impl House {
             rights: Rights::ALL,
         };
         self.command(Command::Join { room: ROOM, participant: Self::participant(number), settings });
-        number
     }
 
     /// Brings a client into the room, which subscribes it to everything, and waits until it is connected.
     pub(crate) fn join(&mut self, client: Client) -> usize {
         let number = self.add(client);
+        self.connect(number);
+        number
+    }
+
+    /// Has somebody who left come again, with a new connection from the same address that publishes nothing.
+    pub(crate) fn join_again(&mut self, number: usize) {
+        self.clients[number] = Client::new(self.now, self.clients[number].address(), Self::server());
+        self.seat(number);
+        self.connect(number);
+    }
+
+    fn connect(&mut self, number: usize) {
         self.offer(number);
         self.run_until("the client is connected, its chat open, and all tracks bound", |house| {
             let client = &house.clients[number];
             client.connected && client.chat_open && house.everything_is_bound()
         });
-        number
     }
 
     /// The same for a client that publishes nothing.

@@ -6,6 +6,7 @@
 
 mod client;
 mod feedback;
+#[allow(dead_code, reason = "the benchmarks use all of it")]
 mod house;
 mod speaker;
 

@@ -56,6 +56,9 @@ pub(crate) struct Journal {
     settled: watch::Sender<u64>,
 }
 
+/// Writes that the queue has room for, come what may: some tens of kilobytes.
+const ROOM_KEPT: usize = 128;
+
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Entry>,
@@ -291,6 +294,10 @@ impl State {
     fn take(&mut self, count: usize) -> Vec<Entry> {
         let count = count.min(self.queue.len());
         let taken: Vec<_> = self.queue.drain(..count).collect();
+        // After a rush, or an outage of the store, the room that it took goes back.
+        if self.queue.is_empty() {
+            self.queue.shrink_to(ROOM_KEPT);
+        }
         self.bytes -= taken.iter().map(|entry| entry.bytes).sum::<usize>();
         self.settled += taken.len() as u64;
         taken

@@ -6,6 +6,7 @@ mod chat;
 mod churning;
 mod connecting;
 mod counting;
+mod holding;
 mod joining;
 mod loss;
 mod moderating;
