@@ -22,7 +22,8 @@ async fn serve(settings: &[(&str, &str)]) -> (String, mpsc::Sender<parlor::signa
         ("limits.joins_per_minute", "100000"),
     ];
     let knob = |key: &str| KNOBS.iter().find(|knob| knob.key == key).unwrap();
-    let flags = usual.iter().chain(settings).map(|(key, text)| (knob(key), (*text).to_owned())).collect();
+    let usual = usual.iter().filter(|(key, _)| !settings.iter().any(|(other, _)| other == key));
+    let flags = usual.chain(settings).map(|(key, text)| (knob(key), (*text).to_owned())).collect();
     let server = Server::start(&load(&Sources { flags, ..Sources::default() }).unwrap()).await.unwrap();
     let url = format!("http://{}", server.address());
     let (stop, requests) = mpsc::channel(1);
