@@ -45,6 +45,7 @@ bench: ## Measure the media path beside the raw cost of its cryptography and of 
 	$(CARGO) bench -p parlor --bench sending --locked
 	$(CARGO) bench -p parlor --bench scrape --locked
 	$(CARGO) bench -p parlor --bench relay --locked
+	$(CARGO) bench -p parlor-loadtest --locked
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

@@ -4,15 +4,14 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 4 | a mark, by which a stamp is known |
+//! | 4 | a mark, which follows from the fields below |
 //! | 4 | the stream: publisher, kind and layer, as the run numbers them |
 //! | 4 | the packet's number in its stream |
 //! | 2 | bytes from the mark to the payload's end |
 //! | 8 | the time of sending: nanoseconds of the tester's clock |
 
-/// Bytes of a stamp.
+/// Bytes of a stamp: a mark, an origin, a number, a length and a time.
 pub const STAMP: usize = 22;
-const MARK: [u8; 4] = *b"Prlr";
 
 /// The stream that a packet belongs to: unlike an SSRC, it passes a server unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,12 +55,12 @@ impl Stamp {
     /// Appends the stamp and what follows from it, `bytes` in all (at least [`STAMP`]).
     pub fn write(&self, payload: &mut Vec<u8>, bytes: usize) {
         let bytes = bytes.clamp(STAMP, usize::from(u16::MAX));
-        payload.extend_from_slice(&MARK);
+        let filler = self.filler();
+        payload.extend_from_slice(&filler[..4]);
         payload.extend_from_slice(&self.origin.0.to_be_bytes());
         payload.extend_from_slice(&self.number.to_be_bytes());
         payload.extend_from_slice(&(bytes as u16).to_be_bytes());
         payload.extend_from_slice(&self.sent.to_be_bytes());
-        let filler = self.filler();
         let end = payload.len() + bytes - STAMP;
         while payload.len() < end {
             let take = (end - payload.len()).min(filler.len());
@@ -83,7 +82,7 @@ impl Stamp {
             sent: u64::from_be_bytes(*head.first_chunk::<8>()?),
         };
         let filler = stamp.filler();
-        let right = *mark == MARK
+        let right = filler.starts_with(mark)
             && usize::from(u16::from_be_bytes(*length)) == bytes.len()
             && rest.chunks(filler.len()).all(|chunk| filler.starts_with(chunk));
         right.then_some(stamp)
@@ -92,6 +91,7 @@ impl Stamp {
     /// Eight bytes that differ from packet to packet (splitmix64's finaliser).
     fn filler(&self) -> [u8; 8] {
         let mut z = (u64::from(self.origin.0) << 32 | u64::from(self.number)).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z ^= self.sent.wrapping_mul(0xd6e8_feb8_6659_fd93);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)).to_be_bytes()
@@ -208,7 +208,7 @@ mod tests {
             STAMPED.write(&mut payload, bytes);
             assert_eq!((payload.len(), Stamp::read(&payload)), (bytes, Some(STAMPED)));
             assert_eq!(Stamp::read(&payload[..bytes - 1]), None);
-            for position in (0..bytes).filter(|position| !(14..22).contains(position)) {
+            for position in 0..bytes {
                 let mut changed = payload.clone();
                 changed[position] ^= 1;
                 assert_eq!(Stamp::read(&changed), None, "byte {position}");

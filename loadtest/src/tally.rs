@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// The most different reasons that are told apart; an operator reads them, and a server's texts may be any.
 pub const MAX_REASONS: usize = 64;
+/// What stands for all reasons beyond.
+const OTHER: &str = "other";
 /// The most windows that are kept: when there are more, two neighbours become one of twice the length.
 pub const MAX_WINDOWS: usize = 600;
 
@@ -244,8 +246,10 @@ impl Reasons {
     }
 
     fn add_many(&mut self, reason: &str, count: u64) {
-        let known = self.0.contains_key(reason) || self.0.len() < MAX_REASONS - 1;
-        *self.0.entry(if known { reason } else { "other" }.to_owned()).or_default() += count;
+        // A place is kept for what has none.
+        let named = self.0.len() - usize::from(self.0.contains_key(OTHER));
+        let known = self.0.contains_key(reason) || named < MAX_REASONS - 1;
+        *self.0.entry(if known { reason } else { OTHER }.to_owned()).or_default() += count;
     }
 
     /// All together.

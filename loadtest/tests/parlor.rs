@@ -19,10 +19,10 @@ async fn serve(settings: &[(&str, &str)]) -> (String, mpsc::Sender<parlor::signa
         ("media.announce", "127.0.0.1"),
         ("store.url", "memory:"),
         ("files.url", "memory:"),
-        ("limits.joins_per_minute", "100000"),
     ];
     let knob = |key: &str| KNOBS.iter().find(|knob| knob.key == key).unwrap();
-    let flags = usual.iter().chain(settings).map(|(key, text)| (knob(key), (*text).to_owned())).collect();
+    let usual = usual.iter().filter(|(key, _)| !settings.iter().any(|(other, _)| other == key));
+    let flags = usual.chain(settings).map(|(key, text)| (knob(key), (*text).to_owned())).collect();
     let server = Server::start(&load(&Sources { flags, ..Sources::default() }).unwrap()).await.unwrap();
     let url = format!("http://{}", server.address());
     let (stop, requests) = mpsc::channel(1);
@@ -131,14 +131,14 @@ async fn scenarios_mix_with_simulcast_light_receivers_and_visitors() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_join_that_fails_is_counted_with_its_reason() {
-    let (url, _stop) = serve(&[("limits.joins_per_minute", "2")]).await;
+    let (url, _stop) = serve(&[("limits.max_participants", "2")]).await;
     let media = Media { video: None, audio: Some(Audio::default()) };
     let mut plan = plan(url, vec![Scenario::Meeting { participants: 5, media }]);
     plan.duration_seconds = 0.3;
     let tally = measure(&plan).await;
     let joins = &tally.total.joins;
     assert_eq!((joins.attempted, joins.succeeded), (5, 2));
-    assert_eq!(joins.failed.iter().collect::<Vec<_>>(), [("refused: rate-limited", 3)]);
+    assert_eq!(joins.failed.iter().collect::<Vec<_>>(), [("refused: server-full", 3)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

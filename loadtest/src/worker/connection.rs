@@ -151,6 +151,10 @@ impl Connection {
                     let Some(remote) = receiver.remote(&message) else { continue };
                     self.peer.handle_datagram(Nanos(now).instant(), remote, datagram);
                     pump = true;
+                    // What follows in the same batch may need the keys.
+                    if self.state == State::Connecting {
+                        self.note_state(now, shared);
+                    }
                 } else {
                     self.take_rtp(now, arrived, datagram, (receiver, &message), shared);
                 }
@@ -213,11 +217,15 @@ impl Connection {
                 packets.iter().for_each(|packet| self.handle_rtcp(now, packet.as_ref(), shared));
             }
         }
+        self.note_state(now, shared);
+        self.flush(now, shared);
+    }
+
+    fn note_state(&mut self, now: u64, shared: &mut Shared) {
         let state = self.peer.poll_state();
         if state != self.state {
             self.change_state(now, state, shared);
         }
-        self.flush(now, shared);
     }
 
     fn flush(&mut self, now: u64, shared: &mut Shared) {
