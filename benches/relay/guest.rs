@@ -64,9 +64,7 @@ impl Guest {
             self.on_message(&message).await;
         }
         let mut buffer = [0; 2_048];
-        while let Ok(len) =
-            self.socket.recv(&mut buffer).or_else(|_| self.socket.recv_from(&mut buffer).map(|(len, _)| len))
-        {
+        while let Ok(len) = self.socket.recv(&mut buffer) {
             if media || !is_media(&buffer[..len]) {
                 self.client.handle_datagram(Instant::now(), &buffer[..len]);
             }
@@ -89,8 +87,8 @@ impl Guest {
         let now = Instant::now();
         let sdp = |of: &str| message[of]["sdp"].as_str().expect("a description").to_owned();
         match message["type"].as_str() {
-            Some("answer") => self.client.handle_answer(now, sdp("answer")),
-            Some("offer") => {
+            Some("answer-received") => self.client.handle_answer(now, sdp("answer")),
+            Some("offer-received") => {
                 let sdp = self.client.answer(now, sdp("offer"));
                 let answer = json!({ "type": "answer", "sdp": sdp });
                 let negotiation = &message["negotiationId"];
