@@ -42,6 +42,7 @@ quickstart: ## Follow docs/quickstart.md from a clean clone, as somebody new wou
 bench: ## Measure the media path beside the raw cost of its cryptography, and what a scrape of the metrics costs
 	$(CARGO) bench -p parlor-media --locked
 	$(CARGO) bench -p parlor --bench scrape --locked
+	$(CARGO) bench -p parlor-loadtest --locked
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

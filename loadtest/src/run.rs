@@ -14,6 +14,7 @@ use crate::target::Target;
 use crate::timetable::{Part, Timetable};
 use crate::worker::{Order, Worker};
 use anyhow::Context;
+use futures_util::future::join_all;
 use progress::Progress;
 use reqwest::Url;
 use std::net::{IpAddr, SocketAddr};
@@ -50,7 +51,7 @@ pub async fn run(
     let workers = (0..plan.threads)
         .map(|index| Worker::start(index, local, plan.seed, plan.sample_every, count, start))
         .collect::<Result<Vec<_>, _>>()?;
-    let rooms = open_rooms(&target, &table).await?;
+    let rooms = open_rooms(target.as_ref(), &table).await?;
     let stage = Arc::new(Stage {
         target,
         workers,
@@ -63,7 +64,7 @@ pub async fn run(
     let mut run = Run { stage, progress, stop, people: JoinSet::new(), start };
     let steady = run.go(plan, &mut table).await;
     let mut tally = run.add_up(steady).await;
-    close_rooms(&run.stage).await;
+    close_rooms(run.stage.target.as_ref(), &run.stage.rooms).await;
     run.progress.enter(Phase::Over, None);
     tally.interrupted = run.stop.is_cancelled();
     Ok(tally)
@@ -188,20 +189,27 @@ async fn local_address(server: &str) -> anyhow::Result<IpAddr> {
     Ok(net::local_address_toward(*best.with_context(|| format!("{host} has no address"))?)?)
 }
 
-async fn open_rooms(target: &Arc<dyn Target>, table: &Timetable) -> anyhow::Result<Vec<String>> {
-    let mut rooms = Vec::with_capacity(table.rooms.len());
+/// Opens all rooms, or none.
+async fn open_rooms(target: &dyn Target, table: &Timetable) -> anyhow::Result<Vec<String>> {
+    let (mut rooms, mut refused) = (Vec::with_capacity(table.rooms.len()), None);
     for sizes in table.rooms.chunks(ROOMS_AT_ONCE) {
-        let opened = futures_util::future::join_all(sizes.iter().map(|size| target.open_room(*size))).await;
-        for room in opened {
-            rooms.push(room.context("opening a room")?);
+        for opened in join_all(sizes.iter().map(|size| target.open_room(*size))).await {
+            match opened {
+                Ok(room) => rooms.push(room),
+                Err(error) => refused = Some(error),
+            }
+        }
+        if let Some(error) = refused {
+            close_rooms(target, &rooms).await;
+            return Err(anyhow::Error::new(error).context("opening a room"));
         }
     }
     Ok(rooms)
 }
 
-async fn close_rooms(stage: &Stage) {
-    for rooms in stage.rooms.chunks(ROOMS_AT_ONCE) {
-        let closed = futures_util::future::join_all(rooms.iter().map(|room| stage.target.close_room(room))).await;
+async fn close_rooms(target: &dyn Target, rooms: &[String]) {
+    for rooms in rooms.chunks(ROOMS_AT_ONCE) {
+        let closed = join_all(rooms.iter().map(|room| target.close_room(room))).await;
         for error in closed.into_iter().filter_map(Result::err) {
             tracing::warn!(%error, "a room was not closed");
         }
