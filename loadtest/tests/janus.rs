@@ -1,5 +1,6 @@
 //! A livestream on the real Janus, with the configuration of `loadtest/janus` on another port. Where `janus` is not installed the test
 //! says that it is skipped; `REQUIRE_JANUS=1` makes that a failure.
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 use parlor_loadtest::cli::Order;
 use parlor_loadtest::command::{Exit, execute};

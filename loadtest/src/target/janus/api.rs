@@ -232,7 +232,7 @@ impl Session {
         let mut message = json!({ "janus": "message", "session_id": self.id, "handle_id": handle, "body": body });
         match description {
             Some(Description::Offer(sdp)) => {
-                message["jsep"] = json!({ "type": "offer", "sdp": sdp, "rid_order": RID_ORDER })
+                message["jsep"] = json!({ "type": "offer", "sdp": sdp, "rid_order": RID_ORDER });
             }
             Some(Description::Answer(sdp)) => message["jsep"] = json!({ "type": "answer", "sdp": sdp }),
             None => {}
