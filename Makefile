@@ -39,7 +39,7 @@ image-test: build deps ## The image and the service, started from what docker/ a
 quickstart: ## Follow docs/quickstart.md from a clean clone, as somebody new would
 	scripts/quickstart.sh
 
-bench: ## Measure the media path beside the raw cost of its cryptography, and what a scrape of the metrics costs
+bench: ## Measure the media path and joins beside the raw cost of their cryptography, and what a scrape of the metrics costs
 	$(CARGO) bench -p parlor-media --locked
 	$(CARGO) bench -p parlor --bench scrape --locked
 

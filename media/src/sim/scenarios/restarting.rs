@@ -14,10 +14,14 @@ fn a_publisher_that_starts_over_is_one_stream_to_its_subscribers() {
         world.run_ms(4_000);
         for _ in 0..4 {
             // What is lost of the last packets before a restart nobody could send again.
-            [publisher, subscriber].map(|client| world.set_quality(client, Quality { loss: 0.0, ..quality }));
+            for client in [publisher, subscriber] {
+                world.set_quality(client, Quality { loss: 0.0, ..quality });
+            }
             world.run_ms(400);
             world.clients[publisher].publisher.restart("1");
-            [publisher, subscriber].map(|client| world.set_quality(client, quality));
+            for client in [publisher, subscriber] {
+                world.set_quality(client, quality);
+            }
             world.run_ms(1_600);
         }
         settle(&mut world);
