@@ -39,7 +39,7 @@ image-test: build deps ## The image and the service, started from what docker/ a
 quickstart: ## Follow docs/quickstart.md from a clean clone, as somebody new would
 	scripts/quickstart.sh
 
-bench: ## Measure the media path beside the raw cost of its cryptography and of the sockets, a scrape of the metrics, and a room on two shards
+bench: ## Measure the media path and joins beside the raw cost of cryptography and sockets, a scrape of the metrics, a room on two shards, and the load tester
 	$(CARGO) bench -p parlor-media --locked
 	$(CARGO) bench -p parlor --bench forwarding --locked
 	$(CARGO) bench -p parlor --bench sending --locked

@@ -45,7 +45,9 @@ type Datagrams = Vec<(Path, Vec<u8>)>;
 /// A house of connected people, and a check of each.
 fn house() -> (House, Datagrams) {
     let mut house = House::new();
-    (0..PEOPLE).for_each(|_| drop(house.join_silent()));
+    for _ in 0..PEOPLE {
+        house.join_silent();
+    }
     let mut checks = HashMap::new();
     while checks.len() < PEOPLE {
         house.now += Duration::from_millis(100);
@@ -93,7 +95,9 @@ fn demux(criterion: &mut Criterion) {
                         for _ in 0..ROUNDS {
                             for (path, _) in &datagrams {
                                 black_box(table.get(black_box(path)));
-                                (0..macs).for_each(|_| drop(black_box(sign(&key, black_box(&[0; COVERED])))));
+                                for _ in 0..macs {
+                                    black_box(sign(&key, black_box(&[0; COVERED])));
+                                }
                             }
                         }
                     });

@@ -30,8 +30,11 @@ use speaker::Speaker;
 use std::time::Duration;
 use turns::{Turns, spread, time};
 
-/// The parts of a join, as they are printed.
-const PARTS: [(&str, fn(&Spent) -> Duration); 7] = [
+/// A part of a join: its name, and what it took.
+type Part = (&'static str, fn(&Spent) -> Duration);
+
+/// As they are printed.
+const PARTS: [Part; 7] = [
     ("reading descriptions", |spent| spent.parsing),
     ("join, offer, answer", |spent| spent.commands),
     ("connectivity checks", |spent| spent.ice),

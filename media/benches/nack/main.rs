@@ -135,7 +135,8 @@ fn nack(criterion: &mut Criterion) {
                     stage.publish(packets, true);
                     stage.publish(1, false);
                     let (answering, resent) = stage.answer();
-                    assert_eq!(resent, packets as u64, "what was lost is sent again");
+                    // webrtc-rs may ask for the same again at once.
+                    assert!(resent >= packets as u64, "what was lost is sent again");
                     let sealing = time(|| floor.seal(resent));
                     turns.note(resent, answering, sealing);
                     total += answering;
