@@ -33,6 +33,9 @@ mod heartbeat;
 #[path = "../../media/tests/webrtc_rs/house.rs"]
 #[allow(dead_code, reason = "the tests use all of it")]
 mod house;
+#[path = "../../src/load.rs"]
+#[allow(dead_code, unused_imports, reason = "the server and its tests use all of it")]
+mod load;
 #[path = "../../src/net/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the server and its tests use all of it")]
 mod net;

@@ -1,5 +1,7 @@
 //! The tick of a shard's thread, as the server compiles it, with somebody else's hand on it.
 
+#[path = "../../src/shard_thread/allowance.rs"]
+mod allowance;
 #[path = "../../src/shard_thread/body.rs"]
 mod body;
 #[path = "../../src/shard_thread/exit.rs"]
@@ -8,6 +10,8 @@ mod exit;
 mod orders;
 #[path = "../../src/shard_thread/outlet.rs"]
 mod outlet;
+#[path = "../../src/shard_thread/relay.rs"]
+mod relay;
 #[path = "../../src/shard_thread/sockets.rs"]
 mod sockets;
 #[path = "../../src/shard_thread/window.rs"]
@@ -16,6 +20,7 @@ mod window;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::heartbeat::Heartbeat;
+use crate::load::Load;
 use crate::readings::{Board, Readings};
 use mio::{Interest, Poll, Waker};
 use parlor_media::command::{Command, Event};
@@ -44,7 +49,9 @@ impl Turner {
         let (sender, events) = mpsc::channel(1);
         let (board, heartbeat, port) = (Board::default(), Heartbeat::new(clock.now()), sockets.port());
         let orders = orders::Orders::default();
-        let body = body::Body::new(poll, sockets, true, clock, receiver, sender, board.clone(), heartbeat, orders);
+        let relay = relay::RelayPort::connect(1).pop().expect("a port");
+        let (shown, load) = (board.clone(), Load::default());
+        let body = body::Body::new(poll, sockets, true, clock, receiver, sender, relay, shown, heartbeat, load, orders);
         Self { body, board, port, _waker: waker, _commands: commands, _events: events }
     }
 

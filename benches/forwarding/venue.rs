@@ -12,6 +12,7 @@ use parlor_media::ShardStats;
 use parlor_media::command::{Command, Event, MediaKind};
 use parlor_media::outbox::Outbox;
 use parlor_media::path::Path;
+use parlor_media::relay::RelayBatch;
 use parlor_media::transport::demux::{DatagramKind, classify};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -133,6 +134,12 @@ impl Engine for Venue {
 
     fn handle_timeout(&mut self, _now: Instant) {}
 
+    fn handle_deferred(&mut self, _now: Instant) {}
+
+    fn has_deferred(&self) -> bool {
+        false
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }
@@ -152,6 +159,18 @@ impl Engine for Venue {
     fn stats(&self) -> ShardStats {
         self.house.shard.stats()
     }
+
+    fn has_relay(&self) -> bool {
+        false
+    }
+
+    fn take_relay(&mut self, _batch: &mut RelayBatch) {}
+
+    fn handle_relay(&mut self, _now: Instant, _batch: &RelayBatch, _position: usize) -> Option<usize> {
+        None
+    }
+
+    fn relay_refused(&mut self, _now: Instant, _batch: &RelayBatch, _to: u16) {}
 }
 
 fn is_media(datagram: &[u8]) -> bool {

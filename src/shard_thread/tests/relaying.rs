@@ -32,6 +32,12 @@ impl Engine for Peer {
         self.shard.handle_timeout(now);
     }
 
+    fn handle_deferred(&mut self, _now: Instant) {}
+
+    fn has_deferred(&self) -> bool {
+        false
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         self.shard.poll_timeout()
     }
