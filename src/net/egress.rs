@@ -36,6 +36,8 @@ pub(crate) struct Egress<K = System> {
     /// Points into an outbox only within [`Egress::flush`].
     batch: Batch,
     held: Held,
+    /// What is being sent has waited already.
+    resends: bool,
     sources: Sources,
     refusals: u32,
     stats: EgressStats,
@@ -55,6 +57,7 @@ impl<K: Kernel> Egress<K> {
             kernel,
             batch: Batch::new(),
             held: Held::default(),
+            resends: false,
             sources,
             refusals: 0,
             stats: EgressStats { gso, ..EgressStats::default() },
@@ -98,7 +101,9 @@ impl<K: Kernel> Egress<K> {
                 self.stats.failed(SendFailure::BufferFull, class);
             }
         }
+        self.resends = true;
         self.send_classes(now, endpoint, &waiting, classes);
+        self.resends = false;
         self.held.give_back(waiting);
     }
 
@@ -186,7 +191,7 @@ impl<K: Kernel> Egress<K> {
         let (class, datagram) = unsafe { self.batch.datagram(index, number) };
         let passing = matches!(failure, SendFailure::BufferFull | SendFailure::NoMemory);
         if passing && self.held.keep(now, self.batch.destination(index), datagram, class) {
-            self.stats.held += 1;
+            self.stats.held += u64::from(!self.resends);
         } else {
             self.stats.failed(failure, class);
         }

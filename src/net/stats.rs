@@ -62,7 +62,7 @@ pub(crate) struct EgressStats {
     pub(crate) dropped: [u64; SendFailure::ALL.len()],
     /// The same by [`Class`].
     pub(crate) unsent: [u64; Class::COUNT],
-    /// Times that a datagram was kept for the socket to become writable again.
+    /// Datagrams that were kept for the socket to become writable again.
     pub(crate) held: u64,
     /// GSO messages that the kernel refused and that went out plainly.
     pub(crate) gso_refused: u64,

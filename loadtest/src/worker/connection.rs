@@ -131,6 +131,8 @@ impl Connection {
         if self.state == State::Connected {
             let Some(tally) = shared.scenarios.get_mut(self.scenario) else { return };
             if let Some(publisher) = &mut self.publisher {
+                // Others may have had their turn since: what is sent is stamped with its own time.
+                let now = Nanos::now().0.max(now);
                 publisher.handle_timeout(now, &self.intake.numbers, &mut self.peer, tally, &mut shared.saturation);
             }
             if now >= self.schedule.tick {

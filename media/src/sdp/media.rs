@@ -5,7 +5,6 @@ use super::grammar::{Attribute, MediaText};
 use super::{Mid, SdpError, brief};
 use crate::command::{MediaKind, Rid};
 use crate::formats::{Extension, FormatId};
-use std::collections::HashMap;
 
 /// The most simulcast encodings: browsers send three; RFC 8853 names no limit.
 pub(super) const MAX_RIDS: usize = 8;
@@ -434,14 +433,16 @@ fn ssrcs(own: &[Attribute<'_>]) -> Result<Vec<SsrcPair>, SdpError> {
         let semantics = words.next()?;
         Some((semantics, words.next()?.parse::<u32>().ok()?, words.next()?.parse::<u32>().ok()?))
     });
-    let mut rtx = HashMap::new();
+    let mut rtx = Vec::new();
     for (semantics, first, second) in groups {
         if matches!(semantics, "FID" | "FEC-FR") {
             all.retain(|ssrc| *ssrc != second);
         }
         if semantics == "FID" && all.contains(&first) {
-            rtx.insert(first, second);
+            rtx.push((first, second));
         }
     }
-    Ok(all.into_iter().map(|media| SsrcPair { media, rtx: rtx.get(&media).copied() }).collect())
+    // The last word on a stream holds.
+    let rtx_of = |media| rtx.iter().rev().find(|(first, _)| *first == media).map(|(_, second)| *second);
+    Ok(all.into_iter().map(|media| SsrcPair { media, rtx: rtx_of(media) }).collect())
 }

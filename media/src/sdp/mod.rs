@@ -19,7 +19,6 @@ pub use media::{Direction, Feedback, RemoteExtension, RemoteFormat, RemoteMedia,
 pub use transport::{Fingerprint, IceCredentials, RemoteTransport, Setup};
 
 use grammar::{Attribute, SessionText};
-use std::collections::HashSet;
 use std::fmt;
 
 /// The most m-lines of a description, and so of a participant: 60 others with camera and microphone, and one's own.
@@ -183,9 +182,9 @@ fn lines(sdp: &str) -> Result<Vec<&str>, SdpError> {
 }
 
 fn unique_mids(media: &[RemoteMedia]) -> Result<(), SdpError> {
-    let mut seen = HashSet::new();
     for (index, mid) in media.iter().enumerate().filter_map(|(i, m)| Some((i, m.mid?))) {
-        if !seen.insert(mid) {
+        // At most MAX_MEDIA, and mostly a few: comparing costs less than a table.
+        if media.iter().take(index).any(|earlier| earlier.mid == Some(mid)) {
             return Err(SdpError(format!("a=mid:{mid} is used twice; each m-line needs its own")).at(index));
         }
     }

@@ -3,13 +3,13 @@
 //! Peers are authenticated by comparing their certificate with the SDP's fingerprint once the handshake is complete
 //! (RFC 8122), not by a chain; that is what lets one configuration per role serve everybody.
 
+use crate::sdp::Fingerprint;
 use rtc::crypto::providers::RingProvider;
 use rtc::crypto::{HashAlgorithm, RTCCrypto, RTCCryptoProvider};
 use rtc::dtls::cipher_suite::CipherSuiteId;
 use rtc::dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig};
 use rtc::dtls::crypto::Certificate;
 use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,12 +146,7 @@ impl Identity {
 /// The SHA-256 fingerprint of a DER certificate, as SDP writes it.
 pub(super) fn sha256_fingerprint(crypto: &dyn RTCCrypto, der: &[u8]) -> Option<String> {
     let hash = crypto.hash(HashAlgorithm::Sha256, der).ok()?;
-    let mut text = String::with_capacity(hash.len() * 3);
-    for (index, byte) in hash.iter().enumerate() {
-        let separator = if index == 0 { "" } else { ":" };
-        write!(text, "{separator}{byte:02X}").ok()?;
-    }
-    Some(text)
+    Some(Fingerprint(hash.try_into().ok()?).to_string())
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ metrics! {
     GSO_ACTIVE = Gauge "parlor_gso_active" [SHARD], "1 while UDP GSO is in use.";
     SOCKET_DROPS = Counter "parlor_socket_drops_total" [DROPPED], "Datagrams dropped at the sockets, by reason.";
     UNSENT = Counter "parlor_unsent_datagrams_total" [CLASS], "UDP datagrams of those dropped at the sockets on sending, by what they carried. `repair` was asked for again by a client, `control` is ICE, DTLS, RTCP and data channels.";
-    HELD = Counter "parlor_held_datagrams_total", "Times that a UDP datagram of audio or control waited for a full socket, rather than be dropped.";
+    HELD = Counter "parlor_held_datagrams_total", "UDP datagrams of audio or control that had to wait for a full socket.";
     RECEIVE_ERRORS = Counter "parlor_receive_errors_total", "Errors of the UDP socket on receiving.";
     TCP_CONNECTIONS = Gauge "parlor_tcp_connections", "ICE-TCP connections.";
     TCP_ACCEPTED = Counter "parlor_tcp_accepted_total", "ICE-TCP connections accepted.";

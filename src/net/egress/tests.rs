@@ -253,7 +253,7 @@ fn a_full_socket_drops_what_is_least_valuable_and_the_rest_waits() {
     egress.kernel.errors.extend([Some(libc::EAGAIN), Some(libc::EAGAIN), None]);
     egress.flush(now, &endpoint, &one_of_each(1));
     assert_eq!(egress.kernel.taken, [[0, 1]], "video, for which there was room again");
-    assert_eq!((egress.stats().unsent, egress.stats().held), ([2, 2, 0, 0], 10));
+    assert_eq!((egress.stats().unsent, egress.stats().held), ([2, 2, 0, 0], 6));
 
     egress.kernel.taken.clear();
     egress.flush(now, &endpoint, &Outbox::new());
@@ -307,8 +307,8 @@ fn what_waits_is_bounded_and_audio_leaves_room_for_control() {
     };
     let audio = fill(&mut egress, Class::Audio);
     assert_eq!(audio, 192, "three quarters of 256 KiB");
-    // What waited already is tried and kept again.
-    assert_eq!(fill(&mut egress, Class::Control) - audio, 256 - 192);
+    // What waited already is tried and kept again, and counts once.
+    assert_eq!(fill(&mut egress, Class::Control), 256 - 192);
     assert_eq!(egress.stats().unsent, [0, 0, 1_000 - 192, 1_000 - (256 - 192)]);
 }
 
