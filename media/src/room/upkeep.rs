@@ -95,6 +95,12 @@ impl Room {
                     }
                 }
             }
+            for (history, wanted_by) in history.iter_mut().zip(publication.wanted_by) {
+                if !wanted_by.is_empty() {
+                    // What the publisher repairs is told from duplicates here, before it is relayed.
+                    *history = RingLimits::USUAL.max(*history);
+                }
+            }
             for (encoding, history) in publication.encodings.iter_mut().zip(history) {
                 encoding.set_history(now, history);
             }

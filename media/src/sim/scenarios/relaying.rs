@@ -79,6 +79,21 @@ fn loss_is_repaired_on_either_side_of_the_relay() {
 }
 
 #[test]
+fn a_publisher_is_repaired_though_all_who_receive_it_are_elsewhere() {
+    let mut world = World::new(Quality::lossy(0.05), 11);
+    caller(&mut world, camera());
+    world.place = world.branch();
+    caller(&mut world, camera());
+    caller(&mut world, camera());
+    world.run_ms(25_000);
+    settle(&mut world);
+    for subscriber in [1, 2] {
+        assert!(frames(&world, subscriber, 0) > 550, "{}", frames(&world, subscriber, 0));
+    }
+    assert!(world.shard.stats().rtx_in_packets > 30, "{:?}", world.shard.stats());
+}
+
+#[test]
 fn what_a_subscriber_loses_is_sent_again_by_its_own_shard() {
     let mut world = spread(Quality::GOOD, 5, camera);
     let before = (world.shard.stats(), world.branches[0].stats());
