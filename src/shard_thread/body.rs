@@ -177,16 +177,18 @@ impl Body {
         let mut now = self.now();
         if let Some(began) = self.tick_began.take() {
             self.stats.ticked(now.saturating_duration_since(began));
-            self.window.on_tick(began, now, self.exit.take_video());
+            self.window.on_tick(began, now, self.exit.video());
         }
         self.await_writable()?;
         let tcp = self.sockets.tcp.as_ref().and_then(|tcp| tcp.poll_timeout());
         let stall = self.outlet.stalled().then_some(now + STALL_RETRY);
         let due = [engine.poll_timeout(), tcp, stall].into_iter().flatten().fold(self.readings_due, Instant::min);
-        let hold = if self.busy { Duration::ZERO } else { self.window.hold(now, due) };
-        if !hold.is_zero() {
-            std::thread::sleep(hold);
-            now = self.now();
+        if !self.busy {
+            let hold = self.window.hold(now, due);
+            if !hold.is_zero() {
+                std::thread::sleep(hold);
+                now = self.now();
+            }
         }
         let busy = self.busy || self.relay.fall_asleep();
         let timeout = if busy { Duration::ZERO } else { due.saturating_duration_since(now) };
@@ -206,9 +208,6 @@ impl Body {
                     }
                 }
             }
-        }
-        if !self.busy && hold.is_zero() && self.udp_readable {
-            std::thread::sleep(self.window.gather());
         }
         Ok(())
     }

@@ -13,13 +13,12 @@ pub(super) struct Exit {
     egress: Egress,
     clock: Clock,
     times: ForwardingTimes,
-    /// Video datagrams sent since somebody asked.
-    video: usize,
+    video: Option<Instant>,
 }
 
 impl Exit {
     pub(super) fn new(egress: Egress, clock: Clock) -> Self {
-        Self { egress, clock, times: ForwardingTimes::default(), video: 0 }
+        Self { egress, clock, times: ForwardingTimes::default(), video: None }
     }
 
     /// Sends and clears what is in the outbox. The first `caused` datagrams are what others that came in since the tick's beginning
@@ -35,7 +34,9 @@ impl Exit {
         if outbox.is_empty() && !self.egress.is_blocked() {
             return;
         }
-        self.video += outbox.video_len();
+        if outbox.video_len() > 0 {
+            self.video = Some(since);
+        }
         self.egress.flush(since, udp, outbox);
         if let Some(tcp) = tcp {
             tcp.flush(outbox);
@@ -53,9 +54,9 @@ impl Exit {
         self.egress.is_blocked()
     }
 
-    /// Video datagrams sent since it was last asked.
-    pub(super) fn take_video(&mut self) -> usize {
-        std::mem::take(&mut self.video)
+    /// When video was last sent.
+    pub(super) fn video(&self) -> Option<Instant> {
+        self.video
     }
 
     /// Looks at the host's addresses again.

@@ -1,12 +1,9 @@
 //! How long datagrams may wait to be received, so that more of what goes to one destination leaves together.
 //!
 //! Each message to the kernel costs as much as ten further datagrams in it do, and each tick has its own cost. A shard with
-//! little to do answers at once. The more it sends, the longer it waits, in two ways:
-//!
-//! - After a pause it waits for the rest of the frame whose first packet has come: up to [`MAX_GATHER`], by how much video it
-//!   sends. Without that, every packet of a frame would find the shard waiting for it, and be sent alone.
-//! - When it is busy its receiving begins further and further apart, up to [`MAX_WIDTH`]: what comes in between is received as
-//!   one batch, and its packets for one destination become one message.
+//! little to do answers at once. The busier it is, the further apart its receiving begins, up to [`MAX_WIDTH`]: what comes in
+//! between is received as one batch, and its packets for one destination become one message. The first datagram after a
+//! pause longer than that does not wait.
 //!
 //! Audio alone has nothing to gain (one packet a destination, of changing size) and is never kept waiting.
 
@@ -15,12 +12,6 @@ use std::time::{Duration, Instant};
 /// The widest window. Added to the network's own delay it is not noticed.
 const MAX_WIDTH: Duration = Duration::from_millis(2);
 
-/// The longest wait for the rest of a frame. Senders that do not spread a frame over time take a part of it.
-const MAX_GATHER: Duration = Duration::from_millis(1);
-
-/// Video datagrams sent in a second from which on it is that long: some 5 % of a core's time.
-const GATHERS_AT: f64 = 50_000.0;
-
 /// Waiting shorter than this costs as much as it gains.
 const MIN_WIDTH: Duration = Duration::from_micros(100);
 
@@ -28,7 +19,7 @@ const MIN_WIDTH: Duration = Duration::from_micros(100);
 const LOW: f64 = 0.5;
 const HIGH: f64 = 0.9;
 
-/// Over which time the load and the rate are averaged.
+/// Over which time the load is averaged.
 const AVERAGED: Duration = Duration::from_millis(100);
 
 /// Without video for so long, a shard is one of audio alone: three frames of a slow camera.
@@ -39,10 +30,6 @@ const VIDEO_LASTS: Duration = Duration::from_millis(200);
 pub(super) struct Window {
     /// Share of the time that was spent in ticks, 0 to 1.
     load: f64,
-    /// Video datagrams sent in a second.
-    rate: f64,
-    /// When video was last sent.
-    video: Option<Instant>,
     width: Duration,
     /// When the latest tick began, and when it ended.
     began: Instant,
@@ -53,23 +40,19 @@ pub(super) struct Window {
 impl Window {
     /// A closed one.
     pub(super) fn new(now: Instant) -> Self {
-        Self { load: 0.0, rate: 0.0, video: None, width: Duration::ZERO, began: now, ended: now, held: Duration::ZERO }
+        Self { load: 0.0, width: Duration::ZERO, began: now, ended: now, held: Duration::ZERO }
     }
 
-    /// Takes note of a tick, which has sent that many video datagrams.
-    pub(super) fn on_tick(&mut self, began: Instant, ended: Instant, video: usize) {
+    /// Takes note of a tick, and of when video was last sent.
+    pub(super) fn on_tick(&mut self, began: Instant, ended: Instant, video: Option<Instant>) {
         let elapsed = ended.saturating_duration_since(self.ended).as_secs_f64();
         let busy = ended.saturating_duration_since(began).as_secs_f64();
         if elapsed > 0.0 {
             let weight = elapsed / (elapsed + AVERAGED.as_secs_f64());
             self.load += weight * ((busy / elapsed).min(1.0) - self.load);
-            self.rate += weight * (video as f64 / elapsed - self.rate);
         }
         (self.began, self.ended) = (began, ended);
-        if video > 0 {
-            self.video = Some(began);
-        }
-        let has_video = self.video.is_some_and(|at| ended.saturating_duration_since(at) < VIDEO_LASTS);
+        let has_video = video.is_some_and(|at| ended.saturating_duration_since(at) < VIDEO_LASTS);
         let share = ((self.load - LOW) / (HIGH - LOW)).clamp(0.0, 1.0);
         let width = MAX_WIDTH.mul_f64(share);
         self.width = if has_video && width >= MIN_WIDTH { width } else { Duration::ZERO };
@@ -83,21 +66,9 @@ impl Window {
         hold
     }
 
-    /// How long to wait for more when something has come to a shard that did nothing. Counts it as waited.
-    pub(super) fn gather(&mut self) -> Duration {
-        let gather = self.gathers();
-        self.held += gather;
-        gather
-    }
-
-    fn gathers(&self) -> Duration {
-        let gather = MAX_GATHER.mul_f64((self.rate / GATHERS_AT).clamp(0.0, 1.0));
-        if gather >= MIN_WIDTH { gather } else { Duration::ZERO }
-    }
-
-    /// The present width, of whichever way is the wider.
+    /// The present width.
     pub(super) fn width(&self) -> Duration {
-        self.width.max(self.gathers())
+        self.width
     }
 
     /// How long it has kept the shard waiting, all together.
@@ -116,12 +87,11 @@ mod tests {
     struct Shard {
         window: Window,
         now: Instant,
-        /// Datagrams that a tick sends.
-        video: usize,
+        video: bool,
     }
 
     impl Shard {
-        fn new(video: usize) -> Self {
+        fn new(video: bool) -> Self {
             let now = Instant::now();
             Self { window: Window::new(now), now, video }
         }
@@ -132,7 +102,7 @@ mod tests {
             while self.now < end {
                 let began = self.now;
                 self.now += busy;
-                self.window.on_tick(began, self.now, self.video);
+                self.window.on_tick(began, self.now, self.video.then_some(began));
                 self.now = (began + interval).max(self.now);
             }
         }
@@ -140,7 +110,7 @@ mod tests {
 
     #[test]
     fn an_idle_shard_answers_at_once() {
-        let mut shard = Shard::new(1);
+        let mut shard = Shard::new(true);
         shard.run(1_000 * MS, 10 * MS, 4 * MS);
         assert_eq!(shard.window.width(), Duration::ZERO);
         assert_eq!(shard.window.hold(shard.now, shard.now + 100 * MS), Duration::ZERO);
@@ -149,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_window_widens_with_the_load_to_its_bound_and_closes_again() {
-        let mut shard = Shard::new(1);
+        let mut shard = Shard::new(true);
         shard.run(1_000 * MS, 10 * MS, 7 * MS);
         let half = shard.window.width();
         assert!(half > MAX_WIDTH / 3 && half < MAX_WIDTH / 3 * 2, "{half:?}");
@@ -161,39 +131,23 @@ mod tests {
 
     #[test]
     fn audio_alone_is_never_kept_waiting() {
-        let mut shard = Shard::new(0);
+        let mut shard = Shard::new(false);
         shard.run(1_000 * MS, 10 * MS, 10 * MS);
         assert_eq!(shard.window.width(), Duration::ZERO);
-        shard.video = 1;
+        shard.video = true;
         shard.run(10 * MS, 10 * MS, 10 * MS);
         assert_eq!(shard.window.width(), MAX_WIDTH);
-        shard.video = 0;
-        shard.run(20 * MS, 10 * MS, 10 * MS);
+        shard.video = false;
+        let last = shard.now - 10 * MS;
+        shard.window.on_tick(shard.now, shard.now + MS, Some(last));
         assert_eq!(shard.window.width(), MAX_WIDTH, "between two frames");
-        shard.run(VIDEO_LASTS, 10 * MS, 10 * MS);
+        shard.window.on_tick(shard.now, shard.now + MS, Some(shard.now - VIDEO_LASTS));
         assert_eq!(shard.window.width(), Duration::ZERO);
-    }
-
-    #[test]
-    fn the_rest_of_a_frame_is_waited_for_by_how_many_get_it() {
-        for (video, least, most) in [(9 * 4, 0, 0), (9 * 30, 150, 350), (9 * 100, 500, 700), (9 * 1_000, 1_000, 1_000)]
-        {
-            let mut shard = Shard::new(video);
-            shard.run(2_000 * MS, 33 * MS, MS);
-            let gather = shard.window.gather();
-            assert!((least..=most).contains(&gather.as_micros()), "{video}: {gather:?}");
-            assert_eq!((shard.window.held(), shard.window.width()), (gather, gather));
-        }
-        let mut shard = Shard::new(9 * 1_000);
-        shard.run(500 * MS, 33 * MS, MS);
-        shard.video = 0;
-        shard.run(1_000 * MS, 10 * MS, MS);
-        assert_eq!(shard.window.gather(), Duration::ZERO, "nothing is sent any more");
     }
 
     #[test]
     fn receiving_begins_a_window_apart_and_no_later_than_what_is_due() {
-        let mut shard = Shard::new(1);
+        let mut shard = Shard::new(true);
         shard.run(2_000 * MS, MS, MS);
         let (began, ended) = (shard.now - MS, shard.now);
         let due = ended + 100 * MS;
