@@ -7,10 +7,10 @@
  *
  * Needs `cargo build --release --workspace`. Everything goes over the loopback interface, and stops by itself.
  */
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { ROOT } from '../tests/e2e/harness/paths.mjs';
 import { Server } from '../tests/e2e/harness/server.mjs';
 import { curve } from './figures/curve.mjs';
@@ -53,6 +53,8 @@ async function take(name) {
     const report = await measure(`${name}-${point.label}`, series, point);
     const cells = series.columns.map(({ of }) => of(report));
     console.log(`| ${point.label} | ${cells.join(' | ')} |`);
+    const { attempted, succeeded, failed } = report.total.joins;
+    if (succeeded < attempted) fail(`${attempted - succeeded} of ${attempted} could not join: ${JSON.stringify(failed)}`);
     for (const complaint of report.tester.bottlenecks) console.log(`  the tester: ${complaint}`);
     points.push({ label: point.label, x: point.x, y: series.y?.(report) });
   }
@@ -66,10 +68,10 @@ async function measure(name, series, point) {
   const server = await Server.start({ ...SERVER, ...series.server, ...point.server });
   try {
     const args = [...point.args, '--server', server.url, '--duration', `${point.seconds ?? seconds}s`, '--json', '--quiet'];
-    const run = spawnSync(TESTER, args, { encoding: 'utf8', maxBuffer: 1 << 28, timeout: 900_000 });
-    if (run.status !== 0) fail(`parlor-loadtest ${args.join(' ')} ended with ${run.status}:\n${run.stderr}`);
-    writeFileSync(join(REPORTS, `${name.replaceAll(/[^a-z0-9-]+/gi, '-')}.json`), run.stdout);
-    return JSON.parse(run.stdout);
+    // Not synchronously: the server's log must be read meanwhile.
+    const { stdout } = await promisify(execFile)(TESTER, args, { maxBuffer: 1 << 28, timeout: 900_000 });
+    writeFileSync(join(REPORTS, `${name.replaceAll(/[^a-z0-9-]+/gi, '-')}.json`), stdout);
+    return JSON.parse(stdout);
   } finally {
     await server.stop();
   }

@@ -7,14 +7,19 @@ use parlor_media::relay::RelayBatch;
 use parlor_media::{Shard, ShardStats};
 use std::time::Instant;
 
+/// Sends and clears an outbox. The engine calls it in the middle of its work, as often as the outbox fills.
+pub(crate) type Flush<'a> = &'a mut dyn FnMut(&mut Outbox);
+
 /// A pure engine: it is handed datagrams, commands and the time, and polled for everything else.
 ///
 /// After any `handle_*` the caller polls the outbox, the events, the closed paths and the next deadline.
 pub(crate) trait Engine {
     /// Applies one command.
     fn handle_command(&mut self, now: Instant, command: Command);
-    /// Takes one datagram or TCP frame, which it may decrypt in place.
-    fn handle_datagram(&mut self, now: Instant, path: &Path, datagram: &mut [u8]);
+    /// Takes one datagram, which it may decrypt in place; see [`Shard::gather_datagram`].
+    fn gather_datagram(&mut self, now: Instant, path: &Path, datagram: &mut [u8], flush: Flush<'_>);
+    /// Forwards what was gathered; see [`Shard::forward`].
+    fn forward(&mut self, now: Instant, flush: Flush<'_>);
     /// A TCP connection has ended.
     fn handle_path_closed(&mut self, now: Instant, path: &Path);
     /// Does what is due.
@@ -38,7 +43,7 @@ pub(crate) trait Engine {
     /// What that is; see [`Shard::take_relay`].
     fn take_relay(&mut self, batch: &mut RelayBatch);
     /// Takes what another shard has for it; see [`Shard::handle_relay`].
-    fn handle_relay(&mut self, now: Instant, batch: &RelayBatch, position: usize) -> Option<usize>;
+    fn handle_relay(&mut self, now: Instant, batch: &RelayBatch, flush: Flush<'_>);
     /// What it had for a shard did not get there.
     fn relay_refused(&mut self, now: Instant, batch: &RelayBatch, to: u16);
 }
@@ -48,8 +53,12 @@ impl Engine for Shard {
         self.handle_command(now, command);
     }
 
-    fn handle_datagram(&mut self, now: Instant, path: &Path, datagram: &mut [u8]) {
-        self.handle_datagram(now, path, datagram);
+    fn gather_datagram(&mut self, now: Instant, path: &Path, datagram: &mut [u8], flush: Flush<'_>) {
+        self.gather_datagram(now, path, datagram, flush);
+    }
+
+    fn forward(&mut self, now: Instant, flush: Flush<'_>) {
+        self.forward(now, flush);
     }
 
     fn handle_path_closed(&mut self, now: Instant, path: &Path) {
@@ -96,8 +105,8 @@ impl Engine for Shard {
         self.take_relay(batch);
     }
 
-    fn handle_relay(&mut self, now: Instant, batch: &RelayBatch, position: usize) -> Option<usize> {
-        self.handle_relay(now, batch, position)
+    fn handle_relay(&mut self, now: Instant, batch: &RelayBatch, flush: Flush<'_>) {
+        self.handle_relay(now, batch, flush);
     }
 
     fn relay_refused(&mut self, now: Instant, batch: &RelayBatch, to: u16) {

@@ -4,7 +4,7 @@
 //! publisher's datagrams to the body's socket, the subscribers' to theirs.
 
 use crate::client::{Client, Sender};
-use crate::engine::Engine;
+use crate::engine::{Engine, Flush};
 use crate::house::House;
 use crate::receivers::Receivers;
 use bytes::Bytes;
@@ -126,8 +126,12 @@ impl Venue {
 impl Engine for Venue {
     fn handle_command(&mut self, _now: Instant, _command: Command) {}
 
-    fn handle_datagram(&mut self, _now: Instant, path: &Path, datagram: &mut [u8]) {
-        self.house.shard.handle_datagram(self.house.now, path, datagram);
+    fn gather_datagram(&mut self, _now: Instant, path: &Path, datagram: &mut [u8], flush: Flush<'_>) {
+        self.house.shard.gather_datagram(self.house.now, path, datagram, flush);
+    }
+
+    fn forward(&mut self, _now: Instant, flush: Flush<'_>) {
+        self.house.shard.forward(self.house.now, flush);
     }
 
     fn handle_path_closed(&mut self, _now: Instant, _path: &Path) {}
@@ -166,9 +170,7 @@ impl Engine for Venue {
 
     fn take_relay(&mut self, _batch: &mut RelayBatch) {}
 
-    fn handle_relay(&mut self, _now: Instant, _batch: &RelayBatch, _position: usize) -> Option<usize> {
-        None
-    }
+    fn handle_relay(&mut self, _now: Instant, _batch: &RelayBatch, _flush: Flush<'_>) {}
 
     fn relay_refused(&mut self, _now: Instant, _batch: &RelayBatch, _to: u16) {}
 }

@@ -1,5 +1,6 @@
 //! What every part of a shard may touch while it handles one input: the time, the way out, and the shared registers.
 
+use crate::burst::Burst;
 use crate::command::Event;
 use crate::feedback::ntp::NtpClock;
 use crate::handshakes::Handshakes;
@@ -27,6 +28,8 @@ pub(crate) struct Core {
     /// The certificate's fingerprint as session descriptions state it.
     pub(crate) fingerprint: Fingerprint,
     pub(crate) outbox: Outbox,
+    /// Packets to be forwarded.
+    pub(crate) burst: Burst,
     pub(crate) drafts: Drafts,
     pub(crate) events: VecDeque<Event>,
     pub(crate) stats: ShardStats,

@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 pub(crate) mod allocations;
+mod burst;
 pub mod codec;
 pub mod command;
 mod context;

@@ -20,7 +20,7 @@ pub const MAX_DATAGRAM: usize = 1452;
 const SLAB_BYTES: usize = 4 << 20;
 
 /// From this fill on the driver should flush before it hands in the next datagram.
-const FLUSH_AT_BYTES: usize = SLAB_BYTES / 2;
+const FLUSH_AT_BYTES: usize = 512 << 10;
 
 /// Segments per flush; at 160-byte audio packets the slab would hold 26,000.
 const MAX_SEGMENTS: usize = 16_384;

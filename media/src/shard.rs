@@ -8,6 +8,7 @@
 mod invariants;
 mod relaying;
 
+use crate::burst::Burst;
 use crate::command::{CloseReason, Command, Event};
 use crate::context::{Context, Core};
 use crate::drop_reason::DropReason;
@@ -86,6 +87,7 @@ impl Shard {
                 fingerprint: fingerprint.unwrap_or(Fingerprint([0; 32])),
                 identity: settings.identity,
                 outbox: Outbox::new(),
+                burst: Burst::default(),
                 drafts: Drafts::default(),
                 events: VecDeque::new(),
                 stats: settings.past.without_gauges(),
@@ -150,6 +152,7 @@ impl Shard {
     /// To be called once a tick, after what media caused has been sent, and again without delay while
     /// [`Self::has_deferred`].
     pub fn handle_deferred(&mut self, now: Instant) {
+        self.settle(now);
         for _ in 0..HANDSHAKES_AT_ONCE {
             let Some((path, mut datagram)) = self.core.handshakes.pop() else { break };
             match self.core.paths.get(&path).copied() {
@@ -169,6 +172,7 @@ impl Shard {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.settle(now);
         self.say_again(now);
         while let Some(key) = self.core.timers.pop_due(now) {
             match wake(key) {
@@ -189,8 +193,24 @@ impl Shard {
         }
     }
 
-    /// Takes one datagram, or one frame of a TCP connection. It is decrypted in place.
+    /// Takes one datagram, or one frame of a TCP connection, and at once forwards what it brings. It is decrypted in place.
     pub fn handle_datagram(&mut self, now: Instant, path: &Path, datagram: &mut [u8]) {
+        self.gather_datagram(now, path, datagram, &mut |_| ());
+        self.settle(now);
+    }
+
+    /// Takes one datagram of several: packets of media are forwarded together, by [`Self::forward`], which is to follow before
+    /// anything else is handled. `flush` is to send and clear the outbox; it is called as often as that fills.
+    pub fn gather_datagram(
+        &mut self,
+        now: Instant,
+        path: &Path,
+        datagram: &mut [u8],
+        flush: &mut dyn FnMut(&mut Outbox),
+    ) {
+        if self.core.burst.is_full() {
+            self.forward(now, flush);
+        }
         let kind = classify(datagram);
         let slot = match kind {
             DatagramKind::Stun => match local_ufrag(datagram).and_then(|ufrag| self.core.ufrags.get(ufrag)) {
@@ -221,6 +241,28 @@ impl Shard {
         }
     }
 
+    /// Forwards what was gathered. `flush` is to send and clear the outbox; it is called as often as that fills.
+    pub fn forward(&mut self, now: Instant, flush: &mut dyn FnMut(&mut Outbox)) {
+        if self.core.burst.is_empty() {
+            return;
+        }
+        let mut burst = std::mem::take(&mut self.core.burst);
+        for group in burst.groups() {
+            let room = group.origin().and_then(|origin| self.rooms.get_mut(origin.room as usize));
+            let result = room.ok_or(DropReason::NotPublished);
+            if let Err(reason) = result.and_then(|room| room.deliver(&mut self.core.at(now), &group, flush)) {
+                (0..group.len()).for_each(|_| self.core.stats.drop(reason));
+            }
+        }
+        burst.clear();
+        self.core.burst = burst;
+    }
+
+    /// Forwards what was gathered before something else happens that might change how.
+    fn settle(&mut self, now: Instant) {
+        self.forward(now, &mut |_| ());
+    }
+
     fn handle_dtls(&mut self, now: Instant, slot: u32, path: &Path, datagram: &mut [u8]) {
         let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot) else { return };
         let Some(participant) = room.participants.get_mut(index) else { return };
@@ -237,6 +279,7 @@ impl Shard {
 
     /// A TCP connection ended.
     pub fn handle_path_closed(&mut self, now: Instant, path: &Path) {
+        self.settle(now);
         let Some(slot) = self.core.paths.remove(path) else { return };
         if let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot)
             && let Some(participant) = room.participants.get_mut(index)
@@ -248,6 +291,7 @@ impl Shard {
 
     /// Does what the control plane asks.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
+        self.settle(now);
         match command {
             Command::OpenRoom { room } => self.open_room(room),
             Command::LinkRoom { room, home, shards } => {
@@ -303,6 +347,7 @@ impl Shard {
         let Some(slot) = self.participant_ids.get(&participant).copied() else { return };
         let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot) else { return };
         let context = &mut self.core.at(now);
+        room.hurry();
         match command {
             Command::Offer { request, offer, tracks, .. } => {
                 room.handle_offer(context, index, request, &offer, &tracks);
@@ -431,6 +476,7 @@ fn pump(context: &mut Context<'_>, room: &mut Room, index: usize) -> Option<Clos
                 stats.connects[protocol as usize] += 1;
                 participant.milestones.on_up(context.now, stats);
                 context.emit(Event::Connected { participant: id, protocol });
+                room.hurry();
             }
             TransportEvent::Closed(reason) => return Some(reason),
             event => room.handle_channel_event(context, index, event),

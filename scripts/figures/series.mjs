@@ -19,44 +19,47 @@ const VIDEO = ['--video-bitrate', '2.3M', '--no-audio'];
 /** So small that 200 rooms of it fit one core. */
 const SMALL_VIDEO = ['--video-bitrate', '200k', '--no-audio'];
 
+/**
+ * How costs and latency change as more take part; its picture shows the cost of a packet.
+ * @param {{ title: string, point: string, of: string, kind: 'video' | 'audio', counts: number[], load: (count: number) => string[] }} growth
+ */
+function growth({ title, point, of, kind, counts, load }) {
+  return {
+    title,
+    point,
+    columns: [PACKETS, COST, CORES, latency(kind, 'p50'), latency(kind, 'p99'), LOSS, TESTER],
+    points: counts.map((count) => ({ label: String(count), x: count, args: [...load(count), '--ramp', '100'] })),
+    y: (report) => report.server.cpu_us_per_packet,
+    picture: { title: `CPU per forwarded packet, ${of}`, xTitle: point, yTitle: 'µs' },
+  };
+}
+
 /** @type {Record<string, any>} */
 export const SERIES = {
-  viewers: {
+  viewers: growth({
     title: 'One room, one publisher of 2.3 Mbit/s, more and more viewers, one shard',
     point: 'viewers',
-    columns: [PACKETS, COST, CORES, latency('video', 'p50'), latency('video', 'p99'), LOSS, TESTER],
-    points: [10, 100, 500, 1000].map((count) => ({
-      label: String(count),
-      x: count,
-      args: ['livestream', '--viewers', String(count), ...VIDEO, '--ramp', '100'],
-    })),
-    y: (report) => report.server.cpu_us_per_packet,
-    picture: { title: 'CPU per forwarded packet, one room', xTitle: 'viewers', yTitle: 'µs' },
-  },
-  rooms: {
+    of: 'one room',
+    kind: 'video',
+    counts: [10, 100, 500, 1000],
+    load: (count) => ['livestream', '--viewers', String(count), ...VIDEO],
+  }),
+  rooms: growth({
     title: 'More and more rooms of four who see one another, 200 kbit/s each, one shard',
     point: 'rooms',
-    columns: [PACKETS, COST, CORES, latency('video', 'p50'), latency('video', 'p99'), LOSS, TESTER],
-    points: [1, 50, 200].map((count) => ({
-      label: String(count),
-      x: count,
-      args: ['rooms', '--rooms', String(count), '--participants', '4', ...SMALL_VIDEO, '--ramp', '100'],
-    })),
-    y: (report) => report.server.cpu_us_per_packet,
-    picture: { title: 'CPU per forwarded packet, rooms of four', xTitle: 'rooms', yTitle: 'µs' },
-  },
-  audio: {
+    of: 'rooms of four',
+    kind: 'video',
+    counts: [1, 50, 200],
+    load: (count) => ['rooms', '--rooms', String(count), '--participants', '4', ...SMALL_VIDEO],
+  }),
+  audio: growth({
     title: 'One room, three who speak, more and more who listen, one shard',
     point: 'listeners',
-    columns: [PACKETS, COST, CORES, latency('audio', 'p50'), latency('audio', 'p99'), LOSS, TESTER],
-    points: [10, 100, 500].map((count) => ({
-      label: String(count),
-      x: count,
-      args: ['audio', '--speakers', '3', '--listeners', String(count), '--ramp', '100'],
-    })),
-    y: (report) => report.server.cpu_us_per_packet,
-    picture: { title: 'CPU per forwarded packet, sound', xTitle: 'listeners', yTitle: 'µs' },
-  },
+    of: 'sound',
+    kind: 'audio',
+    counts: [10, 100, 500],
+    load: (count) => ['audio', '--speakers', '3', '--listeners', String(count)],
+  }),
   memory: {
     title: 'Resident memory for each participant',
     point: 'what they do',

@@ -23,6 +23,7 @@ use mio::{Events, Interest, Poll, Token};
 use parlor_media::ShardStats;
 use parlor_media::command::Command;
 use parlor_media::command::Event;
+use parlor_media::outbox::Outbox;
 use std::io;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -249,11 +250,10 @@ impl Body {
     fn take_relayed<E: Engine>(&mut self, now: Instant, engine: &mut E) {
         for _ in 0..MAX_RELAYED {
             let Some(batch) = self.relay.receive() else { return };
-            let mut position = Some(0);
-            while let Some(begin) = position {
-                position = engine.handle_relay(now, &batch, begin);
-                self.flush_if_full(now, engine);
-            }
+            let (sockets, exit) = (&mut self.sockets, &mut self.exit);
+            engine.handle_relay(now, &batch, &mut |outbox| {
+                exit.flush(now, outbox.len(), &sockets.udp, sockets.tcp.as_mut(), outbox);
+            });
         }
         self.busy = true;
     }
@@ -277,13 +277,15 @@ impl Body {
             }
             let (sockets, exit) = (&mut self.sockets, &mut self.exit);
             let (udp, tcp) = (&sockets.udp, &mut sockets.tcp);
+            let mut flush = |outbox: &mut Outbox| exit.flush(now, outbox.len(), udp, tcp.as_mut(), outbox);
             let drained = self.ingress.receive(udp, |path, datagram| {
-                engine.handle_datagram(now, path, datagram);
+                engine.gather_datagram(now, path, datagram, &mut flush);
                 let outbox = engine.outbox();
                 if outbox.needs_flush() {
-                    exit.flush(now, outbox.len(), udp, tcp.as_mut(), outbox);
+                    flush(outbox);
                 }
             });
+            engine.forward(now, &mut flush);
             self.udp_readable = drained == Drained::More;
         }
         self.busy |= self.udp_readable;
@@ -292,7 +294,10 @@ impl Body {
     fn receive_tcp<E: Engine>(&mut self, now: Instant, engine: &mut E) {
         for _ in 0..MAX_TCP_BATCHES {
             let Some(tcp) = &mut self.sockets.tcp else { return };
-            let drained = tcp.receive(now, |path, frame| engine.handle_datagram(now, path, frame));
+            // The connections cannot be written to meanwhile: what they bring in a batch has room in the outbox.
+            let drained = tcp.receive(now, |path, frame| engine.gather_datagram(now, path, frame, &mut |_| ()));
+            let (udp, exit) = (&self.sockets.udp, &mut self.exit);
+            engine.forward(now, &mut |outbox| exit.flush(now, outbox.len(), udp, Some(tcp), outbox));
             self.flush_if_full(now, engine);
             if drained == Drained::Empty {
                 return;

@@ -1,6 +1,7 @@
 mod relaying;
 
 use super::*;
+use crate::engine::Flush;
 use crate::net::tcp::TcpLimits;
 use crate::readings::Readings;
 use parlor_media::ShardStats;
@@ -63,7 +64,9 @@ impl Engine for Echo {
         }
     }
 
-    fn handle_datagram(&mut self, _now: Instant, path: &Path, datagram: &mut [u8]) {
+    fn forward(&mut self, _now: Instant, _flush: Flush<'_>) {}
+
+    fn gather_datagram(&mut self, _now: Instant, path: &Path, datagram: &mut [u8], _flush: Flush<'_>) {
         if datagram == b"later" {
             self.deferred.push_back(*path);
             return;
@@ -121,9 +124,7 @@ impl Engine for Echo {
 
     fn take_relay(&mut self, _batch: &mut RelayBatch) {}
 
-    fn handle_relay(&mut self, _now: Instant, _batch: &RelayBatch, _position: usize) -> Option<usize> {
-        None
-    }
+    fn handle_relay(&mut self, _now: Instant, _batch: &RelayBatch, _flush: Flush<'_>) {}
 
     fn relay_refused(&mut self, _now: Instant, _batch: &RelayBatch, _to: u16) {}
 }

@@ -99,9 +99,11 @@ impl Stage {
     }
 
     fn handle(&mut self, datagrams: &mut [Vec<u8>]) {
+        let (now, shard) = (self.house.now, &mut self.house.shard);
         for datagram in datagrams {
-            self.house.shard.handle_datagram(self.house.now, &self.path, datagram);
+            shard.gather_datagram(now, &self.path, datagram, &mut |outbox| outbox.clear());
         }
+        shard.forward(now, &mut |outbox| outbox.clear());
     }
 
     /// Lets time pass, and now and then everything else happen that keeps a room running.

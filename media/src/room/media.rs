@@ -2,12 +2,14 @@
 
 use super::Room;
 use super::marks::Marks;
+use crate::burst::{Group, Origin};
 use crate::codec::is_keyframe_start;
 use crate::command::{Event, SubscriptionError};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::formats::{Extension, FormatId};
 use crate::numbering::Payload;
+use crate::outbox::Outbox;
 use crate::participant::Participant;
 use crate::path::Path;
 use crate::publication::{Encoding, Publication, Received, Stored, Stream};
@@ -80,7 +82,7 @@ impl Room {
         }
     }
 
-    /// Gives a packet to its encoding, then to every subscriber of the publication.
+    /// Gives a packet to its encoding, then to the burst that every subscriber of the publication gets.
     #[allow(clippy::too_many_arguments, reason = "the packet and what was learnt of it, on the hot path")]
     fn fan_out(
         &mut self,
@@ -108,7 +110,6 @@ impl Room {
         }
         relay(context, publication, stream.encoding, &received, packet, format, begins, recovered, marks.level);
         let incoming = Incoming {
-            packet,
             header,
             sequence: received.sequence,
             encoding: stream.encoding,
@@ -118,43 +119,62 @@ impl Room {
             picture: Picture::read(codec, payload, descriptor),
             key: context.core.drafts.begin(),
         };
-        self.deliver(context, stream.publication, &incoming);
+        let origin = Origin { room: self.index, publication: stream.publication, track: publication.track };
+        context.core.burst.push(origin, packet, incoming);
         Ok(())
     }
 
-    /// Forwards a packet to every subscriber of its publication.
-    pub(super) fn deliver(&mut self, context: &mut Context<'_>, key: usize, incoming: &Incoming<'_>) {
-        let Some(publication) = self.publications.get(key) else { return };
+    /// Forwards packets to every subscriber of their publication, all of them to one before the next. `flush` empties the outbox
+    /// when that is due.
+    pub(crate) fn deliver(
+        &mut self,
+        context: &mut Context<'_>,
+        group: &Group<'_>,
+        flush: &mut dyn FnMut(&mut Outbox),
+    ) -> Result<(), DropReason> {
+        let origin = group.origin().ok_or(DropReason::NotPublished)?;
+        let publication = self.publications.get(origin.publication).filter(|known| known.track == origin.track);
+        let publication = publication.ok_or(DropReason::NotPublished)?;
         let numbering = self.numbering_of(publication);
         let descriptor_id = numbering.and_then(|numbering| numbering.id(Extension::DependencyDescriptor));
-        let Some(encoding) = publication.encodings.get(incoming.encoding) else { return };
         for subscriber in &publication.subscribers {
             let Some(participant) = self.participants.get_mut(subscriber.participant) else { continue };
             let Some(Some(outgoing)) = participant.outgoing.get_mut(subscriber.line) else { continue };
-            match outgoing.forward(context, &mut participant.transport, incoming) {
-                Ok(false) => {}
-                Ok(true) => {
-                    participant.milestones.on_packet_out(context.now, &mut context.core.stats);
-                    catch_up(context, outgoing, &mut participant.transport, encoding, incoming, descriptor_id);
-                    if let Some(rid) = encoding.rid {
-                        let (participant, track) = (participant.id, publication.track);
-                        context.emit(Event::LayerChanged { participant, track, rid });
+            for place in group.places() {
+                match outgoing.forward(context, &mut participant.transport, place.packet, place.incoming) {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        participant.milestones.on_packet_out(context.now, &mut context.core.stats);
+                        let Some(encoding) = publication.encodings.get(place.incoming.encoding) else { continue };
+                        let left = |sequence| {
+                            group.burst.follows(place.position, origin.publication, place.incoming.encoding, sequence)
+                        };
+                        let transport = &mut participant.transport;
+                        catch_up(context, outgoing, transport, encoding, place.incoming, descriptor_id, left);
+                        if let Some(rid) = encoding.rid {
+                            let (participant, track) = (participant.id, publication.track);
+                            context.emit(Event::LayerChanged { participant, track, rid });
+                        }
                     }
-                }
-                Err(reason) => {
-                    context.core.stats.drop(reason);
-                    let subscription = outgoing.subscription.as_mut().filter(|subscription| !subscription.refused);
-                    if reason == DropReason::UnsupportedCodec
-                        && let Some(subscription) = subscription
-                    {
-                        subscription.refused = true;
-                        let (participant, track) = (participant.id, publication.track);
-                        let reason = SubscriptionError::Codec;
-                        context.emit(Event::SubscriptionFailed { participant, track, reason });
+                    Err(reason) => {
+                        context.core.stats.drop(reason);
+                        let subscription = outgoing.subscription.as_mut().filter(|subscription| !subscription.refused);
+                        if reason == DropReason::UnsupportedCodec
+                            && let Some(subscription) = subscription
+                        {
+                            subscription.refused = true;
+                            let (participant, track) = (participant.id, publication.track);
+                            let reason = SubscriptionError::Codec;
+                            context.emit(Event::SubscriptionFailed { participant, track, reason });
+                        }
                     }
                 }
             }
+            if context.core.outbox.needs_flush() {
+                flush(&mut context.core.outbox);
+            }
         }
+        Ok(())
     }
 }
 
@@ -194,21 +214,29 @@ fn relay(
     }
 }
 
-/// Forwards what has overtaken the packet with which a source began: it was of no use without it.
+/// Forwards what has overtaken the packet with which a source began: it was of no use without it. What is `left` of the burst has
+/// only come together with it, and is forwarded in its turn.
 fn catch_up(
     context: &mut Context<'_>,
     outgoing: &mut Outgoing,
     transport: &mut Transport,
     encoding: &Encoding,
-    first: &Incoming<'_>,
+    first: &Incoming,
     descriptor_id: Option<u8>,
+    left: impl Fn(u64) -> bool,
 ) {
+    if encoding.generation != first.generation {
+        return;
+    }
     for (sequence, Stored { packet, header, format }) in encoding.stored_behind(first.sequence) {
+        if left(sequence) {
+            continue;
+        }
         let descriptor = descriptor_id.and_then(|id| header.extension(packet, id));
         let picture = Picture::read(format.format().codec, header.payload(packet), descriptor);
         let key = context.core.drafts.begin();
-        let incoming = Incoming { packet, header, sequence, format, begins: false, picture, key, ..*first };
-        if let Err(reason) = outgoing.forward(context, transport, &incoming) {
+        let incoming = Incoming { header, sequence, format, begins: false, picture, key, ..*first };
+        if let Err(reason) = outgoing.forward(context, transport, packet, &incoming) {
             context.core.stats.drop(reason);
         }
     }

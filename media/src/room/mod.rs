@@ -47,6 +47,8 @@ pub(crate) struct Room {
     next_upkeep: Option<Instant>,
     /// Turns of the upkeep's clock so far.
     turn: u32,
+    /// The next turn looks at layers.
+    hurried: bool,
     /// What the shard's census has of it.
     pub(crate) census: Census,
     /// Its parts on other shards.
@@ -64,6 +66,7 @@ impl Room {
             speakers: Speakers::default(),
             next_upkeep: None,
             turn: 0,
+            hurried: false,
             census: Census::default(),
             links: Links::default(),
         }

@@ -11,6 +11,7 @@
 use super::Room;
 use super::subscriptions::MAX_SUBSCRIPTIONS;
 use super::upkeep::{HEARD_TURNS, UPKEEP_INTERVAL};
+use crate::burst::Origin;
 use crate::command::Source;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
@@ -323,7 +324,7 @@ impl Room {
         }
     }
 
-    /// Takes a packet of a mirrored track, and forwards it to its subscribers here.
+    /// Takes a packet of a mirrored track, for its subscribers here.
     pub(crate) fn handle_relayed(
         &mut self,
         context: &mut Context<'_>,
@@ -346,7 +347,6 @@ impl Room {
         let descriptor_id = numbering.and_then(|numbering| numbering.id(Extension::DependencyDescriptor));
         let descriptor = descriptor_id.and_then(|id| header.extension(packet, id));
         let incoming = Incoming {
-            packet,
             header,
             sequence: received.sequence,
             encoding: index,
@@ -356,7 +356,8 @@ impl Room {
             picture: Picture::read(relayed.format.format().codec, header.payload(packet), descriptor),
             key: context.core.drafts.begin(),
         };
-        self.deliver(context, key, &incoming);
+        let origin = Origin { room: self.index, publication: key, track: publication.track };
+        context.core.burst.push(origin, packet, incoming);
         Ok(())
     }
 }

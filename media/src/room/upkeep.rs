@@ -21,6 +21,9 @@ pub(super) const UPKEEP_INTERVAL: Duration = Duration::from_millis(20);
 /// TWCC feedback leaves with every third turn: libwebrtc's own receivers send it each 50 to 250 ms.
 const TRANSPORT_FEEDBACK_TURNS: u32 = 3;
 
+/// Layers are looked at with every fifth turn, and with each while somebody waits for a key frame.
+const CHOICE_TURNS: u32 = 5;
+
 /// Other shards learn of simulcast encodings that they do not get as often: soon, beside the time after which one counts as gone.
 pub(super) const HEARD_TURNS: u32 = 5;
 
@@ -61,14 +64,19 @@ impl Room {
         if self.turn.is_multiple_of(CENSUS_TURNS) {
             self.size_rings(context.now);
         }
-        self.choose_layers(context);
+        if self.hurried || self.turn.is_multiple_of(CHOICE_TURNS) {
+            self.hurried = self.choose_layers(context);
+        }
         self.tend_mirrors(context);
         if self.turn.is_multiple_of(HEARD_TURNS) {
             self.tell_heard(context);
         }
         let transport_feedback = self.turn.is_multiple_of(TRANSPORT_FEEDBACK_TURNS);
         for (_, participant) in &mut self.participants {
-            if participant.is_connected() {
+            // Who only receives has something to hear once a second, and is not looked at in between.
+            let listens =
+                participant.publications.is_empty() && participant.next_report.is_some_and(|at| at > context.now);
+            if !listens && participant.is_connected() {
                 send_feedback(context, participant, &mut self.publications, transport_feedback);
             }
         }
@@ -107,8 +115,9 @@ impl Room {
         }
     }
 
-    /// Follows encodings that came or went, and repeats requests for key frames that are still awaited.
-    fn choose_layers(&mut self, context: &mut Context<'_>) {
+    /// Follows encodings that came or went, and repeats requests for key frames that are still awaited. Returns whether there are any.
+    fn choose_layers(&mut self, context: &mut Context<'_>) -> bool {
+        let mut awaits = false;
         for (_, publication) in self.publications.iter_mut().filter(|(_, publication)| !publication.is_silenced()) {
             let heard = publication.last_heard();
             let Publication { subscribers, encodings, publisher, .. } = publication;
@@ -127,12 +136,19 @@ impl Room {
                 wanted |= sources.into_iter().flatten().fold(0, |bits, encoding| bits | 1 << encoding);
                 if let Some(encoding) = subscription.wants_keyframe_of().and_then(|wanted| encodings.get_mut(wanted)) {
                     encoding.request_keyframe();
+                    awaits = true;
                 }
             }
             if let Publisher::Elsewhere(mirror) = publisher {
                 mirror.note_wanted(context.now, wanted);
             }
         }
+        awaits
+    }
+
+    /// Has the next turn look at everybody's layers: something has changed that may matter to them.
+    pub(crate) fn hurry(&mut self) {
+        self.hurried = true;
     }
 }
 

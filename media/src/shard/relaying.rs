@@ -3,6 +3,7 @@
 use super::Shard;
 use crate::drop_reason::DropReason;
 use crate::ids::TrackId;
+use crate::outbox::Outbox;
 use crate::relay::{Note, RelayBatch, RelayedPacket};
 use std::time::Instant;
 
@@ -20,24 +21,31 @@ impl Shard {
         *batch = std::mem::replace(&mut self.core.relay, spare.reused_by(self.core.index));
     }
 
-    /// Takes what another shard has said from `position` on, 0 at first, as far as it is for this one. Returns where to go on
-    /// once the outbox, which is full by then, has been sent; `None` at the end.
-    pub fn handle_relay(&mut self, now: Instant, batch: &RelayBatch, position: usize) -> Option<usize> {
+    /// Takes what another shard has said, as far as it is for this one. `flush` is to send and clear the outbox; it is called as
+    /// often as that fills.
+    pub fn handle_relay(&mut self, now: Instant, batch: &RelayBatch, flush: &mut dyn FnMut(&mut Outbox)) {
+        self.forward(now, flush);
         // Rooms with new tracks to offer.
         let mut changed = Vec::new();
         let here = self.core.index;
-        let entries = batch.entries.iter().enumerate().skip(position);
-        let mut rest = None;
-        for (index, entry) in entries.filter(|(_, entry)| entry.to.contains(here)) {
-            if self.core.outbox.needs_flush() {
-                rest = Some(index);
-                break;
-            }
+        for entry in batch.entries.iter().filter(|entry| entry.to.contains(here)) {
             match &entry.note {
-                Note::Packet(packet, range) => self.handle_relayed(now, packet, batch.bytes(range)),
-                note => changed.extend(self.handle_note(now, batch.from(), note)),
+                Note::Packet(packet, range) => {
+                    if self.core.burst.is_full() {
+                        self.forward(now, flush);
+                    }
+                    self.handle_relayed(now, packet, batch.bytes(range));
+                }
+                note => {
+                    self.forward(now, flush);
+                    changed.extend(self.handle_note(now, batch.from(), note));
+                }
+            }
+            if self.core.outbox.needs_flush() {
+                flush(&mut self.core.outbox);
             }
         }
+        self.forward(now, flush);
         changed.sort_unstable();
         changed.dedup();
         for room in changed {
@@ -45,7 +53,6 @@ impl Shard {
                 room.negotiate_all(&mut self.core.at(now));
             }
         }
-        rest
     }
 
     fn handle_relayed(&mut self, now: Instant, relayed: &RelayedPacket, packet: &[u8]) {
@@ -126,6 +133,7 @@ impl Shard {
 
     /// A batch did not get to one of its destinations. Packets are lost then; what that shard must know is said again.
     pub fn relay_refused(&mut self, now: Instant, batch: &RelayBatch, to: u16) {
+        self.settle(now);
         self.core.stats.relay_dropped += batch.packets_for(to);
         self.core.relay_lost = self.core.relay_lost.with(crate::relay::ShardSet::of(to));
         self.say_again(now);

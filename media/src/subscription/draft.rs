@@ -6,12 +6,13 @@
 //!
 //! Always holds: a draft is used for the packet that has its key alone, and no two packets have the same.
 
+use crate::burst::MAX_PACKETS;
 use crate::outbox::MAX_DATAGRAM;
 use crate::rtp::header::RtpHeader;
 use crate::rtp::writer::{ExtensionMap, HeaderFields, OutgoingExtensions, write_packet};
 use std::ops::Range;
 
-/// Drafts of one packet at a time. Clients of one make have the same ids; there are few makes.
+/// Drafts of each packet. Clients of one make have the same ids; there are few makes.
 const DRAFTS: usize = 4;
 
 /// The packet that a draft is of; of [`Drafts::begin`].
@@ -48,18 +49,24 @@ impl Draft {
     }
 }
 
-/// The drafts of the packet that is being forwarded. One for a whole shard: it forwards nearly always one packet at a time, and
-/// drafts that were overwritten are written again.
-pub(crate) struct Drafts {
-    drafts: Box<[Draft; DRAFTS]>,
+/// The drafts of one packet.
+struct Row {
+    drafts: [Draft; DRAFTS],
     /// The next to be overwritten.
     next: usize,
+}
+
+/// The drafts of the packets that are being forwarded: as many as a burst has. One for a whole shard; drafts that were overwritten
+/// are written again.
+pub(crate) struct Drafts {
+    rows: Box<[Row; MAX_PACKETS]>,
     newest: DraftKey,
 }
 
 impl Default for Drafts {
     fn default() -> Self {
-        Self { drafts: Box::new([Draft::EMPTY; DRAFTS]), next: 0, newest: DraftKey(0) }
+        let rows = Box::new([const { Row { drafts: [Draft::EMPTY; DRAFTS], next: 0 } }; MAX_PACKETS]);
+        Self { rows, newest: DraftKey(0) }
     }
 }
 
@@ -82,13 +89,16 @@ impl Drafts {
         payload: &[u8],
     ) -> Option<&Draft> {
         let known = |draft: &Draft| draft.key == key && draft.map == *map && draft.payload_len == payload.len();
-        let index = match self.drafts.iter().position(known) {
+        let row = &mut self.rows[key.0 as usize % MAX_PACKETS];
+        let index = match row.drafts.iter().position(known) {
             Some(index) => index,
-            None => self.write(key, OutgoingExtensions { packet, header, map, own: &[] }, payload)?,
+            None => row.write(key, OutgoingExtensions { packet, header, map, own: &[] }, payload)?,
         };
-        self.drafts.get(index)
+        row.drafts.get(index)
     }
+}
 
+impl Row {
     #[cold]
     fn write(&mut self, key: DraftKey, extensions: OutgoingExtensions<'_>, payload: &[u8]) -> Option<usize> {
         let index = self.next;

@@ -39,9 +39,8 @@ use selector::Selector;
 use sequencer::{Depths, Sequencer};
 use std::time::Instant;
 
-/// A decrypted media packet on its way to the subscribers of its publication.
-pub(crate) struct Incoming<'a> {
-    pub(crate) packet: &'a [u8],
+/// What is known of a decrypted media packet on its way to the subscribers of its publication.
+pub(crate) struct Incoming {
     pub(crate) header: RtpHeader,
     /// Extended sequence number in its encoding.
     pub(crate) sequence: u64,
@@ -113,7 +112,7 @@ impl Subscription {
     }
 
     /// The source before the present one, if the packet belongs to it.
-    fn late_origin(&self, incoming: &Incoming<'_>) -> Option<Origin> {
+    fn late_origin(&self, incoming: &Incoming) -> Option<Origin> {
         self.sources[1].filter(|o| (o.encoding, o.generation) == (incoming.encoding, incoming.generation))
     }
 
@@ -216,7 +215,8 @@ impl Outgoing {
         &mut self,
         context: &mut Context<'_>,
         transport: &mut Transport,
-        incoming: &Incoming<'_>,
+        packet: &[u8],
+        incoming: &Incoming,
     ) -> Result<bool, DropReason> {
         let Some(subscription) = &mut self.subscription else { return Err(DropReason::NoSubscriber) };
         let path = *connected_path(transport)?;
@@ -224,8 +224,7 @@ impl Outgoing {
         {
             subscription.selector.reset();
         }
-        let (payload_type, payload) =
-            subscription.accepted(incoming.format, incoming.header.payload(incoming.packet))?;
+        let (payload_type, payload) = subscription.accepted(incoming.format, incoming.header.payload(packet))?;
         let selection = subscription.selector.select(incoming.encoding, incoming.begins);
         let late = subscription.late_origin(incoming).filter(|_| selection == Selection::Drop);
         let late = late.and_then(|origin| Some((origin, self.rewriter.late_sequence(incoming.sequence)?)));
@@ -261,8 +260,7 @@ impl Outgoing {
             ssrc: self.ssrc,
         };
         let core = &mut *context.core;
-        let Incoming { packet, header, key, .. } = incoming;
-        let draft = core.drafts.draft(*key, packet, header, subscription.plan.extensions(), payload);
+        let draft = core.drafts.draft(incoming.key, packet, &incoming.header, subscription.plan.extensions(), payload);
         let draft = draft.ok_or(DropReason::TooLarge)?;
         let equal = Equal::of(&core.outbox, transport, &path, self.kind);
         let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;

@@ -20,8 +20,12 @@ impl Engine for Peer {
         self.shard.handle_command(now, command);
     }
 
-    fn handle_datagram(&mut self, now: Instant, path: &Path, datagram: &mut [u8]) {
-        self.shard.handle_datagram(now, path, datagram);
+    fn gather_datagram(&mut self, now: Instant, path: &Path, datagram: &mut [u8], flush: Flush<'_>) {
+        self.shard.gather_datagram(now, path, datagram, flush);
+    }
+
+    fn forward(&mut self, now: Instant, flush: Flush<'_>) {
+        self.shard.forward(now, flush);
     }
 
     fn handle_path_closed(&mut self, now: Instant, path: &Path) {
@@ -66,9 +70,9 @@ impl Engine for Peer {
         self.shard.take_relay(batch);
     }
 
-    fn handle_relay(&mut self, now: Instant, batch: &RelayBatch, position: usize) -> Option<usize> {
+    fn handle_relay(&mut self, now: Instant, batch: &RelayBatch, flush: Flush<'_>) {
         self.heard.fetch_add(1, Ordering::Relaxed);
-        self.shard.handle_relay(now, batch, position)
+        self.shard.handle_relay(now, batch, flush);
     }
 
     fn relay_refused(&mut self, now: Instant, batch: &RelayBatch, to: u16) {

@@ -59,7 +59,7 @@ fn media_is_relayed_to_another_shard_without_allocation() {
                 world.shard.handle_datagram(now, &path, &mut datagram);
                 world.shard.outbox().clear();
                 world.shard.take_relay(&mut batch);
-                world.branches[0].handle_relay(now, &batch, 0);
+                world.branches[0].handle_relay(now, &batch, &mut |_| ());
                 world.branches[0].outbox().clear();
             });
             // The three batches that take turns find their size first.

@@ -19,10 +19,12 @@ fn a_publisher_that_starts_over_is_one_stream_to_its_subscribers() {
             }
             world.run_ms(400);
             world.clients[publisher].publisher.restart("1");
+            // They are still on their way.
+            world.run_ms(100);
             for client in [publisher, subscriber] {
                 world.set_quality(client, quality);
             }
-            world.run_ms(1_600);
+            world.run_ms(1_500);
         }
         settle(&mut world);
         let line = world.line_of(subscriber, publisher, "1").expect("a line");
