@@ -37,8 +37,9 @@ pub(crate) struct Hall {
 }
 
 impl Hall {
-    /// Starts a server with so many shards, and has a publisher and receivers join one room on all of them.
-    pub(crate) fn open(shards: usize, receivers: usize) -> Self {
+    /// Starts a server with so many shards, and has a publisher and receivers join one room on all of them. `meanwhile` is called
+    /// after each join.
+    pub(crate) fn open(shards: usize, receivers: usize, meanwhile: &mut dyn FnMut()) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let address = runtime.block_on(async {
             let server = Server::start(&config(shards, receivers)).await.expect("a server");
@@ -71,6 +72,7 @@ impl Hall {
             if first {
                 hall.witnesses.push(number);
             }
+            meanwhile();
         }
         println!("{shards} shard(s): {on_shard:?} people");
         hall

@@ -29,7 +29,10 @@ const WINDOWS: usize = 6;
 const WINDOW: Duration = Duration::from_secs(2);
 
 fn main() {
-    let mut halls = [Hall::open(1, SUBSCRIBERS), Hall::open(2, SUBSCRIBERS)];
+    let mut one = Hall::open(1, SUBSCRIBERS, &mut || ());
+    // It fills for a minute, in which the others would be taken for gone.
+    let two = Hall::open(2, SUBSCRIBERS, &mut || one.rest());
+    let mut halls = [one, two];
     let mut rates = [Vec::new(), Vec::new()];
     let mut ratios = Vec::new();
     for _ in 0..WINDOWS {

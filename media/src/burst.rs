@@ -40,6 +40,10 @@ impl Burst {
         self.packets.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.packets.len()
+    }
+
     /// Whether it is to be forwarded before anything else is gathered.
     pub(crate) fn is_full(&self) -> bool {
         self.packets.len() >= MAX_PACKETS || self.bytes.len() >= FULL_BYTES
@@ -120,7 +124,7 @@ mod tests {
 
     fn incoming(sequence: u64) -> Incoming {
         let header = RtpHeader::parse(&[0x80, 96, 0, 1, 0, 0, 0, 9, 0, 0, 0, 7]).expect("valid");
-        let key = Drafts::default().begin();
+        let key = Drafts::default().begin(0);
         let format = FormatId::OPUS;
         Incoming { header, sequence, encoding: 0, generation: 0, format, begins: false, picture: None, key }
     }

@@ -10,7 +10,7 @@ use crate::path::{Path, Protocol};
 use crate::relay::{Note, RelayBatch, ShardSet};
 use crate::sdp::Fingerprint;
 use crate::stats::ShardStats;
-use crate::subscription::Drafts;
+use crate::subscription::{DraftKey, Drafts};
 use crate::timers::Timers;
 use crate::transport::Identity;
 use rand::rngs::StdRng;
@@ -65,6 +65,11 @@ impl Core {
     /// Lends everything for the handling of one input at `now`.
     pub(crate) fn at(&mut self, now: Instant) -> Context<'_> {
         Context { now, core: self }
+    }
+
+    /// The key to the drafts of the next packet of the burst.
+    pub(crate) fn next_draft(&mut self) -> DraftKey {
+        self.drafts.begin(self.burst.len())
     }
 
     /// Takes a participant's path out of the register, unless it has become somebody else's: a client that reloads may

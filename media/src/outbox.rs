@@ -113,6 +113,7 @@ impl Outbox {
         Some(self.latest_run(slot, path).map_or(0, |run| usize::from(self.runs[run].open)))
     }
 
+    #[inline]
     fn latest_run(&self, slot: u32, path: &Path) -> Option<usize> {
         let index = *self.latest.get(slot as usize)? as usize;
         self.runs.get(index).is_some_and(|run| run.slot == slot && run.path == *path).then_some(index)

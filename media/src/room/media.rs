@@ -2,7 +2,7 @@
 
 use super::Room;
 use super::marks::Marks;
-use crate::burst::{Group, Origin};
+use crate::burst::{Group, MAX_PACKETS, Origin};
 use crate::codec::is_keyframe_start;
 use crate::command::{Event, SubscriptionError};
 use crate::context::Context;
@@ -117,7 +117,7 @@ impl Room {
             format,
             begins,
             picture: Picture::read(codec, payload, descriptor),
-            key: context.core.drafts.begin(),
+            key: context.core.next_draft(),
         };
         let origin = Origin { room: self.index, publication: stream.publication, track: publication.track };
         context.core.burst.push(origin, packet, incoming);
@@ -234,7 +234,7 @@ fn catch_up(
         }
         let descriptor = descriptor_id.and_then(|id| header.extension(packet, id));
         let picture = Picture::read(format.format().codec, header.payload(packet), descriptor);
-        let key = context.core.drafts.begin();
+        let key = context.core.drafts.begin(MAX_PACKETS - 1);
         let incoming = Incoming { header, sequence, format, begins: false, picture, key, ..*first };
         if let Err(reason) = outgoing.forward(context, transport, packet, &incoming) {
             context.core.stats.drop(reason);

@@ -354,7 +354,7 @@ impl Room {
             format: relayed.format,
             begins: relayed.begins,
             picture: Picture::read(relayed.format.format().codec, header.payload(packet), descriptor),
-            key: context.core.drafts.begin(),
+            key: context.core.next_draft(),
         };
         let origin = Origin { room: self.index, publication: key, track: publication.track };
         context.core.burst.push(origin, packet, incoming);

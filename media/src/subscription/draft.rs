@@ -16,12 +16,14 @@ use std::ops::Range;
 const DRAFTS: usize = 4;
 
 /// The packet that a draft is of; of [`Drafts::begin`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct DraftKey(u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DraftKey {
+    row: usize,
+    number: u64,
+}
 
 /// One draft.
 pub(super) struct Draft {
-    key: DraftKey,
     map: ExtensionMap,
     payload_len: usize,
     header_len: usize,
@@ -29,8 +31,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    const EMPTY: Self =
-        Self { key: DraftKey(0), map: [0; 16], payload_len: 0, header_len: 0, bytes: [0; MAX_DATAGRAM] };
+    const EMPTY: Self = Self { map: [0; 16], payload_len: 0, header_len: 0, bytes: [0; MAX_DATAGRAM] };
 
     /// Where the payload lies in each copy.
     #[inline]
@@ -51,30 +52,32 @@ impl Draft {
 
 /// The drafts of one packet.
 struct Row {
+    /// The packet's number.
+    number: u64,
+    /// How many of `drafts` are of it.
+    used: usize,
     drafts: [Draft; DRAFTS],
-    /// The next to be overwritten.
-    next: usize,
 }
 
-/// The drafts of the packets that are being forwarded: as many as a burst has. One for a whole shard; drafts that were overwritten
-/// are written again.
+/// The drafts of the packets that are being forwarded, those of a packet in the row of its position in the burst. One for a whole
+/// shard; drafts that were overwritten are written again.
 pub(crate) struct Drafts {
     rows: Box<[Row; MAX_PACKETS]>,
-    newest: DraftKey,
+    newest: u64,
 }
 
 impl Default for Drafts {
     fn default() -> Self {
-        let rows = Box::new([const { Row { drafts: [Draft::EMPTY; DRAFTS], next: 0 } }; MAX_PACKETS]);
-        Self { rows, newest: DraftKey(0) }
+        let rows = Box::new([const { Row { number: 0, used: 0, drafts: [Draft::EMPTY; DRAFTS] } }; MAX_PACKETS]);
+        Self { rows, newest: 0 }
     }
 }
 
 impl Drafts {
-    /// The key of another packet.
-    pub(crate) fn begin(&mut self) -> DraftKey {
-        self.newest.0 += 1;
-        self.newest
+    /// The key of another packet, the one at `position` of its burst.
+    pub(crate) fn begin(&mut self, position: usize) -> DraftKey {
+        self.newest += 1;
+        DraftKey { row: position % MAX_PACKETS, number: self.newest }
     }
 
     /// The draft of a packet with the extensions that `map` leaves it and this payload of its; written if it is the first of
@@ -88,29 +91,32 @@ impl Drafts {
         map: &ExtensionMap,
         payload: &[u8],
     ) -> Option<&Draft> {
-        let known = |draft: &Draft| draft.key == key && draft.map == *map && draft.payload_len == payload.len();
-        let row = &mut self.rows[key.0 as usize % MAX_PACKETS];
-        let index = match row.drafts.iter().position(known) {
+        let row = self.rows.get_mut(key.row)?;
+        if row.number != key.number {
+            (row.number, row.used) = (key.number, 0);
+        }
+        let known = |draft: &Draft| draft.map == *map && draft.payload_len == payload.len();
+        let index = match row.drafts.get(..row.used)?.iter().position(known) {
             Some(index) => index,
-            None => row.write(key, OutgoingExtensions { packet, header, map, own: &[] }, payload)?,
+            None => row.write(OutgoingExtensions { packet, header, map, own: &[] }, payload)?,
         };
         row.drafts.get(index)
     }
 }
 
 impl Row {
+    /// Writes a further draft, over the latest one if there is no room.
     #[cold]
-    fn write(&mut self, key: DraftKey, extensions: OutgoingExtensions<'_>, payload: &[u8]) -> Option<usize> {
-        let index = self.next;
-        let draft = self.drafts.get_mut(index)?;
+    fn write(&mut self, extensions: OutgoingExtensions<'_>, payload: &[u8]) -> Option<usize> {
+        let index = self.used.min(DRAFTS - 1);
         // What it was is gone, also if this fails.
-        draft.key = DraftKey::default();
+        self.used = index;
+        let draft = self.drafts.get_mut(index)?;
         let len = write_packet(&mut draft.bytes, &HeaderFields::default(), &extensions, payload)?;
-        draft.key = key;
         draft.map = *extensions.map;
         draft.payload_len = payload.len();
         draft.header_len = len - payload.len();
-        self.next = (index + 1) % DRAFTS;
+        self.used = index + 1;
         Some(index)
     }
 }
@@ -140,7 +146,7 @@ mod tests {
     fn a_copy_is_what_the_writer_would_have_written() {
         let header = RtpHeader::parse(&PACKET).expect("valid");
         let mut drafts = Drafts::default();
-        let key = drafts.begin();
+        let key = drafts.begin(0);
         // More kinds than there is room for, and each of them twice.
         for egress in (0..DRAFTS as u8 + 2).chain(0..DRAFTS as u8 + 2) {
             for payload in [&PACKET[20..], &PACKET[21..]] {
@@ -156,9 +162,9 @@ mod tests {
     #[test]
     fn the_next_packet_has_drafts_of_its_own() {
         let mut drafts = Drafts::default();
-        let key = drafts.begin();
+        let key = drafts.begin(0);
         let first = copy(&mut drafts, key, &map(1), &[1, 2, 3]);
-        let key = drafts.begin();
+        let key = drafts.begin(0);
         assert_ne!(copy(&mut drafts, key, &map(1), &[4, 5, 6]), first);
     }
 
@@ -166,7 +172,7 @@ mod tests {
     fn what_is_too_large_is_refused() {
         let header = RtpHeader::parse(&PACKET).expect("valid");
         let mut drafts = Drafts::default();
-        let key = drafts.begin();
+        let key = drafts.begin(0);
         assert!(drafts.draft(key, &PACKET, &header, &map(1), &[0; MAX_DATAGRAM]).is_none());
         let draft = drafts.draft(key, &PACKET, &header, &map(1), &PACKET[20..]).expect("fits");
         assert!(draft.copy_to(&mut [0; 22], &FIELDS).is_none());

@@ -5,7 +5,6 @@
 use super::sequencer::Sequencer;
 use crate::command::MediaKind;
 use crate::outbox::{MAX_DATAGRAM, Outbox};
-use crate::path::Path;
 use crate::rtp::padding::{pad, padding};
 use crate::transport::Transport;
 
@@ -20,8 +19,12 @@ pub(super) struct Equal {
 
 impl Equal {
     /// `None` where equal sizes are of no use: for audio, of which there is one packet at a time, and where nothing is joined.
-    pub(super) fn of(outbox: &Outbox, transport: &Transport, path: &Path, kind: MediaKind) -> Option<Self> {
-        let open = outbox.open_segment(transport.slot(), path).filter(|_| kind == MediaKind::Video)?;
+    #[inline]
+    pub(super) fn of(outbox: &Outbox, transport: &Transport, kind: MediaKind) -> Option<Self> {
+        if kind != MediaKind::Video {
+            return None;
+        }
+        let open = outbox.open_segment(transport.slot(), transport.path()?)?;
         Some(Self { open, overhead: transport.rtp_overhead() })
     }
 

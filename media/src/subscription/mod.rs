@@ -219,18 +219,21 @@ impl Outgoing {
         incoming: &Incoming,
     ) -> Result<bool, DropReason> {
         let Some(subscription) = &mut self.subscription else { return Err(DropReason::NoSubscriber) };
-        let path = *connected_path(transport)?;
+        connected_path(transport)?;
         if subscription.selector.current() == Some(incoming.encoding) && subscription.generation != incoming.generation
         {
             subscription.selector.reset();
         }
         let (payload_type, payload) = subscription.accepted(incoming.format, incoming.header.payload(packet))?;
         let selection = subscription.selector.select(incoming.encoding, incoming.begins);
-        let late = subscription.late_origin(incoming).filter(|_| selection == Selection::Drop);
-        let late = late.and_then(|origin| Some((origin, self.rewriter.late_sequence(incoming.sequence)?)));
-        if selection == Selection::Drop && late.is_none() {
-            let black = subscription.selector.current().is_none();
-            return Err(if black { DropReason::AwaitingKeyframe } else { DropReason::NoSubscriberLayer });
+        let mut late = None;
+        if selection == Selection::Drop {
+            let origin = subscription.late_origin(incoming);
+            late = origin.and_then(|origin| Some((origin, self.rewriter.late_sequence(incoming.sequence)?)));
+            if late.is_none() {
+                let black = subscription.selector.current().is_none();
+                return Err(if black { DropReason::AwaitingKeyframe } else { DropReason::NoSubscriberLayer });
+            }
         }
         let switched = selection == Selection::Switch;
         if switched {
@@ -262,7 +265,7 @@ impl Outgoing {
         let core = &mut *context.core;
         let draft = core.drafts.draft(incoming.key, packet, &incoming.header, subscription.plan.extensions(), payload);
         let draft = draft.ok_or(DropReason::TooLarge)?;
-        let equal = Equal::of(&core.outbox, transport, &path, self.kind);
+        let equal = Equal::of(&core.outbox, transport, self.kind);
         let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
         let packet = draft.copy_to(buffer, &fields).ok_or(DropReason::TooLarge)?;
         let at = draft.payload_range();
@@ -273,7 +276,7 @@ impl Outgoing {
         let pad = |equal: Equal| equal.pad(buffer, at.end, fields.marker, index, &mut self.sequencer);
         let len = equal.map_or(at.end, pad);
         let sealed = transport.seal_rtp(buffer, at.start..len, self.ssrc, index).ok_or(DropReason::TooLarge)?;
-        core.outbox.commit(transport.slot(), &path, sealed, Class::of(self.kind));
+        core.outbox.commit(transport.slot(), connected_path(transport)?, sealed, Class::of(self.kind));
         self.rewriter.note_timestamp(context.now, fields.timestamp);
         self.sending.on_packet(payload.len());
         subscription.delivery.traffic.on_packet(len, fields.marker && self.rtx_ssrc.is_some());

@@ -114,6 +114,7 @@ impl GcmSender {
 
     /// The same for a packet of which it is known that its payload lies at `payload` and that it has this SSRC and index:
     /// reading them back where they were written a moment ago would stall the processor.
+    #[inline]
     pub(super) fn seal(&self, buffer: &mut [u8], payload: Range<usize>, ssrc: u32, index: u64) -> Option<usize> {
         let (packet, rest) = buffer.split_at_mut_checked(payload.end)?;
         let room = rest.get_mut(..TAG)?;

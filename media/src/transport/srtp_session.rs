@@ -53,6 +53,7 @@ impl SrtpSession {
         }
     }
 
+    #[inline]
     pub(super) fn seal_rtp(
         &mut self,
         buffer: &mut [u8],
