@@ -1,6 +1,7 @@
 //! How much memory the process uses, and whether that is all it may.
 //!
 //! Once a second the resident set is compared with the limit. While it is above, nobody new is let in; who is there goes on.
+//! Now and then the allocator returns to the system what it keeps of those who have left.
 
 use parlor_config::LimitsConfig;
 use std::fs;
@@ -8,18 +9,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Between looks.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Looks between which the allocator keeps what is freed: half a minute.
+const LOOKS_BETWEEN_TRIMS: u32 = 30;
 
 /// Looks for as long as it is polled; `pressure` is `true` while there is too much. Where the system does not tell, there is
 /// never too much.
 pub(crate) async fn watch(limits: watch::Receiver<LimitsConfig>, pressure: Arc<AtomicBool>) {
     let mut looks = interval(INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    for look in 1_u32.. {
         looks.tick().await;
+        if look.is_multiple_of(LOOKS_BETWEEN_TRIMS) {
+            // It may take some milliseconds, and fails only with the runtime.
+            let _ = spawn_blocking(trim).await;
+        }
         let limit_mib = limits.borrow().max_memory_mib;
         let (Some(used), Some(limit)) = (resident(), limit(limit_mib)) else { return };
         let is_too_much = used > limit;
@@ -37,6 +46,19 @@ pub(crate) async fn watch(limits: watch::Receiver<LimitsConfig>, pressure: Arc<A
         }
     }
 }
+
+/// Returns free memory to the system. The allocator of glibc does so by itself only with the end of its heap, above which
+/// somebody always lives: ten thousand joins, most of them gone, would keep a third more than one thousand.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn trim() {
+    // SAFETY: malloc_trim(3) takes the allocator's own locks and may be called by any thread at any time.
+    let returned = unsafe { libc::malloc_trim(0) };
+    tracing::trace!(returned, "free memory given back");
+}
+
+/// Other allocators do so by themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn trim() {}
 
 /// In bytes; 0 takes nine tenths of what the container or the machine has.
 fn limit(limit_mib: u32) -> Option<u64> {

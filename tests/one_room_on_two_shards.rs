@@ -17,7 +17,7 @@ use std::time::Duration;
 
 #[test]
 fn what_one_publishes_reaches_people_on_both_shards() {
-    let mut hall = Hall::open(2, 5);
+    let mut hall = Hall::open(2, 5, &mut || ());
     hall.rest();
     let rate = hall.push(Duration::from_millis(500));
     assert!(rate > 0.0, "packets got through both shards");

@@ -1,6 +1,6 @@
 //! The sockets of a shard.
 //!
-//! These modules call `libc` directly, and are the only ones that may: the standard library, mio and socket2 know neither
+//! These modules call `libc` directly, and but for two calls in [`memory`](crate::memory) they alone may: the standard library, mio and socket2 know neither
 //! batches (`recvmmsg`, `sendmmsg`) nor the control messages that carry the local address (`IP_PKTINFO`) and the segment
 //! size (`UDP_SEGMENT`, `UDP_GRO`), and the kernel's cost per datagram is the largest cost of all (see ARCHITECTURE.md).
 //! Each `unsafe` block says why it is sound; everything else in the program is safe code.

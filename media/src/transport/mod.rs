@@ -306,7 +306,6 @@ impl Transport {
     /// The same for a packet whose payload lies at `payload`, with this SSRC and the sequence number of this index: what has
     /// just been written need not be read again.
     #[inline]
-    #[inline]
     pub(crate) fn seal_rtp(
         &mut self,
         buffer: &mut [u8],
