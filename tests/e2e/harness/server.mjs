@@ -82,7 +82,9 @@ export class Server {
     });
     this.#process = child;
     for (const input of [child.stdout, child.stderr]) if (input) createInterface({ input }).on('line', (line) => this.#keep(line));
-    process.once('exit', () => child.kill('SIGKILL')); // also when the test run itself is cut short
+    const kill = () => child.kill('SIGKILL');
+    process.once('exit', kill); // also when the test run itself is cut short
+    child.once('exit', () => process.off('exit', kill));
     await eventually('the server answers /healthz', async () => {
       if (child.exitCode !== null) return true;
       return (await fetch(`${this.url}/healthz`)).ok;
