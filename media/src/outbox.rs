@@ -19,7 +19,8 @@ pub const MAX_DATAGRAM: usize = 1452;
 /// Slab size. 4 MiB hold one packet of full size for 2,900 subscribers, and a fan-out of a whole receive batch in small rooms.
 const SLAB_BYTES: usize = 4 << 20;
 
-/// From this fill on the driver should flush before it hands in the next datagram.
+/// From this fill on the driver should flush before it hands in the next datagram: so much stays in a core's own cache until the
+/// kernel has copied it.
 const FLUSH_AT_BYTES: usize = 512 << 10;
 
 /// Segments per flush; at 160-byte audio packets the slab would hold 26,000.
@@ -146,7 +147,7 @@ impl Outbox {
     /// Whether the driver should flush before handing in more work.
     #[must_use]
     pub fn needs_flush(&self) -> bool {
-        self.used >= FLUSH_AT_BYTES || self.segments.len() >= MAX_SEGMENTS / 2
+        self.used >= FLUSH_AT_BYTES.min(self.slab.len() / 2) || self.segments.len() >= MAX_SEGMENTS / 2
     }
 
     /// Room for one datagram of at most [`MAX_DATAGRAM`] bytes, to be kept by [`Self::commit`] or given up by not calling it.

@@ -6,6 +6,7 @@ mod chat;
 mod churning;
 mod connecting;
 mod counting;
+mod gathering;
 mod holding;
 mod joining;
 mod loss;
