@@ -35,7 +35,7 @@ impl Hall {
         let poll = Poll::new().unwrap();
         let loopback = Ipv4Addr::LOCALHOST.into();
         let client = |number| {
-            let mut socket = net::open(loopback, false).unwrap();
+            let mut socket = net::open(loopback).unwrap();
             poll.registry().register(&mut socket, Token(number), Interest::READABLE).unwrap();
             let mut intake = Intake::default();
             intake.numbers.learn(SDP);
@@ -45,7 +45,7 @@ impl Hall {
             clients: (0..CLIENTS).map(client).collect(),
             poll,
             receiver: Receiver::new(),
-            server: net::open(loopback, false).unwrap(),
+            server: net::open(loopback).unwrap(),
             sender: Sender::default(),
             tally: Measures::default(),
             window: Window::default(),

@@ -53,7 +53,7 @@ fn burst(to: SocketAddr, round: u16) -> Vec<(SocketAddr, BytesMut)> {
 #[test]
 fn a_received_packet_allocates_nothing() {
     let loopback = Ipv4Addr::LOCALHOST.into();
-    let (socket, server) = (net::open(loopback, false).unwrap(), net::open(loopback, false).unwrap());
+    let (socket, server) = (net::open(loopback).unwrap(), net::open(loopback).unwrap());
     let to = (Ipv4Addr::LOCALHOST, socket.local_addr().unwrap().port()).into();
     let (mut receiver, mut sender, mut intake) = (Receiver::new(), Sender::default(), Intake::default());
     intake.numbers.learn(

@@ -28,11 +28,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 /// a second.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
-/// Opens a client's socket, on any port of the family of `toward`. With `stamps` the kernel tells when something arrived.
+/// Opens a client's socket, on any port of the family of `toward`. The kernel tells when something arrived: it is read later.
 ///
 /// # Errors
 /// When there are no descriptors left, or the kernel lacks an option.
-pub fn open(toward: IpAddr, stamps: bool) -> io::Result<mio::net::UdpSocket> {
+pub fn open(toward: IpAddr) -> io::Result<mio::net::UdpSocket> {
     let (domain, any): (_, SocketAddr) = match toward {
         IpAddr::V4(_) => (Domain::IPV4, (Ipv4Addr::UNSPECIFIED, 0).into()),
         IpAddr::V6(_) => (Domain::IPV6, (Ipv6Addr::UNSPECIFIED, 0).into()),
@@ -42,12 +42,8 @@ pub fn open(toward: IpAddr, stamps: bool) -> io::Result<mio::net::UdpSocket> {
     #[cfg(target_os = "linux")]
     {
         control::request_joined_datagrams(&socket)?;
-        if stamps {
-            control::request_stamps(&socket)?;
-        }
+        control::request_stamps(&socket)?;
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = stamps;
     // As much as the system allows; where that is too little, drops are counted.
     let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
     socket.bind(&any.into())?;

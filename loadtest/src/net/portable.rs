@@ -116,8 +116,8 @@ mod tests {
 
     #[test]
     fn datagrams_arrive_with_their_sender() {
-        let mut socket = super::super::open(Ipv4Addr::LOCALHOST.into(), false).unwrap();
-        let sender = super::super::open(Ipv4Addr::LOCALHOST.into(), false).unwrap();
+        let mut socket = super::super::open(Ipv4Addr::LOCALHOST.into()).unwrap();
+        let sender = super::super::open(Ipv4Addr::LOCALHOST.into()).unwrap();
         let to = (Ipv4Addr::LOCALHOST, socket.local_addr().unwrap().port()).into();
         let mut datagrams: Vec<_> = [3, 1, 1_200].map(|size| (to, BytesMut::zeroed(size))).into();
         Sender::default().flush(&sender, &mut datagrams, |_| panic!("loopback takes all"));

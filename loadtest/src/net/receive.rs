@@ -140,8 +140,8 @@ mod tests {
     #[test]
     fn joined_and_single_datagrams_arrive_with_their_time_and_sender() {
         let loopback = Ipv4Addr::LOCALHOST.into();
-        let mut socket = open(loopback, true).unwrap();
-        let sender = open(loopback, false).unwrap();
+        let mut socket = open(loopback).unwrap();
+        let sender = open(loopback).unwrap();
         let to = (Ipv4Addr::LOCALHOST, socket.local_addr().unwrap().port()).into();
         let sizes = [500, 500, 500, 200, 700, 1, 30];
         let mut datagrams: Vec<_> =

@@ -43,7 +43,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Opens a connection, and offers if it is to.
     pub(super) fn open(now: Nanos, setup: &Setup, shared: &mut Shared) -> Result<(Self, Option<String>), Failure> {
-        let socket = net::open(shared.local, setup.witness).map_err(|error| format!("socket: {}", error.kind()))?;
+        let socket = net::open(shared.local).map_err(|error| format!("socket: {}", error.kind()))?;
         let port = socket.local_addr().map_err(|error| format!("socket: {}", error.kind()))?.port();
         let local = SocketAddr::new(shared.local, port);
         let fault = |error: rtc::shared::error::Error| format!("offer: {error}");
@@ -144,7 +144,7 @@ impl Connection {
 
     /// Takes what the socket brought.
     pub(super) fn receive(&mut self, now: u64, receiver: &Receiver, shared: &mut Shared) {
-        let lead = if self.witness.is_some() { wall_clock_lead() } else { 0 };
+        let lead = wall_clock_lead();
         let mut pump = false;
         for message in receiver.messages() {
             let arrived = message.stamp.map_or(now, |stamp| u64::try_from(stamp - lead).unwrap_or(now));
@@ -181,11 +181,11 @@ impl Connection {
         shared: &mut Shared,
     ) {
         let Some(tally) = shared.scenarios.get_mut(self.scenario) else { return };
-        let Some(taken) = self.intake.take(now, datagram, shared.sample_every, tally, &mut shared.window) else {
+        let Some(taken) = self.intake.take(arrived, datagram, shared.sample_every, tally, &mut shared.window) else {
             return;
         };
         if taken.first {
-            tally.joins.first_packet.record(Nanos(now).since(self.begin));
+            tally.joins.first_packet.record(Nanos(arrived).since(self.begin));
         }
         // SRTP's replay protection would refuse a duplicate, and rightly.
         if self.witness.is_some()
