@@ -71,10 +71,11 @@ impl Burst {
         })
     }
 
-    /// Whether a packet follows after the one at `position`.
-    pub(crate) fn follows(&self, position: usize, publication: usize, encoding: usize, sequence: u64) -> bool {
-        self.packets.iter().skip(position + 1).any(|Waiting { origin, incoming, .. }| {
-            (origin.publication, incoming.encoding, incoming.sequence) == (publication, encoding, sequence)
+    /// Whether a packet of `origin` follows after the one at `position`.
+    pub(crate) fn follows(&self, position: usize, origin: Origin, encoding: usize, sequence: u64) -> bool {
+        self.packets.iter().skip(position + 1).any(|waiting| {
+            let Incoming { encoding: its_encoding, sequence: its_sequence, .. } = waiting.incoming;
+            (waiting.origin, its_encoding, its_sequence) == (origin, encoding, sequence)
         })
     }
 }
@@ -156,9 +157,10 @@ mod tests {
         for sequence in 1..=3 {
             burst.push(origin(7), &[], incoming(sequence));
         }
-        assert!(burst.follows(0, 2, 0, 2) && burst.follows(1, 2, 0, 3));
-        assert!(!burst.follows(1, 2, 0, 2), "it has had its turn");
-        assert!(!burst.follows(0, 3, 0, 2) && !burst.follows(0, 2, 1, 2), "of others");
+        let (own, other) = (origin(7), origin(8));
+        assert!(burst.follows(0, own, 0, 2) && burst.follows(1, own, 0, 3));
+        assert!(!burst.follows(1, own, 0, 2), "it has had its turn");
+        assert!(!burst.follows(0, other, 0, 2) && !burst.follows(0, own, 1, 2), "of others");
     }
 
     #[test]

@@ -145,10 +145,9 @@ impl Room {
                     Ok(false) => {}
                     Ok(true) => {
                         participant.milestones.on_packet_out(context.now, &mut context.core.stats);
-                        let Some(encoding) = publication.encodings.get(place.incoming.encoding) else { continue };
-                        let left = |sequence| {
-                            group.burst.follows(place.position, origin.publication, place.incoming.encoding, sequence)
-                        };
+                        let index = place.incoming.encoding;
+                        let Some(encoding) = publication.encodings.get(index) else { continue };
+                        let left = |sequence| group.burst.follows(place.position, origin, index, sequence);
                         let transport = &mut participant.transport;
                         catch_up(context, outgoing, transport, encoding, place.incoming, descriptor_id, left);
                         if let Some(rid) = encoding.rid {
