@@ -8,6 +8,7 @@ use crate::command::{Event, SubscriptionError};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::formats::{Extension, FormatId};
+use crate::ids::{ParticipantId, TrackId};
 use crate::numbering::Payload;
 use crate::outbox::Outbox;
 use crate::participant::Participant;
@@ -155,18 +156,7 @@ impl Room {
                             context.emit(Event::LayerChanged { participant, track, rid });
                         }
                     }
-                    Err(reason) => {
-                        context.core.stats.drop(reason);
-                        let subscription = outgoing.subscription.as_mut().filter(|subscription| !subscription.refused);
-                        if reason == DropReason::UnsupportedCodec
-                            && let Some(subscription) = subscription
-                        {
-                            subscription.refused = true;
-                            let (participant, track) = (participant.id, publication.track);
-                            let reason = SubscriptionError::Codec;
-                            context.emit(Event::SubscriptionFailed { participant, track, reason });
-                        }
-                    }
+                    Err(reason) => note_refusal(context, outgoing, reason, participant.id, publication.track),
                 }
             }
             if context.core.outbox.needs_flush() {
@@ -174,6 +164,23 @@ impl Room {
             }
         }
         Ok(())
+    }
+}
+
+/// Counts a packet that was not forwarded, and tells the client once if it cannot decode what is published.
+fn note_refusal(
+    context: &mut Context<'_>,
+    outgoing: &mut Outgoing,
+    reason: DropReason,
+    participant: ParticipantId,
+    track: TrackId,
+) {
+    context.core.stats.drop(reason);
+    if reason == DropReason::UnsupportedCodec
+        && let Some(subscription) = outgoing.subscription.as_mut().filter(|subscription| !subscription.refused)
+    {
+        subscription.refused = true;
+        context.emit(Event::SubscriptionFailed { participant, track, reason: SubscriptionError::Codec });
     }
 }
 
