@@ -17,7 +17,7 @@ pub mod logging;
 mod memory;
 mod metrics;
 mod net;
-mod process;
+pub mod process;
 mod readings;
 pub mod server;
 mod shard_thread;

@@ -61,6 +61,7 @@ fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     parlor_signaling::install_cryptography();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("control")
+        .on_thread_start(parlor::process::yield_to_media)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;

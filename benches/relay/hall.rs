@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 
 const ROOM: &str = "hall";
 
-/// Packets on their way: one receive batch of a shard.
-const WINDOW: u64 = 64;
+/// Packets on their way: some receive batches of a shard, so that none waits for the slowest.
+const WINDOW: u64 = 256;
 /// Packets sent together.
 const BURST: u64 = 16;
 /// Bytes of a payload; with headers this makes a common size of video packets.

@@ -1,9 +1,9 @@
 //! How much more one room carries on two shards than on one: the whole server with its threads and real sockets.
 //!
-//! One person publishes, 200 receive. Packets are pushed as fast as the shards take them: as many are on their way as one receive
-//! batch holds, and the next follow when the slowest shard has sent those. The same people are in two servers, in one of
-//! which the room is on one shard, in the other on two; both are measured in turns, so that the load of the machine falls on
-//! both alike. Receivers read nothing meanwhile, but for one on each shard, by whom the packets are counted: what
+//! One person publishes, 200 receive. Packets are pushed as fast as the shards take them: as many are on their way as some
+//! receive batches hold, and the next follow when the slowest shard has sent those. The same people are in two servers, in
+//! one of which the room is on one shard, in the other on two; both are measured in turns, so that the load of the machine
+//! falls on both alike. Receivers read nothing meanwhile, but for one on each shard, by whom the packets are counted: what
 //! they are sent ends in their sockets' buffers, at the shard's expense.
 //!
 //! The publisher and the counting share the machine with the shards: on two cores they take about a tenth of one.

@@ -60,6 +60,11 @@ impl Outbox {
         self.end() - self.unwritten < EPHEMERAL_ROOM as u64
     }
 
+    /// Whether there is a next message to write.
+    pub(crate) fn has_unwritten(&self) -> bool {
+        self.unwritten < self.end()
+    }
+
     /// The next message to write.
     pub(crate) fn next(&mut self) -> Option<Encoded> {
         let index = usize::try_from(self.unwritten - self.first).ok()?;

@@ -17,7 +17,11 @@ use parlor_media::ids::ParticipantId;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
+
+/// How long messages that may wait ([`ServerType::may_wait`]) are gathered, to be written together. When hundreds join within
+/// seconds, each of them is told of all others: written one by one, those are most of a server's work.
+pub(crate) const GATHERING: Duration = Duration::from_millis(50);
 
 /// Locks a mutex whose data is valid after every statement, so that a panic elsewhere does not spread.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -127,6 +131,8 @@ struct State {
     attachments: u64,
     attached: Option<Attachment>,
     lost_at: Option<Instant>,
+    /// All that is to be written may wait until then for more.
+    gathers_until: Option<Instant>,
     overflowed: bool,
     close: Option<(CloseCode, &'static str)>,
     allowance: Allowance,
@@ -145,6 +151,7 @@ impl Session {
                 attachments: 0,
                 attached: None,
                 lost_at: None,
+                gathers_until: None,
                 overflowed: false,
                 close: None,
                 allowance: Allowance::new(messages, now),
@@ -268,12 +275,17 @@ impl Session {
         if state.overflowed {
             return;
         }
+        let (may_wait, is_first) = (message.kind.may_wait(), !state.outbox.has_unwritten());
         if state.outbox.push(message) == Err(Overflow) {
             state.overflowed = true;
             self.counters.outbox_overflows.count();
             state.outbox = Outbox::new();
+            state.wake();
+        } else if !may_wait {
+            state.wake();
+        } else if is_first {
+            state.gather(Instant::now() + GATHERING);
         }
-        state.wake();
     }
 
     /// Queues a message that is soon outdated: dropped when no socket is attached or much is queued.
@@ -304,16 +316,23 @@ impl Session {
         lock(&self.state).outbox.acknowledge(count);
     }
 
-    /// Waits for what the socket has to write next. May be cancelled without loss.
+    /// Waits for what the socket has to write next; more may be there to [`Self::poll`]. May be cancelled without loss.
     pub(crate) async fn next(&self, attachment: &Attachment) -> Outgoing {
         loop {
-            if let Some(outgoing) = self.poll(attachment) {
+            let gathers_until = lock(&self.state).gathers_until;
+            if let Some(until) = gathers_until {
+                if timeout_at(until, attachment.wake.notified()).await.is_err() {
+                    lock(&self.state).gathers_until = None;
+                }
+            } else if let Some(outgoing) = self.poll(attachment) {
                 return outgoing;
+            } else {
+                attachment.wake.notified().await;
             }
-            attachment.wake.notified().await;
         }
     }
 
+    /// What the socket may write at once.
     pub(crate) fn poll(&self, attachment: &Attachment) -> Option<Outgoing> {
         let mut state = lock(&self.state);
         if !state.is_current(attachment) {
@@ -341,7 +360,19 @@ impl State {
         self.attached.as_ref().is_some_and(|attached| attached.number == attachment.number)
     }
 
-    fn wake(&self) {
+    /// There is something for the socket that does not wait.
+    fn wake(&mut self) {
+        self.gathers_until = None;
+        self.notify();
+    }
+
+    /// There is something for the socket that may wait until then.
+    fn gather(&mut self, until: Instant) {
+        self.gathers_until = Some(until);
+        self.notify();
+    }
+
+    fn notify(&self) {
         if let Some(attached) = &self.attached {
             attached.wake.notify_one();
         }
@@ -352,7 +383,7 @@ impl State {
 mod tests {
     use super::*;
     use crate::outbox::MAX_MESSAGES;
-    use crate::protocol::ServerMessage;
+    use crate::protocol::{ServerMessage, ServerType};
     use crate::room::encode;
 
     fn session() -> Arc<Session> {
@@ -402,6 +433,61 @@ mod tests {
         assert!(!session.is_lost(Duration::from_secs(30), Instant::now()));
         session.detach(&socket, Instant::now());
         assert!(session.is_lost(Duration::from_secs(30), Instant::now()));
+    }
+
+    fn joined() -> Encoded {
+        Encoded { kind: ServerType::UserJoined, text: "joined".into() }
+    }
+
+    fn texts(session: &Session, socket: &Attachment, first: Outgoing) -> Vec<String> {
+        let others = std::iter::from_fn(|| session.poll(socket));
+        std::iter::once(first)
+            .chain(others)
+            .map(|outgoing| match outgoing {
+                Outgoing::Message(message) => message.text.to_string(),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn arrivals_are_gathered_and_what_is_urgent_takes_them_along() {
+        let session = session();
+        let socket = session.attach();
+        let begin = Instant::now();
+        session.post(joined());
+        assert!(timeout_at(begin + GATHERING / 2, session.next(&socket)).await.is_err());
+        session.post(joined());
+        let first = session.next(&socket).await;
+        assert_eq!(begin.elapsed().as_millis(), GATHERING.as_millis(), "the first does not wait for the second");
+        assert_eq!(texts(&session, &socket, first), ["joined", "joined"]);
+
+        let begin = Instant::now();
+        session.post(joined());
+        session.post(message());
+        let first = session.next(&socket).await;
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        assert_eq!(texts(&session, &socket, first), ["joined", &message().text]);
+
+        session.post(joined());
+        session.close(1012, "bye");
+        assert!(matches!(session.next(&socket).await, Outgoing::Message(_)));
+        assert!(matches!(session.next(&socket).await, Outgoing::Close(1012, "bye")));
+        assert_eq!(begin.elapsed(), Duration::ZERO, "nobody waits when the socket is to close");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waited_when_a_socket_was_lost_is_written_to_the_next() {
+        let session = session();
+        let lost = session.attach();
+        session.post(joined());
+        session.detach(&lost, Instant::now());
+        session.post(joined());
+        let begin = Instant::now();
+        let socket = session.attach();
+        let first = session.next(&socket).await;
+        assert_eq!(texts(&session, &socket, first), ["joined", "joined"]);
+        assert_eq!(begin.elapsed(), Duration::ZERO);
     }
 
     #[test]

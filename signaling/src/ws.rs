@@ -20,6 +20,7 @@ use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseCode, CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::{IntoResponse, Response};
+use futures_util::SinkExt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
@@ -29,8 +30,10 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What is read from a socket at once, and held for it: a message of usual size. Larger ones are put together in memory of
 /// their own.
 const READ_BUFFER: usize = 4 * 1_024;
-/// What is written of several messages together; each is followed by a flush anyhow.
+/// What is written of several messages together.
 const WRITE_BUFFER: usize = 2 * 1_024;
+/// The most messages that are written before the socket is read again.
+const WRITTEN_TOGETHER: usize = 64;
 /// After this many messages a ping asks early whether they arrived; a fraction of what an outbox holds.
 const PING_AFTER_MESSAGES: u64 = 64;
 const _: () = assert!(PING_AFTER_MESSAGES as usize * 4 <= crate::outbox::MAX_MESSAGES);
@@ -164,10 +167,11 @@ impl Connection {
         let mut pings = pings(self.board.settings.ping_interval);
         let hello = self.board.hello();
         self.say(hello).await?;
+        self.flush().await?;
         loop {
             let deadline = self.deadline();
             tokio::select! {
-                outgoing = self.session.next(&self.attachment) => self.send(outgoing).await?,
+                outgoing = self.session.next(&self.attachment) => self.send_waiting(outgoing).await?,
                 frame = self.socket.recv() => self.receive(frame).await?,
                 _ = pings.tick() => self.ping().await?,
                 () = sleep_until(deadline) => return Err(self.late()),
@@ -201,24 +205,36 @@ impl Connection {
         }
     }
 
-    async fn write(&mut self, message: Message) -> Result<(), End> {
-        match timeout(WRITE_TIMEOUT, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(End::Gone(SocketEnd::Lost)),
-            Err(_) => Err(End::Gone(SocketEnd::SlowReader)),
-        }
+    /// Has a message written with the next [`Self::flush`], or when the buffer is full.
+    async fn feed(&mut self, message: Message) -> Result<(), End> {
+        in_time(self.socket.feed(message)).await
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        in_time(self.socket.flush()).await
     }
 
     async fn say(&mut self, message: Encoded) -> Result<(), End> {
         self.board.counters.messages_sent.count((Carrier::Socket, message.kind));
-        self.write(Message::Text(message.text)).await
+        self.feed(Message::Text(message.text)).await
     }
 
     /// Asks whether everything written so far arrived.
     async fn ping(&mut self) -> Result<(), End> {
         self.pinged = self.session.written();
         let number = self.pinged.to_be_bytes();
-        self.write(Message::Ping(number.to_vec().into())).await
+        self.feed(Message::Ping(number.to_vec().into())).await?;
+        self.flush().await
+    }
+
+    /// Writes what is due, and what else there is.
+    async fn send_waiting(&mut self, due: Outgoing) -> Result<(), End> {
+        self.send(due).await?;
+        for _ in 1..WRITTEN_TOGETHER {
+            let Some(outgoing) = self.session.poll(&self.attachment) else { break };
+            self.send(outgoing).await?;
+        }
+        self.flush().await
     }
 
     async fn send(&mut self, outgoing: Outgoing) -> Result<(), End> {
@@ -249,7 +265,7 @@ impl Connection {
         while let Some(outgoing) = self.session.poll(&self.attachment) {
             self.send(outgoing).await?;
         }
-        Ok(())
+        self.flush().await
     }
 
     async fn receive(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), End> {
@@ -323,7 +339,8 @@ impl Connection {
                         self.session = resumed.session;
                         self.attachment = resumed.attachment;
                         self.pinged = self.session.written();
-                        return self.say(encode(&resumed.message)).await;
+                        self.say(encode(&resumed.message)).await?;
+                        return self.flush().await;
                     }
                     Err(refusal) => Err(refusal.with_id(id)),
                 }
@@ -348,6 +365,15 @@ impl Connection {
             Ok(()) => End::Close(SocketEnd::TooLarge, close_code::SIZE, "the message is too large"),
             Err(end) => end,
         }
+    }
+}
+
+/// The end of a write that takes no longer than it may.
+async fn in_time(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
+    match timeout(WRITE_TIMEOUT, write).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(End::Gone(SocketEnd::Lost)),
+        Err(_) => Err(End::Gone(SocketEnd::SlowReader)),
     }
 }
 

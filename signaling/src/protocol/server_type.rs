@@ -3,6 +3,14 @@
 use super::server::ServerMessage;
 use crate::stats::words;
 
+impl ServerType {
+    /// Whether it may reach the client a moment later, together with others: who comes and goes is news to everybody in a room,
+    /// and nothing is done in answer. The order of messages is kept all the same.
+    pub(crate) fn may_wait(self) -> bool {
+        matches!(self, Self::UserJoined | Self::UserLeft)
+    }
+}
+
 macro_rules! types {
     ($($variant:ident = $name:literal;)*) => {
         words! {
