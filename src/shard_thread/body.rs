@@ -1,7 +1,7 @@
 //! The tick: what a shard's thread does over and over.
 //!
-//! A tick takes one `now`, and in this order takes what other shards relay, drains commands, receives, does what is due,
-//! relays, sends, does a little of what may wait for that, and tells the control plane: who is told of a track finds it on
+//! A tick takes one `now`, and in this order takes what other shards relay, drains commands, receives and relays that, does
+//! what is due, relays, sends, does a little of what may wait for that, and tells the control plane: who is told of a track finds it on
 //! every shard of its room. Each part is bounded, so that none starves the others; what is left over makes the next tick
 //! follow at once.
 
@@ -285,6 +285,8 @@ impl Body {
                     flush(outbox);
                 }
             });
+            // Before this shard's own subscribers, of whom a frame may take milliseconds.
+            self.relay.send(now, engine);
             engine.forward(now, &mut flush);
             self.udp_readable = drained == Drained::More;
         }
