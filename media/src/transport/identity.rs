@@ -3,8 +3,8 @@
 //! Peers are authenticated by comparing their certificate with the SDP's fingerprint once the handshake is complete
 //! (RFC 8122), not by a chain; that is what lets one configuration per role serve everybody.
 
+use super::crypto::Crypto;
 use crate::sdp::Fingerprint;
-use rtc::crypto::providers::RingProvider;
 use rtc::crypto::{HashAlgorithm, RTCCrypto, RTCCryptoProvider};
 use rtc::dtls::cipher_suite::CipherSuiteId;
 use rtc::dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig};
@@ -76,7 +76,7 @@ impl Identity {
     }
 
     pub(super) fn with_first_profiles(first: Profiles) -> Result<Arc<Self>, IdentityError> {
-        let provider: Arc<dyn RTCCryptoProvider> = Arc::new(RingProvider::new());
+        let provider: Arc<dyn RTCCryptoProvider> = Arc::new(Crypto::new());
         let certificate = Certificate::generate_self_signed(vec!["parlor".to_owned()], provider.crypto())
             .map_err(|error| IdentityError(error.to_string()))?;
         Self::with_certificate(first, provider, certificate)
@@ -85,7 +85,7 @@ impl Identity {
     /// An identity with an RSA certificate, as some clients have.
     #[cfg(test)]
     pub(super) fn with_rsa() -> Result<Arc<Self>, IdentityError> {
-        let provider: Arc<dyn RTCCryptoProvider> = Arc::new(RingProvider::new());
+        let provider: Arc<dyn RTCCryptoProvider> = Arc::new(Crypto::new());
         let certificate = Certificate::from_pem(include_str!("testdata/rsa-client.pem"), provider.crypto())
             .map_err(|error| IdentityError(error.to_string()))?;
         Self::with_certificate(Profiles::Gcm, provider, certificate)

@@ -11,6 +11,7 @@
 //!
 //! After each call that takes `now`, poll the events and then the next deadline.
 
+mod crypto;
 pub mod demux;
 mod dtls;
 pub mod framing;
