@@ -28,8 +28,12 @@ pub(crate) trait Engine {
     fn handle_deferred(&mut self, now: Instant);
     /// Whether [`Self::handle_deferred`] has something to do.
     fn has_deferred(&self) -> bool;
-    /// When [`Self::handle_timeout`] is due.
+    /// When [`Self::handle_timeout`] is to be called at the latest.
     fn poll_timeout(&self) -> Option<Instant>;
+    /// Whether it has something to do already; see [`Shard::is_due`].
+    fn is_due(&self, now: Instant) -> bool {
+        self.poll_timeout().is_some_and(|due| due <= now)
+    }
     /// The next event for the control plane.
     fn poll_event(&mut self) -> Option<Event>;
     /// A TCP connection that is no longer wanted.
@@ -79,6 +83,10 @@ impl Engine for Shard {
 
     fn poll_timeout(&self) -> Option<Instant> {
         self.poll_timeout()
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.is_due(now)
     }
 
     fn poll_event(&mut self) -> Option<Event> {

@@ -35,7 +35,10 @@ pub(crate) struct Core {
     pub(crate) stats: ShardStats,
     pub(crate) rng: StdRng,
     pub(crate) clock: NtpClock,
+    /// When transports have something to do, by their participants' slots.
     pub(crate) timers: Timers,
+    /// When rooms may have their next turn, by their numbers.
+    pub(crate) upkeep: Timers,
     /// 4-tuples that ICE has validated, to the participant's slot.
     pub(crate) paths: HashMap<Path, u32>,
     /// Local ICE user fragments, to the participant's slot.

@@ -33,7 +33,6 @@ mod sim;
 pub mod speakers;
 pub mod stats;
 mod subscription;
-mod timer_key;
 mod timers;
 pub mod transport;
 mod vocabulary;

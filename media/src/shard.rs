@@ -19,12 +19,11 @@ use crate::outbox::Outbox;
 use crate::participant::Participant;
 use crate::path::Path;
 use crate::relay::{RelayBatch, ShardSet};
-use crate::room::Room;
+use crate::room::{Room, UPKEEP_SLACK};
 use crate::room_stats::MAX_LISTED_SUBSCRIPTIONS;
 use crate::sdp::Fingerprint;
 use crate::stats::{CloseCause, ShardStats};
 use crate::subscription::Drafts;
-use crate::timer_key::{Wake, participant_key, room_key, wake};
 use crate::timers::Timers;
 use crate::transport::demux::{DatagramKind, classify};
 use crate::transport::stun::local_ufrag;
@@ -94,6 +93,7 @@ impl Shard {
                 rng: StdRng::from_seed(settings.seed),
                 clock: NtpClock::new(settings.now, settings.unix_time),
                 timers: Timers::default(),
+                upkeep: Timers::default(),
                 paths: HashMap::new(),
                 ufrags: HashMap::new(),
                 handshakes: Handshakes::default(),
@@ -129,10 +129,18 @@ impl Shard {
         self.core.closed_paths.pop_front()
     }
 
-    /// When [`Self::handle_timeout`] has something to do next; possibly earlier.
+    /// When [`Self::handle_timeout`] is to be called at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.core.timers.next()
+        let upkeep = self.core.upkeep.next().map(|at| at + UPKEEP_SLACK);
+        [self.core.timers.next(), upkeep].into_iter().flatten().min()
+    }
+
+    /// Whether [`Self::handle_timeout`] has something to do already. Who is awake anyway does it then: a core that sleeps is
+    /// woken less often.
+    #[must_use]
+    pub fn is_due(&self, now: Instant) -> bool {
+        [self.core.timers.next(), self.core.upkeep.next()].into_iter().flatten().any(|at| at <= now)
     }
 
     /// A snapshot of the counters.
@@ -174,21 +182,17 @@ impl Shard {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.settle(now);
         self.say_again(now);
-        while let Some(key) = self.core.timers.pop_due(now) {
-            match wake(key) {
-                Wake::Room(index) => {
-                    if let Some(room) = self.rooms.get_mut(index as usize) {
-                        room.handle_timeout(&mut self.core.at(now));
-                    }
-                }
-                Wake::Participant(slot) => {
-                    if let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot)
-                        && let Some(participant) = room.participants.get_mut(index)
-                    {
-                        participant.transport.handle_timeout(now, &mut self.core.outbox);
-                        self.after_transport(now, slot);
-                    }
-                }
+        while let Some(slot) = self.core.timers.pop_due(now) {
+            if let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot)
+                && let Some(participant) = room.participants.get_mut(index)
+            {
+                participant.transport.handle_timeout(now, &mut self.core.outbox);
+                self.after_transport(now, slot);
+            }
+        }
+        while let Some(index) = self.core.upkeep.pop_due(now) {
+            if let Some(room) = self.rooms.get_mut(index as usize) {
+                room.handle_timeout(&mut self.core.at(now));
             }
         }
     }
@@ -388,7 +392,7 @@ impl Shard {
     fn close_room(&mut self, now: Instant, id: RoomId) {
         let Some(index) = self.room_ids.remove(&id) else { return };
         let Some(mut room) = self.rooms.try_remove(index) else { return };
-        self.core.timers.cancel(room_key(index as u32));
+        self.core.upkeep.cancel(index as u32);
         self.core.stats.rooms -= 1;
         room.leave_census(&mut self.core.at(now));
         let members: Vec<usize> = room.participants.iter().map(|(index, _)| index).collect();
@@ -423,7 +427,7 @@ impl Shard {
         } else if let Some(participant) = room.participants.get_mut(index) {
             follow_protocol(participant, &mut context.core.stats);
             if let Some(at) = participant.transport.poll_timeout() {
-                self.core.timers.schedule(participant_key(slot), at);
+                self.core.timers.schedule(slot, at);
             }
         }
     }
@@ -433,7 +437,7 @@ impl Shard {
         self.seats.try_remove(participant.slot as usize);
         self.participant_ids.remove(&participant.id);
         self.core.ufrags.remove(&participant.ice.ufrag);
-        self.core.timers.cancel(participant_key(participant.slot));
+        self.core.timers.cancel(participant.slot);
         for path in &participant.paths {
             self.core.drop_path(path, participant.slot);
         }

@@ -316,7 +316,7 @@ impl Body {
                 engine.handle_path_closed(now, &path);
             }
         }
-        if engine.poll_timeout().is_some_and(|due| due <= now) {
+        if engine.is_due(now) {
             engine.handle_timeout(now);
         }
     }

@@ -33,7 +33,8 @@ use crate::wire_id::wire_id;
 use rand::RngExt;
 use relaying::Links;
 use slab::Slab;
-use std::time::Instant;
+use upkeep::Schedule;
+pub(crate) use upkeep::UPKEEP_SLACK;
 
 /// See the module's text.
 pub(crate) struct Room {
@@ -43,8 +44,8 @@ pub(crate) struct Room {
     pub(crate) participants: Slab<Participant>,
     pub(crate) publications: Slab<Publication>,
     speakers: Speakers,
-    /// When feedback was last looked at; `None` while nothing is published.
-    next_upkeep: Option<Instant>,
+    /// `None` while nothing is published.
+    schedule: Option<Schedule>,
     /// Turns of the upkeep's clock so far.
     turn: u32,
     /// The next turn looks at layers.
@@ -64,7 +65,7 @@ impl Room {
             participants: Slab::new(),
             publications: Slab::new(),
             speakers: Speakers::default(),
-            next_upkeep: None,
+            schedule: None,
             turn: 0,
             hurried: false,
             census: Census::default(),

@@ -10,7 +10,7 @@
 
 use super::Room;
 use super::subscriptions::MAX_SUBSCRIPTIONS;
-use super::upkeep::{HEARD_TURNS, UPKEEP_INTERVAL};
+use super::upkeep::{HEARD_TURNS, LONGEST_TURN};
 use crate::burst::Origin;
 use crate::command::Source;
 use crate::context::Context;
@@ -363,4 +363,4 @@ impl Room {
 }
 
 /// Since the parts were told the last time.
-const LATELY: Duration = UPKEEP_INTERVAL.saturating_mul(HEARD_TURNS);
+const LATELY: Duration = LONGEST_TURN.saturating_mul(HEARD_TURNS);

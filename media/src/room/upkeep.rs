@@ -11,12 +11,17 @@ use crate::publication::{Encoding, Publication, Publisher};
 use crate::rtp::ring::RingLimits;
 use crate::stats::Direction;
 use crate::subscription::MAX_ENCODINGS;
-use crate::timer_key::room_key;
 use slab::Slab;
 use std::time::{Duration, Instant};
 
 /// How often a room looks at its feedback: short beside a frame, long beside the cost.
-pub(super) const UPKEEP_INTERVAL: Duration = Duration::from_millis(20);
+const UPKEEP_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How much longer a turn may wait for something else to wake the shard: to wake a sleeping core costs more than most turns.
+pub(crate) const UPKEEP_SLACK: Duration = Duration::from_millis(10);
+
+/// The longest time between two turns.
+pub(super) const LONGEST_TURN: Duration = UPKEEP_INTERVAL.saturating_add(UPKEEP_SLACK);
 
 /// TWCC feedback leaves with every third turn: libwebrtc's own receivers send it each 50 to 250 ms.
 const TRANSPORT_FEEDBACK_TURNS: u32 = 3;
@@ -27,41 +32,49 @@ const CHOICE_TURNS: u32 = 5;
 /// Other shards learn of simulcast encodings that they do not get as often: soon, beside the time after which one counts as gone.
 pub(super) const HEARD_TURNS: u32 = 5;
 
-/// The census is taken, and rings are sized, once a second.
-const CENSUS_TURNS: u32 = 50;
+/// How often the census is taken, and rings are sized.
+const CENSUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Interval of sender and receiver reports (RFC 3550 section 6.2 allows it from 360 kbit/s of session bandwidth on).
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// What a room does next by the clock.
+pub(super) struct Schedule {
+    turn: Instant,
+    census: Instant,
+}
+
 impl Room {
     /// Starts the clock when the first track is published.
     pub(super) fn start_upkeep(&mut self, context: &mut Context<'_>) {
-        if self.next_upkeep.is_none() {
-            self.schedule_upkeep(context);
+        if self.schedule.is_none() {
+            self.schedule_turn(context, context.now + CENSUS_INTERVAL);
         }
     }
 
-    fn schedule_upkeep(&mut self, context: &mut Context<'_>) {
-        let at = context.now + UPKEEP_INTERVAL;
-        self.next_upkeep = Some(at);
-        context.core.timers.schedule(room_key(self.index), at);
+    fn schedule_turn(&mut self, context: &mut Context<'_>, census: Instant) {
+        let turn = context.now + UPKEEP_INTERVAL;
+        self.schedule = Some(Schedule { turn, census });
+        context.core.upkeep.schedule(self.index, turn);
     }
 
     /// One turn of the clock.
     pub(crate) fn handle_timeout(&mut self, context: &mut Context<'_>) {
-        if self.next_upkeep.is_none_or(|at| at > context.now) {
+        let Some(&Schedule { census, .. }) = self.schedule.as_ref().filter(|schedule| schedule.turn <= context.now)
+        else {
             return;
-        }
+        };
         self.turn = self.turn.wrapping_add(1);
-        if self.turn.is_multiple_of(CENSUS_TURNS) || self.publications.is_empty() {
+        let census_due = census <= context.now;
+        if census_due || self.publications.is_empty() {
             self.take_census(context);
         }
         self.say_again(context);
         if self.publications.is_empty() {
-            self.next_upkeep = None;
+            self.schedule = None;
             return;
         }
-        if self.turn.is_multiple_of(CENSUS_TURNS) {
+        if census_due {
             self.size_rings(context.now);
         }
         if self.hurried || self.turn.is_multiple_of(CHOICE_TURNS) {
@@ -86,7 +99,7 @@ impl Room {
             let speakers = speakers.to_vec();
             context.emit(Event::Speakers { room: self.id, speakers });
         }
-        self.schedule_upkeep(context);
+        self.schedule_turn(context, if census_due { context.now + CENSUS_INTERVAL } else { census });
     }
 
     /// Keeps of each encoding what is of use to those who receive it or are about to, which is nothing where there are none.

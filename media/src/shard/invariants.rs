@@ -33,11 +33,7 @@ impl Shard {
             assert_eq!(participant.slot as usize, slot);
             assert_eq!(self.participant_ids.get(&participant.id), Some(&(slot as u32)));
             assert_eq!(self.core.ufrags.get(&participant.ice.ufrag), Some(&(slot as u32)));
-            assert!(
-                self.core.timers.is_scheduled(crate::timer_key::participant_key(slot as u32)) || {
-                    participant.transport.poll_timeout().is_none()
-                }
-            );
+            assert!(self.core.timers.is_scheduled(slot as u32) || { participant.transport.poll_timeout().is_none() });
         }
         for slot in self.core.paths.values() {
             assert!(self.seats.contains(*slot as usize), "a path leads to a participant");

@@ -236,7 +236,7 @@ impl House {
 
     fn advance(&mut self) {
         self.now += STEP;
-        if self.shard.poll_timeout().is_some_and(|at| at <= self.now) {
+        if self.shard.is_due(self.now) {
             metered(&mut self.spent.timers, || self.shard.handle_timeout(self.now));
         }
         for client in &mut self.clients {

@@ -17,6 +17,7 @@ mod reading;
 mod relaying;
 mod resending;
 mod restarting;
+mod resting;
 mod simulcasting;
 mod speaking;
 mod storming;
