@@ -123,6 +123,20 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
+    fn a_control_thread_has_less_weight_and_takes_no_other_along() {
+        // SAFETY: the call changes nothing; 0 is the calling thread.
+        let nice = || unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+        let before = nice();
+        let control = std::thread::spawn(move || {
+            yield_to_media();
+            nice()
+        });
+        assert_eq!(control.join().unwrap(), before.max(CONTROL_NICE));
+        assert_eq!(nice(), before);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
     fn this_process_is_found() {
         use std::time::{SystemTime, UNIX_EPOCH};
         let opened = fs::File::open("/proc/self/stat").unwrap();

@@ -135,7 +135,8 @@ impl Hall {
         let (mut pushed, mut gone, mut heard) = (0_u64, 0, begin);
         while begin.elapsed() < duration {
             let slowest = received.iter().copied().min().unwrap_or(0) + gone;
-            let burst = (WINDOW - (pushed - slowest)).min(BURST);
+            // What was taken for lost may come after all.
+            let burst = WINDOW.saturating_sub(pushed.saturating_sub(slowest)).min(BURST);
             (0..burst).for_each(|_| self.send(false));
             pushed += burst;
             let before: u64 = received.iter().sum();

@@ -19,8 +19,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-/// How long messages that may wait ([`ServerType::may_wait`]) are gathered, to be written together. When hundreds join within
-/// seconds, each of them is told of all others: written one by one, those are most of a server's work.
+/// How long messages that [may wait](crate::protocol::ServerType::may_wait) are gathered, to be written together. When hundreds
+/// join within seconds, each of them is told of all others: written one by one, those are most of a server's work.
 pub(crate) const GATHERING: Duration = Duration::from_millis(50);
 
 /// Locks a mutex whose data is valid after every statement, so that a panic elsewhere does not spread.

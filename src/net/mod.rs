@@ -1,9 +1,10 @@
 //! The sockets of a shard.
 //!
-//! These modules call `libc` directly, and but for two calls in [`memory`](crate::memory) they alone may: the standard library, mio and socket2 know neither
-//! batches (`recvmmsg`, `sendmmsg`) nor the control messages that carry the local address (`IP_PKTINFO`) and the segment
-//! size (`UDP_SEGMENT`, `UDP_GRO`), and the kernel's cost per datagram is the largest cost of all (see ARCHITECTURE.md).
-//! Each `unsafe` block says why it is sound; everything else in the program is safe code.
+//! These modules call `libc` directly: the standard library, mio and socket2 know neither batches (`recvmmsg`, `sendmmsg`)
+//! nor the control messages that carry the local address (`IP_PKTINFO`) and the segment size (`UDP_SEGMENT`, `UDP_GRO`), and
+//! the kernel's cost per datagram is the largest cost of all (see ARCHITECTURE.md). Each `unsafe` block says why it is sound.
+//! Elsewhere single calls ask the system about itself ([`memory`](crate::memory), [`process`](crate::process),
+//! [`doctor`](crate::doctor)); all else in the program is safe code.
 //!
 //! - [`udp`]: the socket. [`ingress`]: batches of datagrams in. [`egress`]: the outbox out.
 //! - [`portable`]: the same two for systems other than Linux, a datagram at a time.

@@ -68,7 +68,7 @@ pub(crate) struct Subscription {
     /// The generation of the encoding that is forwarded.
     generation: u8,
     /// The latest two sources, for retransmissions.
-    sources: [Option<Origin>; 2],
+    sources: [Option<Upstream>; 2],
     /// The client was told that it cannot decode this.
     pub(crate) refused: bool,
 }
@@ -112,18 +112,18 @@ impl Subscription {
     }
 
     /// The source before the present one, if the packet belongs to it.
-    fn late_origin(&self, incoming: &Incoming) -> Option<Origin> {
+    fn late_upstream(&self, incoming: &Incoming) -> Option<Upstream> {
         self.sources[1].filter(|o| (o.encoding, o.generation) == (incoming.encoding, incoming.generation))
     }
 
-    fn origin_of(&self, epoch: Epoch) -> Option<Origin> {
-        self.sources.iter().flatten().find(|origin| origin.epoch == epoch).copied()
+    fn upstream_of(&self, epoch: Epoch) -> Option<Upstream> {
+        self.sources.iter().flatten().find(|upstream| upstream.epoch == epoch).copied()
     }
 }
 
-/// Where the packets of a source came from. The same numbers mean other packets once the generation has changed.
+/// The stream that the packets of a source came from. The same numbers mean other packets once the generation has changed.
 #[derive(Clone, Copy)]
-struct Origin {
+struct Upstream {
     epoch: Epoch,
     encoding: usize,
     generation: u8,
@@ -228,8 +228,8 @@ impl Outgoing {
         let selection = subscription.selector.select(incoming.encoding, incoming.begins);
         let mut late = None;
         if selection == Selection::Drop {
-            let origin = subscription.late_origin(incoming);
-            late = origin.and_then(|origin| Some((origin, self.rewriter.late_sequence(incoming.sequence)?)));
+            let upstream = subscription.late_upstream(incoming);
+            late = upstream.and_then(|upstream| Some((upstream, self.rewriter.late_sequence(incoming.sequence)?)));
             if late.is_none() {
                 let black = subscription.selector.current().is_none();
                 return Err(if black { DropReason::AwaitingKeyframe } else { DropReason::NoSubscriberLayer });
@@ -243,13 +243,13 @@ impl Outgoing {
             subscription.generation = incoming.generation;
             let Incoming { encoding, generation, .. } = *incoming;
             subscription.sources =
-                [Some(Origin { epoch: source.epoch, encoding, generation }), subscription.sources[0]];
+                [Some(Upstream { epoch: source.epoch, encoding, generation }), subscription.sources[0]];
             if let Some(picture) = &incoming.picture {
                 picture.align(&mut self.rewriter);
             }
         }
         let (index, source) = match late {
-            Some((origin, index)) => (Some(index), self.rewriter.source_of(origin.epoch)),
+            Some((upstream, index)) => (Some(index), self.rewriter.source_of(upstream.epoch)),
             None if payload.is_empty() && self.rewriter.skip(incoming.sequence) => return Err(DropReason::PaddingOnly),
             None => (self.rewriter.sequence(incoming.sequence), self.rewriter.source()),
         };
@@ -296,8 +296,8 @@ impl Outgoing {
         let path = *connected_path(transport)?;
         let sent = self.sequencer.resend(lost).ok_or(DropReason::NotInRing)?;
         let source = *self.rewriter.source_of(sent.epoch).ok_or(DropReason::NotInRing)?;
-        let origin = subscription.origin_of(sent.epoch).ok_or(DropReason::NotInRing)?;
-        let encoding = encodings.get(origin.encoding).filter(|e| e.generation == origin.generation);
+        let upstream = subscription.upstream_of(sent.epoch).ok_or(DropReason::NotInRing)?;
+        let encoding = encodings.get(upstream.encoding).filter(|e| e.generation == upstream.generation);
         let Stored { packet, header, format } =
             encoding.and_then(|e| e.stored(sent.incoming)).ok_or(DropReason::NotInRing)?;
         let (accepted_type, payload) = subscription.accepted(format, header.payload(packet))?;
