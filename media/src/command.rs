@@ -121,6 +121,15 @@ pub enum Command {
         /// The wanted encoding's rid; `None` for the highest that is alive.
         rid: Option<Rid>,
     },
+    /// Says how a subscriber shows a track, which decides how good a picture is of use to it.
+    SetView {
+        /// The subscriber.
+        participant: ParticipantId,
+        /// The track.
+        track: TrackId,
+        /// How it is shown. Before the first one it counts as [`View::UNKNOWN`].
+        view: View,
+    },
     /// Sends one message on a participant's data channel. When it cannot be sent, [`Event::DataRefused`] says so, and nothing
     /// more is sent on this opening: of what is handed to an opening the client gets a first part without gaps.
     SendData {
@@ -209,6 +218,29 @@ impl Channel {
     pub fn from_label(label: &str) -> Option<Self> {
         (label == "chat").then_some(Self::Chat)
     }
+}
+
+/// How a subscriber shows a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Whether it can be seen at all: a video that cannot is not sent.
+    pub visible: bool,
+    /// Width and height of the picture on the screen, in device pixels; `None` where the client does not say.
+    pub size: Option<(u16, u16)>,
+    /// The viewer has singled it out: it gets bandwidth before others.
+    pub pinned: bool,
+}
+
+impl View {
+    /// Of a client that says nothing: visible, as large as it comes.
+    pub const UNKNOWN: Self = Self { visible: true, size: None, pinned: false };
+}
+
+/// Why a subscriber is not sent a track that it has subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PauseReason {
+    /// Not even its lowest layer fits what the subscriber's connection carries, beside what is more important.
+    Bandwidth,
 }
 
 /// A simulcast stream's identifier (RFC 8851): 1 to 16 ASCII letters, digits, `-` or `_`.
@@ -402,6 +434,34 @@ pub enum Event {
         track: TrackId,
         /// The encoding's rid.
         rid: Rid,
+    },
+    /// A subscription is sent nothing for a while.
+    SubscriptionPaused {
+        /// The subscriber.
+        participant: ParticipantId,
+        /// The track.
+        track: TrackId,
+        /// Why.
+        reason: PauseReason,
+    },
+    /// A paused subscription goes on: its picture follows.
+    SubscriptionResumed {
+        /// The subscriber.
+        participant: ParticipantId,
+        /// The track.
+        track: TrackId,
+    },
+    /// Which encodings of a participant's own track anybody watches. What nobody watches need not be sent; what is watched again
+    /// is awaited from the moment of this event on. All encodings are wanted before the first one.
+    EncodingsWanted {
+        /// The publisher.
+        participant: ParticipantId,
+        /// The publisher's m-line.
+        mid: String,
+        /// The track.
+        track: TrackId,
+        /// Every encoding, the lowest first, and whether it is wanted. Without simulcast there is one, which no rid names.
+        encodings: Vec<(Option<Rid>, bool)>,
     },
     /// Who speaks, loudest first. Sent when it changes and while someone speaks.
     Speakers {

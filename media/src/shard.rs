@@ -340,6 +340,7 @@ impl Shard {
             | Command::Subscribe { participant, .. }
             | Command::Unsubscribe { participant, .. }
             | Command::SetLayer { participant, .. }
+            | Command::SetView { participant, .. }
             | Command::SendData { participant, .. } => *participant,
             Command::OpenRoom { .. }
             | Command::LinkRoom { .. }
@@ -363,6 +364,7 @@ impl Shard {
             Command::Subscribe { track, .. } => room.subscribe(context, index, track),
             Command::Unsubscribe { track, .. } => room.unsubscribe(context, index, track),
             Command::SetLayer { track, rid, .. } => room.set_layer(context, index, track, rid),
+            Command::SetView { track, view, .. } => room.set_view(index, track, view),
             Command::SendData { channel, opening, text, .. } => {
                 if let Some(participant) = room.participants.get_mut(index) {
                     participant.send_data(context, channel, opening, &text);

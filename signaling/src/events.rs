@@ -75,6 +75,7 @@ impl Switchboard {
                 let (track_id, rid) = (TrackRef(track), rid.as_str().to_owned());
                 self.tell_of_track(participant, track, ServerMessage::LayerChanged { track_id, rid });
             }
+            Event::SubscriptionPaused { .. } | Event::SubscriptionResumed { .. } | Event::EncodingsWanted { .. } => {}
             Event::Speakers { room, speakers } => self.on_speakers(room, speakers),
             Event::RoomRead { request, stats } => self.readings.on_answer(request, stats),
             Event::ChannelOpened { participant, channel: Channel::Chat, opening } => {

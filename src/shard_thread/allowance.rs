@@ -42,6 +42,7 @@ fn cost(command: &Command) -> u32 {
         | Command::Subscribe { .. }
         | Command::Unsubscribe { .. }
         | Command::SetLayer { .. }
+        | Command::SetView { .. }
         | Command::SendData { .. } => 1,
     }
 }

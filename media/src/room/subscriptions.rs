@@ -1,7 +1,7 @@
 //! Who receives what: subscribing, binding to m-lines, and undoing both.
 
 use super::Room;
-use crate::command::{Event, Rid, SubscriptionError};
+use crate::command::{Event, Rid, SubscriptionError, View};
 use crate::context::Context;
 use crate::ids::TrackId;
 use crate::negotiation::{LineIndex, Msid};
@@ -212,6 +212,16 @@ impl Room {
             subscription.selector.set_limit(limit);
         }
         self.choose_layer(context, index, subscriber.line);
+    }
+
+    /// Takes note of how a subscriber shows a track.
+    pub(crate) fn set_view(&mut self, index: usize, track: TrackId, view: View) {
+        let subscriber = self.publication_of(track).and_then(|key| {
+            self.publications[key].subscribers.iter().find(|subscriber| subscriber.participant == index).copied()
+        });
+        if let Some(subscription) = subscriber.and_then(|subscriber| self.subscription_mut(subscriber)) {
+            subscription.view = view;
+        }
     }
 
     /// The subscription behind a subscriber.

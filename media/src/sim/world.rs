@@ -193,6 +193,7 @@ impl World {
             | Command::Subscribe { participant, .. }
             | Command::Unsubscribe { participant, .. }
             | Command::SetLayer { participant, .. }
+            | Command::SetView { participant, .. }
             | Command::SendData { participant, .. } => Some((participant.0 - 1) as usize),
             _ => None,
         };

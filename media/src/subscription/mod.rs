@@ -16,7 +16,7 @@ pub(crate) use draft::{DraftKey, Drafts};
 pub(crate) use pictures::Picture;
 pub(crate) use selector::{ALIVE_FOR, MAX_ENCODINGS, Selection};
 
-use crate::command::MediaKind;
+use crate::command::{MediaKind, View};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::feedback::rtcp::ReportBlock;
@@ -71,6 +71,8 @@ pub(crate) struct Subscription {
     sources: [Option<Upstream>; 2],
     /// The client was told that it cannot decode this.
     pub(crate) refused: bool,
+    /// How the client shows it.
+    pub(crate) view: View,
 }
 
 impl Subscription {
@@ -85,6 +87,7 @@ impl Subscription {
             generation: 0,
             sources: [None; 2],
             refused: false,
+            view: View::UNKNOWN,
         }
     }
 
