@@ -5,14 +5,17 @@
 use crate::protocol::client::{AnswerDescription, AnswerType, CandidateInit, OfferDescription, OfferType};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::server::{
-    From, MediaFailure, MediaProtocol, MediaState, ServerMessage, Speaker, SubscriptionFailure,
+    From, MediaFailure, MediaProtocol, MediaState, PauseReason, ServerMessage, Speaker, SubscriptionFailure,
+    WantedEncoding,
 };
 use crate::protocol::track::Track;
 use crate::protocol::{ParticipantRef, TrackRef};
 use crate::room::{Early, Member, Room, RoomState, encode};
 use crate::session::Place;
 use crate::switchboard::Switchboard;
-use parlor_media::command::{Candidate, Channel, CloseReason, Event, NegotiationError, SubscriptionError, TrackInfo};
+use parlor_media::command::{
+    self, Candidate, Channel, CloseReason, Event, NegotiationError, Rid, SubscriptionError, TrackInfo,
+};
 use parlor_media::ids::{ParticipantId, TrackId};
 use parlor_media::path::Protocol;
 use std::sync::Arc;
@@ -75,7 +78,26 @@ impl Switchboard {
                 let (track_id, rid) = (TrackRef(track), rid.as_str().to_owned());
                 self.tell_of_track(participant, track, ServerMessage::LayerChanged { track_id, rid });
             }
-            Event::SubscriptionPaused { .. } | Event::SubscriptionResumed { .. } | Event::EncodingsWanted { .. } => {}
+            Event::SubscriptionPaused { participant, track, reason } => {
+                let reason = match reason {
+                    command::PauseReason::Bandwidth => PauseReason::Bandwidth,
+                };
+                let track_id = TrackRef(track);
+                self.tell_of_track(participant, track, ServerMessage::SubscriptionPaused { track_id, reason });
+            }
+            Event::SubscriptionResumed { participant, track } => {
+                let track_id = TrackRef(track);
+                self.tell_of_track(participant, track, ServerMessage::SubscriptionResumed { track_id });
+            }
+            Event::EncodingsWanted { participant, mid, track, encodings } => {
+                let encoding = |(rid, active): (Option<Rid>, bool)| WantedEncoding {
+                    rid: rid.map(|rid| rid.as_str().to_owned()),
+                    active,
+                };
+                let encodings = encodings.into_iter().map(encoding).collect();
+                // Of the publisher's own shard, as the news of the track: they are in order.
+                self.tell(participant, &ServerMessage::EncodingsWanted { track_id: TrackRef(track), mid, encodings });
+            }
             Event::Speakers { room, speakers } => self.on_speakers(room, speakers),
             Event::RoomRead { request, stats } => self.readings.on_answer(request, stats),
             Event::ChannelOpened { participant, channel: Channel::Chat, opening } => {

@@ -8,6 +8,8 @@ use crate::protocol::client::{
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::ids::{ParticipantRef, TrackRef, clip};
 use crate::protocol::server::{Departure, ServerMessage};
+use crate::protocol::track::Kind;
+use crate::protocol::view::SetView;
 use crate::room::{MAX_OFFERS, Member, RoomState};
 use crate::session::{Place, Session};
 use crate::switchboard::Switchboard;
@@ -81,6 +83,7 @@ impl Switchboard {
             ClientMessage::Subscribe(list) => self.subscribe(session, list).await,
             ClientMessage::Unsubscribe(list) => self.unsubscribe(session, list).await,
             ClientMessage::SetLayer(layer) => self.set_layer(session, layer).await,
+            ClientMessage::SetView(views) => self.set_view(session, views).await,
             ClientMessage::Ping(_) => {
                 session.post(crate::room::encode(&ServerMessage::Pong { id }));
                 Ok(())
@@ -184,28 +187,24 @@ impl Switchboard {
             }
         }
         let participant = place.participant;
-        self.for_tracks(&place, &request.track_ids, |track| Command::Subscribe { participant, track: track.0 }).await
+        self.send_each(&place, &request.track_ids, |track| Command::Subscribe { participant, track: track.0 }).await
     }
 
     /// Tracks that are not there any more are fine: their end crossed the request.
     async fn unsubscribe(&self, session: &Session, request: Subscription) -> Result<(), Refusal> {
         let place = place_in(session, &request.room_id)?;
         let participant = place.participant;
-        self.for_tracks(&place, &request.track_ids, |track| Command::Unsubscribe { participant, track: track.0 }).await
+        self.send_each(&place, &request.track_ids, |track| Command::Unsubscribe { participant, track: track.0 }).await
     }
 
-    async fn for_tracks(
-        &self,
-        place: &Place,
-        tracks: &[TrackRef],
-        command: impl Fn(TrackRef) -> Command,
-    ) -> Result<(), Refusal> {
-        for batch in tracks.chunks(BATCH) {
+    /// Makes a command of each entry of a client's list, and sends them, a few at a time.
+    async fn send_each<T>(&self, place: &Place, entries: &[T], command: impl Fn(&T) -> Command) -> Result<(), Refusal> {
+        for batch in entries.chunks(BATCH) {
             let shard = self.shard_of(&place.room, place.participant);
             let mut permits = shard.reserve(batch.len()).await.map_err(|_| Refusal::busy())?;
             let mut state = place.room.lock();
             member(&mut state, place.participant)?;
-            batch.iter().for_each(|&track| permits.send(command(track)));
+            batch.iter().for_each(|entry| permits.send(command(entry)));
         }
         Ok(())
     }
@@ -227,6 +226,24 @@ impl Switchboard {
             Ok(Command::SetLayer { participant: place.participant, track: request.track_id.0, rid })
         })
         .await
+    }
+
+    /// Tracks that are not there any more are fine: what is shown changes all the time, and the end of a track crosses it.
+    async fn set_view(&self, session: &Session, request: SetView) -> Result<(), Refusal> {
+        let place = place_in(session, &request.room_id)?;
+        let mut views = request.views;
+        {
+            let state = place.room.lock();
+            may_subscribe(&state, place.participant)?;
+            if let Some(sound) = views.iter().find(|view| kind_of(&state, view.track_id) == Some(Kind::Audio)) {
+                let message = format!("`views`: {} is audio, only video is seen", sound.track_id);
+                return Err(Refusal::field("views", message));
+            }
+            views.retain(|view| kind_of(&state, view.track_id).is_some());
+        }
+        let participant = place.participant;
+        self.send_each(&place, &views, |seen| Command::SetView { participant, track: seen.track_id.0, view: seen.view })
+            .await
     }
 }
 
@@ -253,7 +270,13 @@ fn may_subscribe(state: &RoomState, participant: ParticipantId) -> Result<(), Re
 }
 
 fn is_published(state: &RoomState, track: TrackRef) -> bool {
-    state.members.iter().any(|member| member.tracks.iter().any(|published| published.track_id == track))
+    kind_of(state, track).is_some()
+}
+
+/// What a published track is; `None` where there is no such track.
+fn kind_of(state: &RoomState, track: TrackRef) -> Option<Kind> {
+    let mut tracks = state.members.iter().flat_map(|member| &member.tracks);
+    tracks.find(|published| published.track_id == track).map(|published| published.kind)
 }
 
 fn unknown_track(field: &str, track: TrackRef, allowed: &str) -> Refusal {

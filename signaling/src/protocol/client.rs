@@ -6,6 +6,7 @@ use super::fields;
 use super::ids::{RoomCode, TrackRef, clip};
 use super::secret::SecretText;
 use super::track::Source;
+use super::view::SetView;
 use crate::stats::words;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -108,6 +109,8 @@ client_messages! {
     Unsubscribe(Subscription) = "unsubscribe";
     /// Chooses the encoding of a simulcast track.
     SetLayer(SetLayer) = "set-layer";
+    /// Tells how tracks are shown.
+    SetView(SetView) = "set-view";
     /// Asks for a `pong`.
     Ping(Ping) = "ping";
 }
@@ -439,7 +442,7 @@ mod tests {
         #[test]
         fn any_object_is_parsed_or_refused(
             name in prop::sample::select(ClientMessage::TYPES),
-            field in prop::sample::select(vec!["roomId", "offer", "answer", "tracks", "trackIds", "candidate", "resumeToken", "nonce", "x"]),
+            field in prop::sample::select(vec!["roomId", "offer", "answer", "tracks", "trackIds", "candidate", "resumeToken", "nonce", "views", "x"]),
             value in "[\\[{]{0,3}[\\PC]{0,20}[\\]}]{0,3}",
             number: f64,
         ) {

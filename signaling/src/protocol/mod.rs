@@ -18,6 +18,7 @@ mod server_type;
 pub mod text;
 pub mod time;
 pub mod track;
+pub mod view;
 
 #[cfg(test)]
 mod goldens;

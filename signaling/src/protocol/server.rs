@@ -278,12 +278,33 @@ pub enum ServerMessage {
         /// Why.
         reason: SubscriptionFailure,
     },
+    /// A subscription is sent nothing for a while.
+    SubscriptionPaused {
+        /// The track.
+        track_id: TrackRef,
+        /// Why.
+        reason: PauseReason,
+    },
+    /// A paused subscription goes on.
+    SubscriptionResumed {
+        /// The track.
+        track_id: TrackRef,
+    },
     /// A subscription carries another encoding from now on.
     LayerChanged {
         /// The track.
         track_id: TrackRef,
         /// The encoding.
         rid: String,
+    },
+    /// To the publisher: which encodings of its track anybody watches.
+    EncodingsWanted {
+        /// The track.
+        track_id: TrackRef,
+        /// The publisher's m-line.
+        mid: String,
+        /// Every encoding, the lowest first.
+        encodings: Vec<WantedEncoding>,
     },
     /// Who speaks, loudest first.
     ActiveSpeakers {
@@ -577,6 +598,25 @@ pub enum SubscriptionFailure {
     Refused,
     /// The client has too many subscriptions.
     TooMany,
+}
+
+/// Why a subscription is sent nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PauseReason {
+    /// The receiver's connection does not carry it beside what is more important.
+    Bandwidth,
+}
+
+/// Whether anybody watches an encoding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WantedEncoding {
+    /// Which; absent for the one encoding of a track without simulcast.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rid: Option<String>,
+    /// Whether it is to be sent.
+    pub active: bool,
 }
 
 impl std::convert::From<Refusal> for ServerMessage {

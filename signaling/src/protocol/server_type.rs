@@ -63,7 +63,10 @@ types! {
     SubscriptionBound = "subscription-bound";
     SubscriptionUnbound = "subscription-unbound";
     SubscriptionFailed = "subscription-failed";
+    SubscriptionPaused = "subscription-paused";
+    SubscriptionResumed = "subscription-resumed";
     LayerChanged = "layer-changed";
+    EncodingsWanted = "encodings-wanted";
     ActiveSpeakers = "active-speakers";
     MediaState = "media-state";
     Pong = "pong";

@@ -2,7 +2,9 @@
 
 use super::house::{House, Member};
 use crate::room::MAX_OFFERS;
-use parlor_media::command::{Command, Event, MediaKind, NegotiationError, Rid, Source, SubscriptionError, TrackInfo};
+use parlor_media::command::{
+    Command, Event, MediaKind, NegotiationError, PauseReason, Rid, Source, SubscriptionError, TrackInfo, View,
+};
 use parlor_media::ids::{ParticipantId, TrackId};
 use parlor_media::path::Protocol;
 use serde_json::{Value, json};
@@ -222,6 +224,76 @@ async fn subscriptions_become_commands_and_their_outcome_messages() {
             json!({"type": "subscription-failed", "trackId": id, "reason": "too-many"}),
         ]
     );
+}
+
+#[tokio::test]
+async fn views_become_commands() {
+    let mut house = House::new();
+    let (ana, mut bo) = pair(&mut house).await;
+    for track in 0..20 {
+        house.event(published(ana.participant(), track, "0"));
+    }
+    bo.all();
+    let set = |views: Vec<Value>| json!({"type": "set-view", "roomId": "abc", "views": views});
+    let hidden = |track| json!({"trackId": text(track), "visible": false});
+    let mut taken = |house: &mut House| {
+        let commands = house.take_commands().into_iter();
+        let views = commands.map(|command| match command {
+            Command::SetView { participant, track, view } if participant == bo.participant() => (track.0, view),
+            other => panic!("{other:?}"),
+        });
+        views.collect::<Vec<_>>()
+    };
+    // One that is gone takes nothing from the others.
+    bo.send(set([99].into_iter().chain(0..20).map(hidden).collect())).await;
+    let nothing = View { visible: false, size: None, pinned: false };
+    assert_eq!(taken(&mut house), (0..20).map(|track| (track, nothing)).collect::<Vec<_>>());
+
+    let large = json!({"trackId": text(1), "visible": true, "width": 1280, "height": 720, "pinned": true});
+    bo.send(set(vec![large])).await;
+    assert_eq!(taken(&mut house), [(1, View { visible: true, size: Some((1280, 720)), pinned: true })]);
+
+    let mut sound = published(ana.participant(), 20, "1");
+    if let Event::Published { info, .. } = &mut sound {
+        info.kind = MediaKind::Audio;
+    }
+    house.event(sound);
+    bo.all();
+    let refusal = bo.refused(set(vec![hidden(1), hidden(20)])).await;
+    assert_eq!((&refusal["code"], &refusal["field"]), (&json!("bad-message"), &json!("views")));
+    assert!(house.take_commands().is_empty());
+}
+
+#[tokio::test]
+async fn pauses_are_told_to_the_viewer_and_wanted_encodings_to_the_publisher() {
+    let mut house = House::new();
+    let (mut ana, mut bo) = pair(&mut house).await;
+    house.event(published(ana.participant(), 1, "0"));
+    ana.all();
+    bo.all();
+    let (participant, track) = (bo.participant(), TrackId(1));
+    house.event(Event::SubscriptionPaused { participant, track, reason: PauseReason::Bandwidth });
+    house.event(Event::SubscriptionResumed { participant, track });
+    let id = text(1);
+    assert_eq!(
+        bo.all(),
+        [
+            json!({"type": "subscription-paused", "trackId": id, "reason": "bandwidth"}),
+            json!({"type": "subscription-resumed", "trackId": id}),
+        ]
+    );
+
+    let participant = ana.participant();
+    let wanted = |encodings| Event::EncodingsWanted { participant, mid: "0".into(), track, encodings };
+    house.event(wanted(vec![(Rid::new("q"), true), (Rid::new("h"), false)]));
+    house.event(wanted(vec![(None, false)]));
+    let told =
+        |encodings: Value| json!({"type": "encodings-wanted", "trackId": id, "mid": "0", "encodings": encodings});
+    assert_eq!(
+        ana.all(),
+        [told(json!([{"rid": "q", "active": true}, {"rid": "h", "active": false}])), told(json!([{"active": false}])),]
+    );
+    assert!(bo.next().is_null());
 }
 
 #[tokio::test]

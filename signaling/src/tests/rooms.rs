@@ -111,6 +111,7 @@ async fn messages_out_of_order_are_refused() {
         json!({"type": "subscribe", "roomId": "abc", "trackIds": [track]}),
         json!({"type": "unsubscribe", "roomId": "abc", "trackIds": [track]}),
         json!({"type": "set-layer", "roomId": "abc", "trackId": track, "rid": null}),
+        json!({"type": "set-view", "roomId": "abc", "views": []}),
     ];
     let mut stranger = house.client();
     for message in &messages {
