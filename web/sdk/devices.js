@@ -33,7 +33,7 @@ export function openCamera(deviceId) {
 export async function openScreen() {
   if (!navigator.mediaDevices?.getDisplayMedia) throw new ParlorError('unsupported');
   try {
-    const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: 30 } }, audio: true });
+    const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: 15 } }, audio: true });
     return { video: stream.getVideoTracks()[0], audio: stream.getAudioTracks()[0] ?? null };
   } catch (cause) {
     const name = cause instanceof Error ? cause.name : '';

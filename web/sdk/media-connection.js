@@ -6,11 +6,13 @@
  * It watches its own health: a connection that stays broken for 3 s restarts ICE, and if that does not help within 8 s `failed` is
  * emitted. While signalling is down nothing is attempted, since nobody would hear it.
  */
+import { WantedEncodings } from './encodings.js';
 import { Emitter } from './emitter.js';
 import { ParlorError } from './errors.js';
 import * as messages from './messages.js';
 import { Negotiator } from './negotiation.js';
 import { encodingsOf, preferCodec } from './publications.js';
+import { updateParameters } from './sender-parameters.js';
 import { SubscriptionTable } from './subscriptions.js';
 
 /** @typedef {import('./messages.js').Message} Message */
@@ -30,6 +32,7 @@ const ACKNOWLEDGE_MS = 1000;
 /** @extends {Emitter<MediaEvents>} */
 export class MediaConnection extends Emitter {
   subscriptions = new SubscriptionTable();
+  #wanted = new WantedEncodings((mid) => this.publicationAt(mid)?.transceiver?.sender);
   /** @type {WeakSet<RTCRtpTransceiver>} */ #own = new WeakSet();
   /** M-lines that another publication may use. @type {{ profile: Profile, transceiver: RTCRtpTransceiver }[]} */ #idle = [];
   /**
@@ -96,6 +99,7 @@ export class MediaConnection extends Emitter {
   unpublish(publication) {
     const { transceiver, profile, source, muted } = publication;
     if (!this.#publications.delete(publication) || !transceiver) return;
+    this.#wanted.forget(transceiver.mid);
     transceiver.direction = 'inactive';
     transceiver.sender.replaceTrack(null).catch(() => {});
     this.#retiring.push({ profile, transceiver, source, muted });
@@ -106,6 +110,17 @@ export class MediaConnection extends Emitter {
   /** @param {string} mid @returns {Publication | undefined} */
   publicationAt(mid) {
     return [...this.#publications].find(({ transceiver }) => transceiver?.mid === mid);
+  }
+
+  /**
+   * Which encodings of a publication anybody watches.
+   *
+   * @param {{ mid: string, trackId: string, encodings: import('./encodings.js').WantedEncoding[] }} word of the server
+   */
+  setWanted({ mid, trackId, encodings }) {
+    const publication = this.publicationAt(mid);
+    // A word about what was sent on this m-line before is late.
+    if (publication && (publication.trackId ?? trackId) === trackId) this.#wanted.take(mid, encodings);
   }
 
   /** @param {Message} message @returns {boolean} whether it went out on the data channel */
@@ -147,7 +162,6 @@ export class MediaConnection extends Emitter {
     const transceiver = at >= 0 ? this.#reuse(this.#idle.splice(at, 1)[0].transceiver, publication) : this.#create(publication);
     publication.transceiver = transceiver;
     this.#preferCodec(transceiver, publication);
-    if (publication.source === 'screen') this.#keepResolution(transceiver.sender);
   }
 
   /** @param {Publication} publication */
@@ -157,6 +171,7 @@ export class MediaConnection extends Emitter {
       sendEncodings: encodingsOf(publication),
     });
     this.#own.add(transceiver);
+    if (publication.source === 'screen') updateParameters(transceiver.sender, (parameters) => keepResolution(parameters, true));
     return transceiver;
   }
 
@@ -164,12 +179,15 @@ export class MediaConnection extends Emitter {
   #reuse(transceiver, publication) {
     transceiver.direction = 'sendonly';
     transceiver.sender.replaceTrack(publication.track).catch(() => {});
-    const wanted = encodingsOf(publication);
+    const fresh = encodingsOf(publication);
     updateParameters(transceiver.sender, (parameters) => {
       parameters.encodings.forEach((encoding, index) => {
-        const { rid, scalabilityMode, ...limits } = /** @type {any} */ (wanted[index] ?? {});
-        Object.assign(encoding, limits);
+        const { rid, scalabilityMode, ...limits } = /** @type {any} */ (fresh[index] ?? {});
+        delete encoding.maxBitrate;
+        delete encoding.maxFramerate;
+        Object.assign(encoding, limits, { active: true }); // nobody watched the former publication, perhaps
       });
+      keepResolution(parameters, publication.source === 'screen');
     });
     return transceiver;
   }
@@ -181,13 +199,6 @@ export class MediaConnection extends Emitter {
     const codecs = RTCRtpReceiver.getCapabilities('video')?.codecs ?? [];
     // An empty list goes back to the browser's own order: a reused m-line forgets what an earlier publication preferred.
     transceiver.setCodecPreferences(options.codec ? preferCodec(codecs, options.codec) : []);
-  }
-
-  /** Text must stay readable: rather fewer pictures than smaller ones. @param {RTCRtpSender} sender */
-  #keepResolution(sender) {
-    updateParameters(sender, (parameters) => {
-      /** @type {any} */ (parameters).degradationPreference = 'maintain-resolution';
-    });
   }
 
   #localSdp() {
@@ -203,6 +214,7 @@ export class MediaConnection extends Emitter {
   #onSettled() {
     this.#idle.push(...this.#retiring.filter(isInactive));
     this.#retiring = this.#retiring.filter((line) => !isInactive(line));
+    this.#wanted.applyAll();
     this.subscriptions.learn(this.pc.getTransceivers().filter((transceiver) => !this.#own.has(transceiver)));
   }
 
@@ -266,10 +278,8 @@ function isInactive({ transceiver }) {
   return transceiver.currentDirection === 'inactive';
 }
 
-/** @param {RTCRtpSender} sender @param {(parameters: RTCRtpSendParameters) => void} change */
-function updateParameters(sender, change) {
-  const parameters = sender.getParameters();
-  change(parameters);
-  // Refused only by browsers that do not know the field; their default then holds.
-  sender.setParameters(parameters).catch(() => {});
+/** Text must stay readable: rather fewer pictures than smaller ones. @param {RTCRtpSendParameters} parameters @param {boolean} keep */
+function keepResolution(parameters, keep) {
+  if (keep) /** @type {any} */ (parameters).degradationPreference = 'maintain-resolution';
+  else delete (/** @type {any} */ (parameters).degradationPreference);
 }

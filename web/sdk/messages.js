@@ -78,8 +78,16 @@ export const unsubscribe = ({ roomId, trackIds }) => ({ type: 'unsubscribe', roo
 /** @param {{ roomId: string, trackId: string, rid: string | null }} fields @returns {Message} */
 export const setLayer = ({ roomId, trackId, rid }) => ({ type: 'set-layer', roomId, trackId, rid });
 
+/** @param {{ roomId: string, views: import('./views.js').TrackView[] }} fields @returns {Message} */
+export const setView = ({ roomId, views }) => ({
+  type: 'set-view', roomId, views: views.map(({ trackId, visible, width, height, pinned }) => ({ trackId, visible, width, height, pinned })),
+});
+
 /** @param {{ id?: string }} [fields] @returns {Message} */
 export const ping = ({ id } = {}) => ({ type: 'ping', id });
 
 /** Longest list of track ids that one `subscribe` or `unsubscribe` may carry. */
 export const MAX_TRACK_IDS = 64;
+
+/** Longest list of one `set-view`. */
+export const MAX_VIEWS = 96;

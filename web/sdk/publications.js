@@ -7,13 +7,16 @@ import { Emitter } from './emitter.js';
 /** @typedef {import('./types.js').Source} Source */
 /** @typedef {import('./types.js').PublishOptions} PublishOptions */
 
-/** A picture with a shorter long side is sent as a single stream: browsers drop simulcast streams below this. */
-const SIMULCAST_MIN_LONG_SIDE = 960;
+/** The long side from which on a picture is sent in three sizes, and in two: browsers drop simulcast streams of smaller pictures. */
+const THREE_SIZES_FROM = 960;
+const TWO_SIZES_FROM = 640;
 /** Bits per second for 1280x720 at 30 fps; other sizes follow with the power 0.75 of their area. */
 const BITRATE_720P = 1_700_000;
-const BITRATE_SCREEN = 3_000_000;
+const BITRATE_SCREEN = 2_500_000;
+/** Text does not move, and what scrolls may jump: bits are better spent on sharpness. */
+const FRAMERATE_SCREEN = 15;
 
-/** How m-lines may be reused: a transceiver's set of encodings is fixed when it is made. @typedef {'audio' | 'video' | 'simulcast'} Profile */
+/** How m-lines may be reused: a transceiver's set of encodings is fixed when it is made. @typedef {'audio' | 'video' | 'two-sizes' | 'three-sizes'} Profile */
 
 /** @extends {Emitter<{ changed: {} }>} */
 export class Publication extends Emitter {
@@ -89,8 +92,10 @@ export class Publication extends Emitter {
 export function profileOf(kind, { source, simulcast, codec }, { width, height }) {
   if (kind === 'audio') return 'audio';
   // VP9 and AV1 carry their layers in one stream.
-  const byDefault = source === 'camera' && codec !== 'vp9' && codec !== 'av1' && Math.max(width, height) >= SIMULCAST_MIN_LONG_SIDE;
-  return (simulcast ?? byDefault) && source !== 'screen' ? 'simulcast' : 'video';
+  const longSide = Math.max(width, height);
+  const byDefault = source === 'camera' && codec !== 'vp9' && codec !== 'av1' && longSide >= TWO_SIZES_FROM;
+  if (source === 'screen' || !(simulcast ?? byDefault)) return 'video';
+  return simulcast || longSide >= THREE_SIZES_FROM ? 'three-sizes' : 'two-sizes';
 }
 
 /**
@@ -101,17 +106,18 @@ export function profileOf(kind, { source, simulcast, codec }, { width, height })
  */
 export function encodingsOf({ kind, profile, source, options, size }) {
   if (kind === 'audio') return options.maxBitrate ? [{ maxBitrate: options.maxBitrate }] : [{}];
-  if (source === 'screen') return [{ maxBitrate: options.maxBitrate ?? BITRATE_SCREEN }];
+  if (source === 'screen') return [{ maxBitrate: options.maxBitrate ?? BITRATE_SCREEN, maxFramerate: FRAMERATE_SCREEN }];
   const area = size.width * size.height || 1280 * 720;
   const full = options.maxBitrate ?? Math.round(BITRATE_720P * (area / (1280 * 720)) ** 0.75);
   if (profile === 'video') return [{ maxBitrate: full }];
   // Without a scalability mode browsers take several VP9 or AV1 encodings for layers of one stream.
   const mode = options.codec === 'vp9' || options.codec === 'av1' ? { scalabilityMode: 'L1T1' } : {};
-  return [
+  const sizes = [
     { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: Math.round(full * 0.09), ...mode },
     { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: Math.round(full * 0.3), ...mode },
     { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: full, ...mode },
   ];
+  return profile === 'two-sizes' ? sizes.slice(1) : sizes;
 }
 
 /**

@@ -16,6 +16,8 @@ import { RoomApi } from './room-api.js';
 import { Roster } from './roster.js';
 import { SESSION_MESSAGE_TYPES } from './session.js';
 import { Standing, STANDING_MESSAGE_TYPES } from './standing.js';
+import { ViewObserver } from './view-observer.js';
+import { Views } from './views.js';
 
 /** @typedef {import('./messages.js').Message} Message */
 /** @typedef {import('./session.js').Session} Session */
@@ -27,6 +29,7 @@ import { Standing, STANDING_MESSAGE_TYPES } from './standing.js';
 
 const ROSTER_EVENTS = /** @type {const} */ ([
   'participant-joined', 'participant-left', 'role-changed', 'track-published', 'track-unpublished', 'track-subscribed', 'track-unsubscribed', 'track-muted',
+  'track-paused',
 ]);
 const STANDING_EVENTS = /** @type {const} */ (['rights-changed', 'room-updated', 'lobby-joined', 'lobby-left']);
 const CHAT_EVENTS = /** @type {const} */ ([
@@ -45,6 +48,9 @@ const HANDLERS = {
   'subscription-bound': (room, message) => room.media?.subscriptions.bind(/** @type {any} */ (message)),
   'subscription-unbound': (room, message) => room.media?.subscriptions.unbind(/** @type {any} */ (message)),
   'subscription-failed': (room, { trackId, reason }) => room.emit('subscription-failed', { trackId, reason }),
+  'subscription-paused': (room, { trackId, reason }) => room.roster.pause(trackId, reason),
+  'subscription-resumed': (room, { trackId }) => room.roster.pause(trackId, null),
+  'encodings-wanted': (room, message) => room.media?.setWanted(/** @type {any} */ (message)),
   'layer-changed': (room, { trackId, rid }) => room.emit('layer-changed', { trackId, rid }),
   typing: (room, { participantId, typing }) => room.emit('typing', { participantId, typing }),
   'active-speakers': (room, { speakers }) => room.emit('speakers', { speakers }),
@@ -103,6 +109,10 @@ export class Room extends Emitter {
     for (const type of STANDING_EVENTS) this.standing.on(type, (detail) => this.emit(type, /** @type {any} */ (detail)));
     this.standing.on('rights-changed', () => this.#attachAllowed());
     this.standing.on('room-updated', ({ room }) => this.#learnSettings(room));
+    this.views = new Views((views) => this.#send(messages.setView({ roomId: this.roomId, views })));
+    this.viewObserver = new ViewObserver(this.views);
+    this.roster.on('track-subscribed', ({ track }) => this.views.renew(track.trackId));
+    this.roster.on('track-unpublished', ({ track }) => this.views.drop(track.trackId));
     for (const type of ROSTER_EVENTS) this.roster.on(type, (detail) => this.emit(type, /** @type {any} */ (detail)));
     session.on('joined', (detail) => this.#onJoined(detail));
     session.on('waiting', (detail) => this.#onWaiting(detail));
@@ -197,6 +207,60 @@ export class Room extends Emitter {
   /** Asks for one simulcast stream of a track; `null` leaves the choice to the server. @param {string} trackId @param {string | null} rid */
   setLayer(trackId, rid) {
     this.#send(messages.setLayer({ roomId: this.roomId, trackId, rid }));
+  }
+
+  /**
+   * Shows a video track in an element whenever there is something to show, and tells the server how large it is and whether it can be
+   * seen, so that no better picture is sent than that.
+   *
+   * @param {string} trackId
+   * @param {HTMLVideoElement} video
+   * @returns {() => void} ends it
+   */
+  attach(trackId, video) {
+    const show = (/** @type {MediaStreamTrack | null} */ track) => { video.srcObject = track ? new MediaStream([track]) : null; };
+    const known = [...this.participants.values()].map(({ tracks }) => tracks.get(trackId)).find((track) => track);
+    if (known?.mediaTrack) show(known.mediaTrack);
+    const stops = [
+      this.on('track-subscribed', ({ track, mediaTrack }) => track.trackId === trackId && show(mediaTrack)),
+      this.on('track-unsubscribed', ({ track }) => track.trackId === trackId && show(null)),
+      this.observe(video, trackId),
+    ];
+    return () => {
+      stops.forEach((stop) => stop());
+      show(null);
+    };
+  }
+
+  /**
+   * Tells the server how large an element is in which a video track is shown, and whether it can be seen, from now on. Several elements
+   * may show one track; when the last one has ended, nobody sees the track, and nothing of it is sent. Of tracks that were
+   * never observed everything is sent.
+   *
+   * @param {Element} element the `<video>`, or what it lies in
+   * @param {string} trackId
+   * @returns {() => void} ends it
+   */
+  observe(element, trackId) {
+    return this.viewObserver.observe(element, trackId);
+  }
+
+  /**
+   * The same for who draws pictures without an element of their own. `null` takes it back.
+   *
+   * @param {string} trackId
+   * @param {import('./views.js').View | null} view `width` and `height` in device pixels, both or none: as large as it comes
+   */
+  setView(trackId, view) {
+    if (view && view.visible && !(view.width === undefined && view.height === undefined) && !(Number(view.width) > 0 && Number(view.height) > 0)) {
+      throw new TypeError('a view has a `width` and a `height` above 0, or neither');
+    }
+    this.views.set(trackId, view);
+  }
+
+  /** A track that its viewer has singled out gets bandwidth before others. @param {string} trackId @param {boolean} pinned */
+  setPinned(trackId, pinned) {
+    this.views.pin(trackId, pinned);
   }
 
   /**
@@ -325,6 +389,7 @@ export class Room extends Emitter {
   #onReplayed() {
     this.media?.onSignalingUp();
     this.chat.resend();
+    this.views.resend();
   }
 
   /** @param {Message} message */
@@ -340,6 +405,8 @@ export class Room extends Emitter {
     this.#cleanups.forEach((cleanup) => cleanup());
     this.#dropMedia();
     this.chat.close();
+    this.viewObserver.close();
+    this.views.close();
     this.#setState('closed', reason);
   }
 
@@ -373,6 +440,7 @@ export class Room extends Emitter {
     const media = this.media;
     this.media = null;
     media?.close();
+    this.roster.resumeAll();
     this.#mediaUp = false;
     for (const publication of this.publications) publication.trackId = null;
   }

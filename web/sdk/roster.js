@@ -11,7 +11,7 @@ import { Emitter } from './emitter.js';
 /** @typedef {import('./types.js').WireTrack} WireTrack */
 /**
  * @typedef {Pick<import('./types.js').RoomEvents,
- *   'participant-joined' | 'participant-left' | 'role-changed' | 'track-published' | 'track-unpublished' | 'track-subscribed' | 'track-unsubscribed' | 'track-muted'>
+ *   'participant-joined' | 'participant-left' | 'role-changed' | 'track-published' | 'track-unpublished' | 'track-subscribed' | 'track-unsubscribed' | 'track-muted' | 'track-paused'>
  * } RosterEvents
  */
 
@@ -79,7 +79,7 @@ export class Roster extends Emitter {
     }
     const { trackId, kind, source, muted, rids = [] } = wire;
     /** @type {RemoteTrack} */
-    const track = { trackId, participantId, kind, source, muted, rids, mediaTrack: null };
+    const track = { trackId, participantId, kind, source, muted, rids, mediaTrack: null, paused: null };
     participant.tracks.set(trackId, track);
     this.emit('track-published', { track });
     const mediaTrack = this.#early.get(trackId);
@@ -113,9 +113,25 @@ export class Roster extends Emitter {
     this.emit('track-subscribed', { track, mediaTrack });
   }
 
+  /** The server sends nothing of a track for a while, or goes on. @param {string} trackId @param {string | null} reason */
+  pause(trackId, reason) {
+    for (const { tracks } of this.participants.values()) {
+      const track = tracks.get(trackId);
+      if (!track || track.paused === reason) continue;
+      track.paused = reason;
+      this.emit('track-paused', { track });
+    }
+  }
+
+  /** Nothing is paused any more: the subscriptions that were are over. */
+  resumeAll() {
+    for (const { tracks } of this.participants.values()) for (const trackId of tracks.keys()) this.pause(trackId, null);
+  }
+
   /** @param {string} participantId @param {string} trackId */
   unsubscribed(participantId, trackId) {
     this.#early.delete(trackId);
+    this.pause(trackId, null);
     const track = this.track(participantId, trackId);
     if (!track?.mediaTrack) return;
     track.mediaTrack = null;

@@ -85,7 +85,7 @@
  *
  * @typedef {object} PublishOptions
  * @property {Source} source
- * @property {boolean} [simulcast] default: camera with a long side of at least 960 pixels, unless `codec` is VP9 or AV1
+ * @property {boolean} [simulcast] default: camera with a long side of at least 640 pixels, unless `codec` is VP9 or AV1
  * @property {'vp8' | 'vp9' | 'h264' | 'av1'} [codec] preferred video codec
  * @property {number} [maxBitrate] bits per second of the best encoding
  * @property {boolean} [muted]
@@ -98,6 +98,7 @@
  * @property {boolean} muted
  * @property {string[]} rids simulcast streams that can be asked for with `setLayer`
  * @property {MediaStreamTrack | null} mediaTrack set while subscribed
+ * @property {string | null} paused why the server sends nothing of it for a while: `bandwidth`, the connection is too slow
  *
  * @typedef {object} RemoteParticipant
  * @property {string} participantId
@@ -116,6 +117,7 @@
  * @property {{ track: RemoteTrack, mediaTrack: MediaStreamTrack }} track-subscribed
  * @property {{ track: RemoteTrack }} track-unsubscribed
  * @property {{ track: RemoteTrack }} track-muted also when unmuted: see `track.muted`
+ * @property {{ track: RemoteTrack }} track-paused also when it goes on: see `track.paused`
  * @property {{ trackId: string, rid: string | null }} layer-changed
  * @property {{ trackId: string, reason: string }} subscription-failed
  * @property {{ participantId: string }} lobby-waiting a host has to let us in

@@ -30,6 +30,7 @@ const BUILDERS = {
   subscribe: messages.subscribe,
   unsubscribe: messages.unsubscribe,
   'set-layer': messages.setLayer,
+  'set-view': messages.setView,
   ping: messages.ping,
 };
 

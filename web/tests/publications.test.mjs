@@ -5,12 +5,13 @@ import { encodingsOf, preferCodec, profileOf, Publication } from '../sdk/publica
 const track = (kind, width, height) => ({ kind, enabled: true, getSettings: () => ({ width, height }) });
 const publication = (width, height, options) => new Publication(track('video', width, height), options, () => {});
 
-test('a large camera is sent in three sizes, everything else in one', () => {
+test('a large camera is sent in three sizes, a smaller one in two, everything else in one', () => {
   const rids = (width, height, options) => encodingsOf(publication(width, height, options)).map(({ rid }) => rid);
   const camera = { source: 'camera' };
   assert.deepEqual(rids(1280, 720, camera), ['q', 'h', 'f']);
   assert.deepEqual(rids(540, 960, camera), ['q', 'h', 'f']); // a phone held upright
-  assert.deepEqual(rids(640, 480, camera), [undefined]);
+  assert.deepEqual(rids(640, 480, camera), ['h', 'f']);
+  assert.deepEqual(rids(320, 180, camera), [undefined]);
   assert.deepEqual(rids(1280, 720, { ...camera, simulcast: false }), [undefined]);
   assert.deepEqual(rids(640, 480, { ...camera, simulcast: true }), ['q', 'h', 'f']);
   assert.deepEqual(rids(1280, 720, { ...camera, codec: 'vp9' }), [undefined]);
@@ -24,8 +25,11 @@ test('sizes halve, and bitrates fall with them; a shared screen keeps its size',
   assert.deepEqual(encodings.map(({ scaleResolutionDownBy }) => scaleResolutionDownBy), [4, 2, 1]);
   const bitrates = encodings.map(({ maxBitrate }) => maxBitrate);
   assert.deepEqual(bitrates, [153000, 510000, 1700000]);
+  assert.deepEqual(encodingsOf(publication(640, 360, { source: 'camera' })), [
+    { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: 180312 }, { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 601041 },
+  ]);
   const [screen] = encodingsOf(publication(2560, 1440, { source: 'screen' }));
-  assert.equal(screen.scaleResolutionDownBy, undefined);
+  assert.deepEqual(screen, { maxBitrate: 2500000, maxFramerate: 15 });
   assert.equal(encodingsOf(publication(1280, 720, { source: 'camera', maxBitrate: 800000 }))[2].maxBitrate, 800000);
 });
 

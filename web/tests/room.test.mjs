@@ -16,8 +16,8 @@ class FakeMediaPeer extends FakePeerConnection {
       track: typeof trackOrKind === 'string' ? null : trackOrKind,
       encodings: sendEncodings ?? [{}],
       replaceTrack: async (track) => void (sender.track = track),
-      getParameters: () => ({ encodings: sender.encodings }),
-      setParameters: async () => {},
+      getParameters: () => ({ ...sender.more, encodings: sender.encodings.map((encoding) => ({ ...encoding })) }),
+      setParameters: async ({ encodings, ...more }) => void Object.assign(sender, { encodings, more }),
     };
     const transceiver = { mid: null, direction, currentDirection: null, sender, receiver: { track: {} } };
     this.transceivers.push(transceiver);
@@ -116,7 +116,7 @@ test('the first offer has audio, video and what is published; nothing twice', as
   assert.deepEqual(empty.peers[0].transceivers.map(({ direction }) => direction), ['inactive', 'inactive']);
   assert.deepEqual(empty.session.offers()[0].tracks, []);
 
-  const full = await setUp([{ track: track('audio'), source: 'microphone', muted: true }, { track: track('video', 640), source: 'camera' }]);
+  const full = await setUp([{ track: track('audio'), source: 'microphone', muted: true }, { track: track('video', 320), source: 'camera' }]);
   assert.deepEqual(full.peers[0].transceivers.map(({ direction }) => direction), ['sendonly', 'sendonly']);
   assert.deepEqual(full.session.offers()[0].tracks, [{ mid: '0', source: 'microphone', muted: true }, { mid: '1', source: 'camera', muted: false }]);
 });
@@ -158,7 +158,7 @@ test('an m-line is not used again before the server knows that its publication h
 test('a publication that ends while its offer is being made is still described in that offer', async () => {
   const { room, session, answerAll } = await setUp();
   await answerAll();
-  const screen = await room.publish(track('video', 640), { source: 'screen' });
+  const screen = await room.publish(track('video', 320), { source: 'screen' });
   await Promise.resolve(); // the offer is being made
   await room.unpublish(screen);
   await settle();
@@ -199,7 +199,7 @@ test('a resumed session touches no media; what may be lost is sent again after t
 
 test('a fresh entry gets a new connection with everything that is published', async () => {
   const { room, session, peers } = await setUp([{ track: track('audio'), source: 'microphone' }]);
-  await room.publish(track('video', 640), { source: 'screen' });
+  await room.publish(track('video', 320), { source: 'screen' });
   session.emit('joined', { welcome: welcome('p2', 'server-2', [{ participantId: 'p9', displayName: null, joinedAt: '', tracks: [] }]), resumed: false });
   await settle();
   assert.deepEqual(peers.map(({ isClosed }) => isClosed), [true, false]);
@@ -281,7 +281,7 @@ test('messages of unknown or inherited names are ignored', async () => {
 const RIGHTS = { audio: true, video: true, screen: true, chat: true };
 
 test('what one has no right to is not sent; it is as soon as the right is given, and no longer when it is taken', async () => {
-  const tracks = [{ track: track('audio'), source: 'microphone' }, { track: track('video', 640), source: 'camera' }];
+  const tracks = [{ track: track('audio'), source: 'microphone' }, { track: track('video', 320), source: 'camera' }];
   const { room, session, answerAll } = await setUp(tracks, { role: 'listener', rights: { ...RIGHTS, audio: false, video: false } });
   const sources = () => session.offers().at(-1).tracks.map(({ source }) => source);
   await answerAll();
