@@ -1,10 +1,11 @@
 /**
- * The tiles of a call: everybody in the room, and in front of them the screens that are shared.
+ * The tiles of a call: everybody in the room, and in front of them the screens that are shared and the person who is pinned.
  *
- * It follows the room's events and the local devices; each track is shown in exactly one tile.
+ * It follows the room's events and the local devices; each track is shown in exactly one tile, whose size and visibility the room is told.
  */
-import { h } from './dom.js';
+import { announce, h } from './dom.js';
 import { fitTiles } from './grid.js';
+import { PauseNews } from './pause-news.js';
 import { Tile } from './tile.js';
 
 /** @typedef {import('../parlor-client.js').Room} Room */
@@ -15,6 +16,9 @@ import { Tile } from './tile.js';
 export class Stage {
   /** @type {Map<string, Tile>} participant id → tile */ #people = new Map();
   /** @type {Map<string, Tile>} track id → tile */ #screens = new Map();
+  /** @type {Map<string, () => void>} track id → ends the watch on its tile */ #watches = new Map();
+  /** The person shown in front. @type {string | null} */ #pinned = null;
+  #pauses = new PauseNews(announce);
   /** @type {(() => void)[]} */ #stops = [];
   /** @type {Tile} */ #own;
 
@@ -53,6 +57,8 @@ export class Stage {
 
   stop() {
     this.#stops.forEach((stop) => stop());
+    this.#watches.forEach((stop) => stop());
+    this.#pauses.stop();
     for (const tile of [...this.#people.values(), ...this.#screens.values(), this.#own]) tile.remove();
   }
 
@@ -66,6 +72,7 @@ export class Stage {
       room.on('track-subscribed', ({ track }) => this.#showTrack(track)),
       room.on('track-unsubscribed', ({ track }) => this.#hideTrack(track)),
       room.on('track-muted', ({ track }) => this.#showTrack(track)),
+      room.on('track-paused', ({ track }) => this.#showTrack(track)),
       room.on('speakers', ({ speakers }) => this.#showSpeakers(new Set(speakers.map(({ participantId }) => participantId)))),
       room.on('state', () => this.#refreshOwnId()),
     );
@@ -95,7 +102,7 @@ export class Stage {
 
   /** @param {RemoteParticipant} participant */
   #addPerson({ participantId, displayName, tracks }) {
-    const tile = new Tile({ participantId, name: displayName, source: 'camera', onBlocked: this.onBlocked });
+    const tile = new Tile({ participantId, name: displayName, source: 'camera', onBlocked: this.onBlocked, onPin: () => this.#togglePin(participantId) });
     this.#people.set(participantId, tile);
     this.grid.insertBefore(tile.element, this.#own.element);
     for (const track of tracks.values()) this.#showTrack(track);
@@ -106,6 +113,7 @@ export class Stage {
   #removePerson(participantId) {
     this.#people.get(participantId)?.remove();
     this.#people.delete(participantId);
+    if (this.#pinned === participantId) this.#pinned = null;
     this.#arrange();
   }
 
@@ -115,20 +123,44 @@ export class Stage {
     const person = this.#people.get(participantId);
     if (!person) return;
     if (source === 'screen') this.#showScreen(track);
-    else if (kind === 'video') person.setVideo(muted ? null : mediaTrack, trackId);
+    else if (kind === 'video') this.#showCamera(person, track);
     else if (mediaTrack && !person.element.querySelector(`audio[data-track-id="${CSS.escape(trackId)}"]`)) person.addAudio(mediaTrack, track);
     if (source === 'microphone') person.setMuted(muted);
+  }
+
+  /** @param {Tile} person @param {RemoteTrack} track */
+  #showCamera(person, { trackId, participantId, muted, mediaTrack, paused }) {
+    person.setVideo(muted ? null : mediaTrack, trackId);
+    this.#showPause(person, trackId, muted ? null : paused);
+    if (this.#watches.has(trackId)) return;
+    this.#watch(person, trackId);
+    if (this.#pinned === participantId) this.room.setPinned(trackId, true);
+  }
+
+  /** @param {Tile} tile @param {string} trackId */
+  #watch(tile, trackId) {
+    if (!this.#watches.has(trackId)) this.#watches.set(trackId, this.room.observe(tile.element, trackId));
+  }
+
+  /** @param {Tile} tile @param {string} trackId @param {string | null} reason */
+  #showPause(tile, trackId, reason) {
+    tile.setPaused(reason);
+    this.#pauses.set(trackId, reason === null ? null : `${tile.name}’s ${tile.source === 'screen' ? 'screen' : 'video'}`);
   }
 
   /** @param {RemoteTrack} track */
   #hideTrack({ trackId, participantId, kind, source }) {
     const person = this.#people.get(participantId);
+    this.#watches.get(trackId)?.();
+    this.#watches.delete(trackId);
+    this.#pauses.set(trackId, null);
     if (source === 'screen') {
       this.#screens.get(trackId)?.remove();
       this.#screens.delete(trackId);
       this.#arrange();
     } else if (kind === 'video') {
       person?.hideVideo(trackId);
+      person?.setPaused(null);
     } else {
       person?.removeAudio(trackId);
       if (source === 'microphone') person?.setMuted(true);
@@ -136,7 +168,7 @@ export class Stage {
   }
 
   /** @param {RemoteTrack} track */
-  #showScreen({ trackId, participantId, mediaTrack }) {
+  #showScreen({ trackId, participantId, mediaTrack, paused }) {
     if (!mediaTrack) return;
     let tile = this.#screens.get(trackId);
     if (!tile) {
@@ -146,7 +178,36 @@ export class Stage {
       this.screens.append(tile.element);
     }
     tile.setVideo(mediaTrack, trackId);
+    this.#showPause(tile, trackId, paused);
+    this.#watch(tile, trackId);
     this.#arrange();
+  }
+
+  /** Shows one person in front, or again among the others. @param {string} participantId */
+  #togglePin(participantId) {
+    const former = this.#pinned;
+    this.#pinned = former === participantId ? null : participantId;
+    for (const id of new Set([former, participantId])) {
+      const tile = id === null ? undefined : this.#people.get(id);
+      if (id === null || !tile) continue;
+      const pinned = id === this.#pinned;
+      const hadFocus = tile.element.contains(document.activeElement);
+      if (pinned) this.screens.prepend(tile.element);
+      else this.grid.insertBefore(tile.element, this.#nextInGrid(id));
+      tile.setPinned(pinned);
+      if (hadFocus) tile.pin.focus();
+      for (const { trackId, kind } of this.room.participants.get(id)?.tracks.values() ?? []) {
+        if (kind === 'video' && this.#watches.has(trackId)) this.room.setPinned(trackId, pinned);
+      }
+    }
+    this.#arrange();
+  }
+
+  /** The tile that the tile of a person comes before: people stay in the order of joining. @param {string} participantId */
+  #nextInGrid(participantId) {
+    const ids = [...this.#people.keys()];
+    const next = ids.slice(ids.indexOf(participantId) + 1).find((id) => id !== this.#pinned);
+    return (next !== undefined && this.#people.get(next) || this.#own).element;
   }
 
   /** @param {Set<string>} speaking participant ids */
@@ -156,7 +217,7 @@ export class Stage {
   }
 
   #arrange() {
-    this.element.classList.toggle('has-screen', this.#screens.size > 0);
+    this.element.classList.toggle('has-screen', this.#screens.size > 0 || this.#pinned !== null);
     this.invite.hidden = this.#people.size > 0;
     this.element.classList.toggle('alone', this.#people.size === 0);
   }

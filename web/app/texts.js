@@ -87,6 +87,18 @@ export function explainRight(right) {
   return `You may not ${what} in this room. A host can allow it.`;
 }
 
+/** Why a picture is paused; empty for what is not known here. @param {string} reason of the server */
+export function explainPause(reason) {
+  return reason === 'bandwidth' ? 'your connection is too slow' : '';
+}
+
+/** @param {string[]} what is paused, like “Ada’s video” */
+export function describePauses(what) {
+  if (what.length === 0) return 'Nothing is paused any more.';
+  const subject = what.length === 1 ? `${what[0]} is` : `${what.length} videos are`;
+  return `${subject} paused: your connection is too slow.`;
+}
+
 /** @param {number} bytes */
 export function sizeOf(bytes) {
   if (!(bytes >= 1000)) return `${bytes} B`;

@@ -6,7 +6,7 @@
  */
 import { h, icon } from './dom.js';
 import { recall } from './prefs.js';
-import { hueOf, initials, nameOrGuest } from './texts.js';
+import { explainPause, hueOf, initials, nameOrGuest } from './texts.js';
 
 /** @typedef {{ trackId: string, participantId: string, source: string }} TrackLabel */
 
@@ -14,6 +14,7 @@ export class Tile {
   /** @type {HTMLVideoElement | null} */ #video = null;
   /** @type {Map<string, HTMLAudioElement>} */ #audio = new Map();
   #muted = true;
+  #paused = false;
 
   /**
    * @param {object} options
@@ -22,8 +23,9 @@ export class Tile {
    * @param {'camera' | 'screen'} options.source
    * @param {boolean} [options.own]
    * @param {() => void} [options.onBlocked] sound may not start without a click
+   * @param {() => void} [options.onPin] the person is to be shown large, or no longer
    */
-  constructor({ participantId, name, source, own = false, onBlocked = () => {} }) {
+  constructor({ participantId, name, source, own = false, onBlocked = () => {}, onPin }) {
     this.participantId = participantId;
     this.name = nameOrGuest(name);
     this.source = source;
@@ -33,13 +35,18 @@ export class Tile {
     const label = source === 'screen' ? `${this.name} – screen` : own ? `${this.name} (you)` : this.name;
     const avatar = h('div', { class: 'avatar', 'aria-hidden': 'true' }, h('span', {}, initials(name)));
     avatar.style.setProperty('--hue', String(hueOf(this.name)));
+    this.pausedNote = h('p', { class: 'paused-note', hidden: true });
+    this.pin = h('button', { class: 'pin plain', type: 'button', hidden: !onPin, 'data-pin': participantId, onclick: onPin }, icon('pin'));
     this.element = h(
       'article',
       { class: `tile ${source}${own ? ' own' : ''}`, 'data-participant-id': participantId, 'data-source': source },
       source === 'camera' && avatar,
+      this.pausedNote,
       h('div', { class: 'tile-label' }, this.micMark, h('span', { class: 'tile-name' }, label)),
+      onPin && this.pin,
     );
     this.label = label;
+    this.setPinned(false);
     this.#describe();
   }
 
@@ -107,6 +114,24 @@ export class Tile {
     this.#describe();
   }
 
+  /** Shows why there is no picture for a while; the picture stays behind it and goes on by itself. @param {string | null} reason */
+  setPaused(reason) {
+    this.#paused = reason !== null;
+    const why = reason === null ? '' : explainPause(reason);
+    this.pausedNote.replaceChildren('Paused', h('span', { class: 'why' }, why && `: ${why}`));
+    this.pausedNote.title = why;
+    this.pausedNote.hidden = !this.#paused;
+    this.element.classList.toggle('paused', this.#paused);
+    this.#describe();
+  }
+
+  /** @param {boolean} pinned */
+  setPinned(pinned) {
+    this.pin.setAttribute('aria-pressed', String(pinned));
+    this.pin.setAttribute('aria-label', `Show ${this.name} large`);
+    this.pin.title = pinned ? 'Back to the others' : 'Show large';
+  }
+
   /** @param {boolean} speaking */
   setSpeaking(speaking) {
     this.element.classList.toggle('speaking', speaking);
@@ -133,6 +158,7 @@ export class Tile {
 
   #describe() {
     const silent = this.#muted && this.source === 'camera' ? ', microphone off' : '';
-    this.element.setAttribute('aria-label', this.label + silent);
+    const paused = this.#paused ? ', video paused' : '';
+    this.element.setAttribute('aria-label', this.label + silent + paused);
   }
 }

@@ -27,8 +27,8 @@
 
 const HIDDEN_MS = 2000;
 /**
- * Firefox shows pictures in windows of their own without telling the page. There, pictures of a hidden page go on at a size that is good
- * enough for such a window.
+ * Browsers without the Picture-in-Picture API, as older Firefoxes, may show pictures in windows of their own without telling the page.
+ * There, pictures of a hidden page go on at a size that is good enough for such a window.
  */
 const PERHAPS_IN_A_WINDOW = { width: 480, height: 270 };
 

@@ -236,10 +236,11 @@ async fn views_become_commands() {
     bo.all();
     let set = |views: Vec<Value>| json!({"type": "set-view", "roomId": "abc", "views": views});
     let hidden = |track| json!({"trackId": text(track), "visible": false});
-    let mut taken = |house: &mut House| {
+    let viewer = bo.participant();
+    let taken = |house: &mut House| {
         let commands = house.take_commands().into_iter();
         let views = commands.map(|command| match command {
-            Command::SetView { participant, track, view } if participant == bo.participant() => (track.0, view),
+            Command::SetView { participant, track, view } if participant == viewer => (track.0, view),
             other => panic!("{other:?}"),
         });
         views.collect::<Vec<_>>()

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { scenario } from './harness/scenario.mjs';
+import { eventually } from './harness/wait.mjs';
+
+/** @typedef {import('./harness/participant.mjs').Participant} Participant */
+
+scenario('the server is told what is seen of a tile, and a paused one says why', async (scene) => {
+  const ada = await scene.join('Ada');
+  const ben = await scene.join('Ben');
+  await ben.sees(ada);
+  const first = await isTold(ben, ada, 'the size of the tile', ({ visible, width }) => visible && width > 0);
+  const { width, height } = await ben.ask(() => {
+    const { width, height } = /** @type {any} */ (window).probe.tile('Ada').getBoundingClientRect();
+    return { width: width * devicePixelRatio, height: height * devicePixelRatio };
+  });
+  assert.ok(first.width >= Math.floor(width) && first.width < width + 160, `${first.width} for ${width}`);
+  assert.ok(first.height >= Math.floor(height) && first.height < height + 90, `${first.height} for ${height}`);
+
+  await ben.page.setViewport({ width: 500, height: 400 });
+  await isTold(ben, ada, 'that it is smaller', (view) => view.visible && view.height < first.height);
+  await move(ben, '0 3000px');
+  await isTold(ben, ada, 'that it is out of sight', ({ visible }) => !visible);
+  await move(ben, '');
+  await isTold(ben, ada, 'that it is back', ({ visible }) => visible);
+  await ben.press('.tile:not(.own) [data-pin]');
+  await isTold(ben, ada, 'that it is pinned', ({ pinned }) => pinned);
+  await setPageHidden(ben, true);
+  await isTold(ben, ada, 'that the page is hidden', ({ visible }) => !visible);
+  await setPageHidden(ben, false);
+  await isTold(ben, ada, 'that the page is back', ({ visible, pinned }) => visible && pinned);
+  await ben.seesMoving(ada);
+
+  const sent = await ben.ask(() => /** @type {any} */ (window).wiretap.sent['set-view']);
+  await eventually('the server has it all', async () =>
+    (await scene.server.metric('parlor_messages_received_total{carrier="socket",type="set-view"}')) >= sent);
+  assert.deepEqual(await ben.ask(() => Object.keys(/** @type {any} */ (window).wiretap.received).filter((type) => type.startsWith('error'))), []);
+
+  const note = () => ben.ask(() => {
+    const tile = /** @type {any} */ (window).probe.tile('Ada');
+    return { shown: tile.querySelector('.paused-note').checkVisibility(), avatar: tile.querySelector('.avatar').checkVisibility(), label: tile.getAttribute('aria-label') };
+  });
+  await hear(ben, ada, { type: 'subscription-paused', reason: 'bandwidth' });
+  assert.deepEqual(await note(), { shown: true, avatar: true, label: 'Ada, video paused' });
+  assert.equal(await ben.textOf('.tile:not(.own) .paused-note'), 'Paused: your connection is too slow');
+  await eventually('it is read out once', async () => (await ben.textOf('#announcer')) === 'Ada’s video is paused: your connection is too slow.');
+  await hear(ben, ada, { type: 'subscription-resumed' });
+  assert.deepEqual(await note(), { shown: false, avatar: false, label: 'Ada' });
+  await ben.sees(ada);
+});
+
+scenario('encodings that nobody watches are not sent, and come back', async (scene) => {
+  const large = { width: 960, height: 540 }; // the smallest for which browsers send three streams
+  const publishers = [
+    await scene.join('Ada', { devices: large }),
+    await scene.join('Fox', { browser: 'firefox', devices: { ...large, hz: null } }),
+  ];
+  const all = ['q', 'h', 'f'].map((rid) => ({ rid, active: true }));
+  await Promise.all(publishers.map(async (person) => {
+    await sends(person, ['q', 'h']);
+    await wants(person, [...all.map(({ rid }) => ({ rid, active: rid === 'q' })), { rid: 'unheard-of', active: false }]);
+    await sends(person, ['q'], ['h', 'f']);
+    await wants(person, all);
+    await sends(person, ['q', 'h']);
+  }));
+
+  const one = await scene.join('One'); // a small camera: one stream, which no rid names
+  await publishers[0].sees(one);
+  await wants(one, [{ active: false }]);
+  await sends(one, [], ['']);
+  for (const key of ['v', 'v']) await one.page.keyboard.press(key); // another track of the same sender changes nothing
+  await sends(one, [], ['']);
+  await wants(one, [{ active: true }]);
+  await publishers[0].sees(one);
+});
+
+/** The server's last word on what it was told. @param {Participant} person @param {Participant} other @param {string} what @param {(view: any) => unknown} isRight */
+async function isTold(person, other, what, isRight) {
+  return eventually(`the server is told ${what}`, async () => {
+    const view = await person.ask((name) => {
+      const { wiretap, probe } = /** @type {any} */ (window);
+      const sent = wiretap.tail.filter((/** @type {string} */ line) => line.startsWith('> ')).map((/** @type {string} */ line) => JSON.parse(line.slice(2)));
+      const { trackId } = probe.track(name);
+      return sent.flatMap(({ views }) => views ?? []).findLast((/** @type {any} */ view) => view.trackId === trackId) ?? null;
+    }, other.name);
+    return view && isRight(view) ? view : null;
+  });
+}
+
+/** Moves the tile of the other one. @param {Participant} person @param {string} by */
+function move(person, by) {
+  return person.ask((translate) => { /** @type {any} */ (document.querySelector('.tile:not(.own)')).style.translate = translate; }, by);
+}
+
+/** Headless pages are never hidden: this page says that it is. @param {Participant} person @param {boolean} hidden */
+function setPageHidden(person, hidden) {
+  return person.ask((state) => {
+    Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden ? 'hidden' : 'visible');
+}
+
+/** As if the server had said it about the camera of `other`. @param {Participant} person @param {Participant} other @param {object} message */
+function hear(person, other, message) {
+  return person.ask((name, words) => {
+    const { parlor, probe } = /** @type {any} */ (window);
+    parlor.room.session.emit('message', { ...words, trackId: probe.track(name).trackId });
+  }, other.name, message);
+}
+
+/** As if the server had said it about one's own camera. @param {Participant} person @param {{ rid?: string, active: boolean }[]} encodings */
+function wants(person, encodings) {
+  return person.ask((list) => {
+    const { room } = /** @type {any} */ (window).parlor;
+    const { trackId, transceiver: { mid } } = [...room.publications].find(({ source }) => source === 'camera');
+    room.session.emit('message', { type: 'encodings-wanted', trackId, mid, encodings: list });
+  }, encodings);
+}
+
+/** Waits until these encodings of one's camera are sent and those are not. @param {Participant} person @param {string[]} these @param {string[]} [those] */
+async function sends(person, these, those = []) {
+  const frames = () => person.ask(async () => {
+    const { room } = /** @type {any} */ (window).parlor;
+    const { transceiver } = [...room.publications].find(({ source }) => source === 'camera');
+    const stats = [...(await transceiver.sender.getStats()).values()].filter(({ type }) => type === 'outbound-rtp');
+    return Object.fromEntries(stats.map(({ rid = '', framesEncoded = 0 }) => [rid, framesEncoded]));
+  });
+  let before = await frames();
+  let asked = performance.now();
+  await eventually(`${person.name} sends [${these}] and not [${those}]`, async () => {
+    const now = await frames();
+    if (performance.now() - asked < 500) return false;
+    const grown = (/** @type {string} */ rid) => (now[rid] ?? 0) - (before[rid] ?? 0);
+    const isRight = these.every((rid) => grown(rid) >= 3) && those.every((rid) => grown(rid) === 0);
+    [before, asked] = [now, performance.now()];
+    if (!isRight) throw new Error(JSON.stringify(now));
+    return true;
+  });
+}
