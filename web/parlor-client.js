@@ -5,7 +5,10 @@
  * import { connect } from '/parlor-client.js';
  *
  * const room = await connect({ roomId: 'k7qd-m2xv-9hta-w3pc', displayName: 'Ada' });
- * room.on('track-subscribed', ({ track, mediaTrack }) => show(track.participantId, mediaTrack));
+ * room.on('track-subscribed', ({ track, mediaTrack }) => {
+ *   if (track.kind === 'video') room.attach(track.trackId, videoOf(track.participantId)); // and is told how good a picture is of use
+ *   else play(mediaTrack);
+ * });
  * room.on('message', ({ message }) => console.log(message.displayName, message.text));
  * await room.publish(cameraTrack, { source: 'camera' });
  * await room.sendMessage('hello');

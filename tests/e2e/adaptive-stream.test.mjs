@@ -33,18 +33,21 @@ scenario('the server is told what is seen of a tile, and a paused one says why',
   const sent = await ben.ask(() => /** @type {any} */ (window).wiretap.sent['set-view']);
   await eventually('the server has it all', async () =>
     (await scene.server.metric('parlor_messages_received_total{carrier="socket",type="set-view"}')) >= sent);
-  assert.deepEqual(await ben.ask(() => Object.keys(/** @type {any} */ (window).wiretap.received).filter((type) => type.startsWith('error'))), []);
+  const received = await ben.ask(() => Object.keys(/** @type {any} */ (window).wiretap.received));
+  assert.deepEqual(received.filter((type) => type.startsWith('error')), []);
 
   const note = () => ben.ask(() => {
     const tile = /** @type {any} */ (window).probe.tile('Ada');
-    return { shown: tile.querySelector('.paused-note').checkVisibility(), avatar: tile.querySelector('.avatar').checkVisibility(), label: tile.getAttribute('aria-label') };
+    const isShown = (/** @type {string} */ selector) => tile.querySelector(selector).checkVisibility();
+    return { note: isShown('.paused-note'), avatar: isShown('.avatar'), label: tile.getAttribute('aria-label') };
   });
   await hear(ben, ada, { type: 'subscription-paused', reason: 'bandwidth' });
-  assert.deepEqual(await note(), { shown: true, avatar: true, label: 'Ada, video paused' });
+  assert.deepEqual(await note(), { note: true, avatar: true, label: 'Ada, video paused' });
   assert.equal(await ben.textOf('.tile:not(.own) .paused-note'), 'Paused: your connection is too slow');
-  await eventually('it is read out once', async () => (await ben.textOf('#announcer')) === 'Ada’s video is paused: your connection is too slow.');
+  const news = 'Ada’s video is paused: your connection is too slow.';
+  await eventually('it is read out', async () => (await ben.textOf('#announcer')) === news);
   await hear(ben, ada, { type: 'subscription-resumed' });
-  assert.deepEqual(await note(), { shown: false, avatar: false, label: 'Ada' });
+  assert.deepEqual(await note(), { note: false, avatar: false, label: 'Ada' });
   await ben.sees(ada);
 });
 
@@ -57,7 +60,8 @@ scenario('encodings that nobody watches are not sent, and come back', async (sce
   const all = ['q', 'h', 'f'].map((rid) => ({ rid, active: true }));
   await Promise.all(publishers.map(async (person) => {
     await sends(person, ['q', 'h']);
-    await wants(person, [...all.map(({ rid }) => ({ rid, active: rid === 'q' })), { rid: 'unheard-of', active: false }]);
+    const least = all.map(({ rid }) => ({ rid, active: rid === 'q' }));
+    await wants(person, [...least, { rid: 'unheard-of', active: false }]);
     await sends(person, ['q'], ['h', 'f']);
     await wants(person, all);
     await sends(person, ['q', 'h']);
@@ -73,14 +77,22 @@ scenario('encodings that nobody watches are not sent, and come back', async (sce
   await publishers[0].sees(one);
 });
 
-/** The server's last word on what it was told. @param {Participant} person @param {Participant} other @param {string} what @param {(view: any) => unknown} isRight */
+/**
+ * Waits until the last view of somebody's camera that the server was told is right.
+ *
+ * @param {Participant} person
+ * @param {Participant} other
+ * @param {string} what
+ * @param {(view: any) => unknown} isRight
+ */
 async function isTold(person, other, what, isRight) {
   return eventually(`the server is told ${what}`, async () => {
     const view = await person.ask((name) => {
       const { wiretap, probe } = /** @type {any} */ (window);
-      const sent = wiretap.tail.filter((/** @type {string} */ line) => line.startsWith('> ')).map((/** @type {string} */ line) => JSON.parse(line.slice(2)));
       const { trackId } = probe.track(name);
-      return sent.flatMap(({ views }) => views ?? []).findLast((/** @type {any} */ view) => view.trackId === trackId) ?? null;
+      const lines = /** @type {string[]} */ (wiretap.tail).filter((line) => line.startsWith('> '));
+      const views = lines.flatMap((line) => JSON.parse(line.slice(2)).views ?? []);
+      return views.findLast((view) => view.trackId === trackId) ?? null;
     }, other.name);
     return view && isRight(view) ? view : null;
   });
@@ -88,7 +100,9 @@ async function isTold(person, other, what, isRight) {
 
 /** Moves the tile of the other one. @param {Participant} person @param {string} by */
 function move(person, by) {
-  return person.ask((translate) => { /** @type {any} */ (document.querySelector('.tile:not(.own)')).style.translate = translate; }, by);
+  return person.ask((translate) => {
+    /** @type {HTMLElement} */ (document.querySelector('.tile:not(.own)')).style.translate = translate;
+  }, by);
 }
 
 /** Headless pages are never hidden: this page says that it is. @param {Participant} person @param {boolean} hidden */
@@ -99,7 +113,13 @@ function setPageHidden(person, hidden) {
   }, hidden ? 'hidden' : 'visible');
 }
 
-/** As if the server had said it about the camera of `other`. @param {Participant} person @param {Participant} other @param {object} message */
+/**
+ * As if the server had said it about the camera of `other`.
+ *
+ * @param {Participant} person
+ * @param {Participant} other
+ * @param {object} message
+ */
 function hear(person, other, message) {
   return person.ask((name, words) => {
     const { parlor, probe } = /** @type {any} */ (window);
@@ -107,7 +127,12 @@ function hear(person, other, message) {
   }, other.name, message);
 }
 
-/** As if the server had said it about one's own camera. @param {Participant} person @param {{ rid?: string, active: boolean }[]} encodings */
+/**
+ * As if the server had said it about one's own camera.
+ *
+ * @param {Participant} person
+ * @param {{ rid?: string, active: boolean }[]} encodings
+ */
 function wants(person, encodings) {
   return person.ask((list) => {
     const { room } = /** @type {any} */ (window).parlor;
@@ -116,7 +141,13 @@ function wants(person, encodings) {
   }, encodings);
 }
 
-/** Waits until these encodings of one's camera are sent and those are not. @param {Participant} person @param {string[]} these @param {string[]} [those] */
+/**
+ * Waits until these encodings of one's camera are sent and those are not.
+ *
+ * @param {Participant} person
+ * @param {string[]} these
+ * @param {string[]} [those]
+ */
 async function sends(person, these, those = []) {
   const frames = () => person.ask(async () => {
     const { room } = /** @type {any} */ (window).parlor;

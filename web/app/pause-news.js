@@ -1,6 +1,7 @@
 /**
- * Tells people who use a screen reader which pictures are paused. A connection that wavers pauses and resumes often: it is told once a
- * change has lasted, not sooner than a while after the last word, and never what is as it was said to be.
+ * Tells people who use a screen reader which pictures are paused. A connection that wavers pauses and resumes often: it
+ * is told once a change has lasted, not sooner than a while after the last word, and never what is as it was said to
+ * be.
  */
 import { describePauses } from './texts.js';
 

@@ -1,7 +1,9 @@
 /**
- * The tiles of a call: everybody in the room, and in front of them the screens that are shared and the person who is pinned.
+ * The tiles of a call: everybody in the room, and in front of them the screens that are shared and the person who is
+ * pinned.
  *
- * It follows the room's events and the local devices; each track is shown in exactly one tile, whose size and visibility the room is told.
+ * It follows the room's events and the local devices; each track is shown in exactly one tile, whose size and
+ * visibility the room is told.
  */
 import { announce, h } from './dom.js';
 import { fitTiles } from './grid.js';
@@ -102,7 +104,8 @@ export class Stage {
 
   /** @param {RemoteParticipant} participant */
   #addPerson({ participantId, displayName, tracks }) {
-    const tile = new Tile({ participantId, name: displayName, source: 'camera', onBlocked: this.onBlocked, onPin: () => this.#togglePin(participantId) });
+    const onPin = () => this.#togglePin(participantId);
+    const tile = new Tile({ participantId, name: displayName, source: 'camera', onBlocked: this.onBlocked, onPin });
     this.#people.set(participantId, tile);
     this.grid.insertBefore(tile.element, this.#own.element);
     for (const track of tracks.values()) this.#showTrack(track);
@@ -145,7 +148,8 @@ export class Stage {
   /** @param {Tile} tile @param {string} trackId @param {string | null} reason */
   #showPause(tile, trackId, reason) {
     tile.setPaused(reason);
-    this.#pauses.set(trackId, reason === null ? null : `${tile.name}’s ${tile.source === 'screen' ? 'screen' : 'video'}`);
+    const what = `${tile.name}’s ${tile.source === 'screen' ? 'screen' : 'video'}`;
+    this.#pauses.set(trackId, reason === null ? null : what);
   }
 
   /** @param {RemoteTrack} track */
@@ -203,7 +207,7 @@ export class Stage {
     this.#arrange();
   }
 
-  /** The tile that the tile of a person comes before: people stay in the order of joining. @param {string} participantId */
+  /** What a person's tile comes before: people stay in the order of joining. @param {string} participantId */
   #nextInGrid(participantId) {
     const ids = [...this.#people.keys()];
     const next = ids.slice(ids.indexOf(participantId) + 1).find((id) => id !== this.#pinned);

@@ -36,7 +36,7 @@ export class Tile {
     const avatar = h('div', { class: 'avatar', 'aria-hidden': 'true' }, h('span', {}, initials(name)));
     avatar.style.setProperty('--hue', String(hueOf(this.name)));
     this.pausedNote = h('p', { class: 'paused-note', hidden: true });
-    this.pin = h('button', { class: 'pin plain', type: 'button', hidden: !onPin, 'data-pin': participantId, onclick: onPin }, icon('pin'));
+    this.pin = h('button', { class: 'pin plain', type: 'button', 'data-pin': participantId, onclick: onPin }, icon('pin'));
     this.element = h(
       'article',
       { class: `tile ${source}${own ? ' own' : ''}`, 'data-participant-id': participantId, 'data-source': source },
@@ -114,7 +114,7 @@ export class Tile {
     this.#describe();
   }
 
-  /** Shows why there is no picture for a while; the picture stays behind it and goes on by itself. @param {string | null} reason */
+  /** Shows why there is no picture for a while; it stays behind that and goes on by itself. @param {string | null} reason */
   setPaused(reason) {
     this.#paused = reason !== null;
     const why = reason === null ? '' : explainPause(reason);

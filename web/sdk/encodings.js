@@ -1,8 +1,9 @@
 /**
- * Switches the encodings of what this client sends off when nobody watches them, and on again: the server tells by m-line what is wanted.
+ * Switches the encodings of what this client sends off when nobody watches them, and on again: the server tells by
+ * m-line what is wanted.
  *
- * The last word for an m-line holds until its publication ends, and is said to its sender again after each negotiation, since
- * browsers may then have made its encodings anew. Before the first word everything is sent.
+ * The last word for an m-line holds until its publication ends, and is said to its sender again after each negotiation,
+ * since browsers may then have made its encodings anew. Before the first word everything is sent.
  */
 import { updateParameters } from './sender-parameters.js';
 

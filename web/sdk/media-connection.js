@@ -171,7 +171,9 @@ export class MediaConnection extends Emitter {
       sendEncodings: encodingsOf(publication),
     });
     this.#own.add(transceiver);
-    if (publication.source === 'screen') updateParameters(transceiver.sender, (parameters) => keepResolution(parameters, true));
+    if (publication.source === 'screen') {
+      updateParameters(transceiver.sender, (parameters) => keepResolution(parameters, true));
+    }
     return transceiver;
   }
 
@@ -278,7 +280,12 @@ function isInactive({ transceiver }) {
   return transceiver.currentDirection === 'inactive';
 }
 
-/** Text must stay readable: rather fewer pictures than smaller ones. @param {RTCRtpSendParameters} parameters @param {boolean} keep */
+/**
+ * Text must stay readable: rather fewer pictures than smaller ones.
+ *
+ * @param {RTCRtpSendParameters} parameters
+ * @param {boolean} keep
+ */
 function keepResolution(parameters, keep) {
   if (keep) /** @type {any} */ (parameters).degradationPreference = 'maintain-resolution';
   else delete (/** @type {any} */ (parameters).degradationPreference);

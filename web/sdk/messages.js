@@ -80,7 +80,9 @@ export const setLayer = ({ roomId, trackId, rid }) => ({ type: 'set-layer', room
 
 /** @param {{ roomId: string, views: import('./views.js').TrackView[] }} fields @returns {Message} */
 export const setView = ({ roomId, views }) => ({
-  type: 'set-view', roomId, views: views.map(({ trackId, visible, width, height, pinned }) => ({ trackId, visible, width, height, pinned })),
+  type: 'set-view',
+  roomId,
+  views: views.map(({ trackId, visible, width, height, pinned }) => ({ trackId, visible, width, height, pinned })),
 });
 
 /** @param {{ id?: string }} [fields] @returns {Message} */

@@ -210,15 +210,17 @@ export class Room extends Emitter {
   }
 
   /**
-   * Shows a video track in an element whenever there is something to show, and tells the server how large it is and whether it can be
-   * seen, so that no better picture is sent than that.
+   * Shows a video track in an element whenever there is something to show, and tells the server how large it is and
+   * whether it can be seen, so that no better picture is sent than that.
    *
    * @param {string} trackId
    * @param {HTMLVideoElement} video
    * @returns {() => void} ends it
    */
   attach(trackId, video) {
-    const show = (/** @type {MediaStreamTrack | null} */ track) => { video.srcObject = track ? new MediaStream([track]) : null; };
+    const show = (/** @type {MediaStreamTrack | null} */ track) => {
+      video.srcObject = track ? new MediaStream([track]) : null;
+    };
     const known = [...this.participants.values()].map(({ tracks }) => tracks.get(trackId)).find((track) => track);
     if (known?.mediaTrack) show(known.mediaTrack);
     const stops = [
@@ -233,9 +235,9 @@ export class Room extends Emitter {
   }
 
   /**
-   * Tells the server how large an element is in which a video track is shown, and whether it can be seen, from now on. Several elements
-   * may show one track; when the last one has ended, nobody sees the track, and nothing of it is sent. Of tracks that were
-   * never observed everything is sent.
+   * Tells the server how large an element is in which a video track is shown, and whether it can be seen, from now on.
+   * Several elements may show one track; when the last one has ended, nobody sees the track, and nothing of it is sent.
+   * Of tracks that were never observed everything is sent.
    *
    * @param {Element} element the `<video>`, or what it lies in
    * @param {string} trackId
@@ -249,10 +251,11 @@ export class Room extends Emitter {
    * The same for who draws pictures without an element of their own. `null` takes it back.
    *
    * @param {string} trackId
-   * @param {import('./views.js').View | null} view `width` and `height` in device pixels, both or none: as large as it comes
+   * @param {import('./views.js').View | null} view `width` and `height` in device pixels, or neither: as large as it comes
    */
   setView(trackId, view) {
-    if (view && view.visible && !(view.width === undefined && view.height === undefined) && !(Number(view.width) > 0 && Number(view.height) > 0)) {
+    const { width, height } = view ?? {};
+    if ((width !== undefined || height !== undefined) && !(Number(width) > 0 && Number(height) > 0)) {
       throw new TypeError('a view has a `width` and a `height` above 0, or neither');
     }
     this.views.set(trackId, view);
@@ -356,6 +359,7 @@ export class Room extends Emitter {
 
   /** @param {Message} message */
   onError(message) {
+    if (message.code === 'rate-limited' && message.id === undefined) this.views.resendLater();
     if (this.media?.negotiator.handle(message) || this.chat.handle(message)) return;
     this.emit('error', { error: ParlorError.ofWire(message) });
   }

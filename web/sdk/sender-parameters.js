@@ -2,7 +2,8 @@
  * Changes of a sender's parameters, one after the other.
  *
  * `setParameters` takes only what the last `getParameters` gave, and takes effect later: two changes at once would undo one another, and
- * one that meets a negotiation is refused. So each sender has a queue, and a refused change is made again on fresh parameters.
+ * one that meets a negotiation is refused. So each sender has a queue, and a refused change is made again on fresh
+ * parameters.
  */
 
 const ATTEMPTS = 3;
@@ -21,7 +22,11 @@ export function updateParameters(sender, change) {
   return done;
 }
 
-/** @param {RTCRtpSender} sender @param {(parameters: RTCRtpSendParameters) => boolean | void} change @returns {Promise<boolean>} */
+/**
+ * @param {RTCRtpSender} sender
+ * @param {(parameters: RTCRtpSendParameters) => boolean | void} change
+ * @returns {Promise<boolean>}
+ */
 async function attempt(sender, change) {
   for (let left = ATTEMPTS; left > 0; left -= 1) {
     try {
@@ -30,7 +35,8 @@ async function attempt(sender, change) {
       await sender.setParameters(parameters);
       return true;
     } catch {
-      // A negotiation came between, the connection is closed, or this browser does not know a field: its default then holds.
+      // A negotiation came between, the connection is closed, or this browser does not know a field: its default
+      // then holds.
     }
   }
   return false;

@@ -1,8 +1,9 @@
 /**
  * Measures the elements in which tracks are shown: whether they can be seen, and how large they are in device pixels.
  *
- * Nothing of a page that is hidden can be seen, but for pictures that the browser shows in a window of their own. Somebody who looks
- * something up in another tab and comes back shall not wait for pictures, so a page counts as hidden only after a while.
+ * Nothing of a page that is hidden can be seen, but for pictures that the browser shows in a window of their own.
+ * Somebody who looks something up in another tab and comes back shall not wait for pictures, so a page counts as hidden
+ * only after a while.
  */
 
 /** @typedef {import('./views.js').Views} Views */
@@ -27,14 +28,15 @@
 
 const HIDDEN_MS = 2000;
 /**
- * Browsers without the Picture-in-Picture API, as older Firefoxes, may show pictures in windows of their own without telling the page.
- * There, pictures of a hidden page go on at a size that is good enough for such a window.
+ * Browsers without the Picture-in-Picture API, as older Firefoxes, may show pictures in windows of their own without
+ * telling the page. There, pictures of a hidden page go on at a size that is good enough for such a window.
  */
 const PERHAPS_IN_A_WINDOW = { width: 480, height: 270 };
 
 /** @returns {Page | null} `null` where there is nothing to measure with */
 function browserPage() {
-  if (typeof document === 'undefined' || typeof IntersectionObserver === 'undefined' || typeof ResizeObserver === 'undefined') return null;
+  if (typeof document === 'undefined') return null;
+  if (typeof IntersectionObserver === 'undefined' || typeof ResizeObserver === 'undefined') return null;
   return { document, IntersectionObserver, ResizeObserver, pixelRatio: () => devicePixelRatio };
 }
 
@@ -65,7 +67,9 @@ export class ViewObserver {
   observe(element, trackId) {
     if (!this.page) return () => {};
     /** @type {Watched} */
-    const watched = { element, place: this.views.place(trackId), onScreen: null, size: { width: 0, height: 0 }, ownWindow: null };
+    const watched = {
+      element, place: this.views.place(trackId), onScreen: null, size: { width: 0, height: 0 }, ownWindow: null,
+    };
     const onEnter = (/** @type {any} */ event) => {
       watched.ownWindow = event.pictureInPictureWindow ?? null;
       watched.ownWindow?.addEventListener('resize', onChange);
@@ -157,8 +161,8 @@ export class ViewObserver {
   #watchPage() {
     clearTimeout(this.#hiddenTimer);
     const page = /** @type {Page} */ (this.page);
-    if (page.document.visibilityState === 'hidden') this.#hiddenTimer = setTimeout(() => this.#setHidden(true), HIDDEN_MS);
-    else this.#setHidden(false);
+    if (page.document.visibilityState !== 'hidden') this.#setHidden(false);
+    else this.#hiddenTimer = setTimeout(() => this.#setHidden(true), HIDDEN_MS);
   }
 
   /** @param {boolean} hidden */

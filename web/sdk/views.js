@@ -1,16 +1,17 @@
 /**
  * How this client shows the tracks that it receives, told to the server so that no better picture is sent than is seen.
  *
- * A track may be shown in several *places*, each of which says whether it can be seen and how large it is; the server is told of the best
- * of them. What changes is gathered for a moment and told in one message, but for what becomes visible, which somebody waits for.
- * Sizes are told in steps, so that a window that is being resized does not say something with each pixel.
+ * A track may be shown in several *places*, each of which says whether it can be seen and how large it is; the server
+ * is told of the best of them. What changes is gathered for a moment and told in one message, but for what becomes
+ * visible, which somebody waits for. Sizes are told in steps, so that a window that is being resized does not say
+ * something with each pixel.
  *
- * What always holds: of a track that no place was ever made for, nothing is told (the server takes it for visible and as large as it
- * comes); a track whose last place is gone is not seen by anybody.
+ * What always holds: of a track that no place was ever made for, nothing is told (the server takes it for visible and
+ * as large as it comes); a track whose last place is gone is not seen by anybody.
  */
 import { MAX_VIEWS } from './messages.js';
 
-/** @typedef {{ visible: boolean, width?: number, height?: number }} Sight `width` and `height` in device pixels, both or none */
+/** The size is in device pixels; both sides or none. @typedef {{ visible: boolean, width?: number, height?: number }} Sight */
 /** @typedef {Sight & { pinned?: boolean }} View */
 /** @typedef {{ trackId: string } & View} TrackView */
 
@@ -24,9 +25,11 @@ import { MAX_VIEWS } from './messages.js';
 
 /** Long enough for a gesture's worth of changes, short beside the time until a picture follows. */
 const GATHER_MS = 150;
+/** The server gives back its allowance of messages within that time. */
+const LATER_MS = 2000;
 /** What the server takes a track for before it is told anything. @type {View} */
 const UNKNOWN = { visible: true };
-/** Steps of width and height: the sizes that cameras have, and their halves and quarters, are among them. Twice as wide for large pictures. */
+/** Cameras' sizes, their halves and quarters are among these steps, which are twice as wide for large pictures. */
 const STEP = { width: 80, height: 45 };
 const FINE_STEPS = 16;
 /** The protocol's bound. */
@@ -38,6 +41,7 @@ export class Views {
   /** @type {Map<string, Entry>} by track id */ #entries = new Map();
   /** @type {Set<string>} */ #changed = new Set();
   /** @type {any} */ #timer = null;
+  /** @type {any} */ #laterTimer = null;
   #urgent = false;
   #closed = false;
 
@@ -69,7 +73,12 @@ export class Views {
     };
   }
 
-  /** Says it without a place; `null` takes that back, and what is left is what places say. @param {string} trackId @param {View | null} view */
+  /**
+   * Says it without a place; `null` takes that back, and what is left is what places say.
+   *
+   * @param {string} trackId
+   * @param {View | null} view
+   */
   set(trackId, view) {
     const entry = this.#entry(trackId);
     if (view) {
@@ -97,8 +106,15 @@ export class Views {
     this.#onChange(trackId);
   }
 
+  /** The server has dropped something for its rate, and does not say what. */
+  resendLater() {
+    this.#laterTimer ??= setTimeout(() => this.resend(), LATER_MS);
+  }
+
   /** Tells everything again: some of it may have been lost. */
   resend() {
+    clearTimeout(this.#laterTimer);
+    this.#laterTimer = null;
     for (const entry of this.#entries.values()) entry.told = undefined;
     this.#changed = new Set(this.#entries.keys());
     this.#flush();
@@ -113,6 +129,7 @@ export class Views {
   close() {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#laterTimer);
     this.#entries.clear();
   }
 
@@ -150,7 +167,8 @@ export class Views {
     const news = [...this.#changed].flatMap((trackId) => {
       const entry = /** @type {Entry} */ (this.#entries.get(trackId));
       const view = viewOf(entry);
-      return view && (entry.told === undefined || !isSame(view, entry.told ?? UNKNOWN)) ? [{ trackId, entry, view }] : [];
+      const isNews = view && (entry.told === undefined || !isSame(view, entry.told ?? UNKNOWN));
+      return isNews ? [{ trackId, entry, view }] : [];
     });
     this.#changed.clear();
     for (let at = 0; at < news.length; at += MAX_VIEWS) {
@@ -171,7 +189,8 @@ function viewOf({ places, watched, pinned }) {
   if (seen.length === 0) return { visible: false, ...extra };
   // A place of unknown size may need all there is.
   if (seen.some(({ width, height }) => !width || !height)) return { visible: true, ...extra };
-  const largest = (/** @type {'width' | 'height'} */ side) => stepUp(side, Math.max(...seen.map((sight) => Number(sight[side]))));
+  const largest = (/** @type {'width' | 'height'} */ side) =>
+    stepUp(side, Math.max(...seen.map((sight) => Number(sight[side]))));
   return { visible: true, width: largest('width'), height: largest('height'), ...extra };
 }
 
@@ -183,5 +202,6 @@ function stepUp(side, pixels) {
 
 /** @param {View} view @param {View} other */
 function isSame(view, other) {
-  return view.visible === other.visible && view.width === other.width && view.height === other.height && Boolean(view.pinned) === Boolean(other.pinned);
+  const isSameSize = view.width === other.width && view.height === other.height;
+  return view.visible === other.visible && isSameSize && Boolean(view.pinned) === Boolean(other.pinned);
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { curlOf, exampleOf, fieldsOf, groupByTag, typeText } from '../app/api-model.js';
 import { arrange } from '../app/grid.js';
+import { PauseNews } from '../app/pause-news.js';
 import { toOptions } from '../app/room-options.js';
 import { parseFragment } from '../app/secrets.js';
 import { explain, explainDevice, initials, sizeOf } from '../app/texts.js';
@@ -35,6 +36,30 @@ test('every failure has words for a person, and none shows a code', () => {
   }
   assert.match(explainDevice('permission-denied', 'camera'), /Allow/);
   assert.match(explainDevice('constructor', 'camera'), /could not be started/);
+});
+
+test('pauses are told once they last, seldom, and only when something has changed', () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const said = [];
+  const news = new PauseNews((text) => said.push(text));
+  const after = (ms) => (mock.timers.tick(ms), said.splice(0));
+  news.set('t1', 'Ada’s video');
+  news.set('t1', null);
+  assert.deepEqual(after(60000), []); // a moment’s weakness
+  news.set('t1', 'Ada’s video');
+  assert.deepEqual([after(1999), after(1)], [[], ['Ada’s video is paused: your connection is too slow.']]);
+  news.set('t2', 'Ben’s screen');
+  assert.deepEqual([after(7999), after(1)], [[], ['2 videos are paused: your connection is too slow.']]);
+  news.set('t1', null);
+  news.set('t1', 'Ada’s video');
+  assert.deepEqual(after(60000), []);
+  news.set('t1', null);
+  news.set('t2', null);
+  assert.deepEqual(after(2000), ['Nothing is paused any more.']);
+  news.set('t1', 'Ada’s video');
+  news.stop();
+  assert.deepEqual(after(60000), []);
+  mock.timers.reset();
 });
 
 test('initials of every kind of name', () => {

@@ -355,3 +355,95 @@ test('what went over a channel that closes is repeated over the socket', async (
   session.emit('closed', { reason: 'left' });
   await sending;
 });
+
+const CAMERA = { trackId: 't1', kind: 'video', source: 'camera', muted: false, rids: [] };
+const ADA = { participantId: 'p9', displayName: 'Ada', joinedAt: '', tracks: [CAMERA] };
+
+test('views are told, again to a new subscription and after a resumed session, and forgotten with their track', async () => {
+  const { room, session } = await setUp();
+  const told = () => {
+    mock.timers.tick(150);
+    return session.sent.filter(({ type }) => type === 'set-view').map(({ views }) => JSON.parse(JSON.stringify(views)));
+  };
+  session.emit('message', { type: 'user-joined', participant: ADA });
+  room.setView('t1', { visible: true, width: 640, height: 360 });
+  room.setPinned('t1', true);
+  const view = { trackId: 't1', visible: true, width: 640, height: 360, pinned: true };
+  assert.deepEqual(told(), [[view]]);
+  room.roster.subscribed('p9', 't1', {});
+  assert.deepEqual(told(), [[view], [view]]);
+  session.emit('joined', { welcome: welcome('p1', 'server-1', [ADA]), resumed: true });
+  session.emit('replayed', {});
+  assert.deepEqual(told(), [[view], [view], [view]]);
+  session.emit('message', { type: 'track-unpublished', participantId: 'p9', trackId: 't1' });
+  session.emit('replayed', {});
+  assert.equal(told().length, 3);
+  for (const size of [{ width: 640 }, { width: 0, height: 360 }, { width: 'x', height: 1 }]) {
+    assert.throws(() => room.setView('t1', { visible: true, ...size }), TypeError);
+  }
+});
+
+test('a track is paused until the server goes on, or its subscription ends', async () => {
+  const { room, session } = await setUp();
+  session.emit('message', { type: 'user-joined', participant: ADA });
+  const events = [];
+  room.on('track-paused', ({ track }) => events.push(track.paused));
+  const pause = () => session.emit('message', { type: 'subscription-paused', trackId: 't1', reason: 'bandwidth' });
+  pause();
+  pause();
+  session.emit('message', { type: 'subscription-paused', trackId: 't7', reason: 'bandwidth' });
+  session.emit('message', { type: 'subscription-resumed', trackId: 't1' });
+  pause();
+  room.roster.unsubscribed('p9', 't1');
+  pause();
+  session.emit('joined', { welcome: welcome('p2', 'server-1', [ADA]), resumed: false });
+  assert.deepEqual(events, ['bandwidth', null, 'bandwidth', null, 'bandwidth', null]);
+});
+
+test('encodings follow the word about their track, and a reused m-line starts with all of them', async () => {
+  const { room, session, peers: [peer], answerAll } = await setUp();
+  await answerAll();
+  const wants = async (trackId, ...active) => {
+    const encodings = ['q', 'h', 'f'].map((rid, index) => ({ rid, active: active[index] }));
+    session.emit('message', { type: 'encodings-wanted', mid: '2', trackId, encodings });
+    await settle();
+  };
+  const active = () => peer.transceivers[2].sender.encodings.map((encoding) => encoding.active ?? true);
+  const first = await room.publish(track('video', 1280), { source: 'camera' });
+  await answerAll();
+  first.identify('t1');
+  await wants('t1', true, false, false);
+  assert.deepEqual(active(), [true, false, false]);
+  await first.replaceTrack(track('video', 1280));
+  assert.deepEqual(active(), [true, false, false]);
+  await room.unpublish(first);
+  await answerAll();
+  const second = await room.publish(track('video', 1280), { source: 'camera' });
+  second.identify('t2');
+  await answerAll();
+  assert.deepEqual(active(), [true, true, true]);
+  await wants('t1', false, false, false); // late
+  assert.deepEqual(active(), [true, true, true]);
+  await wants('t2', true, true, false);
+  const { sender } = second.transceiver;
+  sender.encodings = sender.encodings.map(({ rid }) => ({ rid })); // as a negotiation may leave it
+  await room.publish(track('audio'), { source: 'microphone' });
+  await answerAll();
+  assert.deepEqual(active(), [true, true, false]);
+});
+
+test('an m-line that carried a screen keeps nothing of it', async () => {
+  const { room, peers: [peer], answerAll } = await setUp();
+  await answerAll();
+  const screen = await room.publish(track('video', 1920), { source: 'screen' });
+  await answerAll();
+  const { sender } = peer.transceivers[1];
+  assert.equal(sender.more.degradationPreference, 'maintain-resolution');
+  assert.deepEqual(sender.encodings, [{ maxBitrate: 2500000, maxFramerate: 15, active: true }]);
+  await room.unpublish(screen);
+  await answerAll();
+  await room.publish(track('video', 320), { source: 'camera', maxBitrate: 300000 });
+  await answerAll();
+  assert.equal(sender.more.degradationPreference, undefined);
+  assert.deepEqual(sender.encodings, [{ maxBitrate: 300000, active: true }]);
+});

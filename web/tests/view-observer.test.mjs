@@ -52,7 +52,8 @@ function setUp({ withoutWindows = false } = {}) {
       observed[name].clear();
     }
   };
-  const page = { document, IntersectionObserver: fake('IntersectionObserver'), ResizeObserver: fake('ResizeObserver'), pixelRatio: () => 2 };
+  const [IntersectionObserver, ResizeObserver] = Object.keys(observed).map(fake);
+  const page = { document, IntersectionObserver, ResizeObserver, pixelRatio: () => 2 };
   /** The last sight of each place. */
   const sights = {};
   const place = (trackId) => ({ set: (sight) => (sights[trackId] = sight), remove: () => delete sights[trackId] });
@@ -72,7 +73,8 @@ test('an element is measured in device pixels, and seen while it is on the scree
   assert.deepEqual(sights, {}); // whether it can be seen is not known yet
   see(tile, true);
   assert.deepEqual(sights, { ada: at(640, 360) });
-  tell.ResizeObserver([{ target: tile, contentRect: { width: 1, height: 1 }, devicePixelContentBoxSize: [{ inlineSize: 643, blockSize: 362 }] }]);
+  const devicePixelContentBoxSize = [{ inlineSize: 643, blockSize: 362 }];
+  tell.ResizeObserver([{ target: tile, contentRect: { width: 1, height: 1 }, devicePixelContentBoxSize }]);
   assert.deepEqual(sights, { ada: at(643, 362) });
   see(tile, false);
   assert.equal(sights.ada.visible, false);

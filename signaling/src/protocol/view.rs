@@ -13,8 +13,8 @@ pub const MAX_PIXELS: u16 = 16_384;
 
 /// Body of `set-view`.
 ///
-/// It carries a list, because what changes a view changes many: scrolling, a resized window, a page that is hidden. One message for
-/// all of them counts once against the session's rate, and is taken or refused as a whole.
+/// It carries a list, because what changes a view changes many: scrolling, a resized window, a page that is hidden. One
+/// message for all of them counts once against the session's rate, and is taken or refused as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SetView {
