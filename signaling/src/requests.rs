@@ -17,6 +17,7 @@ use crate::visitor::Whence;
 use parlor_media::command::{Command, Rid, TrackDescription};
 use parlor_media::ids::ParticipantId;
 use parlor_media::sdp::RemoteDescription;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The most commands reserved at once, so that one client's list does not wait for a whole channel to be free.
@@ -235,11 +236,18 @@ impl Switchboard {
         {
             let state = place.room.lock();
             may_subscribe(&state, place.participant)?;
-            if let Some(sound) = views.iter().find(|view| kind_of(&state, view.track_id) == Some(Kind::Audio)) {
-                let message = format!("`views`: {} is audio, only video is seen", sound.track_id);
+            // Once through the room, however many views there are: it may have a thousand tracks.
+            let named: HashSet<TrackRef> = views.iter().map(|view| view.track_id).collect();
+            let tracks = state.members.iter().flat_map(|member| &member.tracks);
+            let kinds: HashMap<TrackRef, Kind> = tracks
+                .filter(|track| named.contains(&track.track_id))
+                .map(|track| (track.track_id, track.kind))
+                .collect();
+            if let Some(sound) = views.iter().find(|view| kinds.get(&view.track_id) == Some(&Kind::Audio)) {
+                let message = format!("`views`: {} is audio, tracks of video are allowed", sound.track_id);
                 return Err(Refusal::field("views", message));
             }
-            views.retain(|view| kind_of(&state, view.track_id).is_some());
+            views.retain(|view| kinds.contains_key(&view.track_id));
         }
         let participant = place.participant;
         self.send_each(&place, &views, |seen| Command::SetView { participant, track: seen.track_id.0, view: seen.view })
@@ -270,13 +278,7 @@ fn may_subscribe(state: &RoomState, participant: ParticipantId) -> Result<(), Re
 }
 
 fn is_published(state: &RoomState, track: TrackRef) -> bool {
-    kind_of(state, track).is_some()
-}
-
-/// What a published track is; `None` where there is no such track.
-fn kind_of(state: &RoomState, track: TrackRef) -> Option<Kind> {
-    let mut tracks = state.members.iter().flat_map(|member| &member.tracks);
-    tracks.find(|published| published.track_id == track).map(|published| published.kind)
+    state.members.iter().any(|member| member.tracks.iter().any(|published| published.track_id == track))
 }
 
 fn unknown_track(field: &str, track: TrackRef, allowed: &str) -> Refusal {

@@ -24,6 +24,7 @@ scenario('the server is told what is seen of a tile, and a paused one says why',
   await isTold(ben, ada, 'that it is back', ({ visible }) => visible);
   await ben.press('.tile:not(.own) [data-pin]');
   await isTold(ben, ada, 'that it is pinned', ({ pinned }) => pinned);
+  await ben.hears(ada);
   await setPageHidden(ben, true);
   await isTold(ben, ada, 'that the page is hidden', ({ visible }) => !visible);
   await setPageHidden(ben, false);

@@ -199,6 +199,7 @@ export class Stage {
       if (pinned) this.screens.prepend(tile.element);
       else this.grid.insertBefore(tile.element, this.#nextInGrid(id));
       tile.setPinned(pinned);
+      tile.play(); // some browsers stop what is moved
       if (hadFocus) tile.pin.focus();
       for (const { trackId, kind } of this.room.participants.get(id)?.tracks.values() ?? []) {
         if (kind === 'video' && this.#watches.has(trackId)) this.room.setPinned(trackId, pinned);

@@ -1,9 +1,9 @@
 /**
  * Changes of a sender's parameters, one after the other.
  *
- * `setParameters` takes only what the last `getParameters` gave, and takes effect later: two changes at once would undo one another, and
- * one that meets a negotiation is refused. So each sender has a queue, and a refused change is made again on fresh
- * parameters.
+ * `setParameters` takes only what the last `getParameters` gave, and takes effect later: two changes at once would undo
+ * one another, and one that meets a negotiation is refused. So each sender has a queue, and a refused change is made
+ * again on fresh parameters.
  */
 
 const ATTEMPTS = 3;

@@ -11,7 +11,8 @@
  */
 import { MAX_VIEWS } from './messages.js';
 
-/** The size is in device pixels; both sides or none. @typedef {{ visible: boolean, width?: number, height?: number }} Sight */
+/** In device pixels, both sides or none. @typedef {{ width?: number, height?: number }} Size */
+/** @typedef {{ visible: boolean } & Size} Sight */
 /** @typedef {Sight & { pinned?: boolean }} View */
 /** @typedef {{ trackId: string } & View} TrackView */
 

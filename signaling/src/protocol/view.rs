@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// The most views that one message may carry: as many tracks as a participant may be subscribed to.
 pub const MAX_VIEWS: usize = 96;
-/// The most device pixels of a side: what a picture of H.264's or AV1's highest level has, and more than any screen.
+/// The most device pixels of a side: what AV1's highest level has, and more than any screen.
 pub const MAX_PIXELS: u16 = 16_384;
 
 /// Body of `set-view`.

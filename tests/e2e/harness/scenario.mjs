@@ -30,7 +30,7 @@ const VIEWPORT = { width: 1000, height: 700 };
 
 /**
  * @typedef {object} JoinOptions
- * @property {BrowserKind} [browser]
+ * @property {BrowserKind} [browser] one Firefox in a scene: its pages hide one another, and a hidden one is sent no pictures
  * @property {Partial<import('./participant.mjs').Devices>} [devices]
  * @property {Record<string, string>} [query] of the page's address
  * @property {string} [fragment] of the page's address, with its `#`
