@@ -1,0 +1,85 @@
+//! How long a subscription stays as it is: falls are at once, rises take their time.
+//!
+//! A rise that is followed by a fall soon after has failed: the budget was not really there. Each failure makes the time until the next
+//! try longer: 2, 8, then 32 s. From the second failure on a layer is tried twice a minute at most, which is four changes, whatever
+//! the budget does short of [`Rise::Clear`].
+
+use super::{Decision, Rise, Wish};
+use std::time::{Duration, Instant};
+
+/// Between a fall and the next rise at least.
+pub(crate) const MIN_WAIT: Duration = Duration::from_secs(2);
+/// Each failure multiplies the wait by this. Two failures are enough to tell a budget that wavers: doubling would show ten changes
+/// in the first minute.
+const BACKOFF: u32 = 4;
+/// Between a fall and the next rise at most.
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(32);
+/// A rise that has lasted this long was right: the fall after it has another reason, and doubles nothing.
+pub(crate) const PROVEN: Duration = Duration::from_secs(30);
+/// A rise that has lasted this long ends the memory of failures. Shorter, and a budget that wavers slowly would be tried in
+/// vain at short intervals again and again.
+pub(crate) const FORGOTTEN: Duration = Duration::from_secs(300);
+
+/// What is remembered of one subscription's changes for lack of bandwidth, or for the end of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Dwell {
+    /// When it last rose; `None` once a fall has been laid to that.
+    rose_at: Option<Instant>,
+    fell_at: Option<Instant>,
+    /// Between the last fall and the next rise; zero before the first.
+    wait: Duration,
+}
+
+impl Dwell {
+    /// Whether it may rise now: for [`Wish::rise`].
+    pub(crate) fn rise(&self, now: Instant) -> Rise {
+        let since = |at: Option<Instant>| at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
+        let since_fall = since(self.fell_at);
+        // A second rise waits as well for a while, or each of several layers would fail in its turn.
+        let since_change = if since_fall < self.wait * 2 { since_fall.min(since(self.rose_at)) } else { since_fall };
+        if since_fall < MIN_WAIT.min(self.wait) {
+            Rise::Held
+        } else if since_change < self.wait {
+            Rise::Clear
+        } else {
+            Rise::Free
+        }
+    }
+
+    /// Takes note of what was decided upon a wish. A change that the budget had no part in, such as another limit, a smaller view or an
+    /// encoding that ended, leaves no memory.
+    pub(crate) fn on_decision(&mut self, now: Instant, wish: &Wish, decision: Decision) {
+        let (before, after) = (wish.current, decision.layer());
+        match (before, after) {
+            (Some(before), after) if wish.is_useful(before) && after.is_none_or(|l| l.quality() < before.quality()) => {
+                self.on_fall(now);
+            }
+            (Some(before), Some(after)) if after.quality() > before.quality() => self.rose_at = Some(now),
+            (None, Some(_)) if wish.was_paused => self.rose_at = Some(now),
+            _ => {}
+        }
+    }
+
+    /// What the next rise waits for after a fall.
+    #[cfg(test)]
+    pub(super) fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    /// Forgets everything: the subscriber wants something else than before, and should not wait for it.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    fn on_fall(&mut self, now: Instant) {
+        // Without a rise it is a further fall of the same kind, or one from where it began.
+        let lasted = self.rose_at.take().map(|rose_at| now.saturating_duration_since(rose_at));
+        self.wait = match lasted {
+            Some(lasted) if lasted < PROVEN => self.wait * BACKOFF,
+            Some(lasted) if lasted >= FORGOTTEN => Duration::ZERO,
+            _ => self.wait,
+        }
+        .clamp(MIN_WAIT, MAX_WAIT);
+        self.fell_at = Some(now);
+    }
+}

@@ -1,0 +1,122 @@
+//! What the allocator is told: what could be sent of a video, and how its subscriber shows it.
+
+use crate::command::{Source, View};
+use crate::subscription::MAX_ENCODINGS;
+
+/// Temporal layers of one encoding at most: browsers send up to three.
+pub(crate) const MAX_TEMPORAL: usize = 4;
+
+/// An encoding covers a view that is up to this much higher than its picture: such an enlargement is hardly seen, and the next
+/// encoding costs three times as much.
+const COVER_PERCENT: u32 = 120;
+
+/// One encoding that could be forwarded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Offer {
+    /// What it costs with all its temporal layers, in bits per second: measured, or nominal while it is suspended.
+    pub(crate) bitrate_bps: u64,
+    /// Height of its picture in pixels, where known.
+    pub(crate) height: Option<u16>,
+    /// Whether it is sent, or suspended and can be woken.
+    pub(crate) is_available: bool,
+    /// Its temporal layers, lowest first: the share of the bitrate, in percent, that each takes together with those below it. 0 ends
+    /// the list. Empty when they are unknown or cannot be dropped; the last one is the whole encoding, whatever it says.
+    pub(crate) temporal: [u8; MAX_TEMPORAL],
+}
+
+/// What is sent of a video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layer {
+    /// The encoding, 0 the lowest.
+    pub(crate) encoding: usize,
+    /// The highest temporal layer, 0 the base; `None` for all.
+    pub(crate) temporal: Option<u8>,
+}
+
+impl Layer {
+    /// Its place among a video's layers: resolution before frame rate.
+    pub(crate) fn quality(self) -> (usize, u8) {
+        (self.encoding, self.temporal.unwrap_or(u8::MAX))
+    }
+}
+
+/// Whether a subscription may be sent more than it is sent now; from [`super::dwell::Dwell::rise`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Rise {
+    /// As soon as it fits.
+    #[default]
+    Free,
+    /// Only where the budget is so much larger that noise cannot be the reason.
+    Clear,
+    /// Not now.
+    Held,
+}
+
+/// What a subscriber wants of one video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wish {
+    /// The video's encodings, the lowest first.
+    pub(crate) offers: [Offer; MAX_ENCODINGS],
+    /// How many of `offers` there are.
+    pub(crate) count: usize,
+    /// The highest encoding that the subscriber asked for.
+    pub(crate) limit: Option<usize>,
+    /// How it is shown.
+    pub(crate) view: View,
+    /// Where the video comes from.
+    pub(crate) source: Source,
+    /// Whether its publisher is the active speaker: the slow choice, not everybody who makes a sound.
+    pub(crate) speaks: bool,
+    /// What it was allocated the last time; `None` when nothing.
+    pub(crate) current: Option<Layer>,
+    /// Whether the last time it was [`super::Decision::Paused`].
+    pub(crate) was_paused: bool,
+    /// Whether it may be sent more than `current`.
+    pub(crate) rise: Rise,
+    /// Who comes first among equals: the lower. Distinct numbers make the result independent of the order of the wishes.
+    pub(crate) order: u32,
+}
+
+impl Wish {
+    /// The encodings worth considering, from the lowest to the best that is of use; empty when none is available.
+    ///
+    /// Those within the limit; when none of them is available, the lowest above it is better than black. Of those, none above
+    /// the first that covers the view.
+    pub(crate) fn useful(&self) -> impl Iterator<Item = (usize, &Offer)> {
+        let count = self.count.min(MAX_ENCODINGS);
+        let available = |index: &usize| self.offers[*index].is_available;
+        let within = self.limit.map_or(count, |limit| limit.saturating_add(1).min(count));
+        let (start, end) = if (0..within).any(|index| available(&index)) {
+            (0, within)
+        } else {
+            let lowest = (within..count).find(available).unwrap_or(count);
+            (lowest, (lowest + 1).min(count))
+        };
+        let covering = (start..end).filter(available).find(|index| self.covers(*index));
+        let end = covering.map_or(end, |index| index + 1);
+        (start..end).filter(available).map(|index| (index, &self.offers[index]))
+    }
+
+    /// Whether a layer is still among what could be sent.
+    pub(crate) fn is_useful(&self, layer: Layer) -> bool {
+        self.view.visible && self.useful().any(|(index, _)| index == layer.encoding)
+    }
+
+    /// Whether an encoding's picture is large enough for the view. Unknown sizes are not.
+    fn covers(&self, encoding: usize) -> bool {
+        let (Some((_, needed)), Some(height)) = (self.view.size, self.height(encoding)) else {
+            return false;
+        };
+        height.saturating_mul(COVER_PERCENT) >= u32::from(needed) * 100
+    }
+
+    /// The height of an encoding in pixels. One that does not say is taken to be half or twice as high as its neighbours, as
+    /// browsers' simulcast is by default.
+    fn height(&self, encoding: usize) -> Option<u32> {
+        let known = |index: usize| self.offers[index].height.map(u32::from);
+        known(encoding).or_else(|| {
+            let above = (encoding + 1..self.count.min(MAX_ENCODINGS)).find_map(|i| Some(known(i)? >> (i - encoding)));
+            above.or_else(|| (0..encoding).rev().find_map(|i| Some(known(i)? << (encoding - i))))
+        })
+    }
+}
