@@ -1,5 +1,7 @@
 //! AV1's payload (RTP payload format for AV1 1.0, section 4.4): the aggregation header and the first OBU.
 
+use super::bits::Bits;
+
 const OBU_SEQUENCE_HEADER: u8 = 1;
 const OBU_TEMPORAL_DELIMITER: u8 = 2;
 
@@ -31,8 +33,23 @@ pub fn temporal_layer(payload: &[u8]) -> Option<u8> {
     (payload.first()? & 0x80 == 0).then(|| obus(payload).find_map(|obu| obu.temporal))?
 }
 
-/// The headers of the OBU elements. W of the aggregation header counts them; the last of W has no length before it.
+/// Width and height in pixels that the packet's sequence header allows at most (AV1 specification section 5.5.1).
+#[must_use]
+pub fn largest_size(payload: &[u8]) -> Option<(u16, u16)> {
+    if payload.first()? & 0x80 != 0 {
+        return None;
+    }
+    let is_header = |element: &&[u8]| obu_header(element).is_some_and(|obu| obu.kind == OBU_SEQUENCE_HEADER);
+    sequence_size(obu_content(elements(payload).find(is_header)?)?)
+}
+
+/// The headers of the OBU elements.
 fn obus(payload: &[u8]) -> impl Iterator<Item = ObuHeader> {
+    elements(payload).map_while(obu_header)
+}
+
+/// The OBU elements. W of the aggregation header counts them; the last of W has no length before it.
+fn elements(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
     let count = payload.first().map_or(0, |aggregation| aggregation >> 4 & 0x03);
     let mut rest = payload.get(1..).unwrap_or_default();
     let mut index = 0;
@@ -45,7 +62,8 @@ fn obus(payload: &[u8]) -> impl Iterator<Item = ObuHeader> {
             let (len, after) = leb128(rest)?;
             (element, rest) = after.split_at_checked(len)?;
         }
-        obu_header(element)
+        // An empty one is no OBU, and what follows an end is nothing.
+        (!element.is_empty()).then_some(element)
     })
 }
 
@@ -54,6 +72,63 @@ fn obu_header(element: &[u8]) -> Option<ObuHeader> {
     let has_extension = head & 0x04 != 0;
     let temporal = if has_extension { element.get(1).map(|byte| byte >> 5) } else { None };
     Some(ObuHeader { kind: head >> 3 & 0x0f, temporal })
+}
+
+/// What follows an OBU's header, and its size where it has one.
+fn obu_content(obu: &[u8]) -> Option<&[u8]> {
+    let head = *obu.first()?;
+    let content = obu.get(if head & 0x04 != 0 { 2 } else { 1 }..)?;
+    if head & 0x02 == 0 {
+        return Some(content);
+    }
+    let (len, rest) = leb128(content)?;
+    rest.get(..len)
+}
+
+fn sequence_size(header: &[u8]) -> Option<(u16, u16)> {
+    let mut bits = Bits::new(header);
+    // seq_profile and still_picture.
+    bits.skip(3 + 1)?;
+    if bits.flag()? {
+        // reduced_still_picture_header: seq_level_idx alone.
+        bits.skip(5)?;
+    } else {
+        skip_operating_points(&mut bits)?;
+    }
+    let [width_bits, height_bits] = [bits.take(4)? + 1, bits.take(4)? + 1];
+    let [width, height] = [bits.take(width_bits)? + 1, bits.take(height_bits)? + 1];
+    Some((width.try_into().ok()?, height.try_into().ok()?))
+}
+
+/// From timing_info_present_flag to the last operating point.
+fn skip_operating_points(bits: &mut Bits<'_>) -> Option<()> {
+    let mut delay_bits = None;
+    if bits.flag()? {
+        bits.skip(32 + 32)?;
+        if bits.flag()? {
+            bits.skip_exp_golomb()?;
+        }
+        if bits.flag()? {
+            delay_bits = Some(bits.take(5)? as usize + 1);
+            bits.skip(32 + 5 + 5)?;
+        }
+    }
+    let has_display_delay = bits.flag()?;
+    for _ in 0..=bits.take(5)? {
+        bits.skip(12)?;
+        if bits.take(5)? > 7 {
+            bits.skip(1)?;
+        }
+        if let Some(delay_bits) = delay_bits
+            && bits.flag()?
+        {
+            bits.skip(2 * delay_bits + 1)?;
+        }
+        if has_display_delay && bits.flag()? {
+            bits.skip(4)?;
+        }
+    }
+    Some(())
 }
 
 /// A length of at most three bytes: a packet has no longer elements.
@@ -72,6 +147,7 @@ fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::bits::pack;
 
     #[test]
     fn a_new_sequence_starts_a_keyframe() {
@@ -88,6 +164,33 @@ mod tests {
         assert!(!is_keyframe_start(&[0b0001_0000, 0x30, 1, 2]), "a frame");
         assert!(!is_keyframe_start(&[0b0000_0000, 9, 0x08]), "a length beyond the packet");
         assert!(!is_keyframe_start(&[0b0000_0000, 0xff, 0xff, 0xff, 0xff]));
+    }
+
+    /// A sequence header as encoders write it, with its OBU header and size: 960×540.
+    const SEQUENCE: [u8; 13] = [0x0a, 0x0b, 0x00, 0x00, 0x00, 0x24, 0xcf, 0x7f, 0x0d, 0xbf, 0xff, 0x30, 0x08];
+
+    #[test]
+    fn the_sequence_header_has_a_size() {
+        assert_eq!(largest_size(&[&[0b0001_1000], &SEQUENCE[..]].concat()), Some((960, 540)));
+        let bare = [&[0b0010_1000, 1, 0x10, 0x08], &SEQUENCE[2..]].concat();
+        assert_eq!(largest_size(&bare), Some((960, 540)), "without a size, after a temporal delimiter");
+        assert_eq!(largest_size(&[&[0b1001_1000], &SEQUENCE[..]].concat()), None, "the middle of an OBU");
+        assert_eq!(largest_size(&[0b0001_0000, 0x30, 1, 2]), None, "a frame");
+        for len in 0..8 {
+            assert_eq!(largest_size(&[&[0b0001_1000, 0x08], &SEQUENCE[2..2 + len]].concat()), None, "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn a_sequence_header_with_everything_in_it() {
+        // Timing with equal intervals, a decoder model, display delays and one operating point that uses both.
+        let timing = [(1, 1), (1, 32), (30, 32), (1, 1), (1, 1), (1, 1), (9, 5), (1, 32), (9, 5), (9, 5)];
+        let point = [(1, 1), (0, 5), (0, 12), (8, 5), (0, 1), (1, 1), (5, 10), (5, 10), (0, 1), (1, 1), (3, 4)];
+        let size = [(10, 4), (10, 4), (1_919, 11), (1_079, 11)];
+        let header = pack(&[&[(0, 5)][..], &timing, &point, &size].concat());
+        assert_eq!(largest_size(&[&[0b0001_1000, 0x08], &header[..]].concat()), Some((1_920, 1_080)));
+        let still = pack(&[(0, 3), (3, 2), (4, 5), (3, 4), (3, 4), (15, 4), (7, 4)]);
+        assert_eq!(largest_size(&[&[0b0001_1000, 0x08], &still[..]].concat()), Some((16, 8)));
     }
 
     #[test]

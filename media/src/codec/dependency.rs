@@ -3,8 +3,13 @@
 //! Forwarding needs its mandatory fields and, on keyframes, which layers the templates stand for. The mandatory fields
 //! are byte-aligned, so that renumbering frames is a matter of two bytes.
 
+use super::bits::Bits;
+
 /// Templates are numbered with six bits.
 const MAX_TEMPLATES: usize = 64;
+
+/// Where a structure begins, in bits: behind the mandatory 24 bits and five flags.
+const STRUCTURE_AT: usize = 24 + 5;
 
 /// The mandatory fields of a descriptor, and which optional parts follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +70,11 @@ impl TemplateLayers {
         if !DependencyDescriptor::parse(value)?.has_structure {
             return None;
         }
-        // Behind the mandatory 24 bits come five flags, then template_id_offset and dt_cnt_minus_one.
-        let mut bits = Bits { bytes: value, position: 24 + 5 };
-        let offset = bits.take(6)?;
-        bits.take(5)?;
+        let mut bits = Bits::new(value);
+        bits.skip(STRUCTURE_AT)?;
+        // template_id_offset and dt_cnt_minus_one.
+        let offset = bits.take(6)? as u8;
+        bits.skip(5)?;
         let (mut spatial, mut temporal) = (0u8, 0u8);
         let mut structure = Self { offset, count: 0, layers: [(0, 0); MAX_TEMPLATES] };
         loop {
@@ -96,37 +102,42 @@ impl TemplateLayers {
     }
 }
 
-/// Reads bits, the most significant first.
-struct Bits<'a> {
-    bytes: &'a [u8],
-    position: usize,
-}
-
-impl Bits<'_> {
-    fn take(&mut self, count: usize) -> Option<u8> {
-        let mut value = 0;
-        for _ in 0..count {
-            let byte = *self.bytes.get(self.position / 8)?;
-            value = value << 1 | byte >> (7 - self.position % 8) & 1;
-            self.position += 1;
+/// Width and height of the highest spatial layer (max_render_width and max_render_height), where the structure tells.
+#[must_use]
+pub fn largest_resolution(value: &[u8]) -> Option<(u16, u16)> {
+    let layers = TemplateLayers::parse(value)?;
+    let templates = usize::from(layers.count);
+    let spatial_layers = layers.layers[..templates].iter().map(|(spatial, _)| spatial + 1).max()?;
+    let mut bits = Bits::new(value);
+    bits.skip(STRUCTURE_AT + 6)?;
+    let targets = bits.take(5)? + 1;
+    // template_layers, then template_dtis.
+    bits.skip(2 * templates + 2 * templates * targets as usize)?;
+    for _ in 0..templates {
+        while bits.take(1)? == 1 {
+            bits.skip(4)?;
         }
-        Some(value)
     }
+    let chains = bits.take_below(targets + 1)?;
+    if chains > 0 {
+        for _ in 0..targets {
+            bits.take_below(chains)?;
+        }
+        bits.skip(4 * templates * chains as usize)?;
+    }
+    if bits.take(1)? == 0 {
+        return None;
+    }
+    bits.skip(32 * (usize::from(spatial_layers) - 1))?;
+    let (width, height) = (bits.take(16)? + 1, bits.take(16)? + 1);
+    Some((width.try_into().ok()?, height.try_into().ok()?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::bits::pack;
     use proptest::prelude::*;
-
-    /// Packs (value, width) pairs.
-    fn pack(fields: &[(u32, usize)]) -> Vec<u8> {
-        let bits: Vec<bool> =
-            fields.iter().flat_map(|&(value, width)| (0..width).rev().map(move |i| value >> i & 1 == 1)).collect();
-        bits.chunks(8)
-            .map(|byte| byte.iter().enumerate().fold(0, |sum, (i, b)| sum | u8::from(*b) << (7 - i)))
-            .collect()
-    }
 
     /// L2T2 with templates from id 60 on.
     fn l2t2() -> Vec<u8> {
@@ -164,6 +175,24 @@ mod tests {
     }
 
     #[test]
+    fn the_highest_layer_has_a_resolution() {
+        let with = |chains: &[(u32, usize)], resolutions: &[(u32, usize)]| {
+            let mandatory = [(1, 1), (0, 1), (0, 6), (7, 16), (1, 1), (0, 4)];
+            // Two spatial layers of a template each, two decode targets: four indications, then a difference of one for the second.
+            let structure = [(0, 6), (1, 5), (2, 2), (3, 2), (0b1110_1010, 8), (0, 1), (1, 1), (0, 4), (0, 1)];
+            largest_resolution(&pack(&[&mandatory[..], &structure, chains, resolutions].concat()))
+        };
+        let sizes = [(1, 1), (319, 16), (179, 16), (639, 16), (359, 16)];
+        assert_eq!(with(&[(0, 1)], &sizes), Some((640, 360)));
+        // One chain, which ns(3) writes as 10; ns(1) takes no bits.
+        assert_eq!(with(&[(0b10, 2), (5, 4), (6, 4)], &sizes), Some((640, 360)));
+        // Two chains: 11, then one bit for each decode target.
+        assert_eq!(with(&[(0b11, 2), (0b01, 2), (0x1234, 16)], &sizes), Some((640, 360)));
+        assert_eq!(with(&[(0, 1)], &[(0, 1)]), None);
+        assert_eq!(with(&[(0, 1)], &sizes[..4]), None, "cut short");
+    }
+
+    #[test]
     fn an_endless_structure_is_refused() {
         let mut value = vec![0x80, 0, 0, 0x80];
         value.extend([0; 64]);
@@ -174,6 +203,7 @@ mod tests {
         #[test]
         fn is_total(mut value in prop::collection::vec(any::<u8>(), 0..40)) {
             if let Some(flags) = value.get_mut(3) { *flags |= 0x80 }
+            let _ = largest_resolution(&value);
             if let Some(layers) = TemplateLayers::parse(&value) {
                 for id in 0..=255 { let _ = layers.layer(id); }
             }

@@ -1,6 +1,6 @@
 //! H.264 (RFC 6184): finding the packet with which a decoder can start.
 
-use super::aggregated_units;
+use super::{aggregated_units, parameter_sets};
 
 const SLICE_IDR: u8 = 5;
 const SPS: u8 = 7;
@@ -22,6 +22,18 @@ pub fn is_keyframe_start(payload: &[u8]) -> bool {
             _ => false,
         },
         _ => is_start_unit(payload),
+    }
+}
+
+/// Width and height in pixels, where the packet holds a sequence parameter set, alone or in an aggregation.
+pub(super) fn picture_size(payload: &[u8]) -> Option<(u16, u16)> {
+    let of_unit = |unit: &[u8]| match unit.split_first()? {
+        (head, body) if head & 0x1f == SPS => parameter_sets::h264_size(body),
+        _ => None,
+    };
+    match payload.split_first()? {
+        (head, body) if head & 0x1f == STAP_A => aggregated_units(body).find_map(of_unit),
+        _ => of_unit(payload),
     }
 }
 

@@ -1,6 +1,6 @@
 //! H.265 (RFC 7798): finding the packet with which a decoder can start, and temporal layers.
 
-use super::aggregated_units;
+use super::{aggregated_units, parameter_sets};
 
 const FIRST_IRAP: u8 = 16;
 const LAST_IRAP: u8 = 21;
@@ -33,6 +33,18 @@ pub fn is_keyframe_start(payload: &[u8]) -> bool {
 #[must_use]
 pub fn temporal_layer(payload: &[u8]) -> Option<u8> {
     (payload.get(1)? & 0x07).checked_sub(1)
+}
+
+/// Width and height in pixels, where the packet holds a sequence parameter set, alone or in an aggregation.
+pub(super) fn picture_size(payload: &[u8]) -> Option<(u16, u16)> {
+    let of_unit = |unit: &[u8]| match unit.split_first_chunk()? {
+        (head, body) if unit_type(head) == SPS => parameter_sets::h265_size(body),
+        _ => None,
+    };
+    match payload.split_first_chunk()? {
+        (head, body) if unit_type(head) == AGGREGATION => aggregated_units(body).find_map(of_unit),
+        _ => of_unit(payload),
+    }
 }
 
 const fn unit_type(head: &[u8; UNIT_HEADER_LEN]) -> u8 {

@@ -1,11 +1,15 @@
-//! What forwarding must know of a payload: where a decoder may start, and which temporal layer a packet belongs to.
+//! What forwarding must know of a payload: where a decoder may start, which temporal layer a packet belongs to, and how large
+//! the picture is.
 //!
-//! Every parser is total: a payload that is cut short or makes no sense reads as "no keyframe" and "no layer".
+//! Every parser is total: a payload that is cut short or makes no sense reads as "no keyframe", "no layer" and "no size".
 
 pub mod av1;
+mod bits;
 pub mod dependency;
 pub mod h264;
 pub mod h265;
+mod parameter_sets;
+pub mod size;
 pub mod vp8;
 pub mod vp9;
 

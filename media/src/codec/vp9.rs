@@ -26,6 +26,8 @@ pub struct Vp9Descriptor {
     layers: Option<Vp9Layers>,
     /// Spatial layers that the scalability structure names.
     spatial_layer_count: Option<u8>,
+    /// Of the highest of them.
+    largest_size: Option<(u16, u16)>,
     len: usize,
 }
 
@@ -34,8 +36,14 @@ impl Vp9Descriptor {
     #[must_use]
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let first = *payload.first()?;
-        let mut descriptor =
-            Self { first, pictures: PictureFields::default(), layers: None, spatial_layer_count: None, len: 1 };
+        let mut descriptor = Self {
+            first,
+            pictures: PictureFields::default(),
+            layers: None,
+            spatial_layer_count: None,
+            largest_size: None,
+            len: 1,
+        };
         let mut at = 1;
         if first & 0x80 != 0 {
             let field = PictureIdField::parse(payload, at)?;
@@ -63,6 +71,7 @@ impl Vp9Descriptor {
         }
         if first & 0x02 != 0 {
             descriptor.spatial_layer_count = Some((*payload.get(at)? >> 5) + 1);
+            descriptor.largest_size = largest_size(payload, at);
             at = structure_end(payload, at)?;
         }
         descriptor.len = at;
@@ -117,6 +126,12 @@ impl Vp9Descriptor {
         self.spatial_layer_count
     }
 
+    /// Width and height in pixels of the highest spatial layer, on packets that carry a scalability structure with sizes.
+    #[must_use]
+    pub const fn largest_size(&self) -> Option<(u16, u16)> {
+        self.largest_size
+    }
+
     /// Where the numbers of its picture are; TL0PICIDX in non-flexible mode only.
     #[must_use]
     pub const fn pictures(&self) -> PictureFields {
@@ -132,6 +147,16 @@ fn references_end(payload: &[u8], start: usize) -> Option<usize> {
         }
     }
     None
+}
+
+/// The last of the sizes in a scalability structure, where it has any (Y).
+fn largest_size(payload: &[u8], start: usize) -> Option<(u16, u16)> {
+    let head = *payload.get(start)?;
+    if head & 0x10 == 0 {
+        return None;
+    }
+    let [w0, w1, h0, h1] = *payload.get(start + 1 + 4 * usize::from(head >> 5)..)?.first_chunk()?;
+    Some((u16::from_be_bytes([w0, w1]), u16::from_be_bytes([h0, h1])))
 }
 
 /// The scalability structure (section 4.2.1).
@@ -167,6 +192,7 @@ mod tests {
         assert_eq!(descriptor.pictures().id(&KEY), Some((0x0102, 15)));
         assert_eq!(descriptor.pictures().tl0_index(&KEY), Some(7));
         assert_eq!(descriptor.spatial_layer_count(), Some(2));
+        assert_eq!(descriptor.largest_size(), Some((640, 360)));
         assert_eq!(descriptor.descriptor_len(), 17);
     }
 
