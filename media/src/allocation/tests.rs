@@ -1,4 +1,5 @@
 use super::dwell::{Dwell, MAX_WAIT};
+use super::wish::MAX_TEMPORAL;
 use super::*;
 use crate::command::{Source, View};
 use crate::feedback::test_start;
@@ -371,14 +372,13 @@ fn noise(seed: u64, every: Duration, kbps: u64) -> impl FnMut(Duration) -> u64 {
 
 #[test]
 fn a_noisy_budget_around_a_threshold_changes_little() {
-    let pauses = || vec![single(0, 300), single(1, 200)];
-    let rates = || vec![with_rates(single(0, 800))];
-    let cases: [(fn() -> Vec<Wish>, u64); 4] =
-        [(|| vec![camera(0)], 520), (|| vec![camera(0), camera(1)], 1_000), (pauses, 500), (rates, 650)];
+    let pauses = vec![single(0, 300), single(1, 200)];
+    let rates = vec![with_rates(single(0, 800))];
+    let cases = [(vec![camera(0)], 520), (vec![camera(0), camera(1)], 1_000), (pauses, 500), (rates, 650)];
     for (wishes, kbps) in cases {
         for every_ms in [100, 500, 2_000, 7_000, 20_000, 40_000] {
             for seed in 0..4 {
-                let mut life = Life::new(wishes());
+                let mut life = Life::new(wishes.clone());
                 life.run(0..600, noise(seed * 977, Duration::from_millis(every_ms), kbps));
                 life.assert_calm(10, &format!("around {kbps} kbit/s with noise every {every_ms} ms, seed {seed}"));
             }
@@ -398,7 +398,7 @@ fn a_room_on_a_noisy_budget_changes_little() {
 #[test]
 fn a_budget_that_swings_slowly_is_followed() {
     let mut life = Life::new(vec![camera(0)]);
-    let square = |at: Duration| if at.as_secs() / 60 % 2 == 0 { 600 } else { 300 };
+    let square = |at: Duration| if (at.as_secs() / 60).is_multiple_of(2) { 600 } else { 300 };
     life.run(0..600, square);
     assert_eq!(life.changes[0].len(), 10, "each half of each swing: {:?}", life.changes[0]);
 }
