@@ -1,0 +1,234 @@
+//! The rate that the delay allows: more while the path's queue is empty, less as soon as it grows.
+//!
+//! libwebrtc's `modules/remote_bitrate_estimator/aimd_rate_control.cc`, draft-ietf-rmcat-gcc-02 section 5.5. A decrease goes
+//! by what arrives, not by what was estimated. An increase goes a little beyond what arrives at most, so that who sends
+//! little learns nothing; for that there are probes.
+//!
+//! Two departures. While application-limited, what arrives is what was sent, so the first decreases go by the estimate, and
+//! only a queue that goes on growing leads to what arrives. And a probe's result only raises: what is too high the delay shows.
+
+use super::capacity::Capacity;
+use super::trendline::Usage;
+use super::{MAX_BPS, MIN_BPS};
+
+/// What is left of the arriving rate by a decrease.
+const BETA: f64 = 0.85;
+/// A decrease's further step, so that small rates drain a queue too, in bit/s.
+const BACKOFF_BPS: f64 = 5_000.0;
+/// Growth far from the path's limit, a second.
+const GROWTH: f64 = 1.08;
+/// The least growth, in bit/s at once and in bit/s a second.
+const MIN_GROWTH_BPS: f64 = 1_000.0;
+const MIN_ADDITIVE_BPS: f64 = 4_000.0;
+/// An increase ends at so much of what arrives, and this more.
+const HEADROOM: f64 = 1.5;
+const HEADROOM_BPS: f64 = 10_000.0;
+/// The loop's delay beyond the round trip.
+const RESPONSE_US: i64 = 100_000;
+/// Bounds of the time between decreases; a round trip in between.
+const MIN_INTERVAL_US: i64 = 10_000;
+const MAX_INTERVAL_US: i64 = 200_000;
+/// Decreases by the estimate alone while application-limited, without the queue's ceasing to grow in between.
+const LIMITED_DECREASES: u32 = 2;
+
+/// What an update goes by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Observation {
+    pub(super) now_us: i64,
+    pub(super) usage: Usage,
+    /// What arrives.
+    pub(super) acknowledged_bps: Option<f64>,
+    /// The most that was sent lately, beyond which nothing can have arrived.
+    pub(super) sent_bps: f64,
+    /// Whether the sender has too little to send.
+    pub(super) is_limited: bool,
+    pub(super) rtt_us: i64,
+}
+
+#[derive(Debug)]
+pub(super) struct Aimd {
+    rate_bps: f64,
+    capacity: Capacity,
+    /// When the rate last rose, or a rise began.
+    rising_since_us: Option<i64>,
+    decreased_us: Option<i64>,
+    /// Decreases since the queue last ceased to grow.
+    decreases: u32,
+    /// The rate went beyond where the path's limit was last met.
+    has_outgrown: bool,
+}
+
+impl Aimd {
+    pub(super) fn new(rate_bps: f64) -> Self {
+        Self {
+            rate_bps,
+            capacity: Capacity::default(),
+            rising_since_us: None,
+            decreased_us: None,
+            decreases: 0,
+            has_outgrown: false,
+        }
+    }
+
+    pub(super) const fn rate_bps(&self) -> f64 {
+        self.rate_bps
+    }
+
+    /// Whether more arrived than the path's known limit, since this was last asked: there may be much more now.
+    pub(super) fn take_outgrown(&mut self) -> bool {
+        std::mem::take(&mut self.has_outgrown)
+    }
+
+    /// The rate is known from elsewhere.
+    pub(super) fn set(&mut self, now_us: i64, rate_bps: f64) {
+        self.rate_bps = rate_bps.clamp(MIN_BPS as f64, MAX_BPS as f64);
+        self.rising_since_us = Some(now_us);
+        if self.capacity.is_above(self.rate_bps) {
+            self.capacity.forget();
+        }
+    }
+
+    /// Returns whether the rate was decreased.
+    pub(super) fn update(&mut self, observed: Observation) -> bool {
+        match observed.usage {
+            Usage::Normal => {
+                self.decreases = 0;
+                self.increase(observed);
+                false
+            }
+            Usage::Under => {
+                self.decreases = 0;
+                self.rising_since_us = None;
+                false
+            }
+            Usage::Over => {
+                self.rising_since_us = None;
+                let is_due = self.is_decrease_due(observed);
+                if is_due {
+                    self.decrease(observed);
+                }
+                is_due
+            }
+        }
+    }
+
+    fn increase(&mut self, observed: Observation) {
+        let since_us = self.rising_since_us.replace(observed.now_us).unwrap_or(observed.now_us);
+        let elapsed = ((observed.now_us - since_us) as f64 / 1e6).clamp(0.0, 1.0);
+        let acknowledged_bps = observed.acknowledged_bps.map_or(self.rate_bps, |bps| bps.min(observed.sent_bps));
+        if self.capacity.is_above(acknowledged_bps) {
+            self.capacity.forget();
+            self.has_outgrown = true;
+        }
+        if observed.is_limited {
+            return;
+        }
+        let limit_bps = HEADROOM * acknowledged_bps + HEADROOM_BPS;
+        if self.rate_bps >= limit_bps {
+            return;
+        }
+        let growth_bps = if self.capacity.is_known() {
+            additive_bps(self.rate_bps, observed.rtt_us) * elapsed
+        } else {
+            (self.rate_bps * (GROWTH.powf(elapsed) - 1.0)).max(MIN_GROWTH_BPS * elapsed)
+        };
+        self.rate_bps = (self.rate_bps + growth_bps).min(limit_bps).min(MAX_BPS as f64);
+    }
+
+    fn is_decrease_due(&self, observed: Observation) -> bool {
+        let Some(decreased_us) = self.decreased_us else { return true };
+        let interval_us = observed.rtt_us.clamp(MIN_INTERVAL_US, MAX_INTERVAL_US);
+        let elapsed_us = observed.now_us - decreased_us;
+        // Where far less arrives than is thought, there is no use in waiting; but for what a decrease has set going.
+        let is_far_off = !observed.is_limited
+            && elapsed_us >= MIN_INTERVAL_US
+            && observed.acknowledged_bps.is_some_and(|acknowledged_bps| acknowledged_bps < self.rate_bps / 2.0);
+        elapsed_us >= interval_us || is_far_off
+    }
+
+    fn decrease(&mut self, observed: Observation) {
+        self.decreased_us = Some(observed.now_us);
+        self.decreases += 1;
+        let is_first = self.decreases <= LIMITED_DECREASES;
+        let arriving_bps = match observed.acknowledged_bps {
+            Some(acknowledged_bps) if observed.is_limited && is_first => acknowledged_bps.max(self.rate_bps),
+            Some(acknowledged_bps) => acknowledged_bps,
+            // Nothing is known of what arrives, so early.
+            None => self.rate_bps / 2.0 / BETA,
+        };
+        let mut rate_bps = arriving_bps * BETA - BACKOFF_BPS;
+        if rate_bps > self.rate_bps {
+            rate_bps = self.capacity.mean_bps().map_or(rate_bps, |mean_bps| mean_bps * BETA);
+        }
+        if !(observed.is_limited && is_first) && observed.acknowledged_bps.is_some() {
+            if self.capacity.is_below(arriving_bps) {
+                self.capacity.forget();
+            }
+            self.capacity.on_overuse(arriving_bps);
+        }
+        self.rate_bps = rate_bps.min(self.rate_bps).max(MIN_BPS as f64);
+    }
+}
+
+/// Growth near the path's limit in bit/s a second: a packet of the average size in a response time. At small rates that would
+/// be more than the growth far from the limit.
+fn additive_bps(rate_bps: f64, rtt_us: i64) -> f64 {
+    let frame_bits = rate_bps / 30.0;
+    let packet_bits = frame_bits / (frame_bits / (1_200.0 * 8.0)).ceil().max(1.0);
+    let growth_bps = packet_bits * 1e6 / (rtt_us + RESPONSE_US) as f64;
+    growth_bps.min(rate_bps * (GROWTH - 1.0)).max(MIN_ADDITIVE_BPS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn observed(now_ms: i64, usage: Usage, acknowledged_bps: f64, is_limited: bool) -> Observation {
+        Observation {
+            now_us: now_ms * 1_000,
+            usage,
+            acknowledged_bps: Some(acknowledged_bps),
+            sent_bps: acknowledged_bps,
+            is_limited,
+            rtt_us: 100_000,
+        }
+    }
+
+    #[test]
+    fn it_rises_by_eight_percent_a_second_up_to_what_arrives_and_half_again() {
+        let mut aimd = Aimd::new(1e6);
+        (0..=10).for_each(|i| _ = aimd.update(observed(i * 100, Usage::Normal, 1e6, false)));
+        assert!((aimd.rate_bps() - 1.08e6).abs() < 1e3, "{}", aimd.rate_bps());
+        (10..=200).for_each(|i| _ = aimd.update(observed(i * 100, Usage::Normal, 1e6, false)));
+        assert!((aimd.rate_bps() - 1.51e6).abs() < 1.0);
+    }
+
+    #[test]
+    fn it_falls_to_a_share_of_what_arrives_once_a_round_trip() {
+        let mut aimd = Aimd::new(1e6);
+        assert!(aimd.update(observed(0, Usage::Over, 8e5, false)));
+        assert!((aimd.rate_bps() - 6.75e5).abs() < 1.0);
+        assert!(!aimd.update(observed(50, Usage::Over, 6e5, false)));
+        assert!(aimd.update(observed(100, Usage::Over, 6e5, false)));
+        assert!((aimd.rate_bps() - 5.05e5).abs() < 1.0);
+        let at = aimd.rate_bps();
+        (2..=12).for_each(|i| _ = aimd.update(observed(i * 100, Usage::Normal, 5e5, false)));
+        let risen_bps = aimd.rate_bps() - at;
+        assert!((10_000.0..60_000.0).contains(&risen_bps), "little at a time near the limit: {risen_bps}");
+        assert!(!aimd.take_outgrown());
+        aimd.update(observed(1_300, Usage::Normal, 2e6, false));
+        assert!(aimd.take_outgrown() && !aimd.take_outgrown());
+    }
+
+    #[test]
+    fn who_sends_little_neither_gains_nor_loses_much() {
+        let mut aimd = Aimd::new(2e6);
+        (0..=50).for_each(|i| _ = aimd.update(observed(i * 100, Usage::Normal, 3e5, true)));
+        assert_eq!(aimd.rate_bps(), 2e6);
+        aimd.update(observed(5_100, Usage::Over, 3e5, true));
+        assert!(aimd.rate_bps() > 1.6e6, "one alarm");
+        aimd.update(observed(5_300, Usage::Over, 2e5, true));
+        aimd.update(observed(5_500, Usage::Over, 2e5, true));
+        assert!(aimd.rate_bps() < 2e5, "a queue that goes on growing");
+    }
+}

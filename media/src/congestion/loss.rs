@@ -1,0 +1,184 @@
+//! The rate that losses allow.
+//!
+//! The rules are those of draft-ietf-rmcat-gcc-02 section 6: below 2 % of loss the bound rises, above 10 % it falls by half
+//! the loss. They take every loss for a full queue's; a radio path that loses 10 % whatever is sent would be driven to the
+//! floor. So two things are added.
+//!
+//! - While the delay shows no queue the bound falls to a little less than what arrives, at once and no further. That is a
+//!   trial: where a policer drops what is too much, nothing is lost then. Where as much is lost as before, that share is the
+//!   path's own and is *tolerated*: the rules then go by what is lost beyond it.
+//! - Windows are short, so what the rules go by is smoothed over some of them: losses come in bursts.
+
+use super::MIN_BPS;
+
+/// Packets whose fate makes a window, and the least time for it.
+const MIN_PACKETS: u32 = 20;
+const MIN_WINDOW_US: i64 = 500_000;
+/// Below and above these shares the bound rises and falls.
+const LOW: f64 = 0.02;
+const HIGH: f64 = 0.10;
+/// A rise, a window.
+const RISE: f64 = 1.025;
+/// While the delay shows no queue the bound falls to so much of the greatest rate that arrived lately.
+const CARRIED: f64 = 0.9;
+/// The weight of a window in the slow and the fast running average of the loss.
+const WEIGHT: f64 = 0.25;
+const FAST_WEIGHT: f64 = 0.5;
+/// What fades of the greatest rate in a window.
+const FADING: f64 = 0.02;
+/// A trial's length, in windows.
+const TRIAL_WINDOWS: u32 = 3;
+/// The most that is tolerated.
+const MAX_TOLERATED: f64 = 0.25;
+/// A bound so far above the delay's rate bounds nothing.
+const RELEASE: f64 = 1.5;
+
+/// A fall that is watched.
+#[derive(Debug)]
+struct Trial {
+    /// The loss before, as it was smoothed.
+    before: f64,
+    arrived: u32,
+    missing: u32,
+    windows: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Loss {
+    arrived: u32,
+    missing: u32,
+    window_began_us: i64,
+    /// Running averages of the share that is lost.
+    average: f64,
+    fast: f64,
+    tolerated: f64,
+    carried_bps: f64,
+    bound_bps: Option<f64>,
+    trial: Option<Trial>,
+}
+
+impl Loss {
+    /// The bound, where there is one.
+    pub(super) const fn bound_bps(&self) -> Option<f64> {
+        self.bound_bps
+    }
+
+    /// The running average of the share that is lost.
+    pub(super) const fn fraction(&self) -> f64 {
+        self.average
+    }
+
+    /// The path is another now, or was shown to carry more.
+    pub(super) fn release(&mut self) {
+        self.bound_bps = None;
+        self.trial = None;
+    }
+
+    /// Takes the fates of packets. `rate_bps` is what the delay allows, `acknowledged_bps` what arrives.
+    pub(super) fn update(
+        &mut self,
+        now_us: i64,
+        (arrived, missing): (u32, u32),
+        rate_bps: f64,
+        acknowledged_bps: Option<f64>,
+        has_queue: bool,
+    ) {
+        self.arrived += arrived;
+        self.missing += missing;
+        if self.arrived + self.missing < MIN_PACKETS || now_us - self.window_began_us < MIN_WINDOW_US {
+            return;
+        }
+        self.window_began_us = now_us;
+        let (arrived, missing) = (std::mem::take(&mut self.arrived), std::mem::take(&mut self.missing));
+        let fraction = f64::from(missing) / f64::from(arrived + missing);
+        self.average += WEIGHT * (fraction - self.average);
+        self.fast += FAST_WEIGHT * (fraction - self.fast);
+        // What was tolerated and is not lost any more is the path's own no longer.
+        self.tolerated = self.tolerated.min(self.average.max(self.fast));
+        self.carried_bps = acknowledged_bps.unwrap_or_default().max(self.carried_bps * (1.0 - FADING));
+        self.go_on_with_trial(arrived, missing);
+
+        // In a queue's presence no loss is the path's own.
+        let tolerated = if has_queue { 0.0 } else { self.tolerated };
+        let excess = ((self.fast - tolerated) / (1.0 - tolerated)).max(0.0);
+        if excess > HIGH {
+            self.fall(excess, rate_bps, has_queue);
+        } else if excess < LOW {
+            self.bound_bps = self.bound_bps.map(|bound_bps| bound_bps.max(self.carried_bps * CARRIED) * RISE);
+        }
+        self.bound_bps = self.bound_bps.filter(|bound_bps| *bound_bps < rate_bps * RELEASE);
+    }
+
+    fn fall(&mut self, excess: f64, rate_bps: f64, has_queue: bool) {
+        let present_bps = self.bound_bps.map_or(rate_bps, |bound_bps| bound_bps.min(rate_bps));
+        if has_queue {
+            self.bound_bps = Some((present_bps * (1.0 - 0.5 * excess)).max(MIN_BPS as f64));
+        } else if self.trial.is_none() && self.carried_bps > 0.0 {
+            self.bound_bps = Some(present_bps.min(CARRIED * self.carried_bps));
+            self.trial = Some(Trial { before: self.fast, arrived: 0, missing: 0, windows: 0 });
+        }
+    }
+
+    fn go_on_with_trial(&mut self, arrived: u32, missing: u32) {
+        let Some(mut trial) = self.trial.take() else { return };
+        trial.windows += 1;
+        // Of the first window most was sent before the fall.
+        if trial.windows > 1 {
+            trial.arrived += arrived;
+            trial.missing += missing;
+        }
+        if trial.windows <= TRIAL_WINDOWS {
+            self.trial = Some(trial);
+            return;
+        }
+        let after = f64::from(trial.missing) / f64::from((trial.arrived + trial.missing).max(1));
+        if after > trial.before / 2.0 {
+            self.tolerated = self.tolerated.max(after.min(MAX_TOLERATED));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs windows of 100 packets; `carries` says what arrives of a rate. Returns the rate after each.
+    fn run(loss: &mut Loss, windows: i64, rate_bps: f64, carries: impl Fn(f64, i64) -> f64) -> Vec<f64> {
+        let mut rates = Vec::new();
+        for window in 0..windows {
+            let sent_bps = loss.bound_bps().unwrap_or(rate_bps).min(rate_bps);
+            let arrives_bps = carries(sent_bps, window).min(sent_bps);
+            let missing = ((1.0 - arrives_bps / sent_bps) * 100.0).round() as u32;
+            let now_us = loss.window_began_us + MIN_WINDOW_US;
+            loss.update(now_us, (100 - missing, missing), rate_bps, Some(arrives_bps), false);
+            rates.push(sent_bps);
+        }
+        rates
+    }
+
+    #[test]
+    fn a_policer_is_found() {
+        let mut loss = Loss::default();
+        let rates = run(&mut loss, 60, 2e6, |_, _| 1e6);
+        assert!(rates.iter().skip(20).all(|rate| (0.85e6..1.2e6).contains(rate)), "{rates:?}");
+    }
+
+    #[test]
+    fn a_share_that_is_always_lost_is_tolerated() {
+        for share in [0.05, 0.12, 0.2] {
+            let mut loss = Loss::default();
+            let rates = run(&mut loss, 60, 1e6, |rate, _| rate * (1.0 - share));
+            assert!(rates.iter().all(|rate| *rate > 0.65e6), "{share}: {rates:?}");
+            assert!(rates.iter().skip(40).all(|rate| *rate > 0.95e6), "{share}: {rates:?}");
+        }
+    }
+
+    #[test]
+    fn with_a_queue_it_falls_by_half_the_loss() {
+        let mut loss = Loss::default();
+        loss.update(MIN_WINDOW_US, (60, 40), 1e6, Some(1e6), true);
+        assert!(loss.bound_bps().is_some_and(|bound| (bound - 0.9e6).abs() < 1.0));
+        loss.update(2 * MIN_WINDOW_US, (5, 5), 1e6, Some(1e6), true);
+        assert!(loss.bound_bps().is_some_and(|bound| (bound - 0.9e6).abs() < 1.0), "too few packets");
+    }
+}

@@ -1,0 +1,403 @@
+//! What a participant's path carries for video: Google Congestion Control on the sending side.
+//!
+//! Packets of video, retransmissions and padding carry transport-wide sequence numbers; the receiver tells which arrived,
+//! and when. From that the estimate is made: the lower of what the delay allows (`groups`, `trendline`, `standing`, `aimd`) and what
+//! losses allow (`loss`), raised by probes (`probing`, `cluster`) where somebody wants more. After libwebrtc's `goog_cc`,
+//! draft-ietf-rmcat-gcc-02 and Carlucci et al., "Analysis and Design of the Google Congestion Control for Web Real-time
+//! Communication" (MMSys 2016). docs/congestion.md has the formulas, the parameters, and where this departs from them.
+//!
+//! What always holds: the estimate lies between [`MIN_BPS`] and [`MAX_BPS`]; feedback about packets that were never sent, or
+//! that comes twice, changes nothing; the estimate rises only beyond what is sent by half, or to what a probe was sent at;
+//! memory is bounded, and only the history of sent packets allocates, by doubling. Audio is not numbered, so it is neither
+//! counted nor ever held back.
+
+mod acknowledged;
+mod aimd;
+mod capacity;
+mod cluster;
+mod groups;
+mod history;
+mod loss;
+mod outage;
+mod probing;
+mod sending;
+mod standing;
+#[cfg(test)]
+mod tests;
+mod trendline;
+
+pub(crate) use crate::feedback::transport_cc::Malformed;
+pub(crate) use probing::{Probe, ProbeId};
+pub(crate) use trendline::Usage;
+
+use crate::feedback::transport_cc::TransportCc;
+use acknowledged::Acknowledged;
+use aimd::{Aimd, Observation};
+use cluster::Clusters;
+use groups::Groups;
+use history::{History, Sent};
+use loss::Loss;
+use outage::Outage;
+use probing::{Probing, Situation};
+use sending::Sending;
+use standing::Standing;
+use std::time::{Duration, Instant};
+use trendline::Trendline;
+
+/// Bounds of the estimate. The lower still carries a picture now and then; the upper is more than 50 pictures of 1080p.
+pub(crate) const MIN_BPS: u64 = 30_000;
+pub(crate) const MAX_BPS: u64 = 100_000_000;
+/// The estimate before anything is known, as in libwebrtc: a picture at once, on a path that may be a bad mobile one. The
+/// first probes, a round trip later, show whether it carries six times as much.
+pub(crate) const START_BPS: u64 = 300_000;
+
+/// Assumed before the first measurement, and the most that is believed.
+const INITIAL_ROUND_TRIP_US: i64 = 100_000;
+const MAX_ROUND_TRIP_US: i64 = 2_000_000;
+/// A packet may overtake others by this before they count as lost.
+const REORDERING_US: u32 = 150_000;
+/// After so long without arrivals delays are measured anew.
+const SILENCE_US: i64 = 2_000_000;
+/// Arrivals that are put into order at once.
+const CHUNK: usize = 64;
+/// Ticks of arrival times.
+const TICK_US: i64 = 250;
+
+/// What is sent, and what would be. All in bits per second, of video with its repair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// What is allocated now.
+    pub(crate) sending_bps: u64,
+    /// The total at which the next better picture would fit; `sending_bps` when nothing more is wanted.
+    pub(crate) next_bps: u64,
+    /// All that is wanted.
+    pub(crate) wanted_bps: u64,
+}
+
+/// What operators and tests may know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct CongestionStats {
+    pub(crate) estimate_bps: u64,
+    /// What arrives; `None` before half a second of it was seen.
+    pub(crate) acknowledged_bps: Option<u64>,
+    /// What the delay allows.
+    pub(crate) delay_bps: u64,
+    /// What losses allow, where they limit anything.
+    pub(crate) loss_bps: Option<u64>,
+    /// The running average of the share of packets that are lost.
+    pub(crate) loss_fraction: f64,
+    /// What the path's queue does.
+    pub(crate) usage: Usage,
+    /// How long packets wait in the path's queue.
+    pub(crate) waiting: Duration,
+    /// How fast the delay grows: milliseconds in a millisecond.
+    pub(crate) trend: f64,
+    /// Whether too little is sent to show what the path carries.
+    pub(crate) is_application_limited: bool,
+    /// The round-trip time as it was told.
+    pub(crate) rtt: Duration,
+}
+
+/// One packet that arrived, on both clocks.
+#[derive(Clone, Copy, Debug, Default)]
+struct Arrival {
+    sent: Sent,
+    sent_us: i64,
+    arrival_us: i64,
+}
+
+/// The estimate of one participant's path.
+///
+/// For each packet: [`Self::next_sequence`], then [`Self::on_sent`] when it has left. By the clock, every 20 to 30 ms:
+/// [`Self::handle_timeout`], then [`Self::poll_probe`].
+#[derive(Debug)]
+pub(crate) struct Congestion {
+    epoch: Instant,
+    history: History,
+    sending: Sending,
+    outage: Outage,
+    groups: Groups,
+    trendline: Trendline,
+    standing: Standing,
+    acknowledged: Acknowledged,
+    aimd: Aimd,
+    loss: Loss,
+    clusters: Clusters,
+    probing: Probing,
+    demand: Demand,
+    rtt_us: i64,
+    /// The latest time of arrival: as it was told, and in µs of the receiver's clock without its wrap-around.
+    arrival: Option<(u32, i64)>,
+    /// When the sender last heard of an arrival, and the latest departure of one that arrived.
+    heard_us: i64,
+    newest_sent_us: i64,
+    /// The estimate of a receiver without transport-wide feedback.
+    remb_bps: Option<f64>,
+    has_feedback: bool,
+}
+
+impl Congestion {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            epoch: now,
+            history: History::new(),
+            sending: Sending::new(),
+            outage: Outage::default(),
+            groups: Groups::default(),
+            trendline: Trendline::new(),
+            standing: Standing::new(),
+            acknowledged: Acknowledged::default(),
+            aimd: Aimd::new(START_BPS as f64),
+            loss: Loss::default(),
+            clusters: Clusters::default(),
+            probing: Probing::default(),
+            demand: Demand::default(),
+            rtt_us: INITIAL_ROUND_TRIP_US,
+            arrival: None,
+            heard_us: 0,
+            newest_sent_us: 0,
+            remb_bps: None,
+            has_feedback: false,
+        }
+    }
+
+    /// The number that the next packet carries.
+    #[inline]
+    pub(crate) const fn next_sequence(&self) -> u16 {
+        self.history.next_sequence()
+    }
+
+    /// The packet with that number has left, with so many bytes of RTP, for a probe or not.
+    #[inline]
+    pub(crate) fn on_sent(&mut self, now: Instant, bytes: usize, probe: Option<ProbeId>) {
+        let now_us = self.micros(now);
+        self.history.push(now_us as u32, bytes, probe.map_or(0, ProbeId::get));
+        self.sending.on_sent(bytes);
+        self.outage.on_sent(now_us);
+    }
+
+    /// Takes transport-wide feedback: a whole RTCP packet.
+    ///
+    /// # Errors
+    ///
+    /// When it is malformed. What could be read before that counts.
+    pub(crate) fn on_feedback(&mut self, now: Instant, packet: &[u8]) -> Result<(), Malformed> {
+        let mut feedback = TransportCc::parse(packet)?;
+        let now_us = self.micros(now);
+        self.has_feedback = true;
+        self.update_sending(now_us);
+        let mut chunk = [Arrival::default(); CHUNK];
+        let (mut len, mut has_arrived) = (0, false);
+        for (sequence, ticks) in feedback.by_ref() {
+            let Some(sent) = self.history.report(sequence, ticks.is_some()) else { continue };
+            let Some(ticks) = ticks else { continue };
+            if !has_arrived {
+                has_arrived = true;
+                self.begin_arrivals(now_us);
+            }
+            // Departures are less than an hour ago, so what their clock has lost is known.
+            let sent_us = now_us - i64::from((now_us as u32).wrapping_sub(sent.at_us));
+            let arrival = Arrival { sent, sent_us, arrival_us: self.unwrap_arrival(ticks) };
+            if let Some(place) = chunk.get_mut(len) {
+                *place = arrival;
+                len += 1;
+            }
+            if len == CHUNK {
+                self.on_arrivals(now_us, &mut chunk);
+                len = 0;
+            }
+        }
+        if has_arrived {
+            self.on_arrivals(now_us, chunk.get_mut(..len).unwrap_or_default());
+            self.estimate(now_us);
+        }
+        if feedback.is_broken() { Err(Malformed) } else { Ok(()) }
+    }
+
+    /// Takes note of the path's round-trip time.
+    pub(crate) fn on_round_trip(&mut self, rtt: Duration) {
+        self.rtt_us = (rtt.as_micros() as i64).clamp(0, MAX_ROUND_TRIP_US);
+    }
+
+    /// Takes the estimate of a receiver that gives no transport-wide feedback, for which nothing else is known. Beside such
+    /// feedback it is not looked at: it would be the same estimate, made later from less.
+    pub(crate) fn on_remb(&mut self, _now: Instant, bitrate_bps: u64) {
+        self.remb_bps = Some(bitrate_bps as f64);
+    }
+
+    /// Does what the passing of time asks for. To be called every 20 to 30 ms while video is sent or wanted.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, demand: Demand) {
+        let now_us = self.micros(now);
+        self.demand = demand;
+        self.update_sending(now_us);
+        if self.is_told() {
+            return;
+        }
+        if let Some(factor) = self.outage.update(now_us, self.rtt_us, self.aimd.rate_bps()) {
+            self.aimd.set(now_us, self.aimd.rate_bps() * factor);
+        }
+        self.probing.plan(self.situation(now_us));
+    }
+
+    /// What the path carries for video, in bits per second.
+    pub(crate) fn estimate_bps(&self) -> u64 {
+        (self.rate_bps() as u64).clamp(MIN_BPS, MAX_BPS)
+    }
+
+    /// A cluster that shall begin now. What is sent from here on carries its id, at its rate, until it is whole.
+    pub(crate) fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
+        if self.is_congested() || self.is_told() {
+            return None;
+        }
+        let probe = self.probing.poll(self.micros(now))?;
+        self.clusters.begin(&probe);
+        Some(probe)
+    }
+
+    pub(crate) fn stats(&self) -> CongestionStats {
+        CongestionStats {
+            estimate_bps: self.estimate_bps(),
+            acknowledged_bps: self.acknowledged.rate_bps().map(|rate_bps| rate_bps as u64),
+            delay_bps: self.aimd.rate_bps() as u64,
+            loss_bps: self.loss.bound_bps().map(|bound_bps| bound_bps as u64),
+            loss_fraction: self.loss.fraction(),
+            usage: self.trendline.usage(),
+            waiting: Duration::from_micros(self.standing.waiting_us().max(0) as u64),
+            trend: self.trendline.trend(),
+            is_application_limited: self.sending.is_limited(),
+            rtt: Duration::from_micros(self.rtt_us as u64),
+        }
+    }
+
+    /// Time since the epoch.
+    #[inline]
+    fn micros(&self, now: Instant) -> i64 {
+        let since = now.saturating_duration_since(self.epoch);
+        since.as_secs() as i64 * 1_000_000 + i64::from(since.subsec_micros())
+    }
+
+    /// Whether the queue grows, or is long.
+    fn is_congested(&self) -> bool {
+        self.trendline.usage() == Usage::Over && self.standing.is_there() || self.standing.is_long()
+    }
+
+    /// Whether the receiver makes the estimate.
+    const fn is_told(&self) -> bool {
+        self.remb_bps.is_some() && !self.has_feedback
+    }
+
+    fn rate_bps(&self) -> f64 {
+        match self.remb_bps {
+            Some(remb_bps) if !self.has_feedback => remb_bps,
+            _ => {
+                let drained_bps =
+                    self.standing.share().zip(self.acknowledged.rate_bps()).map(|(share, bps)| share * bps);
+                [self.loss.bound_bps(), drained_bps].into_iter().flatten().fold(self.aimd.rate_bps(), f64::min)
+            }
+        }
+    }
+
+    fn update_sending(&mut self, now_us: i64) {
+        let was_limited = self.sending.is_limited();
+        self.sending.update(now_us, self.rate_bps());
+        if was_limited && !self.sending.is_limited() {
+            self.acknowledged.expect_change();
+        }
+    }
+
+    /// The first arrival that a message tells of.
+    fn begin_arrivals(&mut self, now_us: i64) {
+        let before_bps = self.outage.on_heard();
+        if before_bps.is_some() || now_us - self.heard_us > SILENCE_US {
+            self.groups = Groups::default();
+            self.trendline.reset();
+            self.standing = Standing::new();
+        }
+        if let Some(before_bps) = before_bps {
+            self.acknowledged = Acknowledged::default();
+            self.loss.release();
+            self.probing.restore(before_bps);
+        }
+        self.heard_us = now_us;
+    }
+
+    fn unwrap_arrival(&mut self, ticks: u32) -> i64 {
+        let (known_ticks, known_us) = self.arrival.unwrap_or((ticks, 0));
+        let arrival_us = known_us + i64::from(ticks.wrapping_sub(known_ticks) as i32) * TICK_US;
+        self.arrival = Some((ticks, arrival_us));
+        arrival_us
+    }
+
+    fn on_arrivals(&mut self, now_us: i64, arrivals: &mut [Arrival]) {
+        arrivals.sort_by_key(|arrival| arrival.arrival_us);
+        let is_limited = self.sending.is_limited();
+        for arrival in arrivals.iter() {
+            self.newest_sent_us = self.newest_sent_us.max(arrival.sent_us);
+            self.standing.on_packet(now_us, arrival.arrival_us.saturating_sub(arrival.sent_us));
+            self.acknowledged.on_packet(arrival.arrival_us, arrival.sent.bytes, is_limited);
+            if let Some(spacing) = self.groups.on_packet(arrival.sent_us, arrival.arrival_us, now_us) {
+                self.trendline.on_spacing(spacing);
+            }
+            if arrival.sent.cluster != 0 {
+                self.clusters.on_packet(arrival.sent, arrival.sent_us, arrival.arrival_us);
+            }
+        }
+    }
+
+    /// Makes the estimate from what feedback has told.
+    fn estimate(&mut self, now_us: i64) {
+        self.standing.update(now_us);
+        let is_congested = self.is_congested();
+        let before_bps = self.rate_bps();
+        let measured = self.clusters.take_measured();
+        if let Some(measured) = measured {
+            self.probing.on_result(self.situation(now_us), measured.id, measured.rate_bps);
+        }
+        let acknowledged_bps = self.acknowledged.rate_bps();
+        match measured.filter(|measured| !is_congested && measured.rate_bps > before_bps) {
+            Some(measured) => {
+                self.aimd.set(now_us, measured.rate_bps.max(self.aimd.rate_bps()));
+                self.loss.release();
+            }
+            None => self.update_aimd(now_us, acknowledged_bps, before_bps),
+        }
+        if self.aimd.take_outgrown() {
+            self.probing.hasten();
+        }
+        let fates = self.history.judge((self.newest_sent_us as u32).wrapping_sub(REORDERING_US));
+        self.loss.update(now_us, fates, self.aimd.rate_bps(), acknowledged_bps, is_congested);
+    }
+
+    fn update_aimd(&mut self, now_us: i64, acknowledged_bps: Option<f64>, before_bps: f64) {
+        let usage = match self.trendline.usage() {
+            Usage::Over if self.standing.is_there() => Usage::Over,
+            Usage::Normal if !self.standing.is_long() => Usage::Normal,
+            // While a queue drains the rate does not rise, nor on a doubt.
+            _ => Usage::Under,
+        };
+        let is_limited = self.sending.is_limited();
+        let sent_bps = self.sending.peak_bps();
+        let has_fallen = self.aimd.update(Observation {
+            now_us,
+            usage,
+            acknowledged_bps,
+            sent_bps,
+            is_limited,
+            rtt_us: self.rtt_us,
+        });
+        if has_fallen {
+            self.probing.on_fall(now_us, before_bps);
+        }
+    }
+
+    fn situation(&self, now_us: i64) -> Situation {
+        Situation {
+            now_us,
+            estimate_bps: self.rate_bps(),
+            demand: self.demand,
+            is_limited: self.sending.is_limited(),
+            is_overused: self.is_congested(),
+            rtt_us: self.rtt_us,
+        }
+    }
+}

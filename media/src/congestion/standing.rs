@@ -1,0 +1,146 @@
+//! A queue that stands: long, but not growing.
+//!
+//! The trend sees how the delay changes, and a full queue's does not: after a sudden fall of the path's rate, or a start above
+//! it, packets would wait for seconds while all looks normal. So the delay is also compared with the least of the latest
+//! ten to twenty seconds, which is the path's own; what is beyond it waits in a queue. While that is long the rate is held
+//! below what arrives, so that the queue drains within some seconds. No part of libwebrtc's algorithm; the idea is BBR's
+//! (Cardwell et al. 2016), that less than what arrives, for a moment, shows the path without its queue.
+//!
+//! A detour on the way, a jump of the receiver's clock, or a neighbour who fills the queue again looks the same but does not
+//! drain. Then the delay is taken for the path's own.
+
+/// Of such spans two are kept: of the path's own delay, and of the present, whose least is free of jitter.
+const BASE_SPAN_US: i64 = 10_000_000;
+const PRESENT_SPAN_US: i64 = 150_000;
+/// Waiting times at which draining begins and ends.
+const BEGIN_US: i64 = 120_000;
+const END_US: i64 = 40_000;
+/// A queue that is shorter than this is none, whatever the trend says.
+const NONE_US: i64 = 10_000;
+/// What waits shall have drained after so long, within these shares of what arrives.
+const DRAIN_US: f64 = 3_000_000.0;
+const MIN_SHARE: f64 = 0.5;
+const MAX_SHARE: f64 = 0.85;
+/// When a queue has not shrunk to this share of itself in such a time, it is none of ours.
+const TRIAL_US: i64 = 3_000_000;
+const SHRUNK: f64 = 0.8;
+
+/// The least of two spans of time.
+#[derive(Debug)]
+struct Least {
+    span_us: i64,
+    began_us: i64,
+    present_us: Option<i64>,
+    former_us: Option<i64>,
+}
+
+impl Least {
+    const fn new(span_us: i64) -> Self {
+        Self { span_us, began_us: 0, present_us: None, former_us: None }
+    }
+
+    fn add(&mut self, at_us: i64, value_us: i64) {
+        if at_us - self.began_us >= self.span_us {
+            self.began_us = at_us;
+            self.former_us = self.present_us.take();
+        }
+        self.present_us = Some(self.present_us.map_or(value_us, |present_us| present_us.min(value_us)));
+    }
+
+    fn get(&self) -> Option<i64> {
+        let present_us = self.present_us?;
+        Some(self.former_us.map_or(present_us, |former_us| former_us.min(present_us)))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Standing {
+    base: Least,
+    present: Least,
+    /// What waited when the present trial began, or at most since then, and when that was.
+    draining: Option<(i64, i64)>,
+}
+
+impl Standing {
+    pub(super) const fn new() -> Self {
+        Self { base: Least::new(BASE_SPAN_US), present: Least::new(PRESENT_SPAN_US), draining: None }
+    }
+
+    /// A packet that arrived: `delay_us` is its way, on two clocks.
+    pub(super) fn on_packet(&mut self, heard_us: i64, delay_us: i64) {
+        self.base.add(heard_us, delay_us);
+        self.present.add(heard_us, delay_us);
+    }
+
+    /// How long a packet waits, in µs.
+    pub(super) fn waiting_us(&self) -> i64 {
+        self.present.get().zip(self.base.get()).map_or(0, |(present_us, base_us)| present_us.saturating_sub(base_us))
+    }
+
+    /// Whether anything waits. Where packets pass without waiting now and then, what looked like growth was jitter.
+    pub(super) fn is_there(&self) -> bool {
+        self.waiting_us() > NONE_US
+    }
+
+    /// Whether the queue is to drain.
+    pub(super) const fn is_long(&self) -> bool {
+        self.draining.is_some()
+    }
+
+    /// The share of what arrives that may be sent now, where the queue is long.
+    pub(super) fn share(&self) -> Option<f64> {
+        self.draining.map(|_| (1.0 - self.waiting_us() as f64 / DRAIN_US).clamp(MIN_SHARE, MAX_SHARE))
+    }
+
+    pub(super) fn update(&mut self, now_us: i64) {
+        let waiting_us = self.waiting_us();
+        match self.draining {
+            None if waiting_us > BEGIN_US => self.draining = Some((waiting_us, now_us)),
+            Some(_) if waiting_us < END_US => self.draining = None,
+            Some((before_us, _)) if waiting_us > before_us => self.draining = Some((waiting_us, now_us)),
+            Some((before_us, since_us)) if now_us - since_us > TRIAL_US => {
+                if waiting_us as f64 > before_us as f64 * SHRUNK {
+                    *self = Self::new();
+                } else {
+                    self.draining = Some((waiting_us, now_us));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packets every 20 ms; whether the queue was long after each.
+    fn run(standing: &mut Standing, from_ms: i64, to_ms: i64, delay_ms: impl Fn(i64) -> i64) -> Vec<bool> {
+        let mut long = Vec::new();
+        for now_ms in (from_ms..to_ms).step_by(20) {
+            standing.on_packet(now_ms * 1_000, delay_ms(now_ms) * 1_000);
+            standing.update(now_ms * 1_000);
+            long.push(standing.is_long());
+        }
+        long
+    }
+
+    #[test]
+    fn a_long_queue_is_seen_until_it_has_drained() {
+        let mut standing = Standing::new();
+        assert!(!run(&mut standing, 0, 2_000, |now| 30 + now / 40 % 2 * 150).contains(&true), "jitter");
+        assert!(run(&mut standing, 2_000, 3_000, |_| 530).ends_with(&[true; 20]));
+        assert!(standing.share().is_some_and(|share| (share - (1.0 - 0.5 / 3.0)).abs() < 0.01));
+        assert!(run(&mut standing, 3_000, 4_000, |_| 50).ends_with(&[false; 20]));
+        assert_eq!(standing.share(), None);
+    }
+
+    #[test]
+    fn a_detour_is_soon_taken_for_the_path() {
+        let mut standing = Standing::new();
+        run(&mut standing, 0, 2_000, |_| 30);
+        let long = run(&mut standing, 2_000, 20_000, |_| 330);
+        let count = long.iter().filter(|is_long| **is_long).count() as i64;
+        assert!(count * 20 < 4_000, "{count}");
+    }
+}

@@ -1,0 +1,5 @@
+//! Whole calls over simulated paths, on virtual time.
+
+mod call;
+mod path;
+mod scenarios;

@@ -1,0 +1,263 @@
+//! Reads transport-wide congestion feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01) without allocation.
+//!
+//! Reading is total. The chunks are measured first, since the times of arrival stand behind the last of them; then chunks
+//! and times are read side by side. What ends before it should, or has the reserved symbol, yields what stands before.
+
+use thiserror::Error;
+
+/// Common header, two SSRCs, base number, count, reference time and message count, in bytes.
+const HEADER_LEN: usize = 20;
+/// The smallest part of a tick's cycle: a reference time is so many ticks of 250 µs, 64 ms.
+const TICKS_PER_REFERENCE: u32 = 256;
+
+/// What claimed to be transport-wide feedback is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("malformed transport-wide feedback")]
+pub struct Malformed;
+
+/// One message: a contiguous range of numbers, each with its arrival or `None` when it did not arrive so far.
+///
+/// An arrival is in ticks of 250 µs on the receiver's clock, modulo 2^32 (twelve days), which is just what the 24 bits of
+/// the reference time and its 256 ticks come to. Only differences mean something.
+#[derive(Clone, Debug)]
+pub struct TransportCc<'a> {
+    /// Those not begun yet.
+    chunks: &'a [u8],
+    deltas: &'a [u8],
+    symbols: Symbols,
+    sequence: u16,
+    /// Numbers not yet read.
+    left: u16,
+    ticks: u32,
+    is_broken: bool,
+}
+
+impl<'a> TransportCc<'a> {
+    /// Begins to read a whole RTCP packet, header and padding included.
+    ///
+    /// # Errors
+    ///
+    /// When the packet is too short for its header or for the chunks that its count asks for.
+    pub fn parse(packet: &'a [u8]) -> Result<Self, Malformed> {
+        let unpadded = if packet.first().ok_or(Malformed)? & 0x20 == 0 { packet } else { without_padding(packet)? };
+        let (header, body) = unpadded.split_first_chunk::<HEADER_LEN>().ok_or(Malformed)?;
+        let left = u16::from_be_bytes([header[14], header[15]]);
+        let reference = u32::from_be_bytes([0, header[16], header[17], header[18]]);
+        let (chunks, deltas) = body.split_at_checked(chunks_len(body, left)?).ok_or(Malformed)?;
+        Ok(Self {
+            chunks,
+            deltas,
+            symbols: Symbols::default(),
+            sequence: u16::from_be_bytes([header[12], header[13]]),
+            left,
+            ticks: reference.wrapping_mul(TICKS_PER_REFERENCE),
+            is_broken: false,
+        })
+    }
+
+    /// Whether reading has ended before the count was reached.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    fn symbol(&mut self) -> Option<u8> {
+        if self.symbols.left == 0 {
+            let (chunk, rest) = self.chunks.split_first_chunk()?;
+            self.chunks = rest;
+            self.symbols = Symbols::new(u16::from_be_bytes(*chunk));
+        }
+        self.symbols.next()
+    }
+
+    /// The arrival that a symbol stands for.
+    fn arrival(&mut self, symbol: u8) -> Option<Option<u32>> {
+        let delta = match symbol {
+            0 => return Some(None),
+            1 => {
+                let (delta, rest) = self.deltas.split_first()?;
+                self.deltas = rest;
+                u32::from(*delta)
+            }
+            2 => {
+                let (delta, rest) = self.deltas.split_first_chunk()?;
+                self.deltas = rest;
+                i32::from(i16::from_be_bytes(*delta)) as u32
+            }
+            _ => return None,
+        };
+        self.ticks = self.ticks.wrapping_add(delta);
+        Some(Some(self.ticks))
+    }
+}
+
+impl Iterator for TransportCc<'_> {
+    type Item = (u16, Option<u32>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let Some(arrival) = self.symbol().and_then(|symbol| self.arrival(symbol)) else {
+            self.left = 0;
+            self.is_broken = true;
+            return None;
+        };
+        let sequence = self.sequence;
+        self.sequence = sequence.wrapping_add(1);
+        Some((sequence, arrival))
+    }
+}
+
+/// The symbols of one chunk: a run has all its bits for one symbol, and does not move on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Symbols {
+    /// The next symbol stands in the upper bits.
+    bits: u16,
+    /// Bits of a symbol.
+    width: u8,
+    /// Bits to move on by, for the next: none in a run.
+    step: u8,
+    left: u16,
+}
+
+impl Symbols {
+    const fn new(chunk: u16) -> Self {
+        match chunk >> 14 {
+            0 | 1 => Self { bits: chunk << 1, width: 2, step: 0, left: chunk & 0x1fff },
+            2 => Self { bits: chunk << 2, width: 1, step: 1, left: 14 },
+            _ => Self { bits: chunk << 2, width: 2, step: 2, left: 7 },
+        }
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        self.left = self.left.checked_sub(1)?;
+        let symbol = self.bits >> (16 - u32::from(self.width));
+        self.bits <<= self.step;
+        Some(symbol as u8)
+    }
+}
+
+/// Bytes of the chunks that cover `count` numbers.
+fn chunks_len(body: &[u8], count: u16) -> Result<usize, Malformed> {
+    let (mut len, mut covered) = (0, 0);
+    let mut chunks = body.chunks_exact(2);
+    while covered < u32::from(count) {
+        let chunk = chunks.next().and_then(<[u8]>::first_chunk).ok_or(Malformed)?;
+        let symbols = Symbols::new(u16::from_be_bytes(*chunk)).left;
+        // A run of none would stop the reading of symbols.
+        if symbols == 0 {
+            return Err(Malformed);
+        }
+        covered += u32::from(symbols);
+        len += 2;
+    }
+    Ok(len)
+}
+
+fn without_padding(packet: &[u8]) -> Result<&[u8], Malformed> {
+    let padding = usize::from(*packet.last().ok_or(Malformed)?);
+    let len = packet.len().checked_sub(padding).filter(|_| padding > 0).ok_or(Malformed)?;
+    packet.get(..len).ok_or(Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feedback::test_start;
+    use crate::feedback::twcc::TwccRecorder;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    /// A message with this base, count, reference and body; the header's length field is not looked at.
+    fn message(base: u16, count: u16, reference: u32, body: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0x8f, 205, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2];
+        packet.extend(base.to_be_bytes());
+        packet.extend(count.to_be_bytes());
+        packet.extend(&reference.to_be_bytes()[1..]);
+        packet.push(0);
+        packet.extend(body);
+        packet
+    }
+
+    fn read(packet: &[u8]) -> (Vec<(u16, Option<u32>)>, bool) {
+        let mut reader = TransportCc::parse(packet).expect("a header");
+        let statuses = reader.by_ref().collect();
+        (statuses, reader.is_broken())
+    }
+
+    #[test]
+    fn runs_and_vectors_are_read_in_turn() {
+        // A run of two small deltas, a vector of one bit each (1, 0, 1), and one of two bits (large, none, small).
+        let body = [0x20, 2, 0xa8, 0, 0xe1, 0, 4, 5, 6, 7, 0xff, 0xfe, 9];
+        let (statuses, is_broken) = read(&message(65_534, 19, 1, &body));
+        let arrived: Vec<_> =
+            statuses.iter().filter_map(|(sequence, arrival)| Some((*sequence, (*arrival)?))).collect();
+        assert_eq!(arrived, [(65_534, 260), (65_535, 265), (0, 271), (2, 278), (14, 276), (16, 285)]);
+        assert_eq!((statuses.len(), is_broken), (19, false));
+    }
+
+    #[test]
+    fn times_wrap_with_the_reference() {
+        let (statuses, _) = read(&message(5, 2, 0xff_ffff, &[0x40, 2, 0x01, 0x00, 0xff, 0xff]));
+        assert_eq!(statuses, [(5, Some(0)), (6, Some(u32::MAX))]);
+    }
+
+    #[test]
+    fn what_is_cut_short_yields_what_stands_before() {
+        let body = [0x20, 3, 4, 5];
+        assert_eq!(read(&message(1, 3, 0, &body)), (vec![(1, Some(4)), (2, Some(9))], true));
+        let reserved = [0xd7, 0xff, 4, 5];
+        assert_eq!(read(&message(1, 3, 0, &reserved)), (vec![(1, Some(4)), (2, Some(9))], true));
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        assert!(TransportCc::parse(&[]).is_err());
+        assert!(TransportCc::parse(&message(1, 1, 0, &[])[..19]).is_err());
+        assert!(TransportCc::parse(&message(1, 15, 0, &[0x80, 0])).is_err(), "one vector covers 14");
+        assert!(TransportCc::parse(&message(1, 1, 0, &[0x20, 0, 1, 1])).is_err(), "a run of none");
+        let mut padded = message(1, 1, 0, &[0x20, 1, 7, 1]);
+        padded[0] |= 0x20;
+        assert_eq!(read(&padded), (vec![(1, Some(7))], false));
+        padded.pop();
+        padded.push(9);
+        assert!(TransportCc::parse(&padded).is_err(), "padding that reaches into the chunks");
+    }
+
+    proptest! {
+        #[test]
+        fn reads_what_the_recorder_writes(first in any::<u16>(), steps in prop::collection::vec((1u16..14, 0u64..90_000), 1..300)) {
+            let start = test_start();
+            let (mut now, mut sequence) = (start, first);
+            let mut recorder = TwccRecorder::default();
+            // From its first packet on it counts time.
+            recorder.on_packet(start, first.wrapping_sub(1));
+            let mut truth = BTreeMap::from([(first.wrapping_sub(1), 0)]);
+            for (step, pause_us) in steps {
+                now += Duration::from_micros(pause_us);
+                recorder.on_packet(now, sequence);
+                truth.entry(sequence).or_insert(((now - start).as_micros() / 250) as u32);
+                sequence = sequence.wrapping_add(step);
+            }
+            let (mut out, mut count) = (Vec::new(), 0);
+            while recorder.build(now, 1, 2, &mut out) {
+                let (statuses, is_broken) = read(&out);
+                prop_assert!(!is_broken);
+                for (sequence, arrival) in statuses {
+                    prop_assert_eq!(arrival, truth.get(&sequence).copied());
+                    count += usize::from(arrival.is_some());
+                }
+                out.clear();
+            }
+            // Those beyond the recorder's window are lost to the report.
+            prop_assert!(count == truth.len() || truth.len() + 1_024 > count);
+        }
+
+        #[test]
+        fn reading_random_bytes_ends(packet in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(reader) = TransportCc::parse(&packet) {
+                prop_assert!(reader.count() <= usize::from(u16::MAX));
+            }
+        }
+    }
+}
