@@ -13,8 +13,9 @@ use super::{MAX_BPS, MIN_BPS};
 
 /// What is left of the arriving rate by a decrease.
 const BETA: f64 = 0.85;
-/// A decrease's further step, so that small rates drain a queue too, in bit/s.
+/// A decrease's further step, in bit/s and as a share, so that small rates drain a queue too.
 const BACKOFF_BPS: f64 = 5_000.0;
+const BACKOFF: f64 = 0.01;
 /// Growth far from the path's limit, a second.
 const GROWTH: f64 = 1.08;
 /// The least growth, in bit/s at once and in bit/s a second.
@@ -115,7 +116,7 @@ impl Aimd {
     fn increase(&mut self, observed: Observation) {
         let since_us = self.rising_since_us.replace(observed.now_us).unwrap_or(observed.now_us);
         let elapsed = ((observed.now_us - since_us) as f64 / 1e6).clamp(0.0, 1.0);
-        let acknowledged_bps = observed.acknowledged_bps.map_or(self.rate_bps, |bps| bps.min(observed.sent_bps));
+        let acknowledged_bps = observed.acknowledged_bps.unwrap_or(self.rate_bps).min(observed.sent_bps);
         if self.capacity.is_above(acknowledged_bps) {
             self.capacity.forget();
             self.has_outgrown = true;
@@ -156,7 +157,7 @@ impl Aimd {
             // Nothing is known of what arrives, so early.
             None => self.rate_bps / 2.0 / BETA,
         };
-        let mut rate_bps = arriving_bps * BETA - BACKOFF_BPS;
+        let mut rate_bps = arriving_bps * BETA - BACKOFF_BPS.min(arriving_bps * BACKOFF);
         if rate_bps > self.rate_bps {
             rate_bps = self.capacity.mean_bps().map_or(rate_bps, |mean_bps| mean_bps * BETA);
         }

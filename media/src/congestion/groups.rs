@@ -5,6 +5,10 @@
 //! delivered at once, since their delay says nothing of a queue. Of two groups that follow each other the difference
 //! between last arrivals is compared with that between last departures.
 
+/// The weight of a spacing in the running average of the jitter is one to so much, as in RFC 3550.
+const JITTER_SHARE: i64 = 16;
+/// No spacing counts for more.
+const MAX_JITTER_US: i64 = 200_000;
 /// Packets sent within this of a group's first belong to it.
 const SPAN_US: i64 = 5_000;
 /// A packet that arrives this soon behind another, and is delayed less, belongs to the same burst.
@@ -41,9 +45,15 @@ pub(super) struct Groups {
     current: Option<Group>,
     previous: Option<Group>,
     reordered: u8,
+    jitter_us: i64,
 }
 
 impl Groups {
+    /// How unevenly groups arrive: the mean of what their spacings differ by from those at departure.
+    pub(super) const fn jitter_us(&self) -> i64 {
+        self.jitter_us
+    }
+
     /// Takes a packet that arrived, in the order of arrival. When it begins a group, the spacing of the two before it.
     pub(super) fn on_packet(&mut self, sent_us: i64, arrival_us: i64, heard_us: i64) -> Option<Spacing> {
         let fresh = Group {
@@ -87,6 +97,8 @@ impl Groups {
         }
         self.reordered = 0;
         let sent_us = closed.last_sent_us - previous.last_sent_us;
+        let uneven_us = (arrived_us - sent_us).abs().min(MAX_JITTER_US);
+        self.jitter_us += (uneven_us - self.jitter_us) / JITTER_SHARE;
         Some(Spacing { sent_us, arrived_us, arrival_us: closed.last_arrival_us })
     }
 }

@@ -11,8 +11,10 @@
 
 use super::MIN_BPS;
 
-/// Packets whose fate makes a window, and the least time for it.
-const MIN_PACKETS: u32 = 20;
+/// Packets whose fate makes a window, in a queue's presence and without, and the least time for it. Without a queue there is
+/// no haste, and of few packets many may be lost by chance.
+const MIN_PACKETS_QUEUED: u32 = 20;
+const MIN_PACKETS: u32 = 50;
 const MIN_WINDOW_US: i64 = 500_000;
 /// Below and above these shares the bound rises and falls.
 const LOW: f64 = 0.02;
@@ -74,7 +76,7 @@ impl Loss {
         self.trial = None;
     }
 
-    /// Takes the fates of packets. `rate_bps` is what the delay allows, `acknowledged_bps` what arrives.
+    /// Takes the fates of packets. Returns whether the bound fell. `rate_bps` is what the delay allows, `acknowledged_bps` what arrives.
     pub(super) fn update(
         &mut self,
         now_us: i64,
@@ -82,11 +84,12 @@ impl Loss {
         rate_bps: f64,
         acknowledged_bps: Option<f64>,
         has_queue: bool,
-    ) {
+    ) -> bool {
         self.arrived += arrived;
         self.missing += missing;
-        if self.arrived + self.missing < MIN_PACKETS || now_us - self.window_began_us < MIN_WINDOW_US {
-            return;
+        let min_packets = if has_queue { MIN_PACKETS_QUEUED } else { MIN_PACKETS };
+        if self.arrived + self.missing < min_packets || now_us - self.window_began_us < MIN_WINDOW_US {
+            return false;
         }
         self.window_began_us = now_us;
         let (arrived, missing) = (std::mem::take(&mut self.arrived), std::mem::take(&mut self.missing));
@@ -101,12 +104,15 @@ impl Loss {
         // In a queue's presence no loss is the path's own.
         let tolerated = if has_queue { 0.0 } else { self.tolerated };
         let excess = ((self.fast - tolerated) / (1.0 - tolerated)).max(0.0);
+        let former_bps = self.bound_bps;
         if excess > HIGH {
             self.fall(excess, rate_bps, has_queue);
         } else if excess < LOW {
             self.bound_bps = self.bound_bps.map(|bound_bps| bound_bps.max(self.carried_bps * CARRIED) * RISE);
         }
         self.bound_bps = self.bound_bps.filter(|bound_bps| *bound_bps < rate_bps * RELEASE);
+        let is_lower = |bound_bps| former_bps.is_none_or(|former_bps| bound_bps < former_bps) && bound_bps < rate_bps;
+        self.bound_bps.is_some_and(is_lower)
     }
 
     fn fall(&mut self, excess: f64, rate_bps: f64, has_queue: bool) {
@@ -132,8 +138,12 @@ impl Loss {
             return;
         }
         let after = f64::from(trial.missing) / f64::from((trial.arrived + trial.missing).max(1));
-        if after > trial.before / 2.0 {
+        if after > LOW {
             self.tolerated = self.tolerated.max(after.min(MAX_TOLERATED));
+        }
+        // The fall was of no use.
+        if after > trial.before / 2.0 {
+            self.bound_bps = None;
         }
     }
 }

@@ -365,7 +365,9 @@ impl Congestion {
             self.probing.hasten();
         }
         let fates = self.history.judge((self.newest_sent_us as u32).wrapping_sub(REORDERING_US));
-        self.loss.update(now_us, fates, self.aimd.rate_bps(), acknowledged_bps, is_congested);
+        if self.loss.update(now_us, fates, self.aimd.rate_bps(), acknowledged_bps, is_congested) {
+            self.probing.on_fall(now_us, before_bps);
+        }
     }
 
     fn update_aimd(&mut self, now_us: i64, acknowledged_bps: Option<f64>, before_bps: f64) {
@@ -398,6 +400,8 @@ impl Congestion {
             is_limited: self.sending.is_limited(),
             is_overused: self.is_congested(),
             rtt_us: self.rtt_us,
+            jitter_us: self.groups.jitter_us(),
+            has_queue: self.standing.is_there(),
         }
     }
 }

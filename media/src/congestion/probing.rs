@@ -17,16 +17,24 @@ const MARGIN: f64 = 1.1;
 /// The most that is tried, as a multiple of the estimate; while application-limited the path has room to be tried more.
 const STEP: f64 = 2.0;
 const LIMITED_STEP: f64 = 3.0;
+/// Where packets arrive this unevenly a cluster shows little for sure, so less is tried.
+const UNEVEN_US: i64 = 15_000;
+const UNEVEN_STEP: f64 = 1.3;
 /// A cluster that shows this share of what was tried is followed by the next.
 const FOLLOWED: f64 = 0.7;
 /// A cluster that raises the estimate by this has succeeded.
 const SUCCESS: f64 = 1.05;
-/// A cluster's length.
-const DURATION_US: f64 = 20_000.0;
+/// A cluster's length: so much as the path's jitter, within these, since jitter may press a shorter one together.
+const JITTERS: i64 = 4;
+const MIN_DURATION_US: i64 = 25_000;
+const MAX_DURATION_US: i64 = 100_000;
 const MIN_PACKETS: usize = 5;
 /// The time between attempts, which doubles with each that fails.
-const MIN_INTERVAL_US: i64 = 3_000_000;
+const MIN_INTERVAL_US: i64 = 1_500_000;
 const MAX_INTERVAL_US: i64 = 30_000_000;
+/// The same after one that showed nothing, by loss or by bad luck, for so many in a row.
+const RETRY_INTERVAL_US: i64 = 500_000;
+const RETRIES: u32 = 3;
 /// How long a result is waited for, beside the round trip.
 const PATIENCE_US: i64 = 500_000;
 /// A fall below this share of the rate before it is worth a probe when the queue has been quiet for so long.
@@ -34,6 +42,9 @@ const FALL: f64 = 0.75;
 const QUIET_US: i64 = 1_000_000;
 /// What is tried of the rate before a fall; the fall may have had its reasons.
 const REGAIN: f64 = 0.9;
+/// A fall so soon after a success shows that the cluster was let through where a stream is not: by a policer's tokens, or
+/// pressed together by jitter.
+const LIE_US: i64 = 3_000_000;
 /// A fall longer ago is how things are.
 const FALL_AGE_US: i64 = 10_000_000;
 
@@ -73,6 +84,10 @@ pub(super) struct Situation {
     pub(super) is_limited: bool,
     pub(super) is_overused: bool,
     pub(super) rtt_us: i64,
+    /// How unevenly packets arrive.
+    pub(super) jitter_us: i64,
+    /// Whether packets wait on the path.
+    pub(super) has_queue: bool,
 }
 
 impl Situation {
@@ -80,6 +95,17 @@ impl Situation {
     fn need_bps(&self) -> Option<f64> {
         let is_wanted = self.demand.next_bps > self.demand.sending_bps;
         Some(self.demand.next_bps as f64).filter(|next_bps| is_wanted && *next_bps > self.estimate_bps)
+    }
+
+    /// The most that is tried, as a multiple of what is known.
+    const fn step(&self) -> f64 {
+        if self.jitter_us > UNEVEN_US {
+            UNEVEN_STEP
+        } else if self.is_limited {
+            LIMITED_STEP
+        } else {
+            STEP
+        }
     }
 
     /// Beyond this nothing is wanted.
@@ -116,13 +142,20 @@ pub(super) struct Probing {
     busy_until_us: i64,
     began_us: i64,
     interval_us: i64,
+    /// Attempts in a row that showed nothing.
+    blanks: u32,
+    /// Of the next cluster.
+    duration_us: i64,
     fall: Option<Fall>,
+    /// When clusters last raised the estimate, and the interval before the first of them.
+    raise: Option<(i64, i64)>,
 }
 
 impl Probing {
     /// Considers what to try.
     pub(super) fn plan(&mut self, situation: Situation) {
         self.give_up(situation);
+        self.duration_us = (JITTERS * situation.jitter_us).clamp(MIN_DURATION_US, MAX_DURATION_US);
         if situation.is_overused {
             self.queue = [None; 2];
             return;
@@ -139,8 +172,7 @@ impl Probing {
                 self.queue[1] = None;
             }
         } else if !self.is_busy() && situation.now_us - self.began_us >= self.interval_us {
-            let step = if situation.is_limited { LIMITED_STEP } else { STEP };
-            self.queue[0] = Some((need_bps * MARGIN).min(situation.estimate_bps * step));
+            self.queue[0] = Some((need_bps * MARGIN).min(situation.estimate_bps * situation.step()));
         }
     }
 
@@ -154,9 +186,9 @@ impl Probing {
         let id = ProbeId::after(self.last_id);
         self.last_id = Some(id);
         self.began_us = now_us;
-        self.busy_until_us = now_us + DURATION_US as i64;
+        self.busy_until_us = now_us + self.duration_us;
         self.awaited = [Some(Awaited { id, bitrate_bps, since_us: now_us }), self.awaited[0]];
-        let min_bytes = (bitrate_bps / 8e6 * DURATION_US) as usize;
+        let min_bytes = (bitrate_bps / 8e6 * self.duration_us as f64) as usize;
         Some(Probe { id, bitrate_bps: bitrate_bps as u64, min_bytes, min_packets: MIN_PACKETS })
     }
 
@@ -166,11 +198,19 @@ impl Probing {
         let Some(place) = self.awaited.iter_mut().find(|awaited| is_it(awaited)) else { return };
         let Some(awaited) = place.take() else { return };
         if rate_bps < situation.estimate_bps * SUCCESS {
-            self.fail();
+            // Where nothing waits the path was not full: the packets were only late.
+            if situation.has_queue {
+                self.fail()
+            } else {
+                self.on_blank()
+            }
             return;
         }
+        self.blanks = 0;
+        let before_us = self.recent_raise(situation.now_us).unwrap_or(self.interval_us);
+        self.raise = Some((situation.now_us, before_us));
         self.interval_us = MIN_INTERVAL_US;
-        let next_bps = (rate_bps * STEP).min(situation.ceiling_bps());
+        let next_bps = (rate_bps * situation.step().min(STEP)).min(situation.ceiling_bps());
         let is_followed = rate_bps > awaited.bitrate_bps * FOLLOWED && next_bps > rate_bps * MARGIN;
         if is_followed && situation.need_bps().is_some() && self.queue == [None; 2] {
             self.queue[0] = Some(next_bps);
@@ -179,6 +219,12 @@ impl Probing {
 
     /// The rate falls from this one.
     pub(super) fn on_fall(&mut self, now_us: i64, from_bps: f64) {
+        if let Some(before_us) = self.recent_raise(now_us) {
+            self.raise = None;
+            self.interval_us = before_us;
+            self.fail();
+            return;
+        }
         let from_bps = self.fall.map_or(from_bps, |fall| fall.from_bps.max(from_bps));
         self.fall = Some(Fall { from_bps, at_us: now_us });
     }
@@ -210,22 +256,36 @@ impl Probing {
             self.fall = None;
         } else if situation.need_bps().is_some() {
             let rate_bps = (fall.from_bps * REGAIN).min(situation.ceiling_bps());
-            self.queue[0] = Some(rate_bps.min(situation.estimate_bps * LIMITED_STEP));
+            self.queue[0] = Some(rate_bps.min(situation.estimate_bps * situation.step().max(STEP)));
             self.fall = None;
         }
     }
 
     fn give_up(&mut self, situation: Situation) {
         let since_us = situation.now_us - PATIENCE_US - situation.rtt_us;
-        let mut has_failed = false;
+        let mut is_blank = false;
         for awaited in &mut self.awaited {
             if awaited.take_if(|awaited| awaited.since_us < since_us).is_some() {
-                has_failed = true;
+                is_blank = true;
             }
         }
-        if has_failed {
-            self.fail();
+        if is_blank {
+            self.on_blank();
         }
+    }
+
+    fn on_blank(&mut self) {
+        if self.blanks >= RETRIES {
+            return self.fail();
+        }
+        self.blanks += 1;
+        // As if it had begun so much earlier that the next is due soon.
+        self.began_us -= (self.interval_us - RETRY_INTERVAL_US).max(0);
+    }
+
+    /// The interval before the latest successes, when they were just now.
+    fn recent_raise(&self, now_us: i64) -> Option<i64> {
+        self.raise.filter(|(at_us, _)| now_us - at_us < LIE_US).map(|(_, before_us)| before_us)
     }
 
     fn fail(&mut self) {
@@ -245,6 +305,8 @@ mod tests {
             is_limited: false,
             is_overused: false,
             rtt_us: 50_000,
+            jitter_us: 0,
+            has_queue: true,
         }
     }
 
@@ -266,10 +328,11 @@ mod tests {
     #[test]
     fn failures_make_it_rare() {
         let begun = run(&mut Probing::default(), 0, 120_000, 800_000);
-        assert_eq!(begun.get(..2), Some(&[(0, 1_500_000), (20, 3_000_000)][..]));
+        assert_eq!(begun.get(..2), Some(&[(0, 1_500_000), (40, 3_000_000)][..]));
         assert!(begun.iter().skip(2).all(|(_, rate_bps)| *rate_bps == 880_000));
         let pauses: Vec<_> = begun.windows(2).map(|pair| (pair[1].0 - pair[0].0) / 1_000).collect();
-        assert_eq!(pauses.get(1..), Some(&[6, 12, 24, 30, 30][..]), "the first two failed; {begun:?}");
+        assert_eq!(pauses.get(..4), Some(&[0, 0, 0, 1][..]), "nothing was shown; {begun:?}");
+        assert_eq!(pauses.get(4..), Some(&[3, 6, 12, 24, 30, 30][..]), "{begun:?}");
     }
 
     #[test]
@@ -277,9 +340,9 @@ mod tests {
         let mut probing = Probing::default();
         probing.plan(situation(0, 500e3, 800_000));
         let first = probing.poll(0).expect("a probe");
-        assert_eq!((first.min_bytes, first.min_packets), (3_750, 5));
+        assert_eq!((first.min_bytes, first.min_packets), (4_687, 5));
         assert!(probing.poll(10_000).is_none(), "the first is being sent");
-        let second = probing.poll(20_000).expect("another");
+        let second = probing.poll(25_000).expect("another");
         probing.on_result(situation(100, 500e3, 5_000_000), second.id, 2_900_000.0);
         assert_eq!(probing.poll(100_000).map(|probe| probe.bitrate_bps), Some(5_800_000));
     }
@@ -291,6 +354,6 @@ mod tests {
         probing.plan(Situation { is_overused: true, ..situation(20, 500e3, 800_000) });
         assert!(probing.poll(20_000).is_none());
         probing.on_fall(20_000, 1e6);
-        assert_eq!(run(&mut probing, 40, 2_500, 800_000), [(1_020, 900_000)]);
+        assert_eq!(run(&mut probing, 40, 2_500, 800_000).first(), Some(&(1_020, 900_000)));
     }
 }

@@ -119,6 +119,10 @@ impl Call {
         later.clone().find(|sample| sample.estimate_bps >= bps).map_or(i64::MAX, |sample| sample.at_ms - from_ms)
     }
 
+    pub(super) fn now(&self) -> Instant {
+        self.at(self.now_us)
+    }
+
     fn at(&self, us: i64) -> Instant {
         self.start + Duration::from_micros(us as u64)
     }

@@ -1,5 +1,6 @@
 //! Whole calls over simulated paths, on virtual time.
 
 mod call;
+mod hostile;
 mod path;
 mod scenarios;

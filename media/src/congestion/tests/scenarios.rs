@@ -91,26 +91,26 @@ fn losses_that_are_the_paths_own_do_not_starve_it() {
 #[test]
 fn jitter_is_no_congestion() {
     let jittery = |reorders| Quality { delay_us: 50_000, jitter_us: 100_000, reorders, ..Quality::narrow(1e6) };
-    settled("jitter 100±50 ms", jittery(false), Wishes::all(5e6), 15_000, 1e6, [0.8, 1.15], 250.0);
-    settled("jitter 100±50 ms, reordered", jittery(true), Wishes::all(5e6), 15_000, 1e6, [0.8, 1.15], 250.0);
+    settled("jitter 100±50 ms", jittery(false), Wishes::all(5e6), 15_000, 1e6, [0.8, 1.15], 300.0);
+    settled("jitter 100±50 ms, reordered", jittery(true), Wishes::all(5e6), 15_000, 1e6, [0.8, 1.15], 300.0);
 }
 
 #[test]
 fn a_policer_is_found_by_its_losses() {
     let policed = Quality { policed_bps: Some(1e6), ..Quality::FREE };
-    settled("policed to 1 Mbit/s", policed, Wishes::all(5e6), 15_000, 1e6, [0.7, 1.25], 10.0);
+    settled("policed to 1 Mbit/s", policed, Wishes::all(5e6), 15_000, 1e6, [0.7, 1.35], 10.0);
 }
 
 #[test]
 fn lost_feedback_does_little() {
     let quality = Quality { feedback_loss: 0.1, ..Quality::narrow(1e6) };
-    settled("10 % of feedback lost", quality, Wishes::all(5e6), 10_000, 1e6, [0.8, 1.05], 120.0);
+    settled("10 % of feedback lost", quality, Wishes::all(5e6), 10_000, 1e6, [0.75, 1.05], 120.0);
 }
 
 #[test]
 fn cross_traffic_leaves_its_share() {
     let quality = Quality { cross_bps: 1e6, ..Quality::narrow(2e6) };
-    settled("1 of 2 Mbit/s is somebody else's", quality, Wishes::all(5e6), 15_000, 1e6, [0.75, 1.1], 120.0);
+    settled("1 of 2 Mbit/s is somebody else's", quality, Wishes::all(5e6), 15_000, 1e6, [0.75, 1.1], 150.0);
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn a_step_down_is_followed() {
             (0.85 * 400e3..=1.05 * 400e3).contains(&settled.mean_bps) && settled.waiting_ms < 150.0,
             "seed {seed}: {settled:?}"
         );
-        let is_wrong = |bps: f64| !(150e3..=460e3).contains(&bps);
-        let last = call.samples.iter().rfind(|sample| is_wrong(sample.estimate_bps) && sample.at_ms < 25_000);
+        let is_wrong = |bps: f64| !(120e3..=500e3).contains(&bps);
+        let last = call.samples.iter().rfind(|sample| is_wrong(sample.estimate_bps) && sample.at_ms < 22_000);
         last.map_or(0, |sample| sample.at_ms - 15_000)
     });
 }
@@ -187,7 +187,7 @@ fn a_free_path_is_soon_known() {
 
 #[test]
 fn a_late_receiver_does_not_lower_it() {
-    in_time("5 Mbit/s, receiver late by up to 10 ms", 2_000, |seed| {
+    in_time("5 Mbit/s, receiver late by up to 10 ms", 3_000, |seed| {
         let quality = Quality { delay_us: 200, receiver_pause_us: 10_000, ..Quality::FREE };
         let mut call = Call::new(quality, Wishes::all(5e6), seed);
         call.run_ms(60_000);
