@@ -165,6 +165,8 @@ mod tests {
     use crate::feedback::test_start;
     use crate::feedback::twcc::TwccRecorder;
     use proptest::prelude::*;
+    use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
+    use rtc::shared::marshal::Unmarshal as _;
     use std::collections::BTreeMap;
     use std::time::Duration;
 
@@ -224,7 +226,45 @@ mod tests {
         assert!(TransportCc::parse(&padded).is_err(), "padding that reaches into the chunks");
     }
 
+    /// The same by webrtc-rs: arrivals in ticks.
+    fn oracle(packet: &[u8]) -> Option<Vec<(u16, Option<u32>)>> {
+        let decoded = TransportLayerCc::unmarshal(&mut &packet[..]).ok()?;
+        let statuses = interceptor::convert_twcc(&decoded).into_iter().take(usize::from(decoded.packet_status_count));
+        Some(statuses.map(|s| (s.sequence_number, s.arrival.map(|at| (at.as_micros() / 250) as u32))).collect())
+    }
+
     proptest! {
+        #[test]
+        fn reads_what_webrtc_rs_reads(
+            base in any::<u16>(),
+            reference in 1_000u32..0xff_ffff,
+            chunks in prop::collection::vec(prop_oneof![0u16..30, 0x2001u16..0x2020, 0x4001u16..0x4020, 0x8000u16..0xc000], 1..20),
+            deltas in prop::collection::vec(any::<u8>(), 700),
+        ) {
+            let symbols = |chunk: u16| Symbols::new(chunk);
+            let chunks: Vec<_> = chunks.into_iter().filter(|chunk| symbols(*chunk).left > 0).collect();
+            let count = chunks.iter().map(|chunk| symbols(*chunk).left).sum();
+            let sizes = chunks.iter().flat_map(|chunk| {
+                let mut symbols = symbols(*chunk);
+                std::iter::from_fn(move || symbols.next())
+            });
+            let len = sizes.map(usize::from).sum::<usize>();
+            let mut body: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.to_be_bytes()).collect();
+            body.extend(deltas.iter().cycle().take(len));
+            let mut packet = message(base, count, reference, &body);
+            let padding = (4 - packet.len() % 4) % 4;
+            if padding > 0 {
+                packet[0] |= 0x20;
+                packet.extend(vec![0; padding - 1]);
+                packet.push(padding as u8);
+            }
+            let words = (packet.len() / 4 - 1) as u16;
+            packet[2..4].copy_from_slice(&words.to_be_bytes());
+            let (statuses, is_broken) = read(&packet);
+            prop_assert!(!is_broken);
+            prop_assert_eq!(Some(statuses), oracle(&packet));
+        }
+
         #[test]
         fn reads_what_the_recorder_writes(first in any::<u16>(), steps in prop::collection::vec((1u16..14, 0u64..90_000), 1..300)) {
             let start = test_start();

@@ -61,6 +61,8 @@ pub(super) struct Call {
     count: u64,
     recorder: TwccRecorder,
     feedback: BTreeMap<(i64, u64), Vec<u8>>,
+    /// Feedback is kept.
+    is_deaf: bool,
 }
 
 impl Call {
@@ -86,6 +88,7 @@ impl Call {
             count: 0,
             recorder: TwccRecorder::default(),
             feedback: BTreeMap::new(),
+            is_deaf: false,
         }
     }
 
@@ -106,6 +109,14 @@ impl Call {
             let pause_us = self.path.rng.random_range(1_000..=self.path.quality.sender_pause_us.max(1_000));
             self.now_us += pause_us;
         }
+    }
+
+    /// Sends on, and gives the feedback of that time, of which the sender has not heard.
+    pub(super) fn record_ms(&mut self, ms: i64) -> Vec<Vec<u8>> {
+        self.is_deaf = true;
+        self.run_ms(ms);
+        self.is_deaf = false;
+        std::mem::take(&mut self.feedback).into_values().collect()
     }
 
     /// What was seen from then on.
@@ -246,7 +257,9 @@ impl Call {
 
     /// The sender hears of it.
     fn hear(&mut self) {
-        while let Some(first) = self.feedback.first_entry().filter(|first| first.key().0 <= self.now_us) {
+        while !self.is_deaf
+            && let Some(first) = self.feedback.first_entry().filter(|first| first.key().0 <= self.now_us)
+        {
             let message = first.remove();
             assert_eq!(self.congestion.on_feedback(self.at(self.now_us), &message), Ok(()));
         }
