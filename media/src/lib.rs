@@ -11,7 +11,7 @@ pub(crate) mod allocations;
 mod burst;
 pub mod codec;
 pub mod command;
-#[expect(dead_code, reason = "rooms do not ask it yet")]
+#[cfg_attr(not(test), expect(dead_code, reason = "rooms do not ask it yet"))]
 pub(crate) mod congestion;
 mod context;
 pub mod drop_reason;

@@ -200,9 +200,9 @@ impl Probing {
         if rate_bps < situation.estimate_bps * SUCCESS {
             // Where nothing waits the path was not full: the packets were only late.
             if situation.has_queue {
-                self.fail()
+                self.fail();
             } else {
-                self.on_blank()
+                self.on_blank();
             }
             return;
         }
@@ -276,7 +276,8 @@ impl Probing {
 
     fn on_blank(&mut self) {
         if self.blanks >= RETRIES {
-            return self.fail();
+            self.fail();
+            return;
         }
         self.blanks += 1;
         // As if it had begun so much earlier that the next is due soon.

@@ -1,7 +1,7 @@
 //! A sender with a camera's frames, a path, and a receiver that answers, on virtual time.
 
 use super::path::{Bottleneck, Quality};
-use crate::congestion::{Congestion, CongestionStats, Demand, Probe};
+use crate::congestion::{Congestion, Demand, Probe};
 use crate::feedback::test_start;
 use crate::feedback::twcc::TwccRecorder;
 use rand::RngExt;
@@ -37,7 +37,6 @@ pub(super) struct Sample {
     pub(super) estimate_bps: f64,
     /// How long a packet would have waited.
     pub(super) waiting_ms: f64,
-    pub(super) stats: CongestionStats,
 }
 
 pub(super) struct Call {
@@ -179,7 +178,6 @@ impl Call {
             at_ms: self.now_us / 1_000,
             estimate_bps: self.congestion.estimate_bps() as f64,
             waiting_ms: self.path.waiting_us(self.now_us) / 1e3,
-            stats: self.congestion.stats(),
         });
     }
 
