@@ -3,6 +3,8 @@
 //! Checked all the time: no SRTP index is used for two different packets, everything decrypts, and whatever a client
 //! receives on an m-line belongs to the track that the line was bound to when it was sent.
 
+mod links;
+
 use super::client::SimClient;
 use super::description::parse;
 use super::network::{Link, Quality};
@@ -314,8 +316,8 @@ impl World {
     }
 
     pub(crate) fn set_quality(&mut self, client: usize, quality: Quality) {
-        self.up[client].quality = quality;
-        self.down[client].quality = quality;
+        self.up[client].set_quality(self.now, quality);
+        self.down[client].set_quality(self.now, quality);
     }
 
     /// Takes what the shards have to send and to tell.
