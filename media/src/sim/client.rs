@@ -42,6 +42,8 @@ pub(crate) struct SimClient {
     pub(crate) opens_chat: bool,
     /// Its own mids, counted.
     next_mid: usize,
+    /// Switches off encodings that nobody watches.
+    pub(crate) follows_wants: bool,
     /// Does not react to anything any more.
     pub(crate) dead: bool,
 }
@@ -70,8 +72,16 @@ impl SimClient {
             messages: Vec::new(),
             opens_chat: true,
             next_mid: 0,
+            follows_wants: false,
             dead: false,
         }
+    }
+
+    /// Receives as libwebrtc does where bandwidth matters: it reports when packets of video arrive, decodes, and asks for
+    /// key frames when it cannot go on. To be called before it joins in anything.
+    pub(crate) fn watch(&mut self) {
+        self.session.transport_cc = true;
+        self.receiver.watches = true;
     }
 
     /// Adds a track; it is published with the next offer.
@@ -96,7 +106,7 @@ impl SimClient {
             mid: track.mid.clone(),
             source: match track.media {
                 Media::Audio { .. } => Source::Microphone,
-                Media::Video { .. } => Source::Camera,
+                Media::Video { .. } | Media::Encoded(_) => Source::Camera,
             },
             muted: false,
         };
@@ -123,6 +133,8 @@ impl SimClient {
         let answer = self.session.answer(offer, &self.publisher.tracks, &self.transport.description());
         for line in self.session.lines.values().filter(|line| !line.ssrcs.is_empty()) {
             self.receiver.learn(&line.mid, line.video, line.ssrcs[0], line.ssrcs.get(1).copied());
+            let id = line.transport_cc_id().filter(|_| self.session.transport_cc && line.video);
+            self.receiver.set_transport_cc(&line.mid, id);
         }
         answer
     }
@@ -141,7 +153,7 @@ impl SimClient {
                     self.connected_at.get_or_insert(now);
                     self.publisher.start(now);
                 }
-                ClientEvent::Rtp(packet) => media.push(self.receiver.on_rtp(now, &packet)),
+                ClientEvent::Rtp(packet) => media.extend(self.receiver.on_rtp(now, &packet)),
                 ClientEvent::Rtcp(compound) => self.on_rtcp(now, &compound),
                 ClientEvent::ChannelOpened { id, label } => {
                     assert_eq!(label, "chat");
@@ -165,10 +177,11 @@ impl SimClient {
                 Feedback::Nack { media_ssrc, sequences } => {
                     self.publisher.on_nack(media_ssrc, sequences, &mut self.transport);
                 }
-                Feedback::Pli { media_ssrc } => self.publisher.on_keyframe_request(media_ssrc),
+                Feedback::Pli { media_ssrc } => self.publisher.on_keyframe_request(now, media_ssrc),
                 Feedback::ReceiverReport { blocks, .. } => {
                     blocks.for_each(|block| self.publisher.on_report(block.ssrc));
                 }
+                Feedback::TransportCc(_) => self.publisher.on_transport_feedback(),
                 Feedback::SenderReport { report, .. } => self.receiver.on_sender_report(now, &report),
                 _ => {}
             }

@@ -1,6 +1,7 @@
 //! A simulated browser's session descriptions, written by hand: what it offers, and how it answers.
 
 use super::publisher::{AUDIO, Media, RED, Track, VP8, VP8_RTX};
+use crate::formats::Extension;
 use crate::sdp::RemoteDescription;
 use crate::transport::{IceCredentials, RemoteTransport};
 use std::collections::BTreeMap;
@@ -21,6 +22,15 @@ pub(crate) struct ServerLine {
     pub(crate) ssrcs: Vec<u32>,
 }
 
+impl ServerLine {
+    /// The id under which its packets carry their transport-wide number.
+    pub(crate) fn transport_cc_id(&self) -> Option<u8> {
+        let attribute = self.attributes.iter().find(|line| line.ends_with(Extension::TransportCc.uri()))?;
+        let id = attribute.strip_prefix("a=extmap:")?.split([' ', '/']).next()?;
+        id.parse().ok()
+    }
+}
+
 /// One side of the session as the client sees it.
 #[derive(Default)]
 pub(crate) struct Session {
@@ -35,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) refused: Vec<String>,
     /// The client has no RTX for what it receives.
     pub(crate) without_rtx: bool,
+    /// The client reports when each packet of video arrives (transport-cc).
+    pub(crate) transport_cc: bool,
     version: u32,
 }
 
@@ -107,7 +119,9 @@ impl Session {
         let kind = if line.video { "video" } else { "audio" };
         let refused = self.refused.contains(&line.mid);
         let direction = if line.sends && !refused { "recvonly" } else { "inactive" };
+        let transport_cc = self.transport_cc && line.video;
         let known = line.attributes.iter().filter(|line| !self.without_rtx || !is_of(line, VP8_RTX));
+        let known = known.filter(|line| transport_cc || !is_of_transport_cc(line));
         let attributes: String = known.map(|line| format!("{line}\r\n")).collect();
         let rtx = VP8_RTX.to_string();
         let formats = line.formats.split(' ').filter(|pt| !self.without_rtx || *pt != rtx);
@@ -136,7 +150,8 @@ fn own_section(track: &Track, active: bool) -> (String, String) {
                  a=rtpmap:{RED} red/48000/2\r\na=fmtp:{RED} {AUDIO}/{AUDIO}\r\n"
             ),
         ),
-        Media::Video { rids } => {
+        Media::Video { .. } | Media::Encoded(_) => {
+            let rids = track.media.rids();
             let mut simulcast: String = rids.iter().map(|rid| format!("a=rid:{rid} send\r\n")).collect();
             if !rids.is_empty() {
                 simulcast += &format!("a=simulcast:send {}\r\n", rids.join(";"));
@@ -153,6 +168,11 @@ fn own_section(track: &Track, active: bool) -> (String, String) {
             )
         }
     }
+}
+
+fn is_of_transport_cc(attribute: &str) -> bool {
+    attribute.ends_with(Extension::TransportCc.uri())
+        || attribute.starts_with("a=rtcp-fb:") && attribute.ends_with(" transport-cc")
 }
 
 /// Whether an attribute speaks of that payload type.

@@ -1,10 +1,21 @@
 //! What a simulated browser sends: Opus with levels, VP8 in one or several encodings, retransmissions, sender reports.
+//!
+//! [`Media::Video`] is frames of a few packets of any size, for what does not depend on bitrates. [`Media::Encoded`] is sent
+//! as libwebrtc sends a camera.
+
+mod encoded;
+mod encoder;
+
+pub(crate) use encoder::{Encoded, Place};
 
 use super::content::{Content, vp8_payload};
+use crate::command::Rid;
 use crate::feedback::ntp::NtpClock;
 use crate::feedback::rtcp::SenderReport;
 use crate::feedback::rtcp_writer::write_sender_report;
 use crate::transport::test_client::TestClient;
+use encoded::{KEY_FRAME_DISTANCE, Pacer};
+use encoder::Encoder;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::VecDeque;
@@ -33,6 +44,23 @@ pub(crate) enum Media {
     Audio { level: u8 },
     /// Its rids, the lowest first; without rids one plain encoding.
     Video { rids: Vec<&'static str> },
+    /// A camera with bitrates.
+    Encoded(Encoded),
+}
+
+impl Media {
+    pub(crate) fn is_video(&self) -> bool {
+        !matches!(self, Self::Audio { .. })
+    }
+
+    /// Its rids, the lowest first.
+    pub(crate) fn rids(&self) -> Vec<&'static str> {
+        match self {
+            Self::Audio { .. } => Vec::new(),
+            Self::Video { rids } => rids.clone(),
+            Self::Encoded(Encoded { layers, .. }) => layers.iter().filter_map(|layer| layer.rid).collect(),
+        }
+    }
 }
 
 /// One RTP stream of a track.
@@ -53,6 +81,7 @@ pub(crate) struct Encoding {
     packets: u32,
     octets: u32,
     history: VecDeque<(u16, Vec<u8>)>,
+    encoder: Option<Encoder>,
 }
 
 impl Encoding {
@@ -73,6 +102,17 @@ impl Encoding {
             packets: 0,
             octets: 0,
             history: VecDeque::new(),
+            encoder: None,
+        }
+    }
+
+    /// Counts a packet that is sent under the present index, and keeps it for retransmission.
+    fn note(&mut self, packet: &[u8], payload_len: usize) {
+        self.packets += 1;
+        self.octets += payload_len as u32;
+        self.history.push_back((self.index as u16, packet.to_vec()));
+        if self.history.len() > HISTORY {
+            self.history.pop_front();
         }
     }
 }
@@ -91,6 +131,10 @@ pub(crate) struct Track {
     next: Option<Instant>,
     /// Key frames made on request or to begin with.
     pub(crate) keyframes: Vec<(Instant, usize)>,
+    /// When each frame of an encoder was captured, by its number.
+    pub(crate) captured: Vec<Instant>,
+    /// When a key frame was asked for last, of those requests that count.
+    asked: Option<Instant>,
 }
 
 impl Track {
@@ -113,6 +157,9 @@ pub(crate) struct Publisher {
     pub(crate) tracks: Vec<Track>,
     transport_sequence: u16,
     next_report: Option<Instant>,
+    pacer: Pacer,
+    /// Messages of transport-wide feedback on what is sent here.
+    pub(crate) transport_feedback: u64,
 }
 
 impl Publisher {
@@ -126,13 +173,15 @@ impl Publisher {
             tracks: Vec::new(),
             transport_sequence: 65_000,
             next_report: None,
+            pacer: Pacer::default(),
+            transport_feedback: 0,
         }
     }
 
     pub(crate) fn add(&mut self, mid: &str, media: Media) {
-        let rids = match &media {
-            Media::Video { rids } if !rids.is_empty() => rids.iter().copied().map(Some).collect(),
-            _ => vec![None],
+        let rids: Vec<Option<&str>> = match media.rids() {
+            rids if rids.is_empty() => vec![None],
+            rids => rids.into_iter().map(Some).collect(),
         };
         let encodings = rids.into_iter().map(|rid| Encoding::new(rid, &mut self.rng)).collect();
         self.tracks.push(Track {
@@ -145,17 +194,30 @@ impl Publisher {
             frame: 0,
             next: None,
             keyframes: Vec::new(),
+            captured: Vec::new(),
+            asked: None,
         });
+        self.set_encoders(self.tracks.len() - 1);
+    }
+
+    fn set_encoders(&mut self, index: usize) {
+        let track = &mut self.tracks[index];
+        let Media::Encoded(settings) = &track.media else { return };
+        for (encoding, layer) in track.encodings.iter_mut().zip(&settings.layers) {
+            encoding.encoder = Some(Encoder::new(settings, *layer, self.rng.random()));
+        }
     }
 
     /// Starts a track over, with other SSRCs and numbers, as a client does that has replaced its sender.
     pub(crate) fn restart(&mut self, mid: &str) {
         let rng = &mut self.rng;
-        let track = self.tracks.iter_mut().find(|track| track.mid == mid).expect("a track");
+        let index = self.tracks.iter().position(|track| track.mid == mid).expect("a track");
+        let track = &mut self.tracks[index];
         track.life += 1;
         for encoding in &mut track.encodings {
             *encoding = Encoding::new(encoding.rid, rng);
         }
+        self.set_encoders(index);
     }
 
     /// The same, but its sequence numbers go on, or are a little behind.
@@ -179,7 +241,7 @@ impl Publisher {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let report = self.next_report?;
         let media = self.tracks.iter().filter(|track| track.enabled).map(|track| track.next.unwrap_or(self.start));
-        Some(media.fold(report, Instant::min))
+        Some(media.chain(self.pacer.next()).fold(report, Instant::min))
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut TestClient) {
@@ -189,16 +251,19 @@ impl Publisher {
             if !track.enabled || track.next.is_some_and(|at| at > now) {
                 continue;
             }
-            let interval = match track.media {
+            let interval = match &track.media {
                 Media::Audio { .. } => AUDIO_INTERVAL,
                 Media::Video { .. } => FRAME_INTERVAL,
+                Media::Encoded(Encoded { frames_per_s, .. }) => Duration::from_secs(1) / *frames_per_s,
             };
             track.next = Some(track.next.filter(|at| *at + interval > now).unwrap_or(now) + interval);
             match track.media {
                 Media::Audio { level } => self.send_audio(now, index, level, out),
                 Media::Video { .. } => self.send_frame(now, index, out),
+                Media::Encoded(_) => self.send_encoded(now, index),
             }
         }
+        self.pacer.flush(now, out);
         if report <= now {
             self.next_report = Some(now + REPORT_INTERVAL);
             self.send_reports(now, out);
@@ -228,6 +293,7 @@ impl Publisher {
             packet: 0,
             of: 1,
             key: false,
+            back: 0,
         };
         track.frame += 1;
         let encoding = &mut track.encodings[0];
@@ -281,6 +347,7 @@ impl Publisher {
                     packet: number,
                     of,
                     key,
+                    back: u8::from(!key),
                 };
                 let encoding = &mut track.encodings[layer];
                 let mut extensions: Vec<(u8, &[u8])> = vec![(TRANSPORT_CC_ID, &transport)];
@@ -291,12 +358,7 @@ impl Publisher {
                 let payload = vp8_payload(encoding.picture, encoding.tl0, &content, length);
                 let timestamp = encoding.timestamp.wrapping_add(elapsed);
                 let packet = packet(VP8, number + 1 == of, timestamp, encoding.ssrc, &extensions, &payload);
-                encoding.packets += 1;
-                encoding.octets += payload.len() as u32;
-                encoding.history.push_back((encoding.index as u16, packet.clone()));
-                if encoding.history.len() > HISTORY {
-                    encoding.history.pop_front();
-                }
+                encoding.note(&packet, payload.len());
                 out.send_numbered(&packet, encoding.index);
                 encoding.index += 1;
             }
@@ -307,7 +369,7 @@ impl Publisher {
         let ntp = self.clock.at(now);
         let elapsed = [self.elapsed(now, 48_000), self.elapsed(now, 90_000)];
         for track in &self.tracks {
-            let elapsed = elapsed[usize::from(matches!(track.media, Media::Video { .. }))];
+            let elapsed = elapsed[usize::from(track.media.is_video())];
             for encoding in track.encodings.iter().filter(|encoding| encoding.packets > 0) {
                 let report = SenderReport {
                     ssrc: encoding.ssrc,
@@ -350,11 +412,31 @@ impl Publisher {
     }
 
     /// The server wants a key frame.
-    pub(crate) fn on_keyframe_request(&mut self, ssrc: u32) {
-        let mut encodings = self.tracks.iter_mut().flat_map(|track| &mut track.encodings);
-        if let Some(encoding) = encodings.find(|encoding| encoding.ssrc == ssrc) {
+    pub(crate) fn on_keyframe_request(&mut self, now: Instant, ssrc: u32) {
+        for track in &mut self.tracks {
+            let Some(encoding) = track.encodings.iter_mut().find(|encoding| encoding.ssrc == ssrc) else { continue };
+            let soon = track.asked.is_some_and(|asked| now - asked < KEY_FRAME_DISTANCE);
+            if matches!(track.media, Media::Encoded(_)) && soon {
+                return;
+            }
+            track.asked = Some(now);
             encoding.wants_key = true;
         }
+    }
+
+    /// The server tells which encodings of a track somebody watches: the others are switched off.
+    pub(crate) fn on_wanted(&mut self, mid: &str, wanted: &[(Option<Rid>, bool)]) {
+        for encoding in &mut self.track(mid).encodings {
+            let rid = encoding.rid.and_then(Rid::new);
+            if let Some((_, wanted)) = wanted.iter().find(|(named, _)| *named == rid) {
+                encoding.enabled = *wanted;
+            }
+        }
+    }
+
+    /// The server tells what arrived of what was sent. The bitrates are stated, so that nothing follows from it.
+    pub(crate) fn on_transport_feedback(&mut self) {
+        self.transport_feedback += 1;
     }
 
     /// The server has reported on a stream.

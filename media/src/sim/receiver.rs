@@ -1,10 +1,15 @@
 //! What a simulated browser receives: repair by NACK and RTX, reports, and at the end the judgement of every stream.
 
-use super::content::{Content, read_vp8};
-use crate::feedback::nack::NackGenerator;
+mod decoder;
+
+pub(crate) use decoder::{Decoded, Decoder};
+
+use super::content::{Content, Vp8Numbers, read_vp8};
+use crate::feedback::nack::{MAX_AGE, NackGenerator};
 use crate::feedback::reception::ReceptionStats;
 use crate::feedback::rtcp::SenderReport;
 use crate::feedback::rtcp_writer::{write_nack, write_pli, write_receiver_report};
+use crate::feedback::twcc::TwccRecorder;
 use crate::rtp::header::RtpHeader;
 use crate::rtp::sequence::SequenceUnwrapper;
 use crate::transport::test_client::TestClient;
@@ -15,6 +20,12 @@ const NACK_INTERVAL: Duration = Duration::from_millis(10);
 /// Time for the first key frame to be repaired.
 const FIRST_PICTURE: Duration = Duration::from_millis(300);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Transport-wide feedback leaves as often, libwebrtc's shortest interval being 50 ms.
+const FEEDBACK_INTERVAL: Duration = Duration::from_millis(50);
+/// The round trip before it is measured, as libwebrtc assumes it (`kDefaultRttMs`).
+const DEFAULT_RTT: Duration = Duration::from_millis(100);
+/// A frame refers to none before so many.
+const NEWEST_REFERENCES: usize = 4;
 /// SSRC under which the client reports.
 const REPORTER: u32 = 77;
 
@@ -23,8 +34,8 @@ const REPORTER: u32 = 77;
 pub(crate) struct Arrived {
     pub(crate) timestamp: u32,
     pub(crate) marker: bool,
-    /// Picture id and TL0PICIDX of video.
-    pub(crate) picture: Option<(u16, u8)>,
+    /// Of video.
+    pub(crate) picture: Option<Vp8Numbers>,
     pub(crate) content: Content,
     pub(crate) at: Instant,
 }
@@ -44,6 +55,11 @@ pub(crate) struct Stream {
     reception: ReceptionStats,
     newest_timestamp: Option<(u32, Instant)>,
     next_request: Option<Instant>,
+    /// The id of the transport-wide number, where it is agreed on.
+    transport_cc: Option<u8>,
+    /// When each missing number was asked for last.
+    asked: BTreeMap<u16, Instant>,
+    pub(crate) decoder: Decoder,
 }
 
 /// See the module's text.
@@ -56,6 +72,16 @@ pub(crate) struct Receiver {
     pub(crate) reports: u64,
     /// Asks for lost sound, too.
     pub(crate) repairs_audio: bool,
+    /// Reports arrivals, measures the round trip, and decodes.
+    pub(crate) watches: bool,
+    arrivals: TwccRecorder,
+    next_feedback: Option<Instant>,
+    /// Messages of transport-wide feedback sent.
+    pub(crate) feedback_messages: u64,
+    /// From a request for a packet to its arrival, smoothed.
+    rtt: Option<Duration>,
+    /// Packets without any use: nothing but padding, or retransmissions of what is here.
+    pub(crate) probe_packets: u64,
 }
 
 impl Receiver {
@@ -78,23 +104,42 @@ impl Receiver {
             reception: ReceptionStats::new(if video { 90_000 } else { 48_000 }),
             newest_timestamp: None,
             next_request: None,
+            transport_cc: None,
+            asked: BTreeMap::new(),
+            decoder: Decoder::default(),
         });
+    }
+
+    /// Sets under which id a line's packets carry their transport-wide number.
+    pub(crate) fn set_transport_cc(&mut self, mid: &str, id: Option<u8>) {
+        if let Some(stream) = self.streams.iter_mut().find(|stream| stream.mid == mid) {
+            stream.transport_cc = id;
+        }
     }
 
     pub(crate) fn stream(&self, mid: &str) -> &Stream {
         self.streams.iter().find(|stream| stream.mid == mid).expect("a line of that mid")
     }
 
-    /// Takes a decrypted packet; returns its line and what it carries.
-    pub(crate) fn on_rtp(&mut self, now: Instant, packet: &[u8]) -> (String, Content) {
+    /// Takes a decrypted packet; returns its line and what it carries, unless that is nothing new.
+    pub(crate) fn on_rtp(&mut self, now: Instant, packet: &[u8]) -> Option<(String, Content)> {
         self.next_nack.get_or_insert(now + NACK_INTERVAL);
         self.next_report.get_or_insert(now + REPORT_INTERVAL);
         let header = RtpHeader::parse(packet).expect("the server sends RTP");
         let ssrc = header.ssrc;
         let stream = self.streams.iter_mut().find(|s| s.ssrc == ssrc || s.rtx_ssrc == Some(ssrc));
         let stream = stream.expect("the server sends only SSRCs that it has offered");
+        let sequence = stream.transport_cc.and_then(|id| header.extension(packet, id)?.first_chunk().copied());
+        if let Some(sequence) = sequence {
+            self.arrivals.on_packet(now, u16::from_be_bytes(sequence));
+            self.next_feedback.get_or_insert(now + FEEDBACK_INTERVAL);
+        }
         let payload = header.payload(packet);
         let recovered = stream.rtx_ssrc == Some(ssrc);
+        if recovered && payload.is_empty() {
+            self.probe_packets += 1;
+            return None;
+        }
         let (sequence, payload) = if recovered {
             let (original, payload) = payload.split_first_chunk().expect("a retransmission");
             (stream.sequences.peek(u16::from_be_bytes(*original)), payload)
@@ -102,8 +147,8 @@ impl Receiver {
             (stream.sequences.unwrap(header.sequence), payload)
         };
         let (picture, content) = if stream.video {
-            let (picture, tl0, content) = read_vp8(payload);
-            (Some((picture, tl0)), content)
+            let (picture, content) = read_vp8(payload);
+            (Some(picture), content)
         } else {
             (None, Content::read(payload))
         };
@@ -112,10 +157,22 @@ impl Receiver {
             Some(known) => {
                 assert_eq!(Arrived { at: now, ..*known }, arrived, "one number stands for one packet ({sequence})");
                 stream.duplicates += 1;
+                if recovered {
+                    self.probe_packets += 1;
+                    return None;
+                }
             }
             None => {
                 stream.packets.insert(sequence, arrived);
                 stream.repaired += u64::from(recovered);
+                if self.watches {
+                    let asked = stream.asked.remove(&(sequence as u16)).filter(|_| recovered);
+                    let rtt = asked.map(|asked| now - asked);
+                    self.rtt = rtt.map(|rtt| self.rtt.map_or(rtt, |known| known * 7 / 8 + rtt / 8)).or(self.rtt);
+                    if stream.video {
+                        stream.decoder.on_packet(now, sequence, &arrived);
+                    }
+                }
                 stream.nack.on_packet(now, sequence);
                 if !recovered {
                     stream.reception.on_packet(now, sequence, header.timestamp);
@@ -126,7 +183,7 @@ impl Receiver {
                 }
             }
         }
-        (stream.mid.clone(), content)
+        Some((stream.mid.clone(), content))
     }
 
     pub(crate) fn on_sender_report(&mut self, now: Instant, report: &SenderReport) {
@@ -145,21 +202,30 @@ impl Receiver {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        Some(self.next_nack?.min(self.next_report?))
+        let repair = self.next_nack?.min(self.next_report?);
+        Some(self.next_feedback.map_or(repair, |feedback| feedback.min(repair)))
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut TestClient) {
+        if self.next_feedback.is_some_and(|at| at <= now) {
+            self.send_transport_feedback(now, out);
+        }
         if self.next_nack.is_some_and(|at| at <= now) {
             self.next_nack = Some(now + NACK_INTERVAL);
+            let rtt = self.rtt.unwrap_or(DEFAULT_RTT);
             for stream in &mut self.streams {
                 let mut missing = Vec::new();
-                stream.nack.poll(now, Duration::from_millis(100), &mut missing);
+                stream.nack.poll(now, rtt, &mut missing);
                 if !missing.is_empty() && (stream.video || self.repairs_audio) {
                     let mut compound = Vec::new();
                     write_nack(&mut compound, REPORTER, stream.ssrc, &missing);
                     out.send_rtcp(&compound);
+                    if self.watches {
+                        stream.asked.extend(missing.iter().map(|sequence| (*sequence, now)));
+                        stream.asked.retain(|_, asked| now - *asked < MAX_AGE);
+                    }
                 }
-                if stream.wants_keyframe(now) {
+                if stream.wants_keyframe(now) || (self.watches && stream.is_stuck(now)) {
                     let mut compound = Vec::new();
                     write_pli(&mut compound, REPORTER, stream.ssrc);
                     out.send_rtcp(&compound);
@@ -173,6 +239,17 @@ impl Receiver {
             let mut compound = Vec::new();
             write_receiver_report(&mut compound, REPORTER, &blocks);
             out.send_rtcp(&compound);
+        }
+    }
+
+    /// Reports what arrived, and waits for the next packet.
+    fn send_transport_feedback(&mut self, now: Instant, out: &mut TestClient) {
+        self.next_feedback = None;
+        let mut compound = Vec::new();
+        while self.arrivals.build(now, REPORTER, 0, &mut compound) {
+            out.send_rtcp(&compound);
+            compound.clear();
+            self.feedback_messages += 1;
         }
     }
 
@@ -203,6 +280,13 @@ impl Stream {
         }
         self.next_request = Some(now + Duration::from_secs(1));
         true
+    }
+
+    /// Whether only a key frame helps, as far as the decoder and the list of what is missing can tell.
+    fn is_stuck(&mut self, now: Instant) -> bool {
+        let overrun = self.nack.take_wants_keyframe();
+        let newest = self.packets.last_key_value().map(|(_, packet)| packet.at);
+        self.video && (self.decoder.wants_keyframe(now, newest) || overrun)
     }
 
     /// Judges all that has arrived: numbers without gaps, whole frames in order, each with a time of its own, pictures
@@ -257,16 +341,23 @@ impl Stream {
                 if let Some(last) = last {
                     let step = packet.timestamp.wrapping_sub(last.timestamp) as i32;
                     assert!(step > 0, "{mid} {sequence}: {content:?} is {step} after {:?}", last.content);
-                    let ((id, tl0), (last_id, last_tl0)) = packet.picture.zip(last.picture).expect("video");
-                    assert_eq!(id, (last_id + 1) & 0x7fff, "{mid} {sequence}: pictures in a row ({content:?})");
-                    assert_eq!(tl0, last_tl0.wrapping_add(1), "{mid} {sequence}: base layers in a row");
+                    let (numbers, before) = packet.picture.zip(last.picture).expect("video");
+                    assert_eq!(
+                        numbers.picture,
+                        (before.picture + 1) & 0x7fff,
+                        "{mid} {sequence}: pictures in a row ({content:?})"
+                    );
+                    let step = u8::from(numbers.layer == 0);
+                    assert_eq!(numbers.tl0, before.tl0.wrapping_add(step), "{mid} {sequence}: base layers in a row");
                 }
                 let goes_on = last.is_some_and(|last| last.content.same_source(&content));
                 if goes_on {
-                    let last = last.expect("just seen").content.frame;
+                    let known = frames.iter().rev().take(NEWEST_REFERENCES).map(|frame| frame.content);
+                    let mut of_source = known.take_while(|known| known.same_source(&content));
                     assert!(
-                        content.key || content.frame == last + 1,
-                        "{mid} {sequence}: {content:?} follows frame {last}"
+                        content.key || of_source.any(|known| known.frame + u32::from(content.back) == content.frame),
+                        "{mid} {sequence}: {content:?} follows frame {}",
+                        last.expect("just seen").content.frame
                     );
                 } else {
                     assert!(content.key, "{mid} {sequence}: a source begins with a key frame, not {content:?}");

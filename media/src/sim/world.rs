@@ -8,7 +8,7 @@ mod links;
 use super::client::SimClient;
 use super::description::parse;
 use super::network::{Link, Quality};
-use crate::command::{Candidate, Channel, Command, Event, NegotiationError, ParticipantSettings, Rights};
+use crate::command::{Candidate, Channel, Command, Event, NegotiationError, ParticipantSettings, Rid, Rights};
 use crate::drop_reason::DropReason;
 use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::path::{Path, Protocol};
@@ -27,6 +27,8 @@ pub(crate) const ROOM: RoomId = RoomId(7);
 enum Signal {
     Answer(u64, Result<String, NegotiationError>),
     Offer(u32, String),
+    /// Which encodings of an m-line are wanted.
+    Wanted(String, Vec<(Option<Rid>, bool)>),
 }
 
 /// What a line has carried, and since when.
@@ -377,6 +379,9 @@ impl World {
             Event::Offered { participant, negotiation, sdp } => {
                 Some((client(participant), Signal::Offer(*negotiation, sdp.clone())))
             }
+            Event::EncodingsWanted { participant, mid, encodings, .. } => {
+                Some((client(participant), Signal::Wanted(mid.clone(), encodings.clone())))
+            }
             Event::Published { participant, info } => {
                 self.tracks.insert(info.track, (*participant, info.mid.clone()));
                 None
@@ -420,6 +425,11 @@ impl World {
                 return;
             }
             Signal::Answer(_, Err(error)) => panic!("an offer was refused: {error}"),
+            Signal::Wanted(mid, encodings) => {
+                if client.follows_wants {
+                    client.publisher.on_wanted(&mid, &encodings);
+                }
+            }
             Signal::Offer(negotiation, sdp) => {
                 let answer = client.on_offer(&sdp);
                 let command =
