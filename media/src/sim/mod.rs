@@ -7,6 +7,8 @@ mod client;
 mod content;
 mod description;
 mod network;
+mod oracles;
+mod playback;
 mod publisher;
 mod receiver;
 mod scenarios;

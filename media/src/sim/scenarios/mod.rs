@@ -13,6 +13,7 @@ mod loss;
 mod moderating;
 mod moving;
 mod negotiating;
+mod quality;
 mod reading;
 mod relaying;
 mod resending;
