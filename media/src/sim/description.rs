@@ -223,3 +223,34 @@ pub(crate) fn credentials(sdp: &str) -> IceCredentials {
 pub(crate) fn parse(sdp: &str) -> Box<RemoteDescription> {
     Box::new(RemoteDescription::parse(sdp).unwrap_or_else(|error| panic!("{error}:\n{sdp}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFER: &str = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:s0\r\na=sendonly\r\n\
+        a=extmap:5/sendonly http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
+        a=extmap:6 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n\
+        a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 transport-cc\r\n\
+        a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=ssrc:1 cname:a\r\na=ssrc:2 cname:a\r\n";
+
+    #[test]
+    fn reports_of_arrivals_are_agreed_on_by_those_that_send_them() {
+        let transport = RemoteTransport {
+            ufrag: "u".to_owned(),
+            pwd: "p".to_owned(),
+            fingerprints: vec!["AA".to_owned()],
+            dtls_client: true,
+            data: true,
+            max_message_size: 1,
+        };
+        for transport_cc in [false, true] {
+            let mut session = Session { transport_cc, ..Session::default() };
+            let answer = session.answer(OFFER, &[], &transport);
+            let agreed = ["a=extmap:5", "a=rtcp-fb:96 transport-cc"].map(|line| answer.contains(line));
+            assert_eq!(agreed, [transport_cc; 2], "{answer}");
+            assert!(answer.contains("a=extmap:6 ") && answer.contains("a=rtcp-fb:96 nack"), "{answer}");
+            assert_eq!(session.lines["s0"].transport_cc_id(), Some(5));
+        }
+    }
+}

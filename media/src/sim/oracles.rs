@@ -14,9 +14,6 @@ pub(crate) type Verdict = Result<(), String>;
 /// What counts as a queue that is under control.
 pub(crate) const SHORT_QUEUE: Duration = Duration::from_millis(100);
 
-/// Rates are taken over this much time when a moment is meant.
-const MOMENT: Duration = Duration::from_millis(500);
-
 fn hold(holds: bool, text: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(text()) }
 }
@@ -46,13 +43,22 @@ pub(crate) fn queue_is_short(record: &Record, window: &Range<Instant>, longest: 
     })
 }
 
-/// How long after a step down something last waited for more than [`SHORT_QUEUE`], found the queue full, or more was sent in a
-/// moment than a tenth over the link's rate.
+/// How long after a step down the first second begins in which the queue is short, as [`queue_is_short`] has it, and no more
+/// than a tenth over the link's rate is sent; the window's length if there is none.
 pub(crate) fn settling(record: &Record, window: &Range<Instant>, rate_bps: u64) -> Duration {
-    let late = record.sent(window).filter(|passage| passage.left.is_none() || passage.queued > SHORT_QUEUE);
-    let late = late.map(|passage| passage.sent).max();
-    let over = excesses(record, window, rate_bps, 1.1, MOMENT).last().map(|at| *at + MOMENT);
-    late.max(over).map_or(Duration::ZERO, |at| at - window.start)
+    let settled = |second: &Range<Instant>| {
+        let sent: usize = record.sent(second).map(|passage| passage.len).sum();
+        queue_is_short(record, second, SHORT_QUEUE).is_ok() && bits(sent) <= rate_bps as f64 * 1.1
+    };
+    seconds_of(window).find(settled).map_or(window.end, |second| second.start) - window.start
+}
+
+/// All seconds of the window, in steps of a tenth.
+fn seconds_of(window: &Range<Instant>) -> impl Iterator<Item = Range<Instant>> {
+    let second = Duration::from_secs(1);
+    let (start, end) = (window.start, window.end);
+    let begins = (0..).map(move |tenth| start + second / 10 * tenth);
+    begins.map(move |at| at..at + second).take_while(move |span| span.end <= end)
 }
 
 /// It settles in time.
@@ -63,15 +69,9 @@ pub(crate) fn settles(record: &Record, window: &Range<Instant>, rate_bps: u64, w
 
 /// How long after a step up the link carries this share of its rate for a second; `None` if it does not in the window.
 pub(crate) fn filling(record: &Record, window: &Range<Instant>, rate_bps: u64, share: f64) -> Option<Duration> {
-    let second = Duration::from_secs(1);
-    let mut at = window.start;
-    while at + second <= window.end {
-        if use_of_link(record, &(at..at + second), rate_bps) >= share {
-            return Some(at + second - window.start);
-        }
-        at += second / 10;
-    }
-    None
+    let mut seconds = seconds_of(window);
+    let filled = seconds.find(|second| use_of_link(record, second, rate_bps) >= share);
+    filled.map(|second| second.end - window.start)
 }
 
 /// It is filled in time.

@@ -23,6 +23,9 @@ const LEAST_INTERVALS: usize = 5;
 /// How much longer than the mean a freeze is at least (`kMinIncreaseForFreeze`).
 const FREEZE_INCREASE: Duration = Duration::from_millis(150);
 
+/// This is a freeze however few frames came before or how far apart, other than libwebrtc has it.
+const STANDSTILL: Duration = Duration::from_secs(1);
+
 /// A frame on the screen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
@@ -84,6 +87,15 @@ impl Playback {
         pairs.map(|pair| pair[1].at).collect()
     }
 
+    /// The share of the frames shown in the window were no older than this since they were captured, at these times by number.
+    pub(crate) fn delay(&self, window: &Range<Instant>, captured: &[Instant], share: f64) -> Duration {
+        let age = |shown: &Shown| Some(shown.at - *captured.get(shown.frame as usize)?);
+        let mut ages: Vec<Duration> = self.within(window).iter().filter_map(age).collect();
+        ages.sort_unstable();
+        let index = (ages.len() as f64 * share).ceil() as usize;
+        ages.get(index.saturating_sub(1)).copied().unwrap_or_default()
+    }
+
     /// How much of the window was paused.
     pub(crate) fn paused(&self, window: &Range<Instant>) -> Duration {
         self.pauses.iter().map(|pause| overlap(pause, window)).sum()
@@ -104,7 +116,8 @@ impl Playback {
             let length = (at - from).saturating_sub(paused);
             let mean = intervals.iter().sum::<Duration>() / intervals.len().max(1) as u32;
             let enough = intervals.len() >= LEAST_INTERVALS || from == window.start || at == window.end;
-            if enough && length >= (mean * 3).max(mean + FREEZE_INCREASE) && at > window.start {
+            let is_long = enough && length >= (mean * 3).max(mean + FREEZE_INCREASE);
+            if at > window.start && (is_long || length >= STANDSTILL) {
                 freezes.push(Freeze { from, to: at, length });
             }
             if paused.is_zero() {
@@ -195,6 +208,9 @@ mod tests {
         let playback = Playback::new(&decoded(start, &times), Vec::new());
         let steps: Vec<Duration> = playback.shown.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
         assert!(steps[10..].iter().all(|step| *step == ms(20)), "{steps:?}");
+        let captured: Vec<Instant> = even(100).iter().map(|at| start + ms(*at)).collect();
+        let window = start + ms(400)..start + ms(1_400);
+        assert_eq!(playback.delay(&window, &captured, 0.5), ms(60), "as late as the latest");
     }
 
     #[test]
@@ -219,6 +235,8 @@ mod tests {
         assert_eq!(Playback::new(&[], Vec::new()).freeze_time(&window), ms(2_000));
         let ends = Playback::new(&decoded(start, &even(50)), Vec::new());
         assert_eq!(ends.freeze_time(&window), ms(1_020));
+        let stuck = Playback::new(&decoded(start, &[0, 20, 1_900]), Vec::new());
+        assert_eq!(stuck.freeze_time(&(start + ms(500)..start + ms(1_000))), ms(500), "for want of frames, too");
         assert!((ends.frames_per_s(&window) - 25.0).abs() < 0.1);
     }
 

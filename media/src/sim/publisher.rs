@@ -233,6 +233,11 @@ impl Publisher {
         self.tracks.iter_mut().find(|track| track.mid == mid).expect("a track")
     }
 
+    /// The same, to look at.
+    pub(crate) fn known_track(&self, mid: &str) -> &Track {
+        self.tracks.iter().find(|track| track.mid == mid).expect("a track")
+    }
+
     /// Begins to send, once connected.
     pub(crate) fn start(&mut self, now: Instant) {
         self.next_report = Some(now + REPORT_INTERVAL);

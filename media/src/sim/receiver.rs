@@ -208,7 +208,7 @@ impl Receiver {
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut TestClient) {
         if self.next_feedback.is_some_and(|at| at <= now) {
-            self.send_transport_feedback(now, out);
+            self.transport_feedback(now).iter().for_each(|message| out.send_rtcp(message));
         }
         if self.next_nack.is_some_and(|at| at <= now) {
             self.next_nack = Some(now + NACK_INTERVAL);
@@ -242,15 +242,16 @@ impl Receiver {
         }
     }
 
-    /// Reports what arrived, and waits for the next packet.
-    fn send_transport_feedback(&mut self, now: Instant, out: &mut TestClient) {
+    /// Reports what arrived, in as many messages as it takes, and waits for the next packet.
+    fn transport_feedback(&mut self, now: Instant) -> Vec<Vec<u8>> {
         self.next_feedback = None;
+        let mut messages = Vec::new();
         let mut compound = Vec::new();
         while self.arrivals.build(now, REPORTER, 0, &mut compound) {
-            out.send_rtcp(&compound);
-            compound.clear();
-            self.feedback_messages += 1;
+            messages.push(std::mem::take(&mut compound));
         }
+        self.feedback_messages += messages.len() as u64;
+        messages
     }
 
     /// Asks for the latest `count` packets of every stream again, though none of them is missing.
@@ -378,3 +379,6 @@ impl Stream {
         frames.iter().map(|frame| frame.content).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,11 +81,12 @@ fn what_settles_late_is_noticed() {
     let queueing = |until: u64| record(&window, |_| 1_000, move |at| Some(if at < until { 200 } else { 20 }));
     assert_eq!(settles(&queueing(2_900), &window, RATE_BPS, ms(3_000)), Ok(()));
     assert!(settles(&queueing(3_100), &window, RATE_BPS, ms(3_000)).is_err());
-    let full = record(&window, |_| 1_000, |at| (at != 5_000).then_some(0));
-    assert!(settles(&full, &window, RATE_BPS, ms(3_000)).is_err(), "a drop is not settled");
+    let full = record(&window, |_| 1_000, |at| (at > 3_500 || at % 100 > 0).then_some(0));
+    assert!(settles(&full, &window, RATE_BPS, ms(3_000)).is_err(), "nor are drops");
     let sending = |until: u64| record(&window, move |at| if at < until { 1_500 } else { 1_000 }, |_| Some(0));
     assert_eq!(settles(&sending(2_500), &window, RATE_BPS, ms(3_000)), Ok(()));
-    assert!(settles(&sending(3_500), &window, RATE_BPS, ms(3_000)).is_err(), "nor is too much");
+    assert!(settles(&sending(4_000), &window, RATE_BPS, ms(3_000)).is_err(), "nor is too much");
+    assert_eq!(settling(&sending(10_000), &window, RATE_BPS), ms(10_000));
 }
 
 #[test]

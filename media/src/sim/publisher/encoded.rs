@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 const MAX_PAYLOAD: usize = 1_150;
 
 /// libwebrtc's pacer sends at this multiple of the bitrate (`PacingController::kDefaultPacingFactor` in `goog_cc`).
-const PACING_FACTOR: u64 = 5;
-const PACING_DIVISOR: u64 = 2;
+const PACING_FACTOR: f64 = 2.5;
 
 /// What leaves within such a time leaves together.
 const PACING_QUANTUM: Duration = Duration::from_millis(5);
@@ -67,7 +66,8 @@ impl Publisher {
         let track = &mut self.tracks[index];
         let Media::Encoded(settings) = &track.media else { return };
         let active = settings.layers.iter().zip(&track.encodings).filter(|(_, encoding)| encoding.enabled);
-        let rate_bps = active.map(|(layer, _)| layer.target_bps).sum::<u64>() * PACING_FACTOR / PACING_DIVISOR;
+        let target_bps: u64 = active.map(|(layer, _)| layer.target_bps).sum();
+        let rate_bps = (target_bps as f64 * PACING_FACTOR) as u64;
         let (number, life, frame) = (track.number(), track.life, track.frame);
         track.frame += 1;
         track.captured.push(now);
@@ -123,7 +123,7 @@ impl Publisher {
             let payload = encoded_payload(encoding.picture, encoding.tl0, *place, size, &content, len);
             let packet = packet(VP8, number + 1 == of, *timestamp, encoding.ssrc, &extensions, &payload);
             encoding.note(&packet, payload.len());
-            self.pacer.push(now, rate_bps.max(100_000), packet, encoding.index);
+            self.pacer.push(now, rate_bps, packet, encoding.index);
             encoding.index += 1;
         }
     }

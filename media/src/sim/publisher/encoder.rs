@@ -41,6 +41,12 @@ impl Encoded {
             temporal_layers: false,
         }
     }
+
+    /// The same of a scene that takes this share of the bits.
+    pub(crate) fn scaled(&self, share: f64) -> Self {
+        let scale = |layer: &Layer| Layer { target_bps: (layer.target_bps as f64 * share) as u64, ..*layer };
+        Self { layers: self.layers.iter().map(scale).collect(), ..self.clone() }
+    }
 }
 
 /// A frame's place among the temporal layers.

@@ -43,7 +43,9 @@ pub(crate) struct Decoder {
     references: VecDeque<Content>,
     pub(crate) decoded: Vec<Decoded>,
     next_request: Option<Instant>,
-    /// Numbers of key frames that the decoder asked for.
+    /// When a packet of a key frame came last: while they come, no other is asked for.
+    key_packet: Option<Instant>,
+    /// Times that the decoder asked for a key frame.
     pub(crate) requests: u64,
 }
 
@@ -51,6 +53,9 @@ impl Decoder {
     /// Takes a packet that is not here yet.
     pub(super) fn on_packet(&mut self, now: Instant, sequence: u64, packet: &Arrived) {
         let content = Content { packet: 0, ..packet.content };
+        if content.key {
+            self.key_packet = Some(now);
+        }
         let Some(first) = sequence.checked_sub(u64::from(packet.content.packet)) else { return };
         if self.newest.is_some_and(|newest| first <= newest) {
             return;
@@ -88,7 +93,8 @@ impl Decoder {
         let (Some(last), Some(newest_packet)) = (self.decoded.last(), newest_packet) else { return false };
         let active = now - newest_packet < PATIENCE_FOR_KEY;
         let due = self.next_request.unwrap_or(last.at + PATIENCE);
-        if !active || due > now || self.frames.is_empty() {
+        let receives_key = self.key_packet.is_some_and(|at| now - at < PATIENCE_FOR_KEY);
+        if !active || due > now || receives_key || self.frames.is_empty() {
             return false;
         }
         self.next_request = Some(now + PATIENCE_FOR_KEY);
@@ -102,4 +108,62 @@ fn is_decodable(references: &VecDeque<Content>, content: &Content) -> bool {
         known.same_source(content) && Some(known.frame) == content.frame.checked_sub(u32::from(content.back))
     };
     content.key || references.iter().any(is_reference)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feedback::test_start;
+
+    /// A frame of two packets whose first has number `2 * frame`.
+    fn packet(frame: u32, packet: u8, key: bool, back: u8) -> Arrived {
+        let content = Content { publisher: 1, track: 1, layer: 0, life: 0, frame, packet, of: 2, key, back };
+        Arrived { timestamp: frame * 3_000, marker: packet == 1, picture: None, content, at: test_start() }
+    }
+
+    fn take(decoder: &mut Decoder, now: Instant, packets: &[Arrived]) -> Vec<u32> {
+        let before = decoder.decoded.len();
+        for packet in packets {
+            decoder.on_packet(now, u64::from(packet.content.frame) * 2 + u64::from(packet.content.packet), packet);
+        }
+        decoder.decoded[before..].iter().map(|frame| frame.content.frame).collect()
+    }
+
+    fn whole(frame: u32, key: bool, back: u8) -> [Arrived; 2] {
+        [packet(frame, 1, key, back), packet(frame, 0, key, back)]
+    }
+
+    #[test]
+    fn frames_wait_for_what_they_refer_to() {
+        let (mut decoder, now) = (Decoder::default(), test_start());
+        assert_eq!(take(&mut decoder, now, &whole(1, false, 1)), [0; 0], "nothing to refer to");
+        assert_eq!(take(&mut decoder, now, &whole(2, true, 0)), [2]);
+        assert_eq!(take(&mut decoder, now, &[packet(3, 0, false, 1)]), [0; 0], "half of it");
+        assert_eq!(take(&mut decoder, now, &whole(4, false, 1)), [0; 0]);
+        assert_eq!(take(&mut decoder, now, &[packet(3, 1, false, 1)]), [3, 4]);
+        // The upper layer's frame 5 is missing; the base layer does without.
+        assert_eq!(take(&mut decoder, now, &whole(6, false, 2)), [6]);
+        assert_eq!(take(&mut decoder, now, &whole(5, false, 1)), [0; 0], "too late");
+        assert_eq!(take(&mut decoder, now, &whole(8, false, 1)), [0; 0]);
+        assert_eq!(take(&mut decoder, now, &whole(9, true, 0)), [9], "a key frame goes on whatever is missing");
+    }
+
+    #[test]
+    fn a_key_frame_is_asked_for_when_nothing_can_be_decoded_for_long() {
+        let (mut decoder, start) = (Decoder::default(), test_start());
+        take(&mut decoder, start, &whole(1, true, 0));
+        take(&mut decoder, start, &whole(3, false, 1));
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut asks = |now, newest| decoder.wants_keyframe(now, Some(newest));
+        assert!(!asks(at(2_999), at(2_990)));
+        assert!(!asks(at(3_000), at(2_500)), "nothing comes");
+        assert!(asks(at(3_000), at(2_990)));
+        assert!(!asks(at(3_100), at(3_090)));
+        assert!(asks(at(3_200), at(3_190)));
+        take(&mut decoder, at(3_390), &[packet(8, 0, true, 0)]);
+        assert!(!decoder.wants_keyframe(at(3_400), Some(at(3_390))), "one is coming");
+        take(&mut decoder, at(3_450), &whole(9, true, 0));
+        assert!(!decoder.wants_keyframe(at(3_700), Some(at(3_690))));
+        assert_eq!(decoder.requests, 2);
+    }
 }

@@ -1,6 +1,7 @@
 //! Links that have room for some of what there is.
 
-use super::{Room, TOP, WARM_UP, ms, seconds, seeds};
+use super::{CAMERA, Room, TOP, WARM_UP, ms, seconds, seeds};
+use crate::command::{Command, Rid};
 use crate::sim::network::Quality;
 use crate::sim::oracles::{self, SHORT_QUEUE, Verdict};
 use std::ops::Range;
@@ -70,6 +71,26 @@ fn a_hundred_and_fifty_kilobits_carry_sound() {
         room.run(WARM_UP);
         let window = room.run(seconds(20));
         let verdicts = steady(&room, &window, 150_000);
+        room.expect(verdicts);
+    }
+}
+
+/// What the others ask of the server can be had: here somebody chose by hand.
+#[test]
+fn a_choice_that_fits_is_found_good() {
+    for (rate_bps, cameras, better) in [(2_000_000, 8, 2), (400_000, 1, 0)] {
+        let mut room = Room::new("chosen by hand", Quality::limited(rate_bps), 1, cameras);
+        let participant = room.world.clients[room.subscriber].id;
+        for place in 0..cameras {
+            let rid = Rid::new(if place < better { "h" } else { "q" });
+            let track = room.world.track(room.publishers[place], CAMERA);
+            room.world.command(Command::SetLayer { participant, track, rid });
+        }
+        room.run(WARM_UP);
+        let window = room.run(seconds(10));
+        let mut verdicts = steady(&room, &window, rate_bps);
+        verdicts.extend((cameras > 1).then(|| oracles::link_is_used(room.link(), &window, rate_bps, 0.85)));
+        verdicts.extend(room.playbacks().iter().map(|playback| oracles::picture_is_fluid(playback, &window, 28.0)));
         room.expect(verdicts);
     }
 }

@@ -7,7 +7,6 @@ use crate::sim::oracles;
 const OUTAGE_S: u64 = 3;
 
 #[test]
-#[ignore = "needs send-side congestion control"]
 fn three_seconds_of_nothing_are_overcome() {
     for seed in seeds() {
         let quality = Quality::limited(2_500_000);

@@ -1,6 +1,6 @@
 //! A run second by second, as a table to read or to draw from.
 
-use super::Room;
+use super::{CAMERA, Room};
 use crate::sim::playback::Playback;
 use std::fmt::Write;
 use std::ops::Range;
@@ -24,6 +24,8 @@ struct Row {
     frames_per_s: f64,
     /// Of the camera that stood still longest.
     freeze_ms: u64,
+    /// From capture to the screen, of 95 % of the frames of the first camera at most.
+    delay_ms: u64,
 }
 
 fn row(room: &Room, playbacks: &[Playback], window: &Range<Instant>) -> Row {
@@ -34,6 +36,7 @@ fn row(room: &Room, playbacks: &[Playback], window: &Range<Instant>) -> Row {
         Some(layer) => char::from(b'0' + layer),
         None => '.',
     };
+    let captured = &room.world.clients[room.publishers[0]].publisher.known_track(CAMERA).captured;
     let rate = |playback: &Playback| playback.frames_per_s(window);
     Row {
         time_s: (window.end - room.begin).as_secs_f64(),
@@ -44,6 +47,7 @@ fn row(room: &Room, playbacks: &[Playback], window: &Range<Instant>) -> Row {
         layers: playbacks.iter().map(layer).collect(),
         frames_per_s: playbacks.iter().map(rate).sum::<f64>() / playbacks.len() as f64,
         freeze_ms: playbacks.iter().map(|p| p.freeze_time(window).as_millis() as u64).max().unwrap_or(0),
+        delay_ms: playbacks[0].delay(window, captured, 0.95).as_millis() as u64,
     }
 }
 
@@ -52,15 +56,17 @@ impl Room {
     pub(super) fn table(&self) -> String {
         let playbacks = self.playbacks();
         let mut table =
-            "time_s,link_bps,carried_bps,queueing_ms,queue_drops,layers,frames_per_s,freeze_ms\n".to_owned();
+            "time_s,link_bps,carried_bps,queueing_ms,queue_drops,layers,frames_per_s,freeze_ms,delay_ms\n".to_owned();
         let mut from = self.begin;
         while from + STEP <= self.world.now {
             let row = row(self, &playbacks, &(from..from + STEP));
-            let Row { time_s, carried_bps, queueing_ms, queue_drops, layers, frames_per_s, freeze_ms, .. } = &row;
+            let Row {
+                time_s, carried_bps, queueing_ms, queue_drops, layers, frames_per_s, freeze_ms, delay_ms, ..
+            } = &row;
             let link_bps = row.link_bps.map(|rate| rate.to_string()).unwrap_or_default();
             writeln!(
                 table,
-                "{time_s},{link_bps},{carried_bps},{queueing_ms},{queue_drops},{layers},{frames_per_s:.1},{freeze_ms}"
+                "{time_s},{link_bps},{carried_bps},{queueing_ms},{queue_drops},{layers},{frames_per_s:.1},{freeze_ms},{delay_ms}"
             )
             .expect("a string takes everything");
             from += STEP;
@@ -72,7 +78,9 @@ impl Room {
     #[allow(clippy::print_stdout, reason = "somebody asked for it")]
     pub(super) fn print(&self) {
         if std::env::var_os("PARLOR_QUALITY_TABLE").is_some() {
-            println!("# {}\n{}", self.name, self.table());
+            let receiver = &self.world.clients[self.subscriber].receiver;
+            let (probes, reports) = (receiver.probe_packets, receiver.feedback_messages);
+            println!("# {}: {probes} probes, {reports} reports of arrivals\n{}", self.name, self.table());
         }
     }
 }
