@@ -77,8 +77,8 @@ impl SimClient {
         }
     }
 
-    /// Receives as libwebrtc does where bandwidth matters: it reports when packets of video arrive, decodes, and asks for
-    /// key frames when it cannot go on. To be called before it joins in anything.
+    /// Receives as libwebrtc does where bandwidth matters: it reports when packets of video arrive, decodes, and asks
+    /// for key frames when it cannot go on. To be called before it joins in anything.
     pub(crate) fn watch(&mut self) {
         self.session.transport_cc = true;
         self.receiver.watches = true;

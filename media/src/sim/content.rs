@@ -78,7 +78,8 @@ const START_CODE: [u8; 3] = [0x9d, 0x01, 0x2a];
 const DESCRIPTOR_LEN: usize = 6;
 const KEY_HEADER_LEN: usize = 10;
 
-/// The same of an encoder's frame with temporal layers, whose key frame's first packet has the header of RFC 6386 section 9.1.
+/// The same of an encoder's frame with temporal layers, whose key frame's first packet has the header of RFC 6386
+/// section 9.1.
 pub(crate) fn encoded_payload(
     picture: u16,
     tl0: u8,

@@ -43,8 +43,8 @@ pub(crate) fn queue_is_short(record: &Record, window: &Range<Instant>, longest: 
     })
 }
 
-/// How long after a step down the first second begins in which the queue is short, as [`queue_is_short`] has it, and no more
-/// than a tenth over the link's rate is sent; the window's length if there is none.
+/// How long after a step down the first second begins in which the queue is short, as [`queue_is_short`] has it, and no
+/// more than a tenth over the link's rate is sent; the window's length if there is none.
 pub(crate) fn settling(record: &Record, window: &Range<Instant>, rate_bps: u64) -> Duration {
     let settled = |second: &Range<Instant>| {
         let sent: usize = record.sent(second).map(|passage| passage.len).sum();
@@ -157,13 +157,18 @@ pub(crate) fn switches_are_smooth(playback: &Playback, window: &Range<Instant>, 
     hold(found.is_none(), || format!("a switch took {} ms", found.map_or(0, |freeze| freeze.length.as_millis())))
 }
 
-/// The share of a publisher's sound that arrived, of the numbers between the first and the last that came in the window.
+/// The share of a publisher's sound that arrived at all, of what it sent from the first to the last packet that came in
+/// the window.
 pub(crate) fn share_of_sound(stream: &Stream, window: &Range<Instant>) -> f64 {
-    let mut frames: Vec<u32> =
-        stream.packets.values().filter(|p| window.contains(&p.at)).map(|p| p.content.frame).collect();
-    frames.sort_unstable();
-    let Some((first, last)) = frames.first().zip(frames.last()) else { return 0.0 };
-    frames.len() as f64 / f64::from(last - first + 1)
+    let arrived = stream.packets.values().filter(|packet| window.contains(&packet.at));
+    let (first, last) = arrived
+        .fold((u32::MAX, 0), |(first, last), packet| (first.min(packet.content.frame), last.max(packet.content.frame)));
+    if first > last {
+        return 0.0;
+    }
+    let span = first..=last;
+    let count = stream.packets.values().filter(|packet| span.contains(&packet.content.frame)).count();
+    count as f64 / f64::from(last - first + 1)
 }
 
 /// The longest time in the window in which no sound came.

@@ -1,8 +1,9 @@
-//! What a viewer sees of the frames that a decoder has made: when each is shown, when the picture stands still, how good it is.
+//! What a viewer sees of the frames that a decoder has made: when each is shown, when the picture stands still, how
+//! good it is.
 //!
-//! The jitter buffer's rule: a frame is shown at its timestamp plus a delay, which is the largest that any frame of the last
-//! two seconds needed from its timestamp until it was decoded, itself included, but no more than half a second beyond the
-//! least. Who needs more than that is shown when it is decoded.
+//! The jitter buffer's rule: a frame is shown at its timestamp plus a delay, which is the largest that any frame of the
+//! last two seconds needed from its timestamp until it was decoded, itself included, but no more than half a second
+//! beyond the least. Who needs more than that is shown when it is decoded.
 
 use super::receiver::Decoded;
 use std::collections::VecDeque;
@@ -16,7 +17,8 @@ const MEMORY: Duration = Duration::from_secs(2);
 const LONGEST_DELAY: Duration = Duration::from_millis(500);
 
 /// Intervals that a mean is taken of, and from how many on there are freezes
-/// (`kAvgInterframeDelaysWindowSizeFrames` and `kMinFrameSamplesToDetectFreeze` in libwebrtc's `video_quality_observer2.cc`).
+/// (`kAvgInterframeDelaysWindowSizeFrames` and `kMinFrameSamplesToDetectFreeze` in libwebrtc's
+/// `video_quality_observer2.cc`).
 const MEAN_OF: usize = 30;
 const LEAST_INTERVALS: usize = 5;
 
@@ -87,7 +89,8 @@ impl Playback {
         pairs.map(|pair| pair[1].at).collect()
     }
 
-    /// The share of the frames shown in the window were no older than this since they were captured, at these times by number.
+    /// The share of the frames shown in the window were no older than this since they were captured, at these times by
+    /// number.
     pub(crate) fn delay(&self, window: &Range<Instant>, captured: &[Instant], share: f64) -> Duration {
         let age = |shown: &Shown| Some(shown.at - *captured.get(shown.frame as usize)?);
         let mut ages: Vec<Duration> = self.within(window).iter().filter_map(age).collect();
@@ -101,8 +104,8 @@ impl Playback {
         self.pauses.iter().map(|pause| overlap(pause, window)).sum()
     }
 
-    /// Freezes as libwebrtc counts them: intervals longer than three times the mean of the last thirty, and than the mean and
-    /// 150 ms. Before the first frame, and behind the last one, the picture stands still, too.
+    /// Freezes as libwebrtc counts them: intervals longer than three times the mean of the last thirty, and than the
+    /// mean and 150 ms. Before the first frame, and behind the last one, the picture stands still, too.
     pub(crate) fn freezes(&self, window: &Range<Instant>) -> Vec<Freeze> {
         let mut freezes = Vec::new();
         let mut intervals: VecDeque<Duration> = VecDeque::new();

@@ -1,7 +1,7 @@
 //! What a simulated browser sends: Opus with levels, VP8 in one or several encodings, retransmissions, sender reports.
 //!
-//! [`Media::Video`] is frames of a few packets of any size, for what does not depend on bitrates. [`Media::Encoded`] is sent
-//! as libwebrtc sends a camera.
+//! [`Media::Video`] is frames of a few packets of any size, for what does not depend on bitrates. [`Media::Encoded`] is
+//! sent as libwebrtc sends a camera.
 
 mod encoded;
 mod encoder;

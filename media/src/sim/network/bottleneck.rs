@@ -1,4 +1,5 @@
-//! The narrowest place of a path: it sends one datagram after another at its rate, and drops what does not fit its queue.
+//! The narrowest place of a path: it sends one datagram after another at its rate, and drops what does not fit its
+//! queue.
 
 use super::record::Passage;
 use std::collections::VecDeque;

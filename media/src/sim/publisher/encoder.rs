@@ -1,7 +1,7 @@
 //! How many bytes a VP8 encoder makes of each frame, and which frames refer to which.
 //!
-//! Sizes vary as with libvpx in its real-time mode: log-normally around a mean, key frames several times as large, which
-//! the frames after them save again, so that the bitrate is met.
+//! Sizes vary as with libvpx in its real-time mode: log-normally around a mean, key frames several times as large,
+//! which the frames after them save again, so that the bitrate is met.
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};

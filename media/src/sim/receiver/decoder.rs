@@ -1,7 +1,8 @@
-//! What a decoder can make of the packets of one line, as they come: frames that are whole and whose references are decoded.
+//! What a decoder can make of the packets of one line, as they come: frames that are whole and whose references are
+//! decoded.
 //!
-//! Frames are decoded in their order. One that cannot be waits for repair; a later one that can be is taken nevertheless, and
-//! those before it are given up, as libwebrtc's frame buffer does.
+//! Frames are decoded in their order. One that cannot be waits for repair; a later one that can be is taken
+//! nevertheless, and those before it are given up, as libwebrtc's frame buffer does.
 
 use super::Arrived;
 use crate::sim::content::Content;

@@ -1,13 +1,15 @@
-//! Rooms over links of limited quality: what a subscriber behind such a link gets, and that another one does not suffer for it.
+//! Rooms over links of limited quality: what a subscriber behind such a link gets, and that another one does not suffer
+//! for it.
 //!
-//! One file for each kind of link. In each room there are cameras of 720p in three encodings on clean links, one of them with
-//! a microphone, a subscriber behind the link in question and one on a clean link beside it, who looks at the first two.
+//! One file for each kind of link. In each room there are cameras of 720p in three encodings on clean links, one of
+//! them with a microphone, a subscriber behind the link in question and one on a clean link beside it, who looks at the
+//! first two.
 //!
 //! What needs the server to follow links and views is marked `needs …` and ignored until it does. To lift that:
 //! `sed -i '/ignore = "needs/d' media/src/sim/scenarios/quality/*.rs`
 //!
-//! `PARLOR_QUALITY_SEEDS=20` runs so many seeds instead of three, `PARLOR_QUALITY_TABLE=1` prints each run second by second
-//! (with `--nocapture`).
+//! `PARLOR_QUALITY_SEEDS=20` runs so many seeds instead of three, `PARLOR_QUALITY_TABLE=1` prints each run second by
+//! second (with `--nocapture`).
 
 mod hiding;
 mod jitter;
@@ -173,7 +175,8 @@ impl Room {
         assert!(found.is_empty(), "{}: {}", self.name, found.join("; "));
     }
 
-    /// Stops, waits for repair, and judges all streams of the neighbour, and of the subscriber if all that it lost could be repaired.
+    /// Stops, waits for repair, and judges all streams of the neighbour, and of the subscriber if all that it lost
+    /// could be repaired.
     fn judge(&mut self, subscriber_too: bool) {
         settle(&mut self.world);
         let all = if subscriber_too { self.publishers.len() } else { 0 };
