@@ -11,7 +11,7 @@ const TONE_TOLERANCE_HZ = 15;
 /** So many different frames have to be seen before a picture counts as moving. */
 const MOVING_FRAMES = 5;
 
-/** @typedef {{ color: [number, number, number], hz: number | null, width: number, height: number, fps: number }} Devices */
+/** @typedef {{ color: [number, number, number], hz: number | null, width: number, height: number, fps: number, busy?: boolean }} Devices */
 /** @typedef {import('puppeteer-core').Page} Page */
 
 export class Participant {
@@ -127,6 +127,21 @@ export class Participant {
   async decodesMore(other, frames = 5) {
     const before = (await this.inbound(other))?.framesDecoded ?? 0;
     await eventually(`${this.name} decodes ${frames} more frames of ${other.name}`, async () => (await this.inbound(other))?.framesDecoded >= before + frames);
+  }
+
+  /** From now on `frames` knows when each frame of `other` was shown. @param {Participant} other */
+  watchFrames(other) {
+    return this.ask((name) => /** @type {any} */ (window).probe.watchFrames(name), other.name);
+  }
+
+  /** Frames that were shown since `watchFrames`, by the clock that all pages share. @returns {Promise<{ at: number, width: number }[]>} */
+  frames() {
+    return this.ask(() => /** @type {any} */ (window).probe.frames());
+  }
+
+  /** How what comes from `other` arrives, since the beginning. @param {Participant} other @returns {Promise<import('./in-page/probe.mjs').Reception>} */
+  reception(other) {
+    return this.ask((name) => /** @type {any} */ (window).probe.reception(name), other.name);
   }
 
   /** The candidate pair in use. */

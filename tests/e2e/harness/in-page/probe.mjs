@@ -2,6 +2,28 @@
  * Runs in the page, before its own scripts: reads what the participant sees and hears from the tiles of the app, and what the browser
  * reports about it. Others are named by their display names, which every test keeps unique: ids change when somebody comes back.
  */
+
+/**
+ * Totals since the beginning, but for `frameWidth`, and milliseconds in `at` and `roundTripMs`.
+ *
+ * @typedef {object} Reception
+ * @property {number} at by the clock of `Date.now()`
+ * @property {number} bytes of everything on the connection
+ * @property {number} frameWidth 0 before the first frame
+ * @property {number} framesDecoded
+ * @property {number} freezes
+ * @property {number} frozenMs
+ * @property {number} videoLost packets
+ * @property {number} keyFramesAskedFor
+ * @property {number} bufferedMs what all frames together spent in the jitter buffer
+ * @property {number} framesBuffered
+ * @property {number} audioPackets
+ * @property {number} audioLost
+ * @property {number} audioSamples
+ * @property {number} audioConcealed samples made up for what did not come in time, silence not counted
+ * @property {number | null} roundTripMs the last that was measured
+ */
+
 export function installProbe() {
   // As drawn by the camera of `installDevices`.
   const COUNTER_BITS = 10;
@@ -90,5 +112,53 @@ export function installProbe() {
     return pair ? { protocol: stats.get(pair.localCandidateId)?.protocol ?? null, state: pair.state } : null;
   }
 
-  Object.assign(window, { probe: { participant, track, tile, picture, tone, inbound, path } });
+  /** @param {RTCPeerConnection} pc @param {MediaStreamTrack} video @param {MediaStreamTrack} sound */
+  async function receptionOf(pc, video, sound) {
+    const stats = [...(await pc.getStats()).values()];
+    const of = (/** @type {MediaStreamTrack} */ { id }) => stats.find(({ type, trackIdentifier }) => type === 'inbound-rtp' && trackIdentifier === id) ?? {};
+    const [picture, audio] = [of(video), of(sound)];
+    const transport = stats.find(({ type }) => type === 'transport') ?? {};
+    const pair = stats.find(({ id }) => id === transport.selectedCandidatePairId) ?? {};
+    return {
+      at: Date.now(),
+      bytes: transport.bytesReceived ?? 0,
+      frameWidth: picture.frameWidth ?? 0,
+      framesDecoded: picture.framesDecoded ?? 0,
+      freezes: picture.freezeCount ?? 0,
+      frozenMs: (picture.totalFreezesDuration ?? 0) * 1000,
+      videoLost: picture.packetsLost ?? 0,
+      keyFramesAskedFor: picture.pliCount ?? 0,
+      bufferedMs: (picture.jitterBufferDelay ?? 0) * 1000,
+      framesBuffered: picture.jitterBufferEmittedCount ?? 0,
+      audioPackets: audio.packetsReceived ?? 0,
+      audioLost: audio.packetsLost ?? 0,
+      audioSamples: audio.totalSamplesReceived ?? 0,
+      audioConcealed: (audio.concealedSamples ?? 0) - (audio.silentConcealedSamples ?? 0),
+      roundTripMs: pair.currentRoundTripTime === undefined ? null : pair.currentRoundTripTime * 1000,
+    };
+  }
+
+  /** @param {string} name */
+  const reception = (name) => receptionOf(room().media.pc, track(name).mediaTrack, track(name, 'microphone').mediaTrack);
+
+  /** @type {{ at: number, width: number }[]} */ const shown = [];
+  const MAX_SHOWN = 100_000;
+
+  /** @param {HTMLVideoElement} video */
+  function watchVideo(video) {
+    shown.length = 0;
+    const onFrame = (/** @type {number} */ _, /** @type {VideoFrameCallbackMetadata} */ { presentationTime, width }) => {
+      if (shown.length < MAX_SHOWN) shown.push({ at: performance.timeOrigin + presentationTime, width });
+      video.requestVideoFrameCallback(onFrame);
+    };
+    video.requestVideoFrameCallback(onFrame);
+  }
+
+  /** @param {string} name */
+  const watchFrames = (name) => watchVideo(/** @type {HTMLVideoElement} */ (tile(name)?.querySelector('video')));
+  const frames = () => shown;
+
+  Object.assign(window, {
+    probe: { participant, track, tile, picture, tone, inbound, path, receptionOf, reception, watchVideo, watchFrames, frames },
+  });
 }
