@@ -4,7 +4,7 @@ CARGO ?= cargo
 NODE_TEST = node --test --test-reporter=spec
 
 .DEFAULT_GOAL := help
-.PHONY: help run build loadtest check lint unit test cargo-test web-test deps e2e interop api-test network-test deploy-test image-test quickstart bench figures fmt
+.PHONY: help run build loadtest check lint unit test cargo-test web-test deps e2e interop api-test network-test deploy-test image-test quickstart bench figures quality fmt
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: ## Measure the media path and joins beside the raw cost of cryptography a
 figures: ## Take the figures of docs/benchmarks.md that need a whole server under load, with their pictures
 	$(CARGO) build --release --locked --workspace
 	node scripts/figures.mjs --seconds 10
+
+quality: build deps ## Take the figures of docs/call-quality.md: calls of real browsers over bad networks; a part: QUALITY='--profile steps --seconds 30'
+	node scripts/quality.mjs $(QUALITY)
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

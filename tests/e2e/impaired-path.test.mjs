@@ -11,8 +11,10 @@ const PAYLOAD = 972;
 
 /** Polls whenever the link asks to be polled. @param {Link<any>} link @param {number} until @returns {[unknown, number][]} what arrived, and when */
 function arrivals(link, until) {
-  const all = [];
-  for (let at = link.pollAt(); at !== null && at <= until; at = link.pollAt()) for (const item of link.poll(at)) all.push([item, Math.round(at * 1000) / 1000]);
+  /** @type {[unknown, number][]} */ const all = [];
+  for (let at = link.pollAt(); at !== null && at <= until; at = link.pollAt()) {
+    for (const item of link.poll(at)) all.push([item, Math.round(at * 1000) / 1000]);
+  }
   return all;
 }
 

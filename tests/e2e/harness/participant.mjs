@@ -129,6 +129,12 @@ export class Participant {
     await eventually(`${this.name} decodes ${frames} more frames of ${other.name}`, async () => (await this.inbound(other))?.framesDecoded >= before + frames);
   }
 
+  /** Shows `other` large. @param {Participant} other */
+  async pin(other) {
+    const participantId = await this.ask((name) => /** @type {any} */ (window).probe.participant(name).participantId, other.name);
+    await this.press(`[data-pin="${participantId}"]`);
+  }
+
   /** From now on `frames` knows when each frame of `other` was shown. @param {Participant} other */
   watchFrames(other) {
     return this.ask((name) => /** @type {any} */ (window).probe.watchFrames(name), other.name);

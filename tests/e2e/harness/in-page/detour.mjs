@@ -17,7 +17,8 @@ export function installDetour(ports) {
   /** @param {string} line */
   const redirectLine = (line) => (line.startsWith('a=candidate:') ? redirect(line) : line);
 
-  const { setRemoteDescription, addIceCandidate } = RTCPeerConnection.prototype;
+  // Their older signatures, with callbacks, hide the ones that are used.
+  const { setRemoteDescription, addIceCandidate } = /** @type {any} */ (RTCPeerConnection.prototype);
   Object.assign(RTCPeerConnection.prototype, {
     /** @this {RTCPeerConnection} @param {RTCSessionDescriptionInit} description */
     setRemoteDescription({ type, sdp = '' }) {
@@ -26,7 +27,7 @@ export function installDetour(ports) {
     },
     /** @this {RTCPeerConnection} @param {RTCIceCandidateInit | null} [init] */
     async addIceCandidate(init) {
-      if (!init?.candidate) return addIceCandidate.call(this, init ?? undefined);
+      if (!init?.candidate) return addIceCandidate.call(this, init);
       const candidate = redirect(init.candidate);
       if (candidate !== null) await addIceCandidate.call(this, { ...init, candidate });
     },

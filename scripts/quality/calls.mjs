@@ -1,0 +1,156 @@
+/**
+ * Calls of two: one sends a camera of 720p and a tone, the other receives them over a bad network. Both are pages of one real Chromium.
+ * What differs between the ways is what is between them.
+ */
+import { launchChromium } from '../../tests/e2e/harness/browsers.mjs';
+import { ImpairedPath } from '../../tests/e2e/harness/impaired-path.mjs';
+import { installDetour } from '../../tests/e2e/harness/in-page/detour.mjs';
+import { installDevices } from '../../tests/e2e/harness/in-page/devices.mjs';
+import { installProbe } from '../../tests/e2e/harness/in-page/probe.mjs';
+import { Scene } from '../../tests/e2e/harness/scenario.mjs';
+import { Server } from '../../tests/e2e/harness/server.mjs';
+import { eventually } from '../../tests/e2e/harness/wait.mjs';
+
+const CAMERA = { width: 1280, height: 720, fps: 15, busy: true };
+const DEVICES = { color: /** @type {[number, number, number]} */ ([180, 100, 100]), hz: 500, ...CAMERA };
+/** The largest of Parlor's three streams is sent at this rate, so the only stream between two browsers is too. */
+const MAX_VIDEO_BPS = 1_700_000;
+const VIEWPORT = { width: 1280, height: 800 };
+const CONNECT_MS = 30_000;
+/** Browsers hide addresses from pages that use no real camera. */
+const OPEN_ADDRESSES = ['--disable-features=WebRtcHideLocalIpsWithMdns', '--allow-loopback-in-peer-connection'];
+
+/** @typedef {import('../../tests/e2e/harness/in-page/probe.mjs').Reception} Reception */
+/** @typedef {import('../../tests/e2e/harness/impaired-path.mjs').Changes} Changes */
+
+/**
+ * @typedef {object} Call that has just begun
+ * @property {ImpairedPath} path
+ * @property {() => Promise<Reception>} reception
+ * @property {() => Promise<{ at: number, width: number }[]>} frames
+ * @property {() => Promise<void>} close
+ */
+
+/** The ways from one browser to the other. @type {Record<string, { title: string, begin: (changes: Changes, seed: number) => Promise<Call> }>} */
+export const WAYS = {
+  parlor: { title: 'Parlor', begin: throughParlor },
+  direct: { title: 'peer-to-peer', begin: peerToPeer },
+};
+
+/** @param {Changes} changes @param {number} seed @returns {Promise<Call>} */
+async function throughParlor(changes, seed) {
+  const scene = new Scene(await Server.start({ PARLOR_MEDIA__SHARDS: '1' }), []);
+  const path = await ImpairedPath.toServer(scene.server, { ...changes, seed });
+  const close = async () => {
+    path.close();
+    await scene.close();
+  };
+  return closingOnFailure(close, async () => {
+    scene.roomId = await scene.server.createRoom();
+    const sender = await scene.join('Ada', { devices: DEVICES });
+    const receiver = await scene.join('Ben', {
+      query: { cam: '0', mic: '0' },
+      prepare: async (page) => {
+        await page.setViewport(VIEWPORT);
+        await path.lead(page);
+      },
+    });
+    await eventually('the tracks are there', () => receiver.ask(() => {
+      const { probe } = /** @type {any} */ (window);
+      return Boolean(probe.track('Ada')?.mediaTrack && probe.track('Ada', 'microphone')?.mediaTrack && probe.tile('Ada')?.querySelector('video'));
+    }), { within: CONNECT_MS });
+    await receiver.watchFrames(sender);
+    await receiver.pin(sender);
+    return { path, close, reception: () => receiver.reception(sender), frames: () => receiver.frames() };
+  });
+}
+
+/** @param {Changes} changes @param {number} seed @returns {Promise<Call>} */
+async function peerToPeer(changes, seed) {
+  const server = await Server.start(); // pages need an origin that may use cameras
+  const browser = await launchChromium({ flags: OPEN_ADDRESSES });
+  /** @type {ImpairedPath | undefined} */ let path;
+  const close = async () => {
+    path?.close();
+    await browser.close();
+    await server.stop();
+  };
+  return closingOnFailure(close, async () => {
+    const [sender, receiver] = [await openPage(browser, server.url), await openPage(browser, server.url)];
+    const offer = await sender.evaluate(offerCamera, MAX_VIDEO_BPS);
+    const from = addressIn(offer);
+    path = await ImpairedPath.to([from], { ...changes, seed });
+    await receiver.evaluate(installDetour, Object.fromEntries(path.ports));
+    const answer = await receiver.evaluate(answerAndShow, offer);
+    // The sender learns the relay's address from what comes from there, and never the receiver's own.
+    await sender.evaluate(installDetour, {});
+    await sender.evaluate((sdp) => /** @type {any} */ (window).pc.setRemoteDescription({ type: 'answer', sdp }), answer);
+    await eventually('the browsers are connected', () => receiver.evaluate(() => /** @type {any} */ (window).pc.connectionState === 'connected'), { within: CONNECT_MS });
+    return {
+      path,
+      close,
+      reception: () => receiver.evaluate(() => {
+        const { pc, probe } = /** @type {any} */ (window);
+        const [video, sound] = ['video', 'audio'].map((kind) => pc.getReceivers().find((/** @type {RTCRtpReceiver} */ { track }) => track.kind === kind).track);
+        return probe.receptionOf(pc, video, sound);
+      }),
+      frames: () => receiver.evaluate(() => /** @type {any} */ (window).probe.frames()),
+    };
+  });
+}
+
+/** @param {import('puppeteer-core').Browser} browser @param {string} url */
+async function openPage(browser, url) {
+  const page = await (await browser.createBrowserContext()).newPage();
+  await page.setViewport(VIEWPORT);
+  await page.evaluateOnNewDocument(installDevices, DEVICES);
+  await page.evaluateOnNewDocument(installProbe);
+  await page.goto(url, { waitUntil: 'domcontentloaded' });
+  return page;
+}
+
+/** In the page of the sender. @param {number} maxBitrate @returns {Promise<string>} with all candidates */
+async function offerCamera(maxBitrate) {
+  const { testDevices } = /** @type {any} */ (window);
+  const pc = new RTCPeerConnection();
+  Object.assign(window, { pc });
+  pc.addTransceiver(testDevices.openMicrophone(), { direction: 'sendonly' });
+  pc.addTransceiver(testDevices.openCamera(), { direction: 'sendonly', sendEncodings: [{ maxBitrate }] });
+  await pc.setLocalDescription();
+  while (pc.iceGatheringState !== 'complete') await new Promise((resolve) => pc.addEventListener('icegatheringstatechange', resolve, { once: true }));
+  return pc.localDescription?.sdp ?? '';
+}
+
+/** In the page of the receiver. @param {string} sdp @returns {Promise<string>} */
+async function answerAndShow(sdp) {
+  const pc = new RTCPeerConnection();
+  Object.assign(window, { pc });
+  document.body.replaceChildren();
+  pc.ontrack = ({ track }) => {
+    const element = document.createElement(/** @type {'video' | 'audio'} */ (track.kind));
+    Object.assign(element, { autoplay: true, srcObject: new MediaStream([track]) });
+    element.style.width = '100%';
+    document.body.append(element);
+    if (track.kind === 'video') /** @type {any} */ (window).probe.watchVideo(element);
+  };
+  await pc.setRemoteDescription({ type: 'offer', sdp });
+  await pc.setLocalDescription();
+  return pc.localDescription?.sdp ?? '';
+}
+
+/** The first address of IPv4 that a description names. @param {string} sdp */
+function addressIn(sdp) {
+  const found = /^a=candidate:\S+ 1 udp \d+ (\d+\.\d+\.\d+\.\d+) (\d+) typ host/im.exec(sdp);
+  if (!found) throw new Error(`there is no address in the offer:\n${sdp}`);
+  return { address: found[1], port: Number(found[2]) };
+}
+
+/** @template T @param {() => Promise<void>} close @param {() => Promise<T>} begin @returns {Promise<T>} */
+async function closingOnFailure(close, begin) {
+  try {
+    return await begin();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
