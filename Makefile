@@ -51,7 +51,7 @@ figures: ## Take the figures of docs/benchmarks.md that need a whole server unde
 	$(CARGO) build --release --locked --workspace
 	node scripts/figures.mjs --seconds 10
 
-quality: build deps ## Take the figures of docs/call-quality.md: calls of real browsers over bad networks; a part: QUALITY='--profile steps --seconds 30'
+quality: build deps ## Take the figures of docs/call-quality.md, of calls over bad networks; QUALITY='--profile steps': one
 	node scripts/quality.mjs $(QUALITY)
 
 fmt: ## Format the code

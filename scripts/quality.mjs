@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 /**
- * Takes the figures of docs/call-quality.md: calls between real browsers over networks that are bad in many ways, through Parlor and, beside
- * it, from browser to browser. Writes the page and its pictures; what was taken before and is not taken now stays in them.
+ * Takes the figures of docs/call-quality.md: calls between real browsers over networks that are bad in many ways,
+ * through Parlor and, beside it, from browser to browser. Writes the page and its pictures; what was taken before and
+ * is not taken now stays in them.
  *
  *   node scripts/quality.mjs [--profile NAME ...] [--way NAME ...] [--seconds N]
  *
- * Needs `cargo build --release` and `scripts/test-deps.sh`. Everything goes over the loopback interface, and stops by itself.
+ * Needs `cargo build --release` and `scripts/test-deps.sh`. Everything goes over the loopback interface, and stops by
+ * itself.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -29,10 +31,8 @@ const { values } = parseArgs({
     seconds: { type: 'string' },
   },
 });
-for (const [option, names, known] of /** @type {const} */ ([['profile', values.profile, PROFILES], ['way', values.way, WAYS]])) {
-  const unknown = names.filter((name) => !Object.hasOwn(known, name));
-  if (unknown.length > 0) fail(`there is no ${option} ${unknown.join(', ')}; there are ${Object.keys(known).join(', ')}`);
-}
+refuseUnknown('profile', values.profile, PROFILES);
+refuseUnknown('way', values.way, WAYS);
 const seconds = values.seconds === undefined ? null : Number(values.seconds);
 if (seconds !== null && !(Number.isInteger(seconds) && seconds >= 5 && seconds <= 3600)) {
   fail(`--seconds is ${values.seconds}, allowed is 5 to 3600`);
@@ -59,7 +59,8 @@ async function call(name, profile, way) {
     const takenOn = new Date().toISOString().slice(0, 10);
     writeFileSync(file(name, way), JSON.stringify({ profile, takenOn, versions, ...figures }, replaceInfinity, 1));
     progress('');
-    console.log(`${label} | ${row(figures.summary)} (load ${figures.load.map((load) => load.toFixed(1)).join(' to ')})`);
+    const load = figures.load.map((average) => average.toFixed(1)).join(' to ');
+    console.log(`${label} | ${row(figures.summary)} (load ${load})`);
   } finally {
     await call.close();
   }
@@ -99,6 +100,13 @@ function replaceInfinity(_, value) {
 /** Shows one line on a terminal, which the next one replaces. @param {string} line */
 function progress(line) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${line}`);
+}
+
+/** @param {string} option @param {string[]} names @param {object} known by name */
+function refuseUnknown(option, names, known) {
+  const unknown = names.filter((name) => !Object.hasOwn(known, name));
+  const list = Object.keys(known).join(', ');
+  if (unknown.length > 0) fail(`there is no ${option} ${unknown.join(', ')}; there are ${list}`);
 }
 
 /** @param {string} text @returns {never} */

@@ -1,6 +1,6 @@
 /**
- * Calls of two: one sends a camera of 720p and a tone, the other receives them over a bad network. Both are pages of one real Chromium.
- * What differs between the ways is what is between them.
+ * Calls of two: one sends a camera of 720p and a tone, the other receives them over a bad network. Both are pages of
+ * one real Chromium. What differs between the ways is what is between them.
  */
 import { launchChromium } from '../../tests/e2e/harness/browsers.mjs';
 import { ImpairedPath } from '../../tests/e2e/harness/impaired-path.mjs';
@@ -31,7 +31,11 @@ const OPEN_ADDRESSES = ['--disable-features=WebRtcHideLocalIpsWithMdns', '--allo
  * @property {() => Promise<void>} close
  */
 
-/** The ways from one browser to the other. @type {Record<string, { title: string, begin: (changes: Changes, seed: number) => Promise<Call> }>} */
+/**
+ * The ways from one browser to the other.
+ *
+ * @type {Record<string, { title: string, begin: (changes: Changes, seed: number) => Promise<Call> }>}
+ */
 export const WAYS = {
   parlor: { title: 'Parlor', begin: throughParlor },
   direct: { title: 'peer-to-peer', begin: peerToPeer },
@@ -57,7 +61,8 @@ async function throughParlor(changes, seed) {
     });
     await eventually('the tracks are there', () => receiver.ask(() => {
       const { probe } = /** @type {any} */ (window);
-      return Boolean(probe.track('Ada')?.mediaTrack && probe.track('Ada', 'microphone')?.mediaTrack && probe.tile('Ada')?.querySelector('video'));
+      const tracks = [probe.track('Ada'), probe.track('Ada', 'microphone')];
+      return tracks.every((track) => track?.mediaTrack) && probe.tile('Ada')?.querySelector('video') !== null;
     }), { within: CONNECT_MS });
     await receiver.watchFrames(sender);
     await receiver.pin(sender);
@@ -84,15 +89,21 @@ async function peerToPeer(changes, seed) {
     const answer = await receiver.evaluate(answerAndShow, offer);
     // The sender learns the relay's address from what comes from there, and never the receiver's own.
     await sender.evaluate(installDetour, {});
-    await sender.evaluate((sdp) => /** @type {any} */ (window).pc.setRemoteDescription({ type: 'answer', sdp }), answer);
-    await eventually('the browsers are connected', () => receiver.evaluate(() => /** @type {any} */ (window).pc.connectionState === 'connected'), { within: CONNECT_MS });
+    await sender.evaluate((sdp) => {
+      const { pc } = /** @type {any} */ (window);
+      return pc.setRemoteDescription({ type: 'answer', sdp });
+    }, answer);
+    const isConnected = () => /** @type {any} */ (window).pc.connectionState === 'connected';
+    await eventually('the browsers are connected', () => receiver.evaluate(isConnected), { within: CONNECT_MS });
     return {
       path,
       close,
       reception: () => receiver.evaluate(() => {
         const { pc, probe } = /** @type {any} */ (window);
-        const [video, sound] = ['video', 'audio'].map((kind) => pc.getReceivers().find((/** @type {RTCRtpReceiver} */ { track }) => track.kind === kind).track);
-        return probe.receptionOf(pc, video, sound);
+        /** @type {MediaStreamTrack[]} */
+        const tracks = pc.getReceivers().map((/** @type {RTCRtpReceiver} */ { track }) => track);
+        const of = (/** @type {string} */ wanted) => tracks.find(({ kind }) => kind === wanted);
+        return probe.receptionOf(pc, of('video'), of('audio'));
       }),
       frames: () => receiver.evaluate(() => /** @type {any} */ (window).probe.frames()),
     };
@@ -117,7 +128,9 @@ async function offerCamera(maxBitrate) {
   pc.addTransceiver(testDevices.openMicrophone(), { direction: 'sendonly' });
   pc.addTransceiver(testDevices.openCamera(), { direction: 'sendonly', sendEncodings: [{ maxBitrate }] });
   await pc.setLocalDescription();
-  while (pc.iceGatheringState !== 'complete') await new Promise((resolve) => pc.addEventListener('icegatheringstatechange', resolve, { once: true }));
+  while (pc.iceGatheringState !== 'complete') {
+    await new Promise((resolve) => pc.addEventListener('icegatheringstatechange', resolve, { once: true }));
+  }
   return pc.localDescription?.sdp ?? '';
 }
 

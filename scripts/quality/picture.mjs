@@ -1,12 +1,17 @@
 /** What happened in a call, as SVG: one panel below another, the seconds from left to right, and each way a line. */
 const WIDTH = 720;
 const FRAME = { left: 72, right: 24, top: 60, bottom: 40 };
+const FONT = 'font-family="system-ui, sans-serif" font-size="12"';
 const PANEL = { height: 84, gap: 34 };
 /** One for each way, in their order. */
 const COLORS = ['#2563eb', '#ea580c', '#16a34a'];
 
 /** @typedef {{ label: string, values: number[] }} Line a value for each second */
-/** @typedef {{ title: string, lines: Line[], limit?: number[] }} Panel `limit`: what the link can carry; drawn where it is finite */
+/**
+ * `limit` is what the link can carry, drawn where the panel has room.
+ *
+ * @typedef {{ title: string, lines: Line[], limit?: number[] }} Panel
+ */
 
 /** @param {{ title: string, ways: string[], panels: Panel[] }} picture */
 export function timeline({ title, ways, panels }) {
@@ -16,13 +21,14 @@ export function timeline({ title, ways, panels }) {
   const tick = [1, 2, 5, 10, 20, 60].find((step) => seconds / step <= 12) ?? 120;
   const ticks = Array.from({ length: Math.floor(seconds / tick) + 1 }, (_, index) => index * tick);
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" ${FONT}>`,
     `<title>${escape(title)}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
     text(WIDTH / 2, 22, title, 'middle', ' font-weight="600"'),
     ...ways.map((way, index) => {
       const left = FRAME.left + index * 130;
-      return `<line x1="${left}" x2="${left + 22}" y1="38" y2="38" stroke="${COLORS[index]}" stroke-width="2"/>${text(left + 28, 42, way, 'start')}`;
+      const line = `<line x1="${left}" x2="${left + 22}" y1="38" y2="38" stroke="${COLORS[index]}" stroke-width="2"/>`;
+      return line + text(left + 28, 42, way, 'start');
     }),
     ...panels.map((panel, index) => drawPanel(panel, FRAME.top + index * (PANEL.height + PANEL.gap), x)),
     ...ticks.map((second) => text(x(second), height - FRAME.bottom + 18, String(second), 'middle')),
@@ -37,7 +43,8 @@ function drawPanel({ title, lines, limit = [] }, top, x) {
   const most = ceiling(Math.max(...lines.flatMap(({ values }) => values), 0));
   const y = (value) => bottom - (Math.min(value, most) / most) * (PANEL.height - 18);
   const grid = [0, most / 2, most].map((value) => {
-    const line = `<line x1="${FRAME.left}" x2="${WIDTH - FRAME.right}" y1="${at(y(value))}" y2="${at(y(value))}" stroke="#ddd"/>`;
+    const high = at(y(value));
+    const line = `<line x1="${FRAME.left}" x2="${WIDTH - FRAME.right}" y1="${high}" y2="${high}" stroke="#ddd"/>`;
     return line + text(FRAME.left - 8, y(value) + 4, String(Number(value.toPrecision(3))), 'end');
   });
   return [
@@ -51,7 +58,11 @@ function drawPanel({ title, lines, limit = [] }, top, x) {
 /**
  * Each value holds for its second. What is above the panel is left out.
  *
- * @param {number[]} values @param {(second: number) => number} x @param {(value: number) => number} y @param {number} most @param {string} style
+ * @param {number[]} values
+ * @param {(second: number) => number} x
+ * @param {(value: number) => number} y
+ * @param {number} most
+ * @param {string} style
  */
 function steps(values, x, y, most, style) {
   let pen = 'M';

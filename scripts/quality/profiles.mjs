@@ -8,7 +8,11 @@ const QUEUE_MS = 300;
 const SECONDS = 30;
 
 /** @typedef {import('../../tests/e2e/harness/link.mjs').Conditions} Conditions */
-/** @typedef {{ at: number } & Partial<Conditions>} Stage `at`: seconds since the receiver came in; the first is in force before */
+/**
+ * `at` is in seconds since the receiver came in; the first is in force before.
+ *
+ * @typedef {{ at: number } & Partial<Conditions>} Stage
+ */
 /** @typedef {{ title: string, seconds: number, stages: Stage[] }} Profile */
 
 /** @param {string} title @param {Partial<Conditions>} conditions @returns {Profile} */

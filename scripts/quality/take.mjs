@@ -31,7 +31,8 @@ const PAUSE_MS = 500;
 export async function take({ path, reception, frames }, profile, onSecond) {
   const load = loadavg()[0];
   path.forget();
-  path.follow(profile.stages.slice(1).map(({ at, ...conditions }) => ({ atMs: at * 1000, up: conditions, down: conditions })));
+  const later = profile.stages.slice(1);
+  path.follow(later.map(({ at, ...conditions }) => ({ atMs: at * 1000, up: conditions, down: conditions })));
   const [startedAt, start] = [Date.now(), performance.now()];
   const receptions = [await reception()];
   for (let second = 1; second <= profile.seconds; second += 1) {
@@ -49,7 +50,12 @@ export async function take({ path, reception, frames }, profile, onSecond) {
   };
 }
 
-/** @param {Reception} before @param {Reception} after @param {import('../../tests/e2e/harness/link.mjs').Second} [link] @returns {Sample} */
+/**
+ * @param {Reception} before
+ * @param {Reception} after
+ * @param {import('../../tests/e2e/harness/link.mjs').Second} [link]
+ * @returns {Sample}
+ */
 function sample(before, after, link) {
   const more = difference(before, after);
   return {
@@ -66,12 +72,16 @@ function sample(before, after, link) {
 }
 
 /**
- * @param {Sample[]} samples @param {Reception} first @param {Reception} last @param {import('../../tests/e2e/harness/link.mjs').Second[]} link
+ * @param {Sample[]} samples
+ * @param {Reception} first
+ * @param {Reception} last
+ * @param {import('../../tests/e2e/harness/link.mjs').Second[]} link
  * @param {{ at: number, width: number }[]} shown @param {Profile} profile
  */
 function summary(samples, first, last, link, shown, profile) {
   const more = difference(first, last);
-  const carried = link.slice(0, samples.length).reduce((sum, { bytes, datagrams }) => sum + (bytes + datagrams * HEADER_BYTES) * 8, 0);
+  const sizes = link.slice(0, samples.length).map(({ bytes, datagrams }) => (bytes + datagrams * HEADER_BYTES) * 8);
+  const carried = sizes.reduce((sum, bits) => sum + bits, 0);
   const capacity = capacityBps(profile).reduce((sum, bps) => sum + bps, 0);
   const gaps = shown.slice(1).map(({ at }, index) => at - shown[index].at);
   const top = Math.max(...samples.map(({ width }) => width));
@@ -93,7 +103,11 @@ function summary(samples, first, last, link, shown, profile) {
   };
 }
 
-/** @param {Reception} before @param {Reception} after @returns {(what: Exclude<keyof Reception, 'roundTripMs'>) => number} */
+/**
+ * @param {Reception} before
+ * @param {Reception} after
+ * @returns {(what: Exclude<keyof Reception, 'roundTripMs'>) => number}
+ */
 const difference = (before, after) => (what) => after[what] - before[what];
 
 /** @param {number[]} values */

@@ -1,6 +1,7 @@
 /**
- * Three people, one of whom has a bad network: the picture that this one gets follows what the network carries, and nobody else notices.
- * One scenario, since a call has to be built up for each; everything that is wrong is told at the end.
+ * Three people, one of whom has a bad network: the picture that this one gets follows what the network carries, and
+ * nobody else notices. One scenario, since a call has to be built up for each; everything that is wrong is told at the
+ * end.
  */
 import assert from 'node:assert/strict';
 import { ImpairedPath } from './harness/impaired-path.mjs';
@@ -48,13 +49,16 @@ scenario('a bad network costs its owner picture size only, and the others nothin
       await person.watchFrames(ada);
     }
     /** @type {string[]} */ const wrong = [];
-    const reaches = async (/** @type {Participant} */ person, /** @type {number} */ width, /** @type {string} */ when, /** @type {number} */ within) => {
+    /** @param {Participant} person @param {number} width @param {string} when @param {number} within */
+    const reaches = async (person, width, when, within) => {
       await eventually('', async () => (await person.reception(ada)).frameWidth === width, { within })
         .catch(() => wrong.push(`${person.name} does not get ${width} pixels within ${within} ms ${when}`));
     };
-    const lasts = async (/** @type {number} */ width, /** @type {string} */ when, /** @type {number} */ ms) => {
+    /** @param {number} width @param {string} when @param {number} ms */
+    const lasts = async (width, when, ms) => {
       const span = await during(ms, cleo, ada);
-      if (span.after.frameWidth !== width) wrong.push(`Cleo has ${span.after.frameWidth} pixels ${when}, and not ${width}`);
+      const { frameWidth } = span.after;
+      if (frameWidth !== width) wrong.push(`Cleo has ${frameWidth} pixels ${when}, and not ${width}`);
       wrong.push(...flaws(span).map((flaw) => `${when}, ${flaw}`));
     };
 
@@ -69,7 +73,8 @@ scenario('a bad network costs its owner picture size only, and the others nothin
 
     path.change(NARROW);
     await reaches(cleo, LOW, 'back at 400 kbit/s', FALL_MS);
-    await eventually('', () => path.down.link.waitMs() < SHORT_QUEUE_MS, { within: FALL_MS }).catch(() => wrong.push('the queue stays full'));
+    await eventually('', () => path.down.link.waitMs() < SHORT_QUEUE_MS, { within: FALL_MS })
+      .catch(() => wrong.push('the queue stays full'));
     await lasts(LOW, 'back at 400 kbit/s', STEADY_MS / 2);
 
     const [shownToBen, shownToCleo] = [await ben.frames(), await cleo.frames()];
@@ -78,7 +83,8 @@ scenario('a bad network costs its owner picture size only, and the others nothin
     // What stops the pictures of both is the machine, which others may use too.
     const [pausesOfBen, pausesOfCleo] = [pauses(shownToBen), pauses(shownToCleo)];
     const own = pausesOfCleo.filter(({ from, to }) => !pausesOfBen.some((pause) => pause.from < to && from < pause.to));
-    wrong.push(...own.map(({ from, to, widths }) => `Cleo's picture stands still for ${to - from} ms, ${widths.join(' to ')} pixels wide`));
+    wrong.push(...own.map(({ from, to, widths }) =>
+      `Cleo's picture stands still for ${to - from} ms, ${widths.join(' to ')} pixels wide`));
     assert.deepEqual(wrong, []);
   } finally {
     path.close();
@@ -96,7 +102,11 @@ async function during(ms, person, other) {
   return { before, after };
 }
 
-/** What keeps the picture from moving and the sound from being whole. @param {{ before: Reception, after: Reception }} span */
+/**
+ * What keeps the picture from moving and the sound from being whole.
+ *
+ * @param {{ before: Reception, after: Reception }} span
+ */
 function flaws({ before, after }) {
   const more = (/** @type {Exclude<keyof Reception, 'roundTripMs'>} */ what) => after[what] - before[what];
   const percent = (/** @type {number} */ share) => `${(share * 100).toFixed(1)} %`;

@@ -9,7 +9,13 @@ import { burstyLoss, Link, randomLoss } from './harness/link.mjs';
 /** 1,000 bytes with their headers. */
 const PAYLOAD = 972;
 
-/** Polls whenever the link asks to be polled. @param {Link<any>} link @param {number} until @returns {[unknown, number][]} what arrived, and when */
+/**
+ * Polls whenever the link asks to be polled.
+ *
+ * @param {Link<any>} link
+ * @param {number} until
+ * @returns {[unknown, number][]} what arrived, and when
+ */
 function arrivals(link, until) {
   /** @type {[unknown, number][]} */ const all = [];
   for (let at = link.pollAt(); at !== null && at <= until; at = link.pollAt()) {
@@ -60,7 +66,8 @@ test('jitter spreads the delay, and reorders only where it may', () => {
     const came = arrivals(link, 2000);
     const flights = came.map(([item, at]) => at - /** @type {number} */ (item) * 5);
     assert.equal(came.length, 200);
-    assert.ok(Math.min(...flights) >= 50 && Math.max(...flights) <= 150 && Math.max(...flights) - Math.min(...flights) > 60, `${Math.min(...flights)} to ${Math.max(...flights)} ms`);
+    const [least, most] = [Math.min(...flights), Math.max(...flights)];
+    assert.ok(least >= 50 && most <= 150 && most - least > 60, `${least} to ${most} ms`);
     assert.equal(came.every(([item], index) => item === index), !reorders);
   }
 });
@@ -77,7 +84,8 @@ test('losses come as often, and in runs as long, as was asked for', () => {
       link.handle(item, PAYLOAD, item);
       for (const arrived of link.poll(item)) came.add(arrived);
     }
-    const runs = Array.from({ length: total }, (_, item) => !came.has(item) && (item === 0 || came.has(item - 1))).filter(Boolean).length;
+    const items = Array.from({ length: total }, (_, item) => item);
+    const runs = items.filter((item) => !came.has(item) && (item === 0 || came.has(item - 1))).length;
     const lost = total - came.size;
     assert.ok(Math.abs(lost / total / share - 1) < 0.1, `${lost} of ${total} are lost`);
     assert.ok(Math.abs(lost / runs / run - 1) < 0.1, `runs of ${lost / runs} are lost`);
@@ -119,7 +127,9 @@ test('a path changes as planned, each direction by itself', () => {
     now = end;
   };
   const carry = () => {
-    for (const direction of /** @type {const} */ (['up', 'down'])) path[direction].carry(new Uint8Array(PAYLOAD), () => came.push([direction, now]));
+    for (const direction of /** @type {const} */ (['up', 'down'])) {
+      path[direction].carry(new Uint8Array(PAYLOAD), () => came.push([direction, now]));
+    }
   };
   carry();
   runUntil(1500);

@@ -1,9 +1,10 @@
 /**
- * A bad network between one participant and the server, without root: a UDP relay in this process, with a `Link` for each direction.
+ * A bad network between one participant and the server, without root: a UDP relay in this process, with a `Link` for
+ * each direction.
  *
- * The browser of that participant is told that the server is where the relay is (`in-page/detour.mjs`); the server sees the relay's
- * addresses, one for each of the browser's, as it would see those of a NAT. TCP candidates are hidden, or ICE would go round the relay.
- * Everything goes over the loopback interface.
+ * The browser of that participant is told that the server is where the relay is (`in-page/detour.mjs`); the server
+ * sees the relay's addresses, one for each of the browser's, as it would see those of a NAT. TCP candidates are
+ * hidden, or ICE would go round the relay. Everything goes over the loopback interface.
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -16,9 +17,17 @@ const DIRECTIONS = /** @type {const} */ (['up', 'down']);
 
 /** @typedef {import('node:dgram').Socket} Socket */
 /** @typedef {import('./link.mjs').Conditions} Conditions */
-/** `up` is towards the server, `down` towards the participant. @typedef {{ up?: Partial<Conditions>, down?: Partial<Conditions> }} Changes */
+/**
+ * `up` is towards the server, `down` towards the participant.
+ *
+ * @typedef {{ up?: Partial<Conditions>, down?: Partial<Conditions> }} Changes
+ */
 /** @typedef {{ address: string, port: number }} Address */
-/** The clock of the relay; tests bring their own. @typedef {{ now: () => number, after: (ms: number, action: () => void) => () => void }} Clock */
+/**
+ * The clock of the relay; tests bring their own.
+ *
+ * @typedef {{ now: () => number, after: (ms: number, action: () => void) => () => void }} Clock
+ */
 
 /** @type {Clock} */
 const REAL_CLOCK = {
@@ -46,7 +55,12 @@ export class ImpairedPath {
     return path;
   }
 
-  /** To the media ports of a server. @param {import('./server.mjs').Server} server @param {Changes & { seed?: number }} [options] */
+  /**
+   * To the media ports of a server.
+   *
+   * @param {import('./server.mjs').Server} server
+   * @param {Changes & { seed?: number }} [options]
+   */
   static toServer(server, options) {
     return ImpairedPath.to(server.mediaPorts.map((port) => ({ address: '127.0.0.1', port })), options);
   }
@@ -97,7 +111,8 @@ export class ImpairedPath {
     this.ports.set(server.port, inner.address().port);
     inner.on('message', async (payload, client) => {
       const key = `${server.port} ${client.address} ${client.port}`;
-      if (!this.#outer.has(key) && this.#outer.size < MAX_CLIENTS) this.#outer.set(key, this.#open(server, inner, client));
+      const isNew = !this.#outer.has(key);
+      if (isNew && this.#outer.size < MAX_CLIENTS) this.#outer.set(key, this.#open(server, inner, client));
       const outer = await this.#outer.get(key);
       if (outer) this.up.carry(payload, () => send(outer, payload, server));
     });

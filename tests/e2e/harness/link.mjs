@@ -1,8 +1,9 @@
 /**
- * One direction of a bad network as a machine without sockets and clocks: datagrams and the time go in, those that have arrived come out.
+ * One direction of a bad network as a machine without sockets and clocks: datagrams and the time go in, those that
+ * have arrived come out.
  *
- * A datagram waits in a queue, is serialised at the link's rate, may be lost, and then flies. Whatever changes applies at once to what
- * waits, and not to what flies already. The same seed and the same input give the same output.
+ * A datagram waits in a queue, is serialised at the link's rate, may be lost, and then flies. Whatever changes applies
+ * at once to what waits, and not to what flies already. The same seed and the same input give the same output.
  */
 
 /** What a datagram takes beside its payload: the headers of IPv4 and UDP. */
@@ -22,13 +23,22 @@ const MAX_SECONDS = 10_000;
  */
 
 /**
- * The model of Gilbert and Elliott: in the good state datagrams are lost with one probability, in the bad one with another.
+ * The model of Gilbert and Elliott: in the good state datagrams are lost with one probability, in the bad one with
+ * another. All are probabilities of 0..1, for each datagram.
  *
- * @typedef {{ good: number, bad: number, toBad: number, toGood: number }} Loss probabilities of 0..1, each for one datagram
+ * @typedef {{ good: number, bad: number, toBad: number, toGood: number }} Loss
  */
 
 /** @typedef {'queue' | 'loss' | 'outage'} DropReason */
-/** What a second has seen. @typedef {{ datagrams: number, bytes: number, dropped: Record<DropReason, number>, queueingMs: number[] }} Second `bytes` without headers */
+/**
+ * What a second has seen.
+ *
+ * @typedef {object} Second
+ * @property {number} datagrams that got through
+ * @property {number} bytes of those, without headers
+ * @property {Record<DropReason, number>} dropped
+ * @property {number[]} queueingMs of each that was serialised, its own serialisation included
+ */
 
 /** @type {Loss} */
 export const NO_LOSS = { good: 0, bad: 0, toBad: 0, toGood: 1 };
@@ -36,22 +46,42 @@ export const NO_LOSS = { good: 0, bad: 0, toBad: 0, toGood: 1 };
 /** Each datagram alone. @param {number} share of 0..1 @returns {Loss} */
 export const randomLoss = (share) => ({ ...NO_LOSS, good: share });
 
-/** Runs of lost datagrams. @param {number} share of all, 0..1 @param {number} length of a run on average @returns {Loss} */
-export const burstyLoss = (share, length) => ({ good: 0, bad: 1, toBad: share / (1 - share) / length, toGood: 1 / length });
+/**
+ * Runs of lost datagrams.
+ *
+ * @param {number} share of all, 0..1
+ * @param {number} length of a run on average
+ * @returns {Loss}
+ */
+export const burstyLoss = (share, length) => ({
+  good: 0,
+  bad: 1,
+  toBad: share / (1 - share) / length,
+  toGood: 1 / length,
+});
 
 /** @type {Conditions} */
-export const PERFECT = { rateBps: Infinity, queueMs: 300, delayMs: 0, jitterMs: 0, reorders: false, loss: NO_LOSS, down: false };
+export const PERFECT = {
+  rateBps: Infinity,
+  queueMs: 300,
+  delayMs: 0,
+  jitterMs: 0,
+  reorders: false,
+  loss: NO_LOSS,
+  down: false,
+};
 
 /** @template T what is carried */
 export class Link {
   /** @type {Second[]} */ seconds = [];
-  /** @type {{ item: T, bytes: number, bits: number, since: number }[]} `bits` are still to be serialised */ #waiting = [];
+  /** `bits` are still to be serialised. @type {{ item: T, bytes: number, bits: number, since: number }[]} */
+  #waiting = [];
   /** @type {{ item: T, at: number }[]} by time of arrival */ #flying = [];
   #now = 0;
   #bad = false;
   #lastArrival = 0;
 
-  /** @param {{ now: number, seed?: number, conditions?: Partial<Conditions> }} options `now` in milliseconds, as everywhere here */
+  /** @param {{ now: number, seed?: number, conditions?: Partial<Conditions> }} options all times are in ms */
   constructor({ now, seed = 1, conditions = {} }) {
     this.startedAt = now;
     this.#now = now;

@@ -11,7 +11,8 @@ const TONE_TOLERANCE_HZ = 15;
 /** So many different frames have to be seen before a picture counts as moving. */
 const MOVING_FRAMES = 5;
 
-/** @typedef {{ color: [number, number, number], hz: number | null, width: number, height: number, fps: number, busy?: boolean }} Devices */
+/** @typedef {{ width: number, height: number, fps: number, busy?: boolean }} Camera */
+/** @typedef {Camera & { color: [number, number, number], hz: number | null }} Devices */
 /** @typedef {import('puppeteer-core').Page} Page */
 
 export class Participant {
@@ -131,8 +132,8 @@ export class Participant {
 
   /** Shows `other` large. @param {Participant} other */
   async pin(other) {
-    const participantId = await this.ask((name) => /** @type {any} */ (window).probe.participant(name).participantId, other.name);
-    await this.press(`[data-pin="${participantId}"]`);
+    const id = await this.ask((name) => /** @type {any} */ (window).probe.participant(name).participantId, other.name);
+    await this.press(`[data-pin="${id}"]`);
   }
 
   /** From now on `frames` knows when each frame of `other` was shown. @param {Participant} other */
@@ -140,12 +141,21 @@ export class Participant {
     return this.ask((name) => /** @type {any} */ (window).probe.watchFrames(name), other.name);
   }
 
-  /** Frames that were shown since `watchFrames`, by the clock that all pages share. @returns {Promise<{ at: number, width: number }[]>} */
+  /**
+   * Frames that were shown since `watchFrames`, by the clock that all pages share.
+   *
+   * @returns {Promise<{ at: number, width: number }[]>}
+   */
   frames() {
     return this.ask(() => /** @type {any} */ (window).probe.frames());
   }
 
-  /** How what comes from `other` arrives, since the beginning. @param {Participant} other @returns {Promise<import('./in-page/probe.mjs').Reception>} */
+  /**
+   * How what comes from `other` arrives, since the beginning.
+   *
+   * @param {Participant} other
+   * @returns {Promise<import('./in-page/probe.mjs').Reception>}
+   */
   reception(other) {
     return this.ask((name) => /** @type {any} */ (window).probe.reception(name), other.name);
   }

@@ -1,6 +1,6 @@
 /**
- * Runs in the page, before its own scripts: the page's connections are told other ports for the server's, in descriptions and in
- * candidates that come alone. Candidates of TCP, and of ports that are not named, are left out.
+ * Runs in the page, before its own scripts: the page's connections are told other ports for the server's, in
+ * descriptions and in candidates that come alone. Candidates of TCP, and of ports that are not named, are left out.
  *
  * @param {Record<string, number>} ports by port of the server
  */

@@ -8,7 +8,7 @@
  * @param {number} options.width of the camera
  * @param {number} options.height
  * @param {number} options.fps
- * @param {boolean} [options.busy] the colour is covered with a texture that moves, which is as much to encode as a lively picture
+ * @param {boolean} [options.busy] a texture that moves covers the colour: as much to encode as a lively picture
  */
 export function installDevices({ color, hz, width, height, fps, busy = false }) {
   // `readPicture` of the probe reads what is drawn here.
@@ -60,11 +60,18 @@ export function installDevices({ color, hz, width, height, fps, busy = false }) 
     return canvas;
   }
 
-  /** The texture drifts, and a part of it jumps; the middle stays plain. @param {CanvasRenderingContext2D} context @param {OffscreenCanvas} texture @param {number} count */
+  /**
+   * The texture drifts, and a part of it jumps; the middle stays plain.
+   *
+   * @param {CanvasRenderingContext2D} context
+   * @param {OffscreenCanvas} texture
+   * @param {number} count
+   */
   function drawBusily(context, texture, count) {
     context.drawImage(texture, (count * 3) % width, (count * 2) % height, width, height, 0, 0, width, height);
     const [left, top] = [(count * 131) % width, (count * 89) % height];
-    context.drawImage(texture, left, top, width * JUMPING_SHARE, height / 2, width * 0.1, height * 0.1, width * JUMPING_SHARE, height / 2);
+    const size = /** @type {const} */ ([width * JUMPING_SHARE, height / 2]);
+    context.drawImage(texture, left, top, ...size, width * 0.1, height * 0.1, ...size);
     context.fillRect(width * 0.4, height * 0.2, width * 0.2, height * 0.3);
   }
 

@@ -115,8 +115,9 @@ export function installProbe() {
   /** @param {RTCPeerConnection} pc @param {MediaStreamTrack} video @param {MediaStreamTrack} sound */
   async function receptionOf(pc, video, sound) {
     const stats = [...(await pc.getStats()).values()];
-    const of = (/** @type {MediaStreamTrack} */ { id }) => stats.find(({ type, trackIdentifier }) => type === 'inbound-rtp' && trackIdentifier === id) ?? {};
-    const [picture, audio] = [of(video), of(sound)];
+    const inbounds = stats.filter(({ type }) => type === 'inbound-rtp');
+    const of = (/** @type {string} */ track) => inbounds.find(({ trackIdentifier }) => trackIdentifier === track) ?? {};
+    const [picture, audio] = [of(video.id), of(sound.id)];
     const transport = stats.find(({ type }) => type === 'transport') ?? {};
     const pair = stats.find(({ id }) => id === transport.selectedCandidatePairId) ?? {};
     return {
@@ -139,7 +140,10 @@ export function installProbe() {
   }
 
   /** @param {string} name */
-  const reception = (name) => receptionOf(room().media.pc, track(name).mediaTrack, track(name, 'microphone').mediaTrack);
+  function reception(name) {
+    const [video, sound] = [track(name), track(name, 'microphone')];
+    return receptionOf(room().media.pc, video.mediaTrack, sound.mediaTrack);
+  }
 
   /** @type {{ at: number, width: number }[]} */ const shown = [];
   const MAX_SHOWN = 100_000;
@@ -147,7 +151,8 @@ export function installProbe() {
   /** @param {HTMLVideoElement} video */
   function watchVideo(video) {
     shown.length = 0;
-    const onFrame = (/** @type {number} */ _, /** @type {VideoFrameCallbackMetadata} */ { presentationTime, width }) => {
+    /** @type {VideoFrameRequestCallback} */
+    const onFrame = (_, { presentationTime, width }) => {
       if (shown.length < MAX_SHOWN) shown.push({ at: performance.timeOrigin + presentationTime, width });
       video.requestVideoFrameCallback(onFrame);
     };
@@ -159,6 +164,8 @@ export function installProbe() {
   const frames = () => shown;
 
   Object.assign(window, {
-    probe: { participant, track, tile, picture, tone, inbound, path, receptionOf, reception, watchVideo, watchFrames, frames },
+    probe: {
+      participant, track, tile, picture, tone, inbound, path, receptionOf, reception, watchVideo, watchFrames, frames,
+    },
   });
 }
