@@ -15,7 +15,8 @@ const CAMERA = { width: 1280, height: 720, fps: 15, busy: true };
 const DEVICES = { color: /** @type {[number, number, number]} */ ([180, 100, 100]), hz: 500, ...CAMERA };
 /** The largest of Parlor's three streams is sent at this rate, so the only stream between two browsers is too. */
 const MAX_VIDEO_BPS = 1_700_000;
-const VIEWPORT = { width: 1280, height: 800 };
+/** So large that two tiles beside each other show more than the middle layer. */
+const VIEWPORT = { width: 1440, height: 900 };
 const CONNECT_MS = 30_000;
 /** Browsers hide addresses from pages that use no real camera. */
 const OPEN_ADDRESSES = ['--disable-features=WebRtcHideLocalIpsWithMdns', '--allow-loopback-in-peer-connection'];
@@ -65,7 +66,6 @@ async function throughParlor(changes, seed) {
       return tracks.every((track) => track?.mediaTrack) && probe.tile('Ada')?.querySelector('video') !== null;
     }), { within: CONNECT_MS });
     await receiver.watchFrames(sender);
-    await receiver.pin(sender);
     return { path, close, reception: () => receiver.reception(sender), frames: () => receiver.frames() };
   });
 }

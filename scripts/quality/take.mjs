@@ -41,11 +41,12 @@ export async function take({ path, reception, frames }, profile, onSecond) {
     onSecond(second);
   }
   const link = path.records().down;
-  const shown = (await frames()).filter(({ at }) => at <= startedAt + profile.seconds * 1000);
+  const endedAt = startedAt + profile.seconds * 1000;
+  const shown = (await frames()).filter(({ at }) => at >= startedAt && at <= endedAt);
   const samples = receptions.slice(1).map((after, second) => sample(receptions[second], after, link[second]));
   return {
     samples,
-    summary: summary(samples, receptions[0], /** @type {Reception} */ (receptions.at(-1)), link, shown, profile),
+    summary: summary({ profile, samples, receptions, link: link.slice(0, samples.length), shown, span: [startedAt, endedAt] }),
     load: [load, loadavg()[0]],
   };
 }
@@ -72,18 +73,22 @@ function sample(before, after, link) {
 }
 
 /**
- * @param {Sample[]} samples
- * @param {Reception} first
- * @param {Reception} last
- * @param {import('../../tests/e2e/harness/link.mjs').Second[]} link
- * @param {{ at: number, width: number }[]} shown @param {Profile} profile
+ * @param {object} taken
+ * @param {Profile} taken.profile
+ * @param {Sample[]} taken.samples
+ * @param {Reception[]} taken.receptions
+ * @param {import('../../tests/e2e/harness/link.mjs').Second[]} taken.link
+ * @param {{ at: number, width: number }[]} taken.shown
+ * @param {[number, number]} taken.span
  */
-function summary(samples, first, last, link, shown, profile) {
-  const more = difference(first, last);
-  const sizes = link.slice(0, samples.length).map(({ bytes, datagrams }) => (bytes + datagrams * HEADER_BYTES) * 8);
+function summary({ profile, samples, receptions, link, shown, span: [startedAt, endedAt] }) {
+  const more = difference(receptions[0], receptions[receptions.length - 1]);
+  const sizes = link.map(({ bytes, datagrams }) => (bytes + datagrams * HEADER_BYTES) * 8);
   const carried = sizes.reduce((sum, bits) => sum + bits, 0);
   const capacity = capacityBps(profile).reduce((sum, bps) => sum + bps, 0);
-  const gaps = shown.slice(1).map(({ at }, index) => at - shown[index].at);
+  // A picture that has not moved on at the end stands still too, and no frame that comes would tell.
+  const times = [startedAt, ...shown.map(({ at }) => at), endedAt];
+  const gaps = times.slice(1).map((at, index) => at - times[index]);
   const top = Math.max(...samples.map(({ width }) => width));
   return {
     bps: mean(samples.map(({ bps }) => bps)),
@@ -97,7 +102,7 @@ function summary(samples, first, last, link, shown, profile) {
     longestPauseMs: Math.max(0, ...gaps),
     pauses: gaps.filter((gap) => gap > PAUSE_MS).length,
     switches: shown.filter(({ width }, index) => index > 0 && width !== shown[index - 1].width).length,
-    queueMs: percentile(link.slice(0, samples.length).flatMap(({ queueingMs }) => queueingMs), 0.95),
+    queueMs: percentile(link.flatMap(({ queueingMs }) => queueingMs), 0.95),
     bufferMs: more('bufferedMs') / (more('framesBuffered') || 1),
     concealed: more('audioConcealed') / (more('audioSamples') || 1),
   };
