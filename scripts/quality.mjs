@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { launchChromium } from '../tests/e2e/harness/browsers.mjs';
 import { ROOT } from '../tests/e2e/harness/paths.mjs';
+import { Server } from '../tests/e2e/harness/server.mjs';
 import { WAYS } from './quality/calls.mjs';
 import { heading, page, picture, row } from './quality/page.mjs';
 import { PROFILES, stretched } from './quality/profiles.mjs';
@@ -83,8 +84,8 @@ async function describeVersions() {
   const browser = await launchChromium();
   const chromium = (await browser.version()).replace(/^(Headless)?Chrome\//, 'Chromium ');
   await browser.close();
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: ROOT, encoding: 'utf8' }).trim();
-  return `Parlor ${commit}, ${chromium}, Node.js ${process.versions.node}`;
+  const parlor = execFileSync((await Server.unstarted()).binary, ['--version'], { encoding: 'utf8' }).trim();
+  return `${parlor.replace('parlor', 'Parlor')}, ${chromium}, Node.js ${process.versions.node}`;
 }
 
 /** @param {string} name @param {string} way */
