@@ -80,8 +80,9 @@ Everything is measured from the moment when the receiver is connected, the start
 
 ${versions}, on ${dates}.
 
-The machine is a virtual one with 2 cores, which run the browser with both pages, the relay and the server, and are shared
-with others: the load average was ${between}. One run each: a pause of some hundred milliseconds may be the machine's.
+The machine is a virtual one with 2 cores, which run the browser with both pages, the relay and the server, and are
+shared with others: the load average was ${between}. One run each: a pause of some hundred milliseconds may be the
+machine's.
 
 | network | way | ${heading} |
 |${'---|'.repeat(COLUMNS.length + 2)}
