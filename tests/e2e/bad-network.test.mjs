@@ -24,7 +24,8 @@ const MIN_FPS = 10;
 const MAX_GAP_MS = 500;
 const SHORT_QUEUE_MS = 100;
 const MAX_CONCEALED = 0.02;
-const MAX_AUDIO_LOSS = 0.005;
+/** Two packets of a window of 4 s. */
+const MAX_AUDIO_LOSS = 0.01;
 
 /** @typedef {import('./harness/participant.mjs').Participant} Participant */
 /** @typedef {import('./harness/in-page/probe.mjs').Reception} Reception */
