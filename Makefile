@@ -4,7 +4,7 @@ CARGO ?= cargo
 NODE_TEST = node --test --test-reporter=spec
 
 .DEFAULT_GOAL := help
-.PHONY: help run build loadtest check lint unit test cargo-test web-test deps e2e interop api-test network-test deploy-test image-test quickstart bench figures quality fmt
+.PHONY: help run build loadtest check lint unit test cargo-test web-test deps e2e interop api-test network-test deploy-test image-test quickstart bench figures quality bad-network fmt
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ figures: ## Take the figures of docs/benchmarks.md that need a whole server unde
 
 quality: build deps ## Take the figures of docs/call-quality.md, of calls over bad networks; QUALITY='--profile steps': one
 	node scripts/quality.mjs $(QUALITY)
+
+bad-network: build deps ## Hold what a bad network may cost in a call of real browsers; strict, and not always met: docs/call-quality.md
+	$(NODE_TEST) --test-concurrency=1 tests/e2e/bad-network.trial.mjs
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

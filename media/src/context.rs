@@ -8,6 +8,7 @@ use crate::ids::TrackId;
 use crate::outbox::Outbox;
 use crate::path::{Path, Protocol};
 use crate::relay::{Note, RelayBatch, ShardSet};
+use crate::room::Choosing;
 use crate::sdp::Fingerprint;
 use crate::stats::ShardStats;
 use crate::subscription::{DraftKey, Drafts};
@@ -39,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) timers: Timers,
     /// When rooms may have their next turn, by their numbers.
     pub(crate) upkeep: Timers,
+    /// When something that waits to be sent has its turn, by participants' slots.
+    pub(crate) pacing: Timers,
     /// 4-tuples that ICE has validated, to the participant's slot.
     pub(crate) paths: HashMap<Path, u32>,
     /// Local ICE user fragments, to the participant's slot.
@@ -51,6 +54,8 @@ pub(crate) struct Core {
     pub(crate) closed_paths: VecDeque<Path>,
     /// Scratch for RTCP being written.
     pub(crate) scratch: Vec<u8>,
+    /// Scratch for the choice of layers.
+    pub(crate) choosing: Choosing,
     /// Scratch for sequence numbers to ask for.
     pub(crate) missing: Vec<u16>,
     pub(crate) next_track: u64,

@@ -65,6 +65,14 @@ vocabulary! {
         AwaitingKeyframe => "awaiting_keyframe",
         /// A retransmission that was asked for and cannot be served: the packet is too old, or was sent again often enough.
         NotInRing => "not_in_ring",
+        /// A retransmission that was asked for while the one before was on its way.
+        ResentAlready => "resent_already",
+        /// A retransmission beyond the share of the subscriber's estimate that repairs may take.
+        RepairBudget => "repair_budget",
+        /// Too much video waits for its turn to leave: the subscriber's path carries far less than it is sent.
+        PacerFull => "pacer_full",
+        /// Video that waited for its turn so long that it is not here any more, or of no use.
+        PacerLate => "pacer_late",
         /// Longer than a datagram may be once rewritten.
         TooLarge => "too_large",
         /// The send buffer is full.

@@ -246,7 +246,7 @@ pub enum Extension {
     Rid,
     /// The rid that a retransmission repairs (RFC 8852). Read, never forwarded.
     RepairedRid,
-    /// Transport-wide sequence number. Read, never forwarded: it counts packets of one hop.
+    /// Transport-wide sequence number. Read, never forwarded: it counts packets of one hop, and each hop writes its own.
     TransportCc,
     /// Audio level (RFC 6464).
     AudioLevel,
@@ -317,6 +317,13 @@ impl Extension {
             Self::AudioLevel => matches!(kind, MediaKind::Audio),
             _ => matches!(kind, MediaKind::Video),
         }
+    }
+
+    /// Whether packets to a subscriber of that kind of media carry it: what is forwarded, and what the server writes itself. Audio
+    /// has no transport-wide numbers: what is estimated is what is left for video.
+    #[must_use]
+    pub const fn is_sent(self, kind: MediaKind) -> bool {
+        self.applies_to(kind) && (self.is_forwarded() || matches!((self, kind), (Self::TransportCc, MediaKind::Video)))
     }
 
     /// Whether its value means the same to a subscriber, and so is forwarded.

@@ -4,18 +4,17 @@
 //! outside: datagrams, commands and the time come in as arguments; datagrams, events and the next deadline are polled.
 //! It has no sockets, threads, clock or entropy of its own, so that everything it does can be replayed on virtual time.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "rooms do not choose layers by it yet"))]
 mod allocation;
 #[cfg(test)]
 pub(crate) mod allocations;
 mod burst;
 pub mod codec;
 pub mod command;
-#[cfg_attr(not(test), expect(dead_code, reason = "rooms do not ask it yet"))]
-pub(crate) mod congestion;
+mod congestion;
 mod context;
 pub mod drop_reason;
 pub mod feedback;
+mod flow;
 pub mod formats;
 mod handshakes;
 pub mod histogram;

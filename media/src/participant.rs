@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::feedback::sending::{PublisherClock, RoundTripTime};
 use crate::feedback::twcc::TwccRecorder;
+use crate::flow::Flow;
 use crate::ids::{ParticipantId, TrackId};
 use crate::negotiation::{IceLocal, LineIndex, Negotiator};
 use crate::path::{Path, Protocol};
@@ -56,6 +57,7 @@ pub(crate) struct Participant {
     /// SSRC under which reports leave.
     pub(crate) report_ssrc: u32,
     pub(crate) rtt: RoundTripTime,
+    pub(crate) flow: Flow,
     /// Its clock against the server's.
     pub(crate) clock: PublisherClock,
     pub(crate) next_report: Option<Instant>,
@@ -95,6 +97,7 @@ impl Participant {
             outgoing.subscription.as_ref().is_some_and(|subscription| subscription.publication == publication)
         })?;
         outgoing.release();
+        self.flow.pacer.forget(outgoing.line.index(), |_| false);
         Some(outgoing.line)
     }
 

@@ -150,10 +150,20 @@ pub(crate) enum Note {
     Want(RoomId, TrackId, u8),
     /// Of a track of yours: a key frame of that encoding is wanted.
     Keyframe(RoomId, TrackId, u8),
-    /// Encodings of a mirrored track that are alive and not relayed, as bits.
-    Heard(TrackId, u8),
+    /// An encoding of a mirrored track can be had, and is not relayed at present.
+    Heard(TrackId, HeardEncoding),
     /// What a sender report says of an encoding.
     Clock(RelayedClock),
+}
+
+/// What is known of an encoding where it is published.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeardEncoding {
+    pub(crate) encoding: u8,
+    /// What it costs, once that was measured.
+    pub(crate) bitrate_bps: Option<u64>,
+    /// Width and height of its picture.
+    pub(crate) size: Option<(u16, u16)>,
 }
 
 /// An encoding's timestamps against time. Shards have clocks of their own: the time is told by its distance from now.

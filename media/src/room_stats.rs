@@ -46,6 +46,8 @@ pub struct TransportStats {
     pub protocol: Option<Protocol>,
     /// Smoothed round-trip time; `None` before the first measurement, which needs something that it receives.
     pub rtt: Option<Duration>,
+    /// What its path carries of video, in bits per second, as far as is known.
+    pub estimate_bps: Option<u64>,
 }
 
 /// A published track.
@@ -116,6 +118,10 @@ pub enum SubscriptionState {
     Waiting,
     /// Packets are forwarded as they come.
     Forwarding,
+    /// The client does not show it, and is not sent it.
+    Hidden,
+    /// The subscriber's path does not carry it beside what is more important.
+    Paused,
     /// The client cannot decode what is published.
     Unsupported,
 }

@@ -19,7 +19,7 @@ use crate::outbox::Outbox;
 use crate::participant::Participant;
 use crate::path::Path;
 use crate::relay::{RelayBatch, ShardSet};
-use crate::room::{Room, UPKEEP_SLACK};
+use crate::room::{Choosing, Room, UPKEEP_SLACK};
 use crate::room_stats::MAX_LISTED_SUBSCRIPTIONS;
 use crate::sdp::Fingerprint;
 use crate::stats::{CloseCause, ShardStats};
@@ -94,6 +94,7 @@ impl Shard {
                 clock: NtpClock::new(settings.now, settings.unix_time),
                 timers: Timers::default(),
                 upkeep: Timers::default(),
+                pacing: Timers::default(),
                 paths: HashMap::new(),
                 ufrags: HashMap::new(),
                 handshakes: Handshakes::default(),
@@ -101,6 +102,7 @@ impl Shard {
                 closed_paths: VecDeque::new(),
                 scratch: Vec::new(),
                 missing: Vec::new(),
+                choosing: Choosing::default(),
                 next_track: u64::from(settings.index) << 48,
                 index: settings.index,
                 relay: RelayBatch::default().reused_by(settings.index),
@@ -133,14 +135,15 @@ impl Shard {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let upkeep = self.core.upkeep.next().map(|at| at + UPKEEP_SLACK);
-        [self.core.timers.next(), upkeep].into_iter().flatten().min()
+        [self.core.timers.next(), self.core.pacing.next(), upkeep].into_iter().flatten().min()
     }
 
     /// Whether [`Self::handle_timeout`] has something to do already. Who is awake anyway does it then: a core that sleeps is
     /// woken less often.
     #[must_use]
     pub fn is_due(&self, now: Instant) -> bool {
-        [self.core.timers.next(), self.core.upkeep.next()].into_iter().flatten().any(|at| at <= now)
+        let Core { timers, pacing, upkeep, .. } = &self.core;
+        [timers.next(), pacing.next(), upkeep.next()].into_iter().flatten().any(|at| at <= now)
     }
 
     /// A snapshot of the counters.
@@ -188,6 +191,11 @@ impl Shard {
             {
                 participant.transport.handle_timeout(now, &mut self.core.outbox);
                 self.after_transport(now, slot);
+            }
+        }
+        while let Some(slot) = self.core.pacing.pop_due(now) {
+            if let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot) {
+                room.pace(&mut self.core.at(now), index);
             }
         }
         while let Some(index) = self.core.upkeep.pop_due(now) {
@@ -440,6 +448,7 @@ impl Shard {
         self.participant_ids.remove(&participant.id);
         self.core.ufrags.remove(&participant.ice.ufrag);
         self.core.timers.cancel(participant.slot);
+        self.core.pacing.cancel(participant.slot);
         for path in &participant.paths {
             self.core.drop_path(path, participant.slot);
         }

@@ -86,6 +86,7 @@ pub struct Speakers {
     /// Those who speak, loudest first; at most [`MAX_SPEAKERS`].
     order: Vec<VoiceKey>,
     list: Vec<(ParticipantId, u8)>,
+    active: Option<ParticipantId>,
     polled: Option<Instant>,
     reported: Option<Instant>,
     /// Someone began to speak, fell silent or left since the last poll.
@@ -148,8 +149,15 @@ impl Speakers {
         }
         self.list.clear();
         self.list.extend(speakers.map(|voice| (voice.participant, voice.level.round() as u8)));
+        self.active = self.list.first().map(|(first, _)| *first).or(self.active);
         self.reported = Some(now);
         Some(&self.list)
+    }
+
+    /// The active speaker: who leads the list, or did when somebody last spoke.
+    #[must_use]
+    pub fn active(&self) -> Option<ParticipantId> {
+        self.active
     }
 
     /// When [`Self::poll`] may have something to say; `None` while the room is silent. A time in the past means at once.

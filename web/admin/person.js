@@ -12,7 +12,7 @@ const SOURCES = { microphone: 'Microphone', camera: 'Camera', screen: 'Screen', 
 /** @type {Record<PersonStats['role'], string>} */
 const ROLES = { host: 'Host', speaker: 'Speaker', listener: 'Listener' };
 /** @type {Record<import('./types.js').SubscriptionStats['state'], string>} */
-const STATES = { negotiating: 'Negotiating', waiting: 'Waiting', forwarding: 'Forwarding', unsupported: 'Cannot decode it' };
+const STATES = { negotiating: 'Negotiating', waiting: 'Waiting', forwarding: 'Forwarding', hidden: 'Not shown', paused: 'Paused: too slow a connection', unsupported: 'Cannot decode it' };
 /** From here on people hear or see it. */
 const BAD_LOSS = 0.05;
 
@@ -73,11 +73,11 @@ export class PersonCard {
   }
 
   /** @param {PersonStats['connection']} connection */
-  #showConnection({ connectedSeconds, protocol, rttMs }) {
+  #showConnection({ connectedSeconds, protocol, rttMs, estimateBps }) {
     const up = connectedSeconds !== null;
     this.connection.className = `pill ${up ? 'good' : 'idle'}`;
     this.connection.dataset.protocol = up && protocol ? protocol : '';
-    this.connection.textContent = up ? [protocol?.toUpperCase(), rttMs !== null && milliseconds(rttMs), duration(connectedSeconds)].filter(Boolean).join(' · ') : 'Media is not connected';
+    this.connection.textContent = up ? [protocol?.toUpperCase(), rttMs !== null && milliseconds(rttMs), estimateBps !== null && `carries ${bitrate(estimateBps)}`, duration(connectedSeconds)].filter(Boolean).join(' · ') : 'Media is not connected';
   }
 
   /** @param {PublicationStats[]} publications */

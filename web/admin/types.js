@@ -25,7 +25,7 @@
  * @typedef {object} SubscriptionStats
  * @property {string} trackId
  * @property {string} participantId
- * @property {'negotiating' | 'waiting' | 'forwarding' | 'unsupported'} state
+ * @property {'negotiating' | 'waiting' | 'forwarding' | 'hidden' | 'paused' | 'unsupported'} state
  * @property {string | null} codec
  * @property {string | null} rid
  * @property {number} packets
@@ -43,7 +43,7 @@
  * @property {string | null} displayName
  * @property {'host' | 'speaker' | 'listener'} role
  * @property {string} joinedAt
- * @property {{ connectedSeconds: number | null, protocol: 'udp' | 'tcp' | null, rttMs: number | null }} connection
+ * @property {{ connectedSeconds: number | null, protocol: 'udp' | 'tcp' | null, rttMs: number | null, estimateBps: number | null }} connection
  * @property {PublicationStats[]} publications
  * @property {SubscriptionStats[]} subscriptions
  * @property {number} subscriptionsLeftOut

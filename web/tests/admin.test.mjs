@@ -9,7 +9,7 @@ const encoding = (more = {}) => ({ rid: null, codec: 'VP8', alive: true, packets
 const subscription = (more = {}) => ({ trackId: 't1', participantId: 'p2', state: 'forwarding', codec: 'VP8', rid: null, packets: 9, bytes: 900, bitrateBps: 500, framesPerSecond: 30, lossFraction: null, jitterMs: null, nackedPackets: 0, resentPackets: 0, ...more });
 const person = (/** @type {string} */ participantId, more = {}) => /** @type {any} */ ({
   participantId, identity: `guest-${participantId}`, displayName: participantId, role: 'speaker', joinedAt: '2026-11-22T18:44:22.000Z',
-  connection: { connectedSeconds: 5, protocol: 'udp', rttMs: 20 }, publications: [{ trackId: 't1', kind: 'video', source: 'camera', muted: false, subscriberCount: 1, encodings: [encoding()] }],
+  connection: { connectedSeconds: 5, protocol: 'udp', rttMs: 20, estimateBps: 2e6 }, publications: [{ trackId: 't1', kind: 'video', source: 'camera', muted: false, subscriberCount: 1, encodings: [encoding()] }],
   subscriptions: [subscription()], subscriptionsLeftOut: 0, ...more,
 });
 
@@ -26,7 +26,7 @@ test('a person in a few numbers: rates add up, the worst stream counts, dead lay
   const encodings = [encoding({ bitrateBps: 100, lossFraction: 0.1, jitterMs: null }), encoding({ bitrateBps: 900, jitterMs: 7 }), encoding({ alive: false, bitrateBps: 5, lossFraction: 1 })];
   const values = measure(person('a', { publications: [{ encodings }], subscriptions: [subscription({ lossFraction: 0.02, jitterMs: 3 }), subscription()] }));
   assert.deepEqual(values, { sent: 1_000, received: 1_000, lossUp: 0.1, lossDown: 0.02, jitterUp: 7, jitterDown: 3, rtt: 20 });
-  const silent = measure(person('b', { publications: [], subscriptions: [], connection: { connectedSeconds: null, protocol: null, rttMs: null } }));
+  const silent = measure(person('b', { publications: [], subscriptions: [], connection: { connectedSeconds: null, protocol: null, rttMs: null, estimateBps: null } }));
   assert.deepEqual(silent, { sent: 0, received: 0, lossUp: null, lossDown: null, jitterUp: null, jitterDown: null, rtt: null });
 });
 

@@ -47,17 +47,21 @@ impl Dwell {
     }
 
     /// Takes note of what was decided upon a wish. A change that the budget had no part in, such as another limit, a smaller view or an
-    /// encoding that ended, leaves no memory.
-    pub(crate) fn on_decision(&mut self, now: Instant, wish: &Wish, decision: Decision) {
+    /// encoding that ended, leaves no memory. Returns whether it is a fall for want of room.
+    pub(crate) fn on_decision(&mut self, now: Instant, wish: &Wish, decision: Decision) -> bool {
         let (before, after) = (wish.current, decision.layer());
+        let falls = before.is_some_and(|before| {
+            wish.is_useful(before) && after.is_none_or(|after| after.quality() < before.quality())
+        });
+        if falls {
+            self.on_fall(now);
+        }
         match (before, after) {
-            (Some(before), after) if wish.is_useful(before) && after.is_none_or(|l| l.quality() < before.quality()) => {
-                self.on_fall(now);
-            }
             (Some(before), Some(after)) if after.quality() > before.quality() => self.rose_at = Some(now),
             (None, Some(_)) if wish.was_paused => self.rose_at = Some(now),
             _ => {}
         }
+        falls
     }
 
     /// What the next rise waits for after a fall.

@@ -10,7 +10,7 @@ pub(super) const KEEP_PERCENT: u64 = 105;
 /// is a little too low is more usual than a connection that carries nothing.
 pub(super) const LAST_PERCENT: u64 = 130;
 /// The same where it is the only video.
-pub(super) const ONLY_PERCENT: u64 = 200;
+pub(super) const ONLY_PERCENT: u64 = 140;
 /// Budget over need, in percent, that noise cannot explain: ±15 % are a factor of 1.35.
 pub(super) const CLEAR_PERCENT: u64 = 150;
 

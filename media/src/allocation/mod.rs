@@ -23,7 +23,6 @@ mod wish;
 use ladder::Ladder;
 use ledger::Ledger;
 use rank::Rank;
-#[cfg_attr(not(test), expect(unused_imports, reason = "rooms do not make offers yet"))]
 pub(crate) use wish::{Layer, Offer, Rise, Wish};
 
 /// What a subscription is sent.

@@ -66,6 +66,7 @@ impl Loss {
     }
 
     /// The running average of the share that is lost.
+    #[cfg(test)]
     pub(super) const fn fraction(&self) -> f64 {
         self.average
     }

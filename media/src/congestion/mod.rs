@@ -74,7 +74,8 @@ pub(crate) struct Demand {
     pub(crate) wanted_bps: u64,
 }
 
-/// What operators and tests may know.
+/// What tests may know.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct CongestionStats {
     pub(crate) estimate_bps: u64,
@@ -254,6 +255,7 @@ impl Congestion {
         Some(probe)
     }
 
+    #[cfg(test)]
     pub(crate) fn stats(&self) -> CongestionStats {
         CongestionStats {
             estimate_bps: self.estimate_bps(),
@@ -356,10 +358,14 @@ impl Congestion {
         let acknowledged_bps = self.acknowledged.rate_bps();
         match measured.filter(|measured| !is_congested && measured.rate_bps > before_bps) {
             Some(measured) => {
-                self.aimd.set(now_us, measured.rate_bps.max(self.aimd.rate_bps()));
+                self.aimd.set(now_us, measured.rate_bps);
                 self.loss.release();
             }
             None => self.update_aimd(now_us, acknowledged_bps, before_bps),
+        }
+        // What a queue has stood for is not believed once it has drained.
+        if let Some(acknowledged_bps) = acknowledged_bps.filter(|_| self.standing.is_long()) {
+            self.aimd.lower(acknowledged_bps);
         }
         if self.aimd.take_outgrown() {
             self.probing.hasten();
@@ -378,12 +384,13 @@ impl Congestion {
             _ => Usage::Under,
         };
         let is_limited = self.sending.is_limited();
-        let sent_bps = self.sending.peak_bps();
+        let (sent_bps, mean_sent_bps) = (self.sending.peak_bps(), self.sending.mean_bps());
         let has_fallen = self.aimd.update(Observation {
             now_us,
             usage,
             acknowledged_bps,
             sent_bps,
+            mean_sent_bps,
             is_limited,
             rtt_us: self.rtt_us,
         });

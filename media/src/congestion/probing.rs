@@ -14,12 +14,16 @@ use std::num::NonZeroU8;
 const FIRST: [f64; 2] = [3.0, 6.0];
 /// What is needed is tried with this to spare, since what is found is a little less than what was tried.
 const MARGIN: f64 = 1.1;
+/// What is tried at least, as a multiple of the estimate, where more than the next step is wanted.
+const FURTHER: f64 = 1.5;
+/// The most that is tried, as a multiple of all that is wanted.
+const ROOM: f64 = 1.5;
 /// The most that is tried, as a multiple of the estimate; while application-limited the path has room to be tried more.
 const STEP: f64 = 2.0;
 const LIMITED_STEP: f64 = 3.0;
 /// Where packets arrive this unevenly a cluster shows little for sure, so less is tried.
 const UNEVEN_US: i64 = 15_000;
-const UNEVEN_STEP: f64 = 1.3;
+const UNEVEN_STEP: f64 = 1.5;
 /// A cluster that shows this share of what was tried is followed by the next.
 const FOLLOWED: f64 = 0.7;
 /// A cluster that raises the estimate by this has succeeded.
@@ -31,9 +35,11 @@ const MAX_DURATION_US: i64 = 100_000;
 const MIN_PACKETS: usize = 5;
 /// The time between attempts, which doubles with each that fails.
 const MIN_INTERVAL_US: i64 = 1_500_000;
-const MAX_INTERVAL_US: i64 = 30_000_000;
+const MAX_INTERVAL_US: i64 = 4_000_000;
+/// The same for those that were found to lie: a stream that follows them loses.
+const MAX_LIE_INTERVAL_US: i64 = 5_000_000;
 /// The same after one that showed nothing, by loss or by bad luck, for so many in a row.
-const RETRY_INTERVAL_US: i64 = 500_000;
+const RETRY_INTERVAL_US: i64 = 1_000_000;
 const RETRIES: u32 = 3;
 /// How long a result is waited for, beside the round trip.
 const PATIENCE_US: i64 = 500_000;
@@ -53,7 +59,7 @@ const FALL_AGE_US: i64 = 10_000_000;
 pub(crate) struct ProbeId(NonZeroU8);
 
 impl ProbeId {
-    pub(super) fn after(former: Option<Self>) -> Self {
+    pub(crate) fn after(former: Option<Self>) -> Self {
         Self(former.and_then(|former| former.0.checked_add(1)).unwrap_or(NonZeroU8::MIN))
     }
 
@@ -108,9 +114,16 @@ impl Situation {
         }
     }
 
-    /// Beyond this nothing is wanted.
+    /// What is tried, where so much is needed. More than that as far as it may be of use: a result that holds the next steps too
+    /// saves their probes.
+    fn target_bps(&self, need_bps: f64) -> f64 {
+        let wanted_bps = (need_bps * MARGIN).max(self.estimate_bps * FURTHER);
+        wanted_bps.min(self.estimate_bps * self.step()).min(self.ceiling_bps())
+    }
+
+    /// Beyond this nothing is of use: what is wanted, and as much again by half, so that key frames need not be spread thin.
     fn ceiling_bps(&self) -> f64 {
-        (self.demand.wanted_bps.max(self.demand.next_bps) as f64 * MARGIN).min(MAX_BPS as f64)
+        (self.demand.wanted_bps.max(self.demand.next_bps) as f64 * ROOM).min(MAX_BPS as f64)
     }
 }
 
@@ -172,7 +185,7 @@ impl Probing {
                 self.queue[1] = None;
             }
         } else if !self.is_busy() && situation.now_us - self.began_us >= self.interval_us {
-            self.queue[0] = Some((need_bps * MARGIN).min(situation.estimate_bps * situation.step()));
+            self.queue[0] = Some(situation.target_bps(need_bps));
         }
     }
 
@@ -200,7 +213,7 @@ impl Probing {
         if rate_bps < situation.estimate_bps * SUCCESS {
             // Where nothing waits the path was not full: the packets were only late.
             if situation.has_queue {
-                self.fail();
+                self.fail(MAX_INTERVAL_US);
             } else {
                 self.on_blank();
             }
@@ -222,7 +235,7 @@ impl Probing {
         if let Some(before_us) = self.recent_raise(now_us) {
             self.raise = None;
             self.interval_us = before_us;
-            self.fail();
+            self.fail(MAX_LIE_INTERVAL_US);
             return;
         }
         let from_bps = self.fall.map_or(from_bps, |fall| fall.from_bps.max(from_bps));
@@ -276,7 +289,7 @@ impl Probing {
 
     fn on_blank(&mut self) {
         if self.blanks >= RETRIES {
-            self.fail();
+            self.fail(MAX_INTERVAL_US);
             return;
         }
         self.blanks += 1;
@@ -289,8 +302,9 @@ impl Probing {
         self.raise.filter(|(at_us, _)| now_us - at_us < LIE_US).map(|(_, before_us)| before_us)
     }
 
-    fn fail(&mut self) {
-        self.interval_us = (self.interval_us * 2).clamp(MIN_INTERVAL_US, MAX_INTERVAL_US);
+    fn fail(&mut self, most_us: i64) {
+        let most_us = most_us.max(self.interval_us);
+        self.interval_us = (self.interval_us * 2).clamp(MIN_INTERVAL_US, most_us);
     }
 }
 
@@ -327,13 +341,13 @@ mod tests {
     }
 
     #[test]
-    fn failures_make_it_rare() {
+    fn failures_make_it_rarer() {
         let begun = run(&mut Probing::default(), 0, 120_000, 800_000);
         assert_eq!(begun.get(..2), Some(&[(0, 1_500_000), (40, 3_000_000)][..]));
         assert!(begun.iter().skip(2).all(|(_, rate_bps)| *rate_bps == 880_000));
         let pauses: Vec<_> = begun.windows(2).map(|pair| (pair[1].0 - pair[0].0) / 1_000).collect();
         assert_eq!(pauses.get(..4), Some(&[0, 0, 0, 1][..]), "nothing was shown; {begun:?}");
-        assert_eq!(pauses.get(4..), Some(&[3, 6, 12, 24, 30, 30][..]), "{begun:?}");
+        assert_eq!(pauses.get(4..8), Some(&[3, 4, 4, 4][..]), "{begun:?}");
     }
 
     #[test]

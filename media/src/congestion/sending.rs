@@ -50,6 +50,11 @@ impl Sending {
         self.rates_bps[0].max(self.rates_bps[1])
     }
 
+    /// The rate over the latest second of whole windows.
+    pub(super) fn mean_bps(&self) -> f64 {
+        (self.rates_bps[0] + self.rates_bps[1]) / 2.0
+    }
+
     #[inline]
     pub(super) const fn on_sent(&mut self, bytes: usize) {
         self.pending_bytes += bytes as u64;

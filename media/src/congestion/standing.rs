@@ -16,7 +16,7 @@ const PRESENT_SPAN_US: i64 = 150_000;
 const BEGIN_US: i64 = 120_000;
 const END_US: i64 = 40_000;
 /// A queue that is shorter than this is none, whatever the trend says.
-const NONE_US: i64 = 10_000;
+const NONE_US: i64 = 30_000;
 /// What waits shall have drained after so long, within these shares of what arrives.
 const DRAIN_US: f64 = 3_000_000.0;
 const MIN_SHARE: f64 = 0.5;

@@ -80,6 +80,7 @@ impl Trendline {
     }
 
     /// Milliseconds by which the delay grows in a millisecond.
+    #[cfg(test)]
     pub(super) const fn trend(&self) -> f64 {
         self.trend
     }

@@ -1,8 +1,9 @@
 //! How one publisher's packets are renumbered for one subscriber, resolved once at negotiation.
 
 use super::SendLine;
-use crate::formats::{FORMAT_COUNT, FormatId};
+use crate::formats::{Extension, FORMAT_COUNT, FormatId};
 use crate::numbering::{MAX_EXTENSION_ID, Numbering};
+use crate::rtp::writer::{ExtensionMap, OWN_NUMBER};
 
 /// The tables of one (publisher, sending m-line) pair: three array look-ups a packet, no strings.
 ///
@@ -12,7 +13,8 @@ use crate::numbering::{MAX_EXTENSION_ID, Numbering};
 pub struct ForwardPlan {
     media: [Option<u8>; FORMAT_COUNT],
     rtx: [Option<u8>; FORMAT_COUNT],
-    extensions: [u8; MAX_EXTENSION_ID as usize + 1],
+    /// No element has id 0: there is the subscriber's id of the transport-wide number, which is this hop's own.
+    extensions: ExtensionMap,
 }
 
 impl ForwardPlan {
@@ -37,6 +39,9 @@ impl ForwardPlan {
             let forwarded = publisher.extension(id).filter(|extension| extension.is_forwarded());
             *egress = forwarded.and_then(|extension| line.id(extension)).unwrap_or(0);
         }
+        // What is sent again without RTX must be byte for byte what it was, and cannot have another number.
+        let numbered = plan.media.iter().zip(&plan.rtx).all(|(media, rtx)| media.is_none() || rtx.is_some());
+        plan.extensions[OWN_NUMBER] = line.id(Extension::TransportCc).filter(|_| numbered).unwrap_or(0);
         plan
     }
 
@@ -54,13 +59,19 @@ impl ForwardPlan {
 
     /// The subscriber's ids of header extensions by the publisher's; 0 where one is not forwarded.
     #[must_use]
-    pub(crate) fn extensions(&self) -> &[u8; MAX_EXTENSION_ID as usize + 1] {
+    pub(crate) fn extensions(&self) -> &ExtensionMap {
         &self.extensions
+    }
+
+    /// Whether packets carry transport-wide numbers.
+    #[must_use]
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.extensions[OWN_NUMBER] != 0
     }
 
     /// The subscriber's id of the header extension with the publisher's `id`; `None` where it is not forwarded.
     #[must_use]
     pub fn extension(&self, id: u8) -> Option<u8> {
-        self.extensions.get(usize::from(id)).copied().filter(|id| *id != 0)
+        self.extensions.get(usize::from(id)).copied().filter(|egress| id != 0 && *egress != 0)
     }
 }

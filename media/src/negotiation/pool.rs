@@ -128,7 +128,11 @@ impl Line {
         }
         let mut ids = [0; EXTENSION_COUNT];
         let received = |e: &&RemoteExtension| e.direction.is_none_or(|d| d.receives());
-        for known in extensions.iter().filter(|e| e.extension.is_forwarded()).filter(received) {
+        // Without an answer to them transport-wide numbers are of no use.
+        let answers = formats.iter().any(|format| format.feedback.transport_cc);
+        let sent =
+            |e: &&RemoteExtension| e.extension.is_sent(self.kind) && (answers || e.extension != Extension::TransportCc);
+        for known in extensions.iter().filter(sent).filter(received) {
             ids[known.extension as usize] = known.id;
         }
         let Self { index, mid, kind, ssrc, rtx_ssrc, .. } = *self;

@@ -97,6 +97,10 @@ impl Section {
     /// contradict its other words in `numbering`, or else it is not heard there.
     pub(super) fn sent(media: &RemoteMedia, kind: MediaKind, line: LineIndex, numbering: &mut Numbering) -> Self {
         let mut section = Self::new(media, Some(line));
+        let answered = |format: &RemoteFormat| RemoteFormat {
+            feedback: Feedback { remb: format.feedback.remb && kind == MediaKind::Video, ..answered(format).feedback },
+            ..answered(format)
+        };
         section.formats = media.formats.iter().map(answered).collect();
         section.extensions = usable_extensions(media, kind).collect();
         section.rejected = section.formats.is_empty();
@@ -126,8 +130,8 @@ impl Section {
     pub(super) fn sending(line: &Line, numbering: &Numbering) -> Self {
         let mut formats = FormatId::of_kind(line.kind).filter_map(|id| offered(id, numbering)).collect();
         keep_red_with_opus(&mut formats);
-        let forwarded = Extension::ALL.into_iter().filter(|e| e.is_forwarded() && e.applies_to(line.kind));
-        let known = forwarded.filter_map(|extension| Some((extension, numbering.id(extension)?)));
+        let sent = Extension::ALL.into_iter().filter(|e| e.is_sent(line.kind));
+        let known = sent.filter_map(|extension| Some((extension, numbering.id(extension)?)));
         Self {
             kind: SectionKind::Media(line.kind),
             mid: Some(line.mid),
@@ -201,7 +205,10 @@ fn offered(id: FormatId, numbering: &Numbering) -> Option<RemoteFormat> {
     let types = numbering.types(id)?;
     let opus = numbering.types(FormatId::OPUS).map(|t| t.media.to_string()).unwrap_or_default();
     let feedback = match id.kind() {
-        MediaKind::Video => Feedback { fir: true, nack: true, pli: true, transport_cc: false },
+        MediaKind::Video => {
+            let transport_cc = numbering.id(Extension::TransportCc).is_some();
+            Feedback { fir: true, nack: true, pli: true, transport_cc, remb: !transport_cc }
+        }
         MediaKind::Audio => Feedback::default(),
     };
     let fmtp = id.format().fmtp.replace("{opus}", &opus);
@@ -258,7 +265,8 @@ fn answered(format: &RemoteFormat) -> RemoteFormat {
     };
     // Audio is repaired by RED and FEC; NACK is agreed on where the client wants it for Opus.
     let feedback = match format.id.kind() {
-        MediaKind::Video => format.feedback,
+        // The server estimates nothing for those who send to it.
+        MediaKind::Video => Feedback { remb: false, ..format.feedback },
         MediaKind::Audio => Feedback {
             transport_cc: format.feedback.transport_cc,
             nack: format.feedback.nack && codec == Codec::Opus,

@@ -1,5 +1,7 @@
 //! One RTP stream of a publication on its way in: numbers, packet ring, loss repair, key frames, reports.
 
+use super::cost::Cost;
+use crate::codec::size::picture_size;
 use crate::command::{MediaKind, Rid};
 use crate::drop_reason::DropReason;
 use crate::feedback::keyframe::KeyframeRequests;
@@ -20,6 +22,12 @@ use std::time::{Duration, Instant};
 
 /// Silence after which nobody asks for what was sent before.
 const IDLE_AFTER: Duration = Duration::from_secs(3);
+
+/// A key frame's bytes, and those of what may wait behind it for its turn, in time of the encoding's rate.
+const KEYFRAME: Duration = Duration::from_millis(300);
+
+/// The rate of an encoding that was not measured yet, for the same purpose.
+const UNKNOWN_BPS: u64 = 500_000;
 
 /// What an encoding says of a packet that it took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +69,9 @@ pub(crate) struct Encoding {
     pub(crate) nacked_packets: u64,
     /// Key frames asked for.
     pub(crate) keyframe_requests: u64,
+    pub(crate) cost: Cost,
+    /// Width and height of the picture, as of the latest key frame.
+    pub(crate) size: Option<(u16, u16)>,
     /// Of the latest packet.
     format: Option<FormatId>,
     /// The formats that have come, by payload type: a sender of RED falls back to plain Opus for single packets.
@@ -85,6 +96,8 @@ impl Encoding {
             traffic: Traffic::default(),
             nacked_packets: 0,
             keyframe_requests: 0,
+            cost: Cost::default(),
+            size: None,
             format: None,
             formats: Vec::new(),
             kind,
@@ -214,6 +227,19 @@ impl Encoding {
         }
     }
 
+    /// Reads the size of its picture where a key frame begins.
+    pub(crate) fn note_size(&mut self, codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) {
+        if self.kind == MediaKind::Video {
+            self.size = picture_size(codec, payload, descriptor).or(self.size);
+        }
+    }
+
+    /// Ends an interval of its cost, as the encoding `index` of `count`.
+    pub(crate) fn measure(&mut self, now: Instant, index: usize, count: usize) {
+        let stats = self.traffic.stats();
+        self.cost.measure(now, (stats.packets, stats.bytes), index, count);
+    }
+
     /// Bytes that its ring holds.
     #[cfg(test)]
     pub(crate) fn ring_memory(&self) -> usize {
@@ -270,7 +296,9 @@ impl Encoding {
     pub(crate) fn request_keyframe(&mut self) {
         if self.kind == MediaKind::Video {
             self.keyframes.request();
-            self.ring.extend_history(RingLimits::USUAL);
+            let bitrate_bps = self.cost.measured_bps().unwrap_or(UNKNOWN_BPS);
+            let bytes = (bitrate_bps as f64 / 8.0 * KEYFRAME.as_secs_f64()) as usize;
+            self.ring.prepare(RingLimits::USUAL, bytes);
         }
     }
 

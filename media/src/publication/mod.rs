@@ -3,13 +3,16 @@
 //! A publication is one track; it has one encoding, or with simulcast several, each its own RTP stream with its own
 //! numbers, packet ring and feedback. Encodings are ordered by quality, the lowest first.
 
+mod cost;
 mod encoding;
 mod mirror;
 mod streams;
+mod watching;
 
 pub(crate) use encoding::{Encoding, Received, Stored};
 pub(crate) use mirror::{Mirror, Publisher};
 pub(crate) use streams::{Stream, Streams};
+pub(crate) use watching::Watching;
 
 use crate::command::{MediaKind, Rid, Source, TrackInfo};
 use crate::ids::{ParticipantId, TrackId};
@@ -19,7 +22,6 @@ use crate::relay::{ShardSet, SharedTrack};
 use crate::sdp::Mid;
 use crate::speakers::VoiceKey;
 use crate::subscription::MAX_ENCODINGS;
-use std::time::Instant;
 
 /// Who receives a publication: a participant of the room and its sending m-line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub(crate) struct Publication {
     pub(crate) voice: Option<VoiceKey>,
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) subscribers: Vec<Subscriber>,
+    /// Which encodings are watched, as its publisher is told.
+    pub(crate) watching: Watching,
     /// The shards that each encoding is relayed to.
     pub(crate) wanted_by: [ShardSet; MAX_ENCODINGS],
 }
@@ -59,6 +63,7 @@ impl Publication {
             voice: None,
             encodings: encodings(line.kind, &line.rids),
             subscribers: Vec::new(),
+            watching: Watching::default(),
             wanted_by: [ShardSet::EMPTY; MAX_ENCODINGS],
         }
     }
@@ -76,6 +81,7 @@ impl Publication {
             encodings: encodings(kind, &mirror.shared.rids),
             publisher: Publisher::Elsewhere(Box::new(mirror)),
             subscribers: Vec::new(),
+            watching: Watching::default(),
             wanted_by: [ShardSet::EMPTY; MAX_ENCODINGS],
         }
     }
@@ -134,15 +140,6 @@ impl Publication {
 
     pub(crate) fn is_silenced(&self) -> bool {
         self.encodings.iter().any(|encoding| encoding.silent_from.is_some())
-    }
-
-    /// When each encoding was last heard; entries beyond the number of encodings are empty.
-    pub(crate) fn last_heard(&self) -> [Option<Instant>; MAX_ENCODINGS] {
-        let mut heard = [None; MAX_ENCODINGS];
-        for (heard, encoding) in heard.iter_mut().zip(&self.encodings) {
-            *heard = encoding.last_heard;
-        }
-        heard
     }
 
     /// The encoding of a rid; without simulcast there is one, which no rid names.

@@ -2,22 +2,20 @@
 
 use super::Room;
 use super::marks::Marks;
-use crate::burst::{Group, MAX_PACKETS, Origin};
+use super::passing::Way;
+use crate::burst::{Group, Origin};
 use crate::codec::is_keyframe_start;
-use crate::command::{Event, SubscriptionError};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
-use crate::formats::{Extension, FormatId};
-use crate::ids::{ParticipantId, TrackId};
+use crate::formats::FormatId;
 use crate::numbering::Payload;
 use crate::outbox::Outbox;
 use crate::participant::Participant;
 use crate::path::Path;
-use crate::publication::{Encoding, Publication, Received, Stored, Stream};
+use crate::publication::{Publication, Received, Stream};
 use crate::relay::RelayedPacket;
 use crate::rtp::header::RtpHeader;
-use crate::subscription::{Incoming, Outgoing, Picture};
-use crate::transport::Transport;
+use crate::subscription::{Incoming, Picture};
 use slab::Slab;
 use std::time::{Duration, Instant};
 
@@ -104,6 +102,9 @@ impl Room {
         if encoding.silent_from.is_some_and(|from| received.sequence >= from) {
             return Err(DropReason::Silenced);
         }
+        if begins {
+            encoding.note_size(codec, payload, descriptor);
+        }
         if received.first
             && let Some(publisher) = publication.member().and_then(|index| self.participants.get_mut(index))
         {
@@ -136,51 +137,22 @@ impl Room {
         let origin = group.origin().ok_or(DropReason::NotPublished)?;
         let publication = self.publications.get(origin.publication).filter(|known| known.track == origin.track);
         let publication = publication.ok_or(DropReason::NotPublished)?;
-        let numbering = self.numbering_of(publication);
-        let descriptor_id = numbering.and_then(|numbering| numbering.id(Extension::DependencyDescriptor));
+        let descriptor_id = self.descriptor_id(publication);
+        let way = Way { publication, descriptor_id };
         for subscriber in &publication.subscribers {
             let Some(participant) = self.participants.get_mut(subscriber.participant) else { continue };
-            let Some(Some(outgoing)) = participant.outgoing.get_mut(subscriber.line) else { continue };
             for place in group.places() {
-                match outgoing.forward(context, &mut participant.transport, place.packet, place.incoming) {
-                    Ok(false) => {}
-                    Ok(true) => {
-                        participant.milestones.on_packet_out(context.now, &mut context.core.stats);
-                        let index = place.incoming.encoding;
-                        let Some(encoding) = publication.encodings.get(index) else { continue };
-                        let left = |sequence| group.burst.follows(place.position, origin, index, sequence);
-                        let transport = &mut participant.transport;
-                        catch_up(context, outgoing, transport, encoding, place.incoming, descriptor_id, left);
-                        if let Some(rid) = encoding.rid {
-                            let (participant, track) = (participant.id, publication.track);
-                            context.emit(Event::LayerChanged { participant, track, rid });
-                        }
-                    }
-                    Err(reason) => note_refusal(context, outgoing, reason, participant.id, publication.track),
+                if way.waits(context, participant, subscriber.line, place.packet.len(), place.incoming) {
+                    continue;
                 }
+                let left = |sequence| group.burst.follows(place.position, origin, place.incoming.encoding, sequence);
+                way.pass(context, participant, subscriber.line, place.packet, place.incoming, &left);
             }
             if context.core.outbox.needs_flush() {
                 flush(&mut context.core.outbox);
             }
         }
         Ok(())
-    }
-}
-
-/// Counts a packet that was not forwarded, and tells the client once if it cannot decode what is published.
-fn note_refusal(
-    context: &mut Context<'_>,
-    outgoing: &mut Outgoing,
-    reason: DropReason,
-    participant: ParticipantId,
-    track: TrackId,
-) {
-    context.core.stats.drop(reason);
-    if reason == DropReason::UnsupportedCodec
-        && let Some(subscription) = outgoing.subscription.as_mut().filter(|subscription| !subscription.refused)
-    {
-        subscription.refused = true;
-        context.emit(Event::SubscriptionFailed { participant, track, reason: SubscriptionError::Codec });
     }
 }
 
@@ -217,34 +189,6 @@ fn relay(
         core.stats.relay_out.bytes += (to.len() * packet.len()) as u64;
     } else {
         core.stats.relay_dropped += to.len() as u64;
-    }
-}
-
-/// Forwards what has overtaken the packet with which a source began: it was of no use without it. What is `left` of the burst has
-/// only come together with it, and is forwarded in its turn.
-fn catch_up(
-    context: &mut Context<'_>,
-    outgoing: &mut Outgoing,
-    transport: &mut Transport,
-    encoding: &Encoding,
-    first: &Incoming,
-    descriptor_id: Option<u8>,
-    left: impl Fn(u64) -> bool,
-) {
-    if encoding.generation != first.generation {
-        return;
-    }
-    for (sequence, Stored { packet, header, format }) in encoding.stored_behind(first.sequence) {
-        if left(sequence) {
-            continue;
-        }
-        let descriptor = descriptor_id.and_then(|id| header.extension(packet, id));
-        let picture = Picture::read(format.format().codec, header.payload(packet), descriptor);
-        let key = context.core.drafts.begin(MAX_PACKETS - 1);
-        let incoming = Incoming { header, sequence, format, begins: false, picture, key, ..*first };
-        if let Err(reason) = outgoing.forward(context, transport, packet, &incoming) {
-            context.core.stats.drop(reason);
-        }
     }
 }
 

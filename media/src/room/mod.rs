@@ -5,12 +5,14 @@
 //! outgoing stream whose subscription names that publication, and the other way round; a participant's pending
 //! subscriptions name publications that exist; nobody subscribes to a track of their own.
 
+mod allocating;
 mod census;
 mod channels;
 mod marks;
 mod media;
 mod moderation;
 mod negotiation;
+mod passing;
 mod reading;
 mod relaying;
 mod reports;
@@ -21,6 +23,7 @@ use crate::command::ParticipantSettings;
 use crate::context::Context;
 use crate::feedback::sending::{PublisherClock, RoundTripTime};
 use crate::feedback::twcc::TwccRecorder;
+use crate::flow::Flow;
 use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::negotiation::{LocalParameters, Negotiator};
 use crate::numbering::Numbering;
@@ -30,6 +33,7 @@ use crate::speakers::Speakers;
 use crate::stats::{Census, Milestones};
 use crate::transport::{IceCredentials, Transport};
 use crate::wire_id::wire_id;
+pub(crate) use allocating::Choosing;
 use rand::RngExt;
 use relaying::Links;
 use slab::Slab;
@@ -115,6 +119,7 @@ impl Room {
             twcc: TwccRecorder::default(),
             report_ssrc,
             rtt: RoundTripTime::default(),
+            flow: Flow::default(),
             clock: PublisherClock::default(),
             next_report: None,
             chat: ChatChannel::default(),

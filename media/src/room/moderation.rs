@@ -28,7 +28,7 @@ impl Room {
             if let Some(subscription) = self.subscription_mut(subscriber) {
                 subscription.selector.reset();
             }
-            self.choose_layer(context, subscriber.participant, subscriber.line);
+            self.choose_for(context, subscriber.participant);
         }
     }
 

@@ -1,6 +1,7 @@
 //! A room's counters, put together for whoever asks how it does.
 
 use super::Room;
+use crate::command::MediaKind;
 use crate::participant::Participant;
 use crate::publication::Publication;
 use crate::room_stats::{
@@ -73,6 +74,8 @@ impl Room {
         SubscriptionStats {
             state: match encoding {
                 _ if subscription.refused => SubscriptionState::Unsupported,
+                _ if subscription.is_paused => SubscriptionState::Paused,
+                _ if !subscription.view.visible && publication.kind == MediaKind::Video => SubscriptionState::Hidden,
                 Some(_) => SubscriptionState::Forwarding,
                 None => SubscriptionState::Waiting,
             },
@@ -92,5 +95,6 @@ fn transport(participant: &Participant, now: Instant) -> TransportStats {
         connected_for: participant.connected_at.map(|at| now.saturating_duration_since(at)),
         protocol: participant.transport.path().map(|path| path.protocol),
         rtt: participant.rtt.measured(),
+        estimate_bps: participant.flow.estimate_bps(now).filter(|_| participant.flow.is_answered()),
     }
 }

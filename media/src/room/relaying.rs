@@ -19,7 +19,7 @@ use crate::feedback::ntp::NtpTime;
 use crate::formats::Extension;
 use crate::ids::TrackId;
 use crate::publication::{Mirror, Publication};
-use crate::relay::{Note, RelayedClock, RelayedPacket, ShardSet, SharedTrack};
+use crate::relay::{HeardEncoding, Note, RelayedClock, RelayedPacket, ShardSet, SharedTrack};
 use crate::rtp::header::RtpHeader;
 use crate::subscription::{Incoming, Picture};
 use std::sync::Arc;
@@ -246,13 +246,14 @@ impl Room {
         }
     }
 
-    /// Encodings of a mirror are alive, though nothing of them comes here.
-    pub(crate) fn on_heard(&mut self, context: &Context<'_>, key: usize, heard: u8) {
-        let Some(publication) = self.publications.get_mut(key) else { return };
-        for (index, encoding) in publication.encodings.iter_mut().enumerate() {
-            if heard >> index & 1 == 1 {
-                encoding.last_heard = Some(context.now);
-            }
+    /// An encoding of a mirror can be had, though nothing of it comes here.
+    pub(crate) fn on_heard(&mut self, context: &Context<'_>, key: usize, heard: &HeardEncoding) {
+        let encoding = self.publications.get_mut(key).and_then(|p| p.encodings.get_mut(usize::from(heard.encoding)));
+        let Some(encoding) = encoding else { return };
+        encoding.last_heard = Some(context.now);
+        encoding.size = heard.size.or(encoding.size);
+        if let Some(bitrate_bps) = heard.bitrate_bps {
+            encoding.cost.set(bitrate_bps);
         }
     }
 
@@ -305,7 +306,7 @@ impl Room {
         }
     }
 
-    /// Tells the other parts which simulcast encodings are alive that they do not get.
+    /// Tells the other parts which simulcast encodings can be had that they do not get.
     pub(super) fn tell_heard(&self, context: &mut Context<'_>) {
         if self.links.peers.is_empty() {
             return;
@@ -314,11 +315,14 @@ impl Room {
         for publication in self.publications.iter().map(|(_, publication)| publication).filter(several) {
             for (index, encoding) in publication.encodings.iter().enumerate() {
                 let is_heard =
-                    encoding.last_heard.is_some_and(|at| context.now.saturating_duration_since(at) <= LATELY);
+                    encoding.last_heard.is_some_and(|at| context.now.saturating_duration_since(at) <= LATELY)
+                        || publication.watching.can_wake(context.now, index);
                 let wanted_by = publication.wanted_by.get(index).copied().unwrap_or_default();
                 let to = self.links.peers.without(wanted_by);
                 if is_heard && !to.is_empty() {
-                    context.core.relay.push(to, Note::Heard(publication.track, 1 << index));
+                    let bitrate_bps = encoding.cost.measured_bps();
+                    let heard = HeardEncoding { encoding: index as u8, bitrate_bps, size: encoding.size };
+                    context.core.relay.push(to, Note::Heard(publication.track, heard));
                 }
             }
         }
@@ -346,6 +350,11 @@ impl Room {
         let numbering = publication.origin().map(|mirror| &mirror.shared.numbering);
         let descriptor_id = numbering.and_then(|numbering| numbering.id(Extension::DependencyDescriptor));
         let descriptor = descriptor_id.and_then(|id| header.extension(packet, id));
+        if relayed.begins
+            && let Some(encoding) = publication.encodings.get_mut(index)
+        {
+            encoding.note_size(relayed.format.format().codec, header.payload(packet), descriptor);
+        }
         let incoming = Incoming {
             header,
             sequence: received.sequence,

@@ -1,12 +1,16 @@
 //! RTCP from participants: what subscribers miss or want, what publishers say of their clocks.
 
 use super::Room;
+use crate::command::MediaKind;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::feedback::rtcp::{self, Feedback, ReportBlocks, SenderReport};
 use crate::feedback::sending::round_trip;
+use crate::outbox::MAX_DATAGRAM;
+use crate::participant::Participant;
 use crate::path::Path;
 use crate::stats::Direction;
+use crate::subscription::Purpose;
 
 impl Room {
     /// Takes an SRTCP datagram of a participant.
@@ -40,7 +44,18 @@ impl Room {
                     self.on_report_blocks(context, index, blocks);
                 }
                 Feedback::ReceiverReport { blocks, .. } => self.on_report_blocks(context, index, blocks),
-                Feedback::Remb { .. } | Feedback::TransportCc(_) | Feedback::Bye { .. } => {}
+                Feedback::Remb { bitrate_bps } => {
+                    if let Some(participant) = self.participants.get_mut(index) {
+                        participant.flow.on_remb(context.now, bitrate_bps);
+                    }
+                }
+                Feedback::TransportCc(packet) => {
+                    let Some(participant) = self.participants.get_mut(index) else { return };
+                    if !participant.flow.on_feedback(context.now, packet) {
+                        context.core.stats.drop(DropReason::MalformedRtcp);
+                    }
+                }
+                Feedback::Bye { .. } => {}
             }
         }
         if packets.is_broken() {
@@ -56,7 +71,14 @@ impl Room {
         let Some(subscription) = &mut outgoing.subscription else { return };
         subscription.delivery.nacked_packets += 1;
         let Some(publication) = self.publications.get(subscription.publication) else { return };
-        let result = outgoing.resend(context, &mut participant.transport, &publication.encodings, lost);
+        let Participant { flow, transport, rtt, .. } = participant;
+        let result = if flow.repairs.is_crossing(context.now, rtt.get(), line, lost) {
+            Err(DropReason::ResentAlready)
+        } else if publication.kind == MediaKind::Video && !flow.repairs.allows(MAX_DATAGRAM) {
+            Err(DropReason::RepairBudget)
+        } else {
+            outgoing.resend(context, transport, flow, &publication.encodings, lost, Purpose::Repair)
+        };
         if let Err(reason) = result {
             context.core.stats.drop(reason);
         }
@@ -107,6 +129,7 @@ impl Room {
             }
             if let Some(rtt) = round_trip(context.core.clock.at(context.now), &block) {
                 participant.rtt.on_sample(rtt);
+                participant.flow.on_round_trip(rtt);
                 context.core.stats.round_trips.observe(rtt.as_micros() as u64);
             }
         }

@@ -92,6 +92,9 @@ impl Room {
             let outgoing =
                 participant.outgoing[slot].get_or_insert_with(|| Outgoing::new(send_line, rng.random(), rng.random()));
             outgoing.subscription = Some(subscription);
+            if outgoing.is_numbered() {
+                participant.flow.begin(context.now);
+            }
             participant.pending.retain(|pending| pending.line != line);
             let id = participant.id;
             let Some(publication) = self.publications.get_mut(key) else { continue };
@@ -101,8 +104,9 @@ impl Room {
             }
             publication.subscribers.push(Subscriber { participant: index, line: slot });
             context.emit(Event::Bound { participant: id, mid, track: publication.track, publisher: publisher_id });
-            self.choose_layer(context, index, slot);
         }
+        self.choose_for(context, index);
+        self.hurry();
     }
 
     /// Ends the subscriptions whose lines the client's answer refuses. A line that its own offer switches off merely waits.
@@ -137,6 +141,7 @@ impl Room {
             return;
         }
         let Some(subscription) = outgoing.release() else { return };
+        participant.flow.pacer.forget(slot, |_| false);
         participant.pending.push(PendingSubscription { line, publication: subscription.publication });
         let Some(publication) = self.publications.get_mut(subscription.publication) else { return };
         publication.subscribers.retain(|subscriber| subscriber.participant != index);
@@ -209,9 +214,10 @@ impl Room {
         }
         let Some(subscriber) = publication.subscribers.iter().find(|s| s.participant == index).copied() else { return };
         if let Some(subscription) = self.subscription_mut(subscriber) {
-            subscription.selector.set_limit(limit);
+            subscription.limit = limit;
+            subscription.dwell.reset();
         }
-        self.choose_layer(context, index, subscriber.line);
+        self.choose_for(context, index);
     }
 
     /// Takes note of how a subscriber shows a track.
@@ -220,6 +226,10 @@ impl Room {
             self.publications[key].subscribers.iter().find(|subscriber| subscriber.participant == index).copied()
         });
         if let Some(subscription) = subscriber.and_then(|subscriber| self.subscription_mut(subscriber)) {
+            // What is shown otherwise does not wait for what failed before.
+            if subscription.view != view {
+                subscription.dwell.reset();
+            }
             subscription.view = view;
         }
     }
@@ -228,25 +238,5 @@ impl Room {
     pub(super) fn subscription_mut(&mut self, subscriber: Subscriber) -> Option<&mut Subscription> {
         let participant = self.participants.get_mut(subscriber.participant)?;
         participant.outgoing.get_mut(subscriber.line)?.as_mut()?.subscription.as_mut()
-    }
-
-    /// Chooses a subscription's encoding anew, and asks for the key frame that it then needs.
-    pub(super) fn choose_layer(&mut self, context: &mut Context<'_>, index: usize, line: usize) {
-        let Some(subscription) = self
-            .participants
-            .get_mut(index)
-            .filter(|participant| participant.is_connected())
-            .and_then(|participant| participant.outgoing.get_mut(line)?.as_mut()?.subscription.as_mut())
-        else {
-            return;
-        };
-        let Some(publication) = self.publications.get_mut(subscription.publication) else { return };
-        let heard = publication.last_heard();
-        subscription.selector.choose(context.now, &heard[..publication.encodings.len()]);
-        if let Some(awaited) = subscription.wants_keyframe_of()
-            && let Some(encoding) = publication.encodings.get_mut(awaited)
-        {
-            encoding.request_keyframe();
-        }
     }
 }

@@ -7,7 +7,7 @@ use crate::feedback::rtcp_writer::{MAX_NACK_BYTES, write_nack, write_pli, write_
 use crate::feedback::sending::TimestampMapping;
 use crate::outbox::MAX_DATAGRAM;
 use crate::participant::Participant;
-use crate::publication::{Encoding, Publication, Publisher};
+use crate::publication::{Encoding, Publication};
 use crate::rtp::ring::RingLimits;
 use crate::stats::Direction;
 use crate::subscription::MAX_ENCODINGS;
@@ -80,6 +80,7 @@ impl Room {
         if self.hurried || self.turn.is_multiple_of(CHOICE_TURNS) {
             self.hurried = self.choose_layers(context);
         }
+        self.tend_flows(context);
         self.tend_mirrors(context);
         if self.turn.is_multiple_of(HEARD_TURNS) {
             self.tell_heard(context);
@@ -102,7 +103,8 @@ impl Room {
         self.schedule_turn(context, if census_due { context.now + CENSUS_INTERVAL } else { census });
     }
 
-    /// Keeps of each encoding what is of use to those who receive it or are about to, which is nothing where there are none.
+    /// Keeps of each encoding what is of use to those who receive it or are about to, which is nothing where there are none, and
+    /// measures what it costs them.
     fn size_rings(&mut self, now: Instant) {
         for (_, publication) in &mut self.publications {
             let mut history = [Duration::ZERO; MAX_ENCODINGS];
@@ -122,41 +124,12 @@ impl Room {
                     *history = RingLimits::USUAL.max(*history);
                 }
             }
-            for (encoding, history) in publication.encodings.iter_mut().zip(history) {
+            let count = publication.encodings.len();
+            for (index, (encoding, history)) in publication.encodings.iter_mut().zip(history).enumerate() {
                 encoding.set_history(now, history);
+                encoding.measure(now, index, count);
             }
         }
-    }
-
-    /// Follows encodings that came or went, and repeats requests for key frames that are still awaited. Returns whether there are any.
-    fn choose_layers(&mut self, context: &mut Context<'_>) -> bool {
-        let mut awaits = false;
-        for (_, publication) in self.publications.iter_mut().filter(|(_, publication)| !publication.is_silenced()) {
-            let heard = publication.last_heard();
-            let Publication { subscribers, encodings, publisher, .. } = publication;
-            let mut wanted = 0;
-            // Before a client is up a key frame would come too early, and delay the one that it needs.
-            for subscriber in subscribers {
-                let Some(subscription) =
-                    self.participants.get_mut(subscriber.participant).filter(|p| p.is_connected()).and_then(
-                        |participant| participant.outgoing.get_mut(subscriber.line)?.as_mut()?.subscription.as_mut(),
-                    )
-                else {
-                    continue;
-                };
-                subscription.selector.choose(context.now, &heard[..encodings.len()]);
-                let sources = [subscription.selector.current(), subscription.wants_keyframe_of()];
-                wanted |= sources.into_iter().flatten().fold(0, |bits, encoding| bits | 1 << encoding);
-                if let Some(encoding) = subscription.wants_keyframe_of().and_then(|wanted| encodings.get_mut(wanted)) {
-                    encoding.request_keyframe();
-                    awaits = true;
-                }
-            }
-            if let Publisher::Elsewhere(mirror) = publisher {
-                mirror.note_wanted(context.now, wanted);
-            }
-        }
-        awaits
     }
 
     /// Has the next turn look at everybody's layers: something has changed that may matter to them.

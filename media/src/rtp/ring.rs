@@ -136,9 +136,15 @@ impl PacketRing {
         self.limits.history = history;
     }
 
-    /// Grows for at least that much.
-    pub fn extend_history(&mut self, history: Duration) {
+    /// Grows for at least that much, and at once to so many bytes: a key frame comes faster than a small ring learns that it is small.
+    pub fn prepare(&mut self, history: Duration, bytes: usize) {
         self.limits.history = self.limits.history.max(history);
+        if self.arena.is_empty() {
+            self.arena.resize(MIN_BYTES, 0);
+        }
+        while self.arena.len() < bytes && self.arena.len() * 2 <= self.limits.max_bytes {
+            self.double_arena();
+        }
     }
 
     /// Gives all memory back. Every packet so far, up to the sequence number `highest`, is forgotten and counts as old.
@@ -247,6 +253,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::HashMap;
+
+    #[test]
+    fn a_burst_after_a_rest_is_kept_whole_where_it_was_prepared_for() {
+        let now = start();
+        for bytes in [0, 12_000] {
+            let mut ring = PacketRing::new(SMALL);
+            (0..3).for_each(|sequence| assert!(ring.insert(sequence, now, &packet(sequence, 1_000))));
+            ring.prepare(Duration::from_millis(500), bytes);
+            let later = now + Duration::from_secs(2);
+            (3..13).for_each(|sequence| assert!(ring.insert(sequence, later, &packet(sequence, 1_000))));
+            let kept = (3..13).filter(|sequence| ring.get(*sequence).is_some()).count();
+            assert_eq!(kept == 10, bytes > 0, "{kept} of 10");
+        }
+    }
 
     const SMALL: RingLimits = RingLimits { history: Duration::from_secs(1), max_bytes: 16 << 10, max_packets: 64 };
 

@@ -6,8 +6,12 @@
 
 use super::header::{FIXED_HEADER_LEN, ONE_BYTE_PROFILE, RtpHeader, TWO_BYTE_PROFILE};
 
-/// The egress id of every ingress extension id; 0 leaves an extension out. Ids above 15 are never forwarded.
+/// The egress id of every ingress extension id; 0 leaves an extension out. Ids above 15 are never forwarded. At
+/// [`OWN_NUMBER`] is the id of this hop's own transport-wide number.
 pub type ExtensionMap = [u8; 16];
+
+/// See [`ExtensionMap`]: no received element has this id.
+pub const OWN_NUMBER: usize = 0;
 
 /// The header fields that are the subscriber's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +51,7 @@ pub struct OutgoingExtensions<'a> {
     pub header: &'a RtpHeader,
     /// What becomes of its extensions.
     pub map: &'a ExtensionMap,
-    /// Further extensions as egress id and value, such as this hop's transport-wide sequence number or the mid.
+    /// Further extensions as egress id and value, such as this hop's transport-wide number. They come first.
     pub own: &'a [(u8, &'a [u8])],
 }
 
@@ -91,6 +95,28 @@ pub fn write_retransmission(
     append(out, payload_start, payload)
 }
 
+/// Writes a packet of padding alone, as much as its last byte can say (RFC 3550 section 5.1), with one extension. Returns its
+/// length; `None` when `out` is too small.
+pub fn write_padding(out: &mut [u8], fields: &HeaderFields, extension: (u8, &[u8])) -> Option<usize> {
+    const NOTHING: [u8; FIXED_HEADER_LEN] = [0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let header = RtpHeader::parse(&NOTHING)?;
+    let extensions = OutgoingExtensions { packet: &NOTHING, header: &header, map: &[0; 16], own: &[extension] };
+    let start = write_header(out, fields, &extensions)?;
+    let end = start + usize::from(u8::MAX);
+    let padding = out.get_mut(start..end)?;
+    padding.fill(0);
+    *padding.last_mut()? = u8::MAX;
+    *out.first_mut()? |= 0x20;
+    Some(end)
+}
+
+/// Where the value of the first extension of a written packet begins, which has one.
+pub(crate) fn first_extension(packet: &[u8]) -> Option<usize> {
+    let profile: [u8; 2] = packet.get(FIXED_HEADER_LEN..)?.first_chunk().copied()?;
+    let header = if profile == ONE_BYTE_PROFILE.to_be_bytes() { 1 } else { 2 };
+    Some(FIXED_HEADER_LEN + 4 + header)
+}
+
 fn append(out: &mut [u8], at: usize, bytes: &[u8]) -> Option<usize> {
     let end = at.checked_add(bytes.len())?;
     out.get_mut(at..end)?.copy_from_slice(bytes);
@@ -112,11 +138,11 @@ fn write_header(out: &mut [u8], fields: &HeaderFields, extensions: &OutgoingExte
 fn write_extensions(out: &mut [u8], extensions: &OutgoingExtensions<'_>, form: Form) -> Result<usize, Unwritable> {
     let start = FIXED_HEADER_LEN + 4;
     let mut end = start;
-    for (id, value) in extensions.header.extensions(extensions.packet) {
-        let id = extensions.map.get(usize::from(id)).copied().unwrap_or(0);
+    for &(id, value) in extensions.own {
         end = write_element(out, end, id, value, form)?;
     }
-    for &(id, value) in extensions.own {
+    for (id, value) in extensions.header.extensions(extensions.packet) {
+        let id = extensions.map.get(usize::from(id)).copied().unwrap_or(0);
         end = write_element(out, end, id, value, form)?;
     }
     if end == start {
@@ -192,7 +218,8 @@ mod tests {
         assert_eq!((header.marker, header.payload_type, header.sequence), (true, 101, 0xfffe));
         assert_eq!((header.timestamp, header.ssrc, header.padding_len()), (0x0102_0304, 0xa0b0_c0d0, 0));
         let found: Vec<_> = header.extensions(packet).collect();
-        assert_eq!(found, [(4, &[0xaa][..]), (14, &[0xee]), (3, b"m0")]);
+        assert_eq!(found, [(3, &b"m0"[..]), (4, &[0xaa]), (14, &[0xee])]);
+        assert_eq!(first_extension(packet).and_then(|at| packet.get(at..at + 2)), Some(&b"m0"[..]));
         assert_eq!(header.payload(packet), [40, 41, 42]);
         assert_eq!(packet[12..16], [0xbe, 0xde, 0, 2]);
     }
@@ -213,7 +240,7 @@ mod tests {
             let mut out = [0xff; 100];
             let len = write(&map, own, &mut out).expect("fits");
             let header = RtpHeader::parse(&out[..len]).expect("valid");
-            assert_eq!(out[12..14], [0x10, 0]);
+            assert_eq!((&out[12..14], first_extension(&out)), (&[0x10, 0][..], Some(18)));
             assert_eq!(header.extensions(&out).count(), 1 + own.len());
             assert_eq!(header.payload(&out[..len]), [40, 41, 42]);
         }
@@ -237,6 +264,16 @@ mod tests {
         let mut out = [0; 40];
         let len = write_retransmission(&mut out, &FIELDS, &extensions, 0x1234, &[8, 9]).expect("fits");
         assert_eq!(out[12..len], [0x12, 0x34, 8, 9]);
+    }
+
+    #[test]
+    fn padding_is_all_that_a_padding_packet_has() {
+        let mut out = [0xff; 300];
+        let len = write_padding(&mut out, &FIELDS, (3, &[0xab, 0xcd])).expect("fits");
+        let header = RtpHeader::parse(&out[..len]).expect("valid");
+        assert_eq!((header.payload(&out[..len]), header.padding_len()), (&[][..], 255));
+        assert_eq!(header.extension(&out[..len], 3), Some(&[0xab, 0xcd][..]));
+        assert_eq!(write_padding(&mut out[..100], &FIELDS, (3, &[0; 2])), None);
     }
 
     proptest! {

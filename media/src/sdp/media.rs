@@ -94,6 +94,8 @@ pub struct Feedback {
     pub nack: bool,
     /// `nack pli`
     pub pli: bool,
+    /// `goog-remb` (draft-alvestrand-rmcat-remb-03)
+    pub remb: bool,
 }
 
 impl Feedback {
@@ -105,6 +107,7 @@ impl Feedback {
             fir: self.fir | other.fir,
             nack: self.nack | other.nack,
             pli: self.pli | other.pli,
+            remb: self.remb | other.remb,
         }
     }
 
@@ -114,14 +117,20 @@ impl Feedback {
             "ccm fir" => self.fir = true,
             "nack" => self.nack = true,
             "nack pli" => self.pli = true,
+            "goog-remb" => self.remb = true,
             _ => {}
         }
     }
 
     /// The values after the payload type.
     pub(crate) fn values(self) -> impl Iterator<Item = &'static str> {
-        let all =
-            [(self.transport_cc, "transport-cc"), (self.fir, "ccm fir"), (self.nack, "nack"), (self.pli, "nack pli")];
+        let all = [
+            (self.transport_cc, "transport-cc"),
+            (self.remb, "goog-remb"),
+            (self.fir, "ccm fir"),
+            (self.nack, "nack"),
+            (self.pli, "nack pli"),
+        ];
         all.into_iter().filter_map(|(on, value)| on.then_some(value))
     }
 }

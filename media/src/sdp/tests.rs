@@ -49,7 +49,10 @@ fn chromium_simulcast_is_understood() {
     assert_eq!(audio.ssrcs, [SsrcPair { media: 482_928_862, rtx: None }]);
     assert_eq!(audio.direction, Direction::SendOnly);
     assert_eq!(types(video)[0], ("VP8", 96, Some(97)));
-    assert_eq!(video.formats[0].feedback, Feedback { transport_cc: true, fir: true, nack: true, pli: true });
+    assert_eq!(
+        video.formats[0].feedback,
+        Feedback { transport_cc: true, fir: true, nack: true, pli: true, remb: true }
+    );
     assert!(types(video).contains(&("AV1", 45, Some(46))));
     assert_eq!(video.rids, rids(&["q", "h", "f"]));
     assert!(video.extensions.iter().any(|e| e.extension == Extension::RepairedRid && e.id == 11));

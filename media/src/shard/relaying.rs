@@ -87,7 +87,7 @@ impl Shard {
             }
             Note::Heard(track, heard) => {
                 let (room, key) = self.mirror(from, *track)?;
-                self.rooms.get_mut(room)?.on_heard(&self.core.at(now), key, *heard);
+                self.rooms.get_mut(room)?.on_heard(&self.core.at(now), key, heard);
             }
             Note::Clock(clock) => {
                 let (room, key) = self.mirror(from, clock.track)?;

@@ -143,6 +143,12 @@ pub(crate) fn layer_is_kept(playback: &Playback, window: &Range<Instant>, layer:
     hold(layers == [layer], || format!("layers {layers:?} are shown"))
 }
 
+/// Nothing lower than this layer is shown.
+pub(crate) fn layer_is_at_least(playback: &Playback, window: &Range<Instant>, layer: u8) -> Verdict {
+    let layers = playback.layers(window);
+    hold(!layers.is_empty() && layers.iter().all(|shown| *shown >= layer), || format!("layers {layers:?} are shown"))
+}
+
 /// The layer is on the screen in time, and stays to the end of the window.
 pub(crate) fn layer_is_back(playback: &Playback, window: &Range<Instant>, layer: u8, within: Duration) -> Verdict {
     layer_is_kept(playback, &(window.start + within..window.end), layer)

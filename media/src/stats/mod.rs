@@ -153,6 +153,10 @@ pub struct ShardStats {
     pub rtx_in_packets: u64,
     /// Retransmissions sent.
     pub rtx_out_packets: u64,
+    /// SRTP packets sent to learn what a subscriber's path carries, which it has no other use for. Not counted above, but in `rtp_out`.
+    pub probe_out: Volume,
+    /// Subscriptions to video that were paused for want of bandwidth.
+    pub pauses: u64,
     /// Packets that subscribers asked for again.
     pub nack_in_packets: u64,
     /// Packets asked for again from publishers.
@@ -205,6 +209,8 @@ impl Default for ShardStats {
             rtcp_out: Volume::default(),
             rtx_in_packets: 0,
             rtx_out_packets: 0,
+            probe_out: Volume::default(),
+            pauses: 0,
             nack_in_packets: 0,
             nack_out_packets: 0,
             pli_in: 0,

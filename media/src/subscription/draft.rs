@@ -9,7 +9,7 @@
 use crate::burst::MAX_PACKETS;
 use crate::outbox::MAX_DATAGRAM;
 use crate::rtp::header::RtpHeader;
-use crate::rtp::writer::{ExtensionMap, HeaderFields, OutgoingExtensions, write_packet};
+use crate::rtp::writer::{ExtensionMap, HeaderFields, OWN_NUMBER, OutgoingExtensions, first_extension, write_packet};
 use std::ops::Range;
 
 /// Drafts of each packet. Clients of one make have the same ids; there are few makes.
@@ -27,11 +27,13 @@ pub(super) struct Draft {
     map: ExtensionMap,
     payload_len: usize,
     header_len: usize,
+    /// Where the subscriber's transport-wide number goes; `None` where it has none.
+    number_at: Option<usize>,
     bytes: [u8; MAX_DATAGRAM],
 }
 
 impl Draft {
-    const EMPTY: Self = Self { map: [0; 16], payload_len: 0, header_len: 0, bytes: [0; MAX_DATAGRAM] };
+    const EMPTY: Self = Self { map: [0; 16], payload_len: 0, header_len: 0, number_at: None, bytes: [0; MAX_DATAGRAM] };
 
     /// Where the payload lies in each copy.
     #[inline]
@@ -39,13 +41,17 @@ impl Draft {
         self.header_len..self.header_len + self.payload_len
     }
 
-    /// Copies the packet to the start of `out` and gives it a subscriber's own fields. `None` when it does not fit.
+    /// Copies the packet to the start of `out` and gives it a subscriber's own fields and, where it has one, transport-wide `number`.
+    /// `None` when it does not fit.
     #[inline]
-    pub(super) fn copy_to<'a>(&self, out: &'a mut [u8], fields: &HeaderFields) -> Option<&'a mut [u8]> {
+    pub(super) fn copy_to<'a>(&self, out: &'a mut [u8], fields: &HeaderFields, number: u16) -> Option<&'a mut [u8]> {
         let bytes = self.bytes.get(..self.payload_range().end)?;
         let out = out.get_mut(..bytes.len())?;
         out.copy_from_slice(bytes);
         fields.write(out)?;
+        if let Some(at) = self.number_at {
+            out.get_mut(at..at + 2)?.copy_from_slice(&number.to_be_bytes());
+        }
         Some(out)
     }
 }
@@ -98,7 +104,10 @@ impl Drafts {
         let known = |draft: &Draft| draft.map == *map && draft.payload_len == payload.len();
         let index = match row.drafts.get(..row.used)?.iter().position(known) {
             Some(index) => index,
-            None => row.write(OutgoingExtensions { packet, header, map, own: &[] }, payload)?,
+            None => {
+                let own: &[(u8, &[u8])] = &[(map[OWN_NUMBER], &[0, 0])];
+                row.write(OutgoingExtensions { packet, header, map, own }, payload)?
+            }
         };
         row.drafts.get(index)
     }
@@ -114,6 +123,7 @@ impl Row {
         let draft = self.drafts.get_mut(index)?;
         let len = write_packet(&mut draft.bytes, &HeaderFields::default(), &extensions, payload)?;
         draft.map = *extensions.map;
+        draft.number_at = if extensions.map[OWN_NUMBER] == 0 { None } else { Some(first_extension(&draft.bytes)?) };
         draft.payload_len = payload.len();
         draft.header_len = len - payload.len();
         self.used = index + 1;
@@ -127,19 +137,22 @@ mod tests {
 
     /// Extension 1 of one byte, and three bytes of payload.
     const PACKET: [u8; 23] = [0x90, 96, 0, 1, 0, 0, 0, 9, 0, 0, 0, 7, 0xbe, 0xde, 0, 1, 0x10, 0xaa, 0, 0, 40, 41, 42];
+    const NUMBER: u16 = 0xabcd;
     const FIELDS: HeaderFields =
         HeaderFields { marker: true, payload_type: 101, sequence: 0xfffe, timestamp: 0x0102_0304, ssrc: 0xa0b0_c0d0 };
 
+    /// Whoever has an odd id for the extension also has transport-wide numbers.
     fn map(egress: u8) -> ExtensionMap {
         let mut map = [0; 16];
         map[1] = egress;
+        map[OWN_NUMBER] = egress % 2 * 14;
         map
     }
 
     fn copy(drafts: &mut Drafts, key: DraftKey, map: &ExtensionMap, payload: &[u8]) -> Vec<u8> {
         let header = RtpHeader::parse(&PACKET).expect("valid");
         let draft = drafts.draft(key, &PACKET, &header, map, payload).expect("fits");
-        draft.copy_to(&mut [0xff; 100], &FIELDS).expect("fits").to_vec()
+        draft.copy_to(&mut [0xff; 100], &FIELDS, NUMBER).expect("fits").to_vec()
     }
 
     #[test]
@@ -152,7 +165,8 @@ mod tests {
             for payload in [&PACKET[20..], &PACKET[21..]] {
                 let mut written = [0xff; 100];
                 let map = map(egress);
-                let extensions = OutgoingExtensions { packet: &PACKET, header: &header, map: &map, own: &[] };
+                let own: &[(u8, &[u8])] = &[(map[OWN_NUMBER], &NUMBER.to_be_bytes())];
+                let extensions = OutgoingExtensions { packet: &PACKET, header: &header, map: &map, own };
                 let len = write_packet(&mut written, &FIELDS, &extensions, payload).expect("fits");
                 assert_eq!(copy(&mut drafts, key, &map, payload), written[..len]);
             }
@@ -175,6 +189,6 @@ mod tests {
         let key = drafts.begin(0);
         assert!(drafts.draft(key, &PACKET, &header, &map(1), &[0; MAX_DATAGRAM]).is_none());
         let draft = drafts.draft(key, &PACKET, &header, &map(1), &PACKET[20..]).expect("fits");
-        assert!(draft.copy_to(&mut [0; 22], &FIELDS).is_none());
+        assert!(draft.copy_to(&mut [0; 22], &FIELDS, NUMBER).is_none());
     }
 }

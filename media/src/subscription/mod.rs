@@ -16,11 +16,14 @@ pub(crate) use draft::{DraftKey, Drafts};
 pub(crate) use pictures::Picture;
 pub(crate) use selector::{ALIVE_FOR, MAX_ENCODINGS, Selection};
 
+use crate::allocation::Layer;
+use crate::allocation::dwell::Dwell;
 use crate::command::{MediaKind, View};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::feedback::rtcp::ReportBlock;
 use crate::feedback::sending::SendingStats;
+use crate::flow::Flow;
 use crate::formats::{Extension, FormatId};
 use crate::negotiation::{ForwardPlan, LineIndex, SendLine};
 use crate::numbering::Numbering;
@@ -30,7 +33,9 @@ use crate::publication::{Encoding, Stored};
 use crate::rtp::header::RtpHeader;
 use crate::rtp::padding::pad;
 use crate::rtp::red::primary_block;
-use crate::rtp::writer::{HeaderFields, OutgoingExtensions, write_packet, write_retransmission};
+use crate::rtp::writer::{
+    HeaderFields, OWN_NUMBER, OutgoingExtensions, write_packet, write_padding, write_retransmission,
+};
 use crate::transport::Transport;
 use delivery::Delivery;
 use equal::Equal;
@@ -73,6 +78,14 @@ pub(crate) struct Subscription {
     pub(crate) refused: bool,
     /// How the client shows it.
     pub(crate) view: View,
+    /// The highest encoding that the client wants; `None` for the best there is.
+    pub(crate) limit: Option<usize>,
+    /// The layer that it was last allocated; `None` for nothing.
+    pub(crate) layer: Option<Layer>,
+    /// How its layers have changed of late.
+    pub(crate) dwell: Dwell,
+    /// The client was told that it is paused.
+    pub(crate) is_paused: bool,
 }
 
 impl Subscription {
@@ -88,12 +101,17 @@ impl Subscription {
             sources: [None; 2],
             refused: false,
             view: View::UNKNOWN,
+            limit: None,
+            layer: None,
+            dwell: Dwell::default(),
+            is_paused: false,
         }
     }
 
     /// The encoding whose key frame is needed before anything, or anything better, can be shown.
     pub(crate) fn wants_keyframe_of(&self) -> Option<usize> {
-        self.selector.awaited().or_else(|| self.selector.current().is_none().then_some(0))
+        let nothing = || (self.selector.current().is_none() && !self.selector.is_stopped()).then_some(0);
+        self.selector.awaited().or_else(nothing)
     }
 
     /// The format in which the client gets what is published in `format`; `None` where it cannot decode it.
@@ -119,6 +137,11 @@ impl Subscription {
         self.sources[1].filter(|o| (o.encoding, o.generation) == (incoming.encoding, incoming.generation))
     }
 
+    /// Whether a lower encoding of the same track has followed this one.
+    fn has_fallen_from(&self, upstream: Upstream) -> bool {
+        self.sources[0].is_some_and(|latest| latest.epoch != upstream.epoch && latest.encoding < upstream.encoding)
+    }
+
     fn upstream_of(&self, epoch: Epoch) -> Option<Upstream> {
         self.sources.iter().flatten().find(|upstream| upstream.epoch == epoch).copied()
     }
@@ -130,6 +153,15 @@ struct Upstream {
     epoch: Epoch,
     encoding: usize,
     generation: u8,
+}
+
+/// What a packet is sent again for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The client misses it.
+    Repair,
+    /// Its bytes show what the path carries. The client has it already.
+    Probe,
 }
 
 /// See the module's text.
@@ -218,6 +250,7 @@ impl Outgoing {
         &mut self,
         context: &mut Context<'_>,
         transport: &mut Transport,
+        flow: &mut Flow,
         packet: &[u8],
         incoming: &Incoming,
     ) -> Result<bool, DropReason> {
@@ -270,7 +303,9 @@ impl Outgoing {
         let draft = draft.ok_or(DropReason::TooLarge)?;
         let equal = Equal::of(&core.outbox, transport, self.kind);
         let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
-        let packet = draft.copy_to(buffer, &fields).ok_or(DropReason::TooLarge)?;
+        let is_numbered = subscription.plan.is_numbered();
+        let number = if is_numbered { flow.next_number() } else { 0 };
+        let packet = draft.copy_to(buffer, &fields, number).ok_or(DropReason::TooLarge)?;
         let at = draft.payload_range();
         if let Some(picture) = &incoming.picture {
             picture.renumber(&source, packet, at.start, subscription.descriptor_id);
@@ -280,6 +315,9 @@ impl Outgoing {
         let len = equal.map_or(at.end, pad);
         let sealed = transport.seal_rtp(buffer, at.start..len, self.ssrc, index).ok_or(DropReason::TooLarge)?;
         core.outbox.commit(transport.slot(), connected_path(transport)?, sealed, Class::of(self.kind));
+        if self.kind == MediaKind::Video {
+            flow.on_sent(context.now, sealed, is_numbered);
+        }
         self.rewriter.note_timestamp(context.now, fields.timestamp);
         self.sending.on_packet(payload.len());
         subscription.delivery.traffic.on_packet(len, fields.marker && self.rtx_ssrc.is_some());
@@ -287,19 +325,66 @@ impl Outgoing {
         Ok(switched)
     }
 
+    /// Whether its packets carry transport-wide numbers at present.
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.subscription.as_ref().is_some_and(|subscription| subscription.plan.is_numbered())
+    }
+
+    /// The newest sequence number that was used.
+    pub(crate) fn newest_sequence(&self) -> u16 {
+        self.rewriter.highest()
+    }
+
+    /// Sends a packet of nothing but padding, on the SSRC of retransmissions, where a gap means nothing. Returns its size.
+    pub(crate) fn send_padding(
+        &mut self,
+        context: &mut Context<'_>,
+        transport: &mut Transport,
+        flow: &mut Flow,
+    ) -> Result<usize, DropReason> {
+        let subscription = self.subscription.as_ref().ok_or(DropReason::NoSubscriber)?;
+        let path = *connected_path(transport)?;
+        let rtx = FormatId::of_kind(self.kind).find_map(|format| subscription.plan.rtx(format));
+        let (payload_type, ssrc) = rtx.zip(self.rtx_ssrc).ok_or(DropReason::UnsupportedCodec)?;
+        let timestamp = self.rewriter.newest().map_or(0, |(timestamp, _)| timestamp);
+        let fields = HeaderFields { marker: false, payload_type, sequence: self.rtx_index as u16, timestamp, ssrc };
+        let map = subscription.plan.extensions();
+        let core = &mut *context.core;
+        let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
+        let number = flow.next_number().to_be_bytes();
+        let len = write_padding(buffer, &fields, (map[OWN_NUMBER], &number)).ok_or(DropReason::TooLarge)?;
+        let sealed = transport.protect_rtp(buffer, len, self.rtx_index).ok_or(DropReason::TooLarge)?;
+        core.outbox.commit(transport.slot(), &path, sealed, Class::Video);
+        self.rtx_index += 1;
+        core.stats.rtp_out_mut(self.kind).add(sealed);
+        core.stats.probe_out.add(sealed);
+        flow.on_sent(context.now, sealed, true);
+        Ok(sealed)
+    }
+
     /// Sends again what the client reports as lost, from the ring of its encoding: as RTX where the client has it, else as it was.
     pub(crate) fn resend(
         &mut self,
         context: &mut Context<'_>,
         transport: &mut Transport,
+        flow: &mut Flow,
         encodings: &[Encoding],
         lost: u16,
+        purpose: Purpose,
     ) -> Result<(), DropReason> {
         let subscription = self.subscription.as_mut().ok_or(DropReason::NoSubscriber)?;
         let path = *connected_path(transport)?;
-        let sent = self.sequencer.resend(lost).ok_or(DropReason::NotInRing)?;
+        let sent = match purpose {
+            Purpose::Repair => self.sequencer.resend(lost),
+            Purpose::Probe => self.sequencer.find(lost),
+        };
+        let sent = sent.ok_or(DropReason::NotInRing)?;
         let source = *self.rewriter.source_of(sent.epoch).ok_or(DropReason::NotInRing)?;
         let upstream = subscription.upstream_of(sent.epoch).ok_or(DropReason::NotInRing)?;
+        // Who has fallen to a lower encoding lacks bandwidth, and does not need what is missing of the one before its key frame.
+        if purpose == Purpose::Repair && subscription.has_fallen_from(upstream) {
+            return Err(DropReason::RepairBudget);
+        }
         let encoding = encodings.get(upstream.encoding).filter(|e| e.generation == upstream.generation);
         let Stored { packet, header, format } =
             encoding.and_then(|e| e.stored(sent.incoming)).ok_or(DropReason::NotInRing)?;
@@ -317,7 +402,9 @@ impl Outgoing {
             timestamp: header.timestamp.wrapping_add(source.timestamp_offset),
             ssrc,
         };
-        let extensions = OutgoingExtensions { packet, header: &header, map: subscription.plan.extensions(), own: &[] };
+        let map = subscription.plan.extensions();
+        let own: &[(u8, &[u8])] = &[(map[OWN_NUMBER], &flow.next_number().to_be_bytes())];
+        let extensions = OutgoingExtensions { packet, header: &header, map, own };
         let core = &mut *context.core;
         let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
         let len = match rtx {
@@ -331,12 +418,25 @@ impl Outgoing {
         }
         let len = if rtx.is_some() { len } else { pad(buffer, len, sent.padding) };
         let sealed = transport.protect_rtp(buffer, len, index).ok_or(DropReason::TooLarge)?;
-        let class = if self.kind == MediaKind::Video { Class::Repair } else { Class::Audio };
+        let class = match purpose {
+            _ if self.kind == MediaKind::Audio => Class::Audio,
+            Purpose::Repair => Class::Repair,
+            Purpose::Probe => Class::Video,
+        };
         core.outbox.commit(transport.slot(), &path, sealed, class);
         self.rtx_index += u64::from(rtx.is_some());
         core.stats.rtp_out_mut(self.kind).add(sealed);
-        core.stats.rtx_out_packets += 1;
-        subscription.delivery.resent_packets += 1;
+        if self.kind == MediaKind::Video {
+            flow.on_sent(context.now, sealed, rtx.is_some() && subscription.plan.is_numbered());
+        }
+        match purpose {
+            Purpose::Repair => {
+                flow.repairs.on_resent(context.now, self.line.index(), lost, sealed);
+                core.stats.rtx_out_packets += 1;
+                subscription.delivery.resent_packets += 1;
+            }
+            Purpose::Probe => core.stats.probe_out.add(sealed),
+        }
         Ok(())
     }
 }

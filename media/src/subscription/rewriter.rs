@@ -186,6 +186,11 @@ impl Rewriter {
         self.highest.saturating_add_signed(i64::from(distance)).saturating_sub(ROLLOVER_BASE)
     }
 
+    /// The newest outgoing sequence number; the one before the first, if nothing has been sent.
+    pub(crate) fn highest(&self) -> u16 {
+        self.highest as u16
+    }
+
     /// Notes the outgoing timestamp of a forwarded packet.
     pub(crate) fn note_timestamp(&mut self, now: Instant, timestamp: u32) {
         let newer = self.newest.is_none_or(|(newest, _)| timestamp.wrapping_sub(newest) as i32 > 0);

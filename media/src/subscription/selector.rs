@@ -3,7 +3,7 @@
 //! A switch waits for a key frame of the wanted encoding; until then the current one goes on, so that the picture never
 //! stands still for a change of quality.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// An encoding without a packet for this long is not sent at present: its publisher ran out of bandwidth or switched it off.
 /// Longer than the frame interval of a slow screen share.
@@ -27,9 +27,9 @@ pub(crate) enum Selection {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selector {
     current: Option<usize>,
+    /// The encoding that it shall be.
     target: Option<usize>,
-    /// The subscriber's wish; `None` for the best there is.
-    limit: Option<usize>,
+    is_stopped: bool,
 }
 
 impl Selector {
@@ -43,9 +43,22 @@ impl Selector {
         self.target.filter(|target| self.current != Some(*target))
     }
 
-    /// Sets the highest encoding that is wanted.
-    pub(crate) fn set_limit(&mut self, limit: Option<usize>) {
-        self.limit = limit;
+    /// Aims at an encoding: its next key frame is switched to.
+    pub(crate) fn aim(&mut self, encoding: usize) {
+        self.target = Some(encoding);
+        self.is_stopped = false;
+    }
+
+    /// Forwards nothing until it is aimed again; whether anything was forwarded or awaited.
+    pub(crate) fn stop(&mut self) -> bool {
+        let was_stopped = std::mem::replace(&mut self.is_stopped, true);
+        self.reset();
+        !was_stopped
+    }
+
+    /// Whether nothing is to be forwarded.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.is_stopped
     }
 
     /// Starts over: whatever comes next must begin with a key frame.
@@ -54,17 +67,19 @@ impl Selector {
         self.target = None;
     }
 
-    /// Chooses the target anew from when each encoding was last heard. Returns whether a key frame of another encoding is now awaited.
-    ///
-    /// The best alive encoding within the limit; if none within it is alive, the lowest that is.
-    pub(crate) fn choose(&mut self, now: Instant, last_heard: &[Option<Instant>]) -> bool {
-        let alive = |index: &usize| last_heard[*index].is_some_and(|at| now.saturating_duration_since(at) < ALIVE_FOR);
-        let within = self.limit.map_or(last_heard.len(), |limit| (limit + 1).min(last_heard.len()));
-        let best = (0..within).rev().find(alive).or_else(|| (within..last_heard.len()).find(alive));
-        if best.is_some() {
-            self.target = best;
-        }
-        self.awaited().is_some()
+    /// Whether it may change over to an encoding. With nothing to show yet, a lower one than is aimed at is better than black.
+    fn wants(&self, encoding: usize) -> bool {
+        !self.is_stopped
+            && match self.target {
+                None => true,
+                Some(target) => target == encoding || (self.current.is_none() && encoding < target),
+            }
+    }
+
+    /// Whether a packet that would have to wait may be forwarded when it has its turn. What follows a key frame that `waits`
+    /// belongs to it.
+    pub(crate) fn may_take(&self, encoding: usize, begins: bool, waits: bool) -> bool {
+        self.current == Some(encoding) || (self.wants(encoding) && (begins || waits))
     }
 
     /// Judges a packet of `encoding`; `begins` tells whether it begins a key frame (or needs none, as audio does).
@@ -72,10 +87,7 @@ impl Selector {
         if self.current == Some(encoding) {
             return Selection::Forward;
         }
-        let wanted = self.target.is_none_or(|target| target == encoding)
-            // With nothing to show yet, any encoding's key frame is better than black.
-            || self.current.is_none();
-        if wanted && begins {
+        if begins && self.wants(encoding) {
             self.current = Some(encoding);
             self.target.get_or_insert(encoding);
             return Selection::Switch;
@@ -88,17 +100,12 @@ impl Selector {
 mod tests {
     use super::*;
 
-    fn now() -> Instant {
-        #[allow(clippy::disallowed_methods, reason = "an anchor for virtual time")]
-        Instant::now()
-    }
-
     #[test]
     fn a_switch_waits_for_the_key_frame_of_the_wanted_encoding() {
-        let (mut selector, now) = (Selector::default(), now());
+        let mut selector = Selector::default();
         assert_eq!(selector.select(0, false), Selection::Drop);
         assert_eq!(selector.select(0, true), Selection::Switch, "anything is better than black");
-        assert!(selector.choose(now, &[Some(now), Some(now), Some(now)]));
+        selector.aim(2);
         assert_eq!(selector.awaited(), Some(2));
         assert_eq!(selector.select(2, false), Selection::Drop);
         assert_eq!(selector.select(1, true), Selection::Drop);
@@ -109,17 +116,32 @@ mod tests {
     }
 
     #[test]
-    fn the_wish_limits_and_silence_lowers() {
-        let (mut selector, now) = (Selector::default(), now());
-        let late = now + ALIVE_FOR;
-        selector.set_limit(Some(1));
-        selector.choose(now, &[Some(now), Some(now), Some(now)]);
-        assert_eq!(selector.awaited(), Some(1));
-        selector.choose(late, &[Some(late), Some(now), Some(late)]);
-        assert_eq!(selector.awaited(), Some(0), "the wanted one fell silent");
-        selector.choose(late, &[None, None, Some(late)]);
-        assert_eq!(selector.awaited(), Some(2), "only a higher one is sent at all");
-        selector.choose(late, &[None, None, None]);
-        assert_eq!(selector.awaited(), Some(2), "with nothing alive the choice stands");
+    fn with_nothing_to_show_a_lower_encoding_serves_and_a_higher_one_does_not() {
+        let mut selector = Selector::default();
+        selector.aim(1);
+        assert_eq!(selector.select(2, true), Selection::Drop, "it is more than fits");
+        assert_eq!(selector.select(0, true), Selection::Switch);
+        assert_eq!((selector.current(), selector.awaited()), (Some(0), Some(1)));
+    }
+
+    #[test]
+    fn nothing_is_forwarded_once_it_is_stopped() {
+        let mut selector = Selector::default();
+        selector.aim(0);
+        assert_eq!(selector.select(0, true), Selection::Switch);
+        assert!(selector.stop() && !selector.stop());
+        assert_eq!((selector.select(0, true), selector.current(), selector.awaited()), (Selection::Drop, None, None));
+        assert!(!selector.may_take(0, true, true));
+        selector.aim(0);
+        assert_eq!(selector.select(0, false), Selection::Drop, "it begins anew");
+        assert_eq!(selector.select(0, true), Selection::Switch);
+    }
+
+    #[test]
+    fn what_waits_for_its_turn_may_follow_a_key_frame_that_waits() {
+        let mut selector = Selector::default();
+        selector.aim(1);
+        assert!(selector.may_take(1, true, false) && !selector.may_take(1, false, false));
+        assert!(selector.may_take(1, false, true) && !selector.may_take(2, true, true));
     }
 }

@@ -99,6 +99,13 @@ impl Sequencer {
         Some(Sent { epoch: entry.epoch, incoming: entry.incoming, padding: usize::from(entry.sent >> 4) })
     }
 
+    /// What left as `outgoing`, whether or not it may be sent again for its own sake.
+    pub(crate) fn find(&self, outgoing: u16) -> Option<Sent> {
+        let entry = self.entries.get(usize::from(outgoing) & (self.entries.len() - 1))?;
+        let is_it = entry.sent & TIMES > 0 && entry.outgoing == outgoing;
+        is_it.then(|| Sent { epoch: entry.epoch, incoming: entry.incoming, padding: usize::from(entry.sent >> 4) })
+    }
+
     /// Remembers twice as many from now on.
     fn grow(&mut self) {
         let depth = self.entries.len() * 2;

@@ -71,6 +71,8 @@ struct Connection {
     protocol: Option<MediaProtocol>,
     /// Round-trip time, smoothed; `null` before it was measured, which needs something that is received.
     rtt_ms: Option<f64>,
+    /// What the path to the person carries of video, in bits per second, as estimated; `null` where that is not known.
+    estimate_bps: Option<u64>,
 }
 
 /// A published track.
@@ -156,6 +158,10 @@ enum SubscriptionState {
     Waiting,
     /// Packets are forwarded.
     Forwarding,
+    /// The receiver does not show it, and is not sent it.
+    Hidden,
+    /// The path to the receiver does not carry it beside what is more important.
+    Paused,
     /// The receiver cannot decode what is published.
     Unsupported,
 }
@@ -230,6 +236,7 @@ impl From<room_stats::TransportStats> for Connection {
                 Protocol::Tcp => MediaProtocol::Tcp,
             }),
             rtt_ms: stats.rtt.map(ms),
+            estimate_bps: stats.estimate_bps,
         }
     }
 }
@@ -274,6 +281,8 @@ impl From<room_stats::SubscriptionStats> for SubscriptionView {
                 room_stats::SubscriptionState::Negotiating => SubscriptionState::Negotiating,
                 room_stats::SubscriptionState::Waiting => SubscriptionState::Waiting,
                 room_stats::SubscriptionState::Forwarding => SubscriptionState::Forwarding,
+                room_stats::SubscriptionState::Hidden => SubscriptionState::Hidden,
+                room_stats::SubscriptionState::Paused => SubscriptionState::Paused,
                 room_stats::SubscriptionState::Unsupported => SubscriptionState::Unsupported,
             },
             codec: stats.format.map(codec),

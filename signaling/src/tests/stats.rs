@@ -48,6 +48,7 @@ fn person(participant: ParticipantId, publisher: ParticipantId) -> ParticipantSt
             connected_for: Some(Duration::from_secs(61)),
             protocol: Some(Protocol::Tcp),
             rtt: Some(Duration::from_micros(45_678)),
+            estimate_bps: Some(2_500_000),
         },
         publications: vec![PublicationStats {
             track: TrackId(7),
@@ -90,7 +91,10 @@ async fn a_host_is_told_how_everybody_does() {
     assert_eq!((status, &body["success"], &body["roomId"]), (200, &json!(true), &json!("abc")), "{body}");
     let [first, second] = body["participants"].as_array().unwrap().as_slice() else { panic!("{body}") };
     assert_eq!((&first["displayName"], &first["participantId"]), (&json!("Ana"), &json!(ana.id)));
-    assert_eq!(first["connection"], json!({"connectedSeconds": 61, "protocol": "tcp", "rttMs": 45.7}));
+    assert_eq!(
+        first["connection"],
+        json!({"connectedSeconds": 61, "protocol": "tcp", "rttMs": 45.7, "estimateBps": 2_500_000})
+    );
     assert_eq!(
         first["publications"],
         json!([{"trackId": "t0000000000007", "kind": "video", "source": "camera", "muted": false, "subscriberCount": 1, "encodings": [{
@@ -107,7 +111,10 @@ async fn a_host_is_told_how_everybody_does() {
     assert_eq!(first["subscriptionsLeftOut"], 5);
     // The shard knows nothing of her yet.
     assert_eq!((&second["displayName"], &second["publications"]), (&json!("Bo"), &json!([])));
-    assert_eq!(second["connection"], json!({"connectedSeconds": null, "protocol": null, "rttMs": null}));
+    assert_eq!(
+        second["connection"],
+        json!({"connectedSeconds": null, "protocol": null, "rttMs": null, "estimateBps": null})
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Whole sessions with Chromium 156 and Firefox ESR 153: each server description below was accepted by the browser, and
-//! each client description is what it said. The server must still say the same.
+//! each client description is what it said; transport-wide numbers on the server's lines were written into both afterwards.
+//! The server must still say the same.
 
 use super::*;
 

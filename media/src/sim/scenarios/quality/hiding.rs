@@ -6,7 +6,6 @@ use crate::sim::network::Quality;
 use crate::sim::oracles;
 
 #[test]
-#[ignore = "needs views to be followed"]
 fn a_hidden_camera_is_not_sent() {
     for seed in seeds() {
         let mut room = Room::new("a hidden camera", Quality::GOOD, seed, 2);

@@ -6,13 +6,12 @@ use crate::sim::network::bursts::Bursts;
 use crate::sim::oracles::{self, SHORT_QUEUE};
 
 #[test]
-#[ignore = "needs send-side congestion control"]
 fn a_megabit_with_five_percent_of_loss_is_still_used() {
     for seed in seeds() {
         let quality = Quality { loss: 0.05, ..Quality::limited(1_000_000) };
         let mut room = Room::new("1 Mbit/s, 5 % loss", quality, seed, 8);
         room.run(WARM_UP);
-        let window = room.run(seconds(20));
+        let window = room.run(seconds(30));
         let mut verdicts = vec![
             oracles::link_is_used(room.link(), &window, 1_000_000, 0.7),
             oracles::queue_is_short(room.link(), &window, SHORT_QUEUE),
@@ -36,7 +35,7 @@ fn bursts_of_loss_are_repaired() {
         let quality = Quality { bursts: Some(Bursts::of(0.1)), delay: ms(20), ..Quality::GOOD };
         let mut room = Room::new("10 % loss in bursts", quality, seed, 1);
         room.run(WARM_UP);
-        let window = room.run(seconds(20));
+        let window = room.run(seconds(30));
         let playback = &room.playbacks()[0];
         room.expect([
             oracles::sound_arrives(room.sound(), &window, 0.995, ms(300)),

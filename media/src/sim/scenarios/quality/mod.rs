@@ -6,7 +6,6 @@
 //! first two.
 //!
 //! What needs the server to follow links and views is marked `needs …` and ignored until it does. To lift that:
-//! `sed -i '/ignore = "needs/d' media/src/sim/scenarios/quality/*.rs`
 //!
 //! `PARLOR_QUALITY_SEEDS=20` runs so many seeds instead of three, `PARLOR_QUALITY_TABLE=1` prints each run second by
 //! second (with `--nocapture`).

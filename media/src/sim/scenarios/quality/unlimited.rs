@@ -27,12 +27,11 @@ fn everything_arrives_in_the_best_quality() {
 }
 
 #[test]
-#[ignore = "needs send-side congestion control"]
 fn arrivals_are_reported_while_packets_come() {
     let mut room = Room::new("reports", Quality::GOOD, 1, 1);
     room.run(seconds(5));
     for client in [room.subscriber, room.neighbour] {
         let reports = room.world.clients[client].receiver.feedback_messages;
-        assert!((80..=120).contains(&reports), "{reports} reports in five seconds of 50 ms each");
+        assert!((60..=120).contains(&reports), "{reports} reports in five seconds of 50 ms and more each");
     }
 }

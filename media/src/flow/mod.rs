@@ -1,0 +1,199 @@
+//! How fast a participant is sent to: what its path carries, what waits for its turn, what is sent again.
+
+mod pacer;
+mod probing;
+mod repairs;
+
+pub(crate) use pacer::{Pacer, QUANTUM, Waiting};
+
+use crate::congestion::{Congestion, Demand};
+use repairs::Repairs;
+use std::time::{Duration, Instant};
+
+/// What the network adds to each datagram: the IPv4 and UDP headers. Estimates are of what a link carries.
+pub(crate) const DATAGRAM_OVERHEAD: usize = 28;
+
+/// A client that has numbered packets for so long and says nothing of them will not: nothing is known of its path.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The share of the estimate that is kept for key frames, in percent: a path that is full to the brim queues each of them for long.
+const RESERVE_PERCENT: u64 = 2;
+
+/// Every better layer begins with a key frame: where there is little room, the next one waits until that is through.
+const BETWEEN_RISES: Duration = Duration::from_millis(500);
+
+/// How long none begins after one was given up: at first, and at most, when those that begin are given up again within some time.
+const SHORTEST_REST: Duration = Duration::from_secs(2);
+const LONGEST_REST: Duration = Duration::from_secs(32);
+const FAILED_WITHIN: Duration = Duration::from_secs(30);
+
+/// A budget of more than this share of the estimate that failed is news, in percent: the path has become better.
+const NEWS_PERCENT: u64 = 110;
+
+/// Above this share of the budget there is little room, in percent.
+const LITTLE_ROOM_PERCENT: u64 = 70;
+
+/// The time that the first probes take, on a path of a few hundred milliseconds.
+const GUESSING: Duration = Duration::from_secs(1);
+
+/// See the module's text.
+#[derive(Default)]
+pub(crate) struct Flow {
+    pub(crate) pacer: Pacer,
+    pub(crate) repairs: Repairs,
+    /// Once it is sent numbered packets, or says what it can be sent.
+    congestion: Option<Box<Congestion>>,
+    /// When packets began to be numbered.
+    began: Option<Instant>,
+    /// When the first numbered packet left.
+    sent: Option<Instant>,
+    /// What is to be sent, and what more could be.
+    demand: Demand,
+    /// When a better layer last began, and when one was last given up.
+    rose_at: Option<Instant>,
+    fell_at: Option<Instant>,
+    /// When a better layer last began, as long as none was given up since.
+    tried_at: Option<Instant>,
+    /// How long no better one begins after that, where there is little room.
+    rest: Duration,
+    /// The estimate that turned out to be too much then.
+    failed_at_bps: u64,
+    /// The estimate before the latest decision's.
+    before_bps: u64,
+    /// The estimate by which that was decided.
+    decided_at_bps: u64,
+    /// The client has answered to numbers, or said what it can be sent.
+    is_answered: bool,
+}
+
+impl Flow {
+    /// Begins to number packets, if that has not begun.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.began.get_or_insert(now);
+        self.congestion.get_or_insert_with(|| Box::new(Congestion::new(now)));
+    }
+
+    /// The transport-wide number of the next packet that has one.
+    #[inline]
+    pub(crate) fn next_number(&self) -> u16 {
+        self.congestion.as_ref().map_or(0, |congestion| congestion.next_sequence())
+    }
+
+    /// A video datagram of so many bytes leaves, with a number or without.
+    #[inline]
+    pub(crate) fn on_sent(&mut self, now: Instant, bytes: usize, is_numbered: bool) {
+        let bytes = bytes + DATAGRAM_OVERHEAD;
+        if is_numbered && let Some(congestion) = &mut self.congestion {
+            congestion.on_sent(now, bytes, self.pacer.probe_id());
+            self.sent.get_or_insert(now);
+        }
+        self.pacer.spend(bytes);
+    }
+
+    /// Takes transport-wide feedback; whether it could be read.
+    pub(crate) fn on_feedback(&mut self, now: Instant, packet: &[u8]) -> bool {
+        let Some(congestion) = &mut self.congestion else { return true };
+        self.is_answered = true;
+        congestion.on_feedback(now, packet).is_ok()
+    }
+
+    /// Takes the client's own estimate, in bits per second.
+    pub(crate) fn on_remb(&mut self, now: Instant, bitrate_bps: u64) {
+        self.begin(now);
+        self.is_answered = true;
+        if let Some(congestion) = &mut self.congestion {
+            congestion.on_remb(now, bitrate_bps);
+        }
+    }
+
+    /// Takes a round-trip time.
+    pub(crate) fn on_round_trip(&mut self, rtt: Duration) {
+        if let Some(congestion) = &mut self.congestion {
+            congestion.on_round_trip(rtt);
+        }
+    }
+
+    /// What the path carries of video, in bits per second, headers of the network included; `None` while nothing limits it.
+    pub(crate) fn estimate_bps(&self, now: Instant) -> Option<u64> {
+        let waits = |at: Instant| now.saturating_duration_since(at) < PATIENCE;
+        let is_known = self.is_answered || self.sent.is_none_or(waits);
+        self.congestion.as_ref().filter(|_| is_known).map(|congestion| congestion.estimate_bps())
+    }
+
+    /// The same without what is sent again, and without what waits, which is to be gone within a second: what may be sent of new
+    /// video. Repairs are short of breath: most of the estimate is never theirs.
+    pub(crate) fn budget_bps(&self, now: Instant) -> Option<u64> {
+        let estimate = self.estimate_bps(now)?;
+        let taken = self.repairs.bitrate_bps() + 8 * self.pacer.waiting_bytes() as u64;
+        let reserve = estimate / 100 * RESERVE_PERCENT;
+        Some(estimate.saturating_sub(reserve + taken).max(estimate / 4 * 3))
+    }
+
+    /// Whether the estimate is a first guess still, by which nobody's picture is taken away.
+    pub(crate) fn is_guess(&self, now: Instant) -> bool {
+        self.began.is_none_or(|at| now.saturating_duration_since(at) < GUESSING)
+    }
+
+    /// Takes note of what was decided to be sent.
+    pub(crate) fn decide(&mut self, now: Instant, demand: Demand) {
+        let estimate_bps = self.estimate_bps(now).unwrap_or(0);
+        self.before_bps = std::mem::replace(&mut self.decided_at_bps, estimate_bps);
+        self.demand = demand;
+    }
+
+    /// Whether a better layer may begin, with which so much would be sent altogether; it then counts as begun.
+    pub(crate) fn may_rise(&mut self, now: Instant, sending_bps: u64) -> bool {
+        let Some(budget) = self.budget_bps(now) else { return true };
+        let has_passed = |at: Option<Instant>, time| at.is_none_or(|at| now.saturating_duration_since(at) >= time);
+        let is_free = sending_bps <= budget / 100 * LITTLE_ROOM_PERCENT
+            || budget > self.failed_at_bps / 100 * NEWS_PERCENT && has_passed(self.rose_at, BETWEEN_RISES)
+            || has_passed(self.rose_at, BETWEEN_RISES) && has_passed(self.fell_at, self.rest);
+        if is_free {
+            self.rose_at = Some(now);
+            self.tried_at = Some(now);
+        }
+        is_free
+    }
+
+    /// A layer had to be given up for want of room. What has just been tried with one picture need not be tried with the next.
+    pub(crate) fn on_fall(&mut self, now: Instant) {
+        // Of several falls at once the first has failed.
+        let risen = self.tried_at.take();
+        self.rest = match risen.map(|at| now.saturating_duration_since(at) < FAILED_WITHIN) {
+            Some(true) => (self.rest * 2).clamp(SHORTEST_REST, LONGEST_REST),
+            Some(false) => SHORTEST_REST,
+            None => self.rest.max(SHORTEST_REST),
+        };
+        self.fell_at = Some(now);
+        self.failed_at_bps = self.before_bps;
+    }
+
+    /// Whether the estimate has moved so far that it is to be decided anew.
+    pub(crate) fn has_moved(&self, now: Instant) -> bool {
+        let Some(estimate) = self.estimate_bps(now) else { return false };
+        estimate < self.decided_at_bps / 10 * 9 || estimate > self.decided_at_bps / 10 * 12
+    }
+
+    /// One turn of the room's clock.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        let Some(congestion) = &mut self.congestion else { return };
+        congestion.handle_timeout(now, self.demand);
+        let probe = congestion.poll_probe(now);
+        let estimate = self.estimate_bps(now);
+        self.pacer.set_estimate(now, estimate);
+        self.repairs.turn(now, estimate);
+        if let Some(probe) = probe {
+            self.pacer.probe(now, probe);
+        }
+    }
+
+    /// Whether the client has said anything of its path.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.is_answered
+    }
+
+    /// Whether there is an estimate to keep up to date.
+    pub(crate) fn is_estimated(&self) -> bool {
+        self.congestion.is_some()
+    }
+}

@@ -1,0 +1,308 @@
+//! Spreads what a participant is sent, so that a key frame does not fill the queue in front of its bottleneck.
+//!
+//! A token bucket that is filled at a multiple of the estimate. Ordinary frames find it full and leave at once and whole; what
+//! exceeds it waits for the next quantum, in order. Audio never waits, and is not counted: the estimate is of what is left for
+//! video. What waits is not copied: the packets lie in the rings of their encodings, and are numbered and sealed when they leave.
+//!
+//! The multiple and the way in which a long queue is drained are those of libwebrtc's `PacingController`.
+
+use super::probing::Probing;
+use crate::congestion::{Probe, ProbeId};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How often a participant with something waiting has its turn. What leaves together is one message to the kernel.
+pub(crate) const QUANTUM: Duration = Duration::from_millis(5);
+
+/// The bucket is filled at this multiple of the estimate, which lies some percent below what the path carries. libwebrtc's is 2.5; but
+/// a key frame at that rate fills the path's queue by half of itself, which looks like overuse just when a better layer begins.
+const FACTOR: f64 = 1.1;
+
+/// What the bucket holds, in time of its rate: an ordinary frame. A frame of 30 a second at the whole estimate takes 30 ms of it.
+const DEPTH: Duration = Duration::from_millis(30);
+
+/// A queue is sent in this time, whatever the estimate: what is later than that is of no use.
+const LONGEST_QUEUE: Duration = Duration::from_millis(250);
+
+/// Packets that wait at most: 8 Mbit/s for the whole of [`LONGEST_QUEUE`], and as much again.
+pub(crate) const MAX_WAITING: usize = 512;
+
+/// A video packet whose turn has not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// The outgoing stream.
+    pub(crate) line: u16,
+    pub(crate) encoding: u8,
+    pub(crate) generation: u8,
+    /// A decoder can start here.
+    pub(crate) begins: bool,
+    /// Its length as it came.
+    pub(crate) len: u16,
+    /// Extended sequence number in its encoding.
+    pub(crate) sequence: u64,
+}
+
+/// See the module's text.
+#[derive(Default)]
+pub(crate) struct Pacer {
+    /// In bytes a second; 0 while nothing is known of the path, and nothing waits.
+    rate: u64,
+    /// Bytes that may leave; less than none after what could not wait.
+    credit: i64,
+    filled: Option<Instant>,
+    queue: VecDeque<Waiting>,
+    /// Bytes that wait.
+    bytes: usize,
+    /// The most that has waited since nothing did.
+    peak: usize,
+    probing: Option<Probing>,
+}
+
+impl Pacer {
+    /// Follows the estimate; `None` while nothing is known of the path.
+    pub(crate) fn set_estimate(&mut self, now: Instant, estimate_bps: Option<u64>) {
+        self.fill(now);
+        let rate = estimate_bps.map_or(0, |bps| (bps as f64 * FACTOR / 8.0) as u64);
+        if self.rate == 0 {
+            self.credit = depth(rate);
+        }
+        self.rate = rate;
+    }
+
+    /// Whether a video packet may leave at once, ahead of nothing that waits.
+    #[inline]
+    pub(crate) fn admits(&mut self, now: Instant) -> bool {
+        if self.rate == 0 {
+            return true;
+        }
+        if !self.queue.is_empty() {
+            return false;
+        }
+        self.fill(now);
+        self.credit > 0
+    }
+
+    /// Counts bytes that left.
+    #[inline]
+    pub(crate) fn spend(&mut self, bytes: usize) {
+        self.credit -= bytes as i64;
+        if let Some(probing) = &mut self.probing {
+            probing.spend(bytes);
+        }
+    }
+
+    /// Lets a packet wait; whether there was room.
+    pub(crate) fn push(&mut self, waiting: Waiting) -> bool {
+        let room = self.queue.len() < MAX_WAITING;
+        if room {
+            self.bytes += usize::from(waiting.len);
+            self.peak = self.peak.max(self.bytes);
+            self.queue.push_back(waiting);
+        }
+        room
+    }
+
+    /// The next packet whose turn has come.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<Waiting> {
+        self.fill(now);
+        if self.credit <= 0 {
+            return None;
+        }
+        let waiting = self.queue.pop_front()?;
+        self.bytes -= usize::from(waiting.len);
+        Some(waiting)
+    }
+
+    /// Whether anything waits, or is being probed.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.queue.is_empty() || self.probing.is_some()
+    }
+
+    /// Whether a packet of the line waits.
+    pub(crate) fn has(&self, line: usize) -> bool {
+        self.queue.iter().any(|waiting| usize::from(waiting.line) == line)
+    }
+
+    /// Whether exactly that packet waits.
+    pub(crate) fn holds(&self, line: usize, encoding: usize, sequence: u64) -> bool {
+        self.queue.iter().any(|waiting| {
+            (usize::from(waiting.line), usize::from(waiting.encoding), waiting.sequence) == (line, encoding, sequence)
+        })
+    }
+
+    /// Forgets what waits for a line, but for `kept` encodings.
+    pub(crate) fn forget(&mut self, line: usize, kept: impl Fn(usize) -> bool) {
+        self.queue.retain(|waiting| usize::from(waiting.line) != line || kept(usize::from(waiting.encoding)));
+        self.bytes = self.queue.iter().map(|waiting| usize::from(waiting.len)).sum();
+    }
+
+    /// Bytes that wait: a sign that more is forwarded than fits.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Begins to probe; an earlier probe that goes on is given up.
+    pub(crate) fn probe(&mut self, now: Instant, probe: Probe) {
+        self.probing = Some(Probing::new(now, probe));
+    }
+
+    /// The probe that is going on, which what leaves now is part of.
+    #[inline]
+    pub(crate) fn probe_id(&self) -> Option<ProbeId> {
+        self.probing.as_ref().map(Probing::id)
+    }
+
+    /// Bytes that the probe wants to have sent now beyond what was; ends it once it has had all.
+    pub(crate) fn probe_due(&mut self, now: Instant) -> usize {
+        let Some(probing) = &self.probing else { return 0 };
+        if probing.is_over(now) {
+            self.probing = None;
+            return 0;
+        }
+        probing.due(now)
+    }
+
+    fn fill(&mut self, now: Instant) {
+        if self.filled == Some(now) {
+            return;
+        }
+        let elapsed = self.filled.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        self.filled = Some(now);
+        if self.queue.is_empty() {
+            self.peak = 0;
+        }
+        let drain = (self.peak as f64 / LONGEST_QUEUE.as_secs_f64()) as u64;
+        let rate = self.rate.max(drain);
+        let earned = (rate as f64 * elapsed.as_secs_f64()) as i64;
+        // Debts are bounded, too: a burst of retransmissions does not stop all video for long.
+        self.credit = self.credit.max(-depth(self.rate)).saturating_add(earned).min(depth(rate));
+    }
+}
+
+/// The most that a bucket of that rate holds, in bytes: never less than a packet.
+fn depth(rate: u64) -> i64 {
+    ((rate as f64 * DEPTH.as_secs_f64()) as i64).max(1_500)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feedback::test_start;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn waiting(line: u16, sequence: u64) -> Waiting {
+        Waiting { line, encoding: 1, generation: 0, begins: false, len: 1_000, sequence }
+    }
+
+    /// What leaves at `now` of what waits.
+    fn drain(pacer: &mut Pacer, now: Instant) -> Vec<u64> {
+        let mut sent = Vec::new();
+        while let Some(waiting) = pacer.pop(now) {
+            pacer.spend(usize::from(waiting.len));
+            sent.push(waiting.sequence);
+        }
+        sent
+    }
+
+    #[test]
+    fn nothing_waits_while_nothing_is_known_of_the_path() {
+        let (mut pacer, start) = (Pacer::default(), test_start());
+        for _ in 0..10_000 {
+            assert!(pacer.admits(start));
+            pacer.spend(1_200);
+        }
+    }
+
+    #[test]
+    fn a_frame_leaves_at_once_and_a_key_frame_is_spread() {
+        let (mut pacer, start) = (Pacer::default(), test_start());
+        // Bytes of 1.1 Mbit/s: 4,125 in 30 ms.
+        pacer.set_estimate(start, Some(1_000_000));
+        let mut burst = 0;
+        while pacer.admits(start) {
+            pacer.spend(1_000);
+            burst += 1;
+        }
+        assert_eq!(burst, 5, "a frame of 1.2 Mbit/s at 30 a second");
+        (0..20).for_each(|sequence| assert!(pacer.push(waiting(0, sequence))));
+        assert!(pacer.is_busy() && pacer.has(0) && !pacer.has(1));
+        assert!(pacer.holds(0, 1, 19) && !pacer.holds(0, 0, 19) && !pacer.holds(0, 1, 20));
+        assert_eq!(pacer.waiting_bytes(), 20_000);
+        let mut sent = Vec::new();
+        let quanta = (1..).take_while(|quantum| {
+            let leaving = drain(&mut pacer, start + QUANTUM * *quantum);
+            assert!(leaving.len() <= 2, "at most what the rate has earned, and a packet");
+            sent.extend(leaving);
+            pacer.is_busy()
+        });
+        let quanta = quanta.count();
+        assert!((28..=32).contains(&quanta), "20 kB take 145 ms: {quanta}");
+        assert_eq!(sent, (0..20).collect::<Vec<_>>(), "in order");
+    }
+
+    #[test]
+    fn a_long_queue_is_sent_in_time_whatever_the_estimate() {
+        let (mut pacer, start) = (Pacer::default(), test_start());
+        pacer.set_estimate(start, Some(10_000));
+        (0..MAX_WAITING as u64).for_each(|sequence| assert!(pacer.push(waiting(0, sequence))));
+        assert!(!pacer.push(waiting(0, 9_999)), "the queue is bounded");
+        let mut quantum = 0;
+        while pacer.is_busy() {
+            quantum += 1;
+            drain(&mut pacer, start + QUANTUM * quantum);
+        }
+        let bound = LONGEST_QUEUE.as_millis() as u32 / QUANTUM.as_millis() as u32;
+        assert!(quantum <= bound + 1, "{quantum} quanta");
+    }
+
+    #[test]
+    fn what_is_of_no_use_any_more_does_not_wait() {
+        let (mut pacer, start) = (Pacer::default(), test_start());
+        pacer.set_estimate(start, Some(1_000_000));
+        (0..4).for_each(|sequence| assert!(pacer.push(waiting((sequence % 2) as u16, sequence))));
+        pacer.forget(0, |_| false);
+        pacer.forget(1, |encoding| encoding == 1);
+        assert_eq!(drain(&mut pacer, start), [1, 3]);
+        assert_eq!(pacer.waiting_bytes(), 0);
+    }
+
+    #[test]
+    fn a_debt_is_bounded() {
+        let (mut pacer, start) = (Pacer::default(), test_start());
+        pacer.set_estimate(start, Some(1_000_000));
+        assert!(pacer.admits(start));
+        pacer.spend(1_000_000);
+        assert!(!pacer.admits(start + ms(25)));
+        assert!(pacer.admits(start + ms(35)), "repairs do not stop video for long");
+    }
+
+    #[test]
+    fn a_probe_has_its_bytes_at_its_rate_media_among_them() {
+        let (mut pacer, start) = (Pacer::default(), test_start());
+        pacer.set_estimate(start, Some(1_000_000));
+        let id = ProbeId::after(None);
+        // 1,250 bytes a quantum.
+        pacer.probe(start, Probe { id, bitrate_bps: 2_000_000, min_bytes: 3_750, min_packets: 5 });
+        assert_eq!((pacer.probe_id(), pacer.probe_due(start)), (Some(id), 1_250));
+        pacer.spend(1_250);
+        assert_eq!((pacer.probe_due(start), pacer.is_busy()), (0, true));
+        pacer.spend(250);
+        assert_eq!(pacer.probe_due(start + QUANTUM), 1_000, "media was part of it");
+        (0..2).for_each(|_| pacer.spend(500));
+        assert_eq!(pacer.probe_due(start + 2 * QUANTUM), 1_250);
+        pacer.spend(1_250);
+        assert_eq!((pacer.probe_due(start + 3 * QUANTUM), pacer.probe_id()), (0, None), "it has had all");
+    }
+
+    #[test]
+    fn a_probe_that_gets_nothing_to_send_ends() {
+        let (mut pacer, start) = (Pacer::default(), test_start());
+        pacer
+            .probe(start, Probe { id: ProbeId::after(None), bitrate_bps: 2_000_000, min_bytes: 3_750, min_packets: 5 });
+        assert!(pacer.probe_due(start + ms(150)) > 0);
+        assert_eq!((pacer.probe_due(start + ms(200)), pacer.is_busy()), (0, false));
+    }
+}

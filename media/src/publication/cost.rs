@@ -1,0 +1,112 @@
+//! What an encoding costs those who receive it, in bits per second, for the choice among encodings.
+
+use crate::flow::DATAGRAM_OVERHEAD;
+use std::time::{Duration, Instant};
+
+/// What sealing adds to a packet: the tag of AES-GCM (RFC 7714 section 5.2), the longer of the two.
+const SEAL: u64 = 16;
+
+/// Bits per second of encodings that have not been measured, the lowest of several first: those that browsers are asked for.
+const USUAL_BPS: [u64; 4] = [170_000, 550_000, 1_800_000, 3_500_000];
+
+/// Of the only encoding of a track.
+const USUAL_SINGLE_BPS: u64 = 1_500_000;
+
+/// An encoder that begins, or begins again, takes some seconds to reach its rate. Until then the encoding counts as what it was, or
+/// as what is usual: else it would be chosen for looking cheap.
+const WARMING: Duration = Duration::from_secs(5);
+
+/// The rate of an encoding as its subscribers pay for it, headers of the network included.
+///
+/// It follows a rise over a second or two, so that a key frame does not count, and a fall over some more, so that nothing is chosen
+/// for a moment's rest.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cost {
+    bitrate_bps: Option<u64>,
+    mark: Option<(Instant, u64, u64)>,
+    /// When it last began to be sent; `None` while it rests.
+    began: Option<Instant>,
+}
+
+impl Cost {
+    /// Ends an interval of about a second, at whose end so many packets and bytes have come altogether of the encoding `index` of
+    /// `count`.
+    pub(crate) fn measure(&mut self, now: Instant, (packets, bytes): (u64, u64), index: usize, count: usize) {
+        let Some((at, packets_then, bytes_then)) = self.mark.replace((now, packets, bytes)) else { return };
+        let elapsed_ms = now.saturating_duration_since(at).as_millis() as u64;
+        let packets = packets.saturating_sub(packets_then);
+        if packets == 0 || elapsed_ms == 0 {
+            // It rests, or is put off: what it costs when it goes on is what it did.
+            self.began = None;
+            return;
+        }
+        let began = *self.began.get_or_insert(at);
+        let bytes = bytes.saturating_sub(bytes_then) + packets * (DATAGRAM_OVERHEAD as u64 + SEAL);
+        let latest = bytes * 8_000 / elapsed_ms;
+        let is_warming = count > 1 && now.saturating_duration_since(began) < WARMING;
+        self.bitrate_bps = Some(match self.bitrate_bps {
+            _ if is_warming => latest.max(self.bitrate_bps(index, count)),
+            Some(known) if latest > known => (known + latest) / 2,
+            Some(known) => (3 * known + latest) / 4,
+            None => latest,
+        });
+    }
+
+    /// Takes the word of the shard where it is published.
+    pub(crate) fn set(&mut self, bitrate_bps: u64) {
+        self.bitrate_bps = Some(bitrate_bps);
+    }
+
+    /// As measured, once it was.
+    pub(crate) fn measured_bps(&self) -> Option<u64> {
+        self.bitrate_bps
+    }
+
+    /// As measured, or what is usual of the encoding `index` of `count`.
+    pub(crate) fn bitrate_bps(&self, index: usize, count: usize) -> u64 {
+        let usual = if count <= 1 { USUAL_SINGLE_BPS } else { USUAL_BPS[index.min(USUAL_BPS.len() - 1)] };
+        self.bitrate_bps.unwrap_or(usual)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feedback::test_start;
+
+    #[test]
+    fn a_cost_rises_soon_and_falls_slowly_and_outlives_silence() {
+        let (mut cost, start) = (Cost::default(), test_start());
+        let at = |s| start + Duration::from_secs(s);
+        let usual = [(0, 3), (2, 3), (0, 1)].map(|(index, count)| cost.bitrate_bps(index, count));
+        assert_eq!(usual, [170_000, 1_800_000, 1_500_000]);
+        let mut measure = |second, thousands| {
+            cost.measure(at(second), (thousands, thousands * 1_000), 0, 1);
+            cost.bitrate_bps(0, 1) / ((1_000 + 44) * 8)
+        };
+        measure(0, 0);
+        assert_eq!(measure(1, 100), 100);
+        assert_eq!(measure(2, 300), 150, "a rise counts by half");
+        assert_eq!(measure(3, 350), 125, "a fall by a quarter");
+        assert_eq!(measure(4, 350), 125, "and silence not");
+    }
+
+    #[test]
+    fn an_encoder_that_begins_does_not_look_cheap() {
+        let (mut cost, start) = (Cost::default(), test_start());
+        let at = |s| start + Duration::from_secs(s);
+        let mut total = 0;
+        let mut measure = |second, packets| {
+            total += packets;
+            cost.measure(at(second), (total, total * 1_000), 2, 3);
+            cost.bitrate_bps(2, 3)
+        };
+        measure(0, 0);
+        (1..=4).for_each(|second| assert_eq!(measure(second, 50), 1_800_000, "what is usual"));
+        let known = (5..=20).map(|second| measure(second, 250)).last().expect("measured");
+        assert!(known.abs_diff(250 * (1_000 + 44) * 8) <= 8, "{known}");
+        measure(21, 0);
+        (22..=25).for_each(|second| assert_eq!(measure(second, 50), known, "what it was"));
+        assert!(measure(27, 50) < known, "it has become cheaper");
+    }
+}

@@ -1,0 +1,201 @@
+//! Who receives which encoding of whose video, and what publishers are told of it.
+//!
+//! What a participant's path carries is its [`Flow`](crate::flow::Flow)'s word, how it is spent [`allocate`]'s. Here wishes are
+//! put together from what there is and how it is shown, and decisions become what selectors aim at.
+
+use super::Room;
+use crate::allocation::{Decision, Layer, Offer, Outcome, Scratch, Wish, allocate};
+use crate::command::{Event, MediaKind, PauseReason};
+use crate::congestion::Demand;
+use crate::context::Context;
+use crate::publication::{Publication, Publisher};
+use crate::subscription::{ALIVE_FOR, MAX_ENCODINGS, Subscription};
+use std::time::Instant;
+
+/// What is needed for one participant's choice; kept for its memory.
+#[derive(Default)]
+pub(crate) struct Choosing {
+    wishes: Vec<Wish>,
+    /// The outgoing stream of each.
+    lines: Vec<usize>,
+    decisions: Vec<Decision>,
+    scratch: Scratch,
+}
+
+/// What goes on for now where a decision is for a better layer than is sent already, or for the end of a pause.
+fn rises(wish: &Wish, decision: Decision) -> Option<Decision> {
+    let next = decision.layer()?;
+    match wish.current {
+        Some(current) if next.quality() > current.quality() && wish.is_useful(current) => {
+            Some(Decision::Forward(current))
+        }
+        None if wish.was_paused => Some(Decision::Paused),
+        _ => None,
+    }
+}
+
+/// The lowest layer instead of a pause, for as long as the estimate is a guess.
+fn unpaused(decision: Decision, wish: &Wish) -> Decision {
+    let lowest = || wish.useful().next().map(|(encoding, _)| Layer { encoding, temporal: None });
+    match decision {
+        Decision::Paused => lowest().map_or(decision, Decision::Forward),
+        _ => decision,
+    }
+}
+
+impl Room {
+    /// Chooses for everybody anew, and repeats requests for key frames that are still awaited. Returns whether there are any.
+    pub(super) fn choose_layers(&mut self, context: &mut Context<'_>) -> bool {
+        for index in 0..self.participants.capacity() {
+            self.choose_for(context, index);
+        }
+        self.ask_publishers(context)
+    }
+
+    /// Chooses for a participant anew. Before it is connected nothing is decided: a key frame would come too early, and delay the
+    /// one that it needs.
+    pub(super) fn choose_for(&mut self, context: &mut Context<'_>, index: usize) {
+        let Some(participant) = self.participants.get(index).filter(|participant| participant.is_connected()) else {
+            return;
+        };
+        let now = context.now;
+        let mut choosing = std::mem::take(&mut context.core.choosing);
+        choosing.wishes.clear();
+        choosing.lines.clear();
+        for (line, outgoing) in participant.outgoing.iter().enumerate() {
+            let Some(subscription) = outgoing.as_ref().and_then(|outgoing| outgoing.subscription.as_ref()) else {
+                continue;
+            };
+            let Some(publication) = self.publications.get(subscription.publication) else { continue };
+            if publication.kind != MediaKind::Video || publication.is_silenced() {
+                continue;
+            }
+            choosing.lines.push(line);
+            choosing.wishes.push(self.wish(now, publication, subscription));
+        }
+        let Choosing { wishes, lines, decisions, scratch } = &mut choosing;
+        let Outcome { sending_bps, next_bps, wanted_bps } =
+            allocate(participant.flow.budget_bps(now), wishes, scratch, decisions);
+        let Some(participant) = self.participants.get_mut(index) else { return };
+        participant.flow.decide(now, Demand { sending_bps, next_bps, wanted_bps });
+        let (id, is_guess) = (participant.id, participant.flow.is_guess(now));
+        for ((line, wish), decision) in lines.iter().zip(wishes.iter()).zip(decisions.iter()) {
+            let Some(Some(outgoing)) = participant.outgoing.get_mut(*line) else { continue };
+            let Some(subscription) = &mut outgoing.subscription else { continue };
+            let Some(publication) = self.publications.get(subscription.publication) else { continue };
+            let mut decision = if is_guess { unpaused(*decision, wish) } else { *decision };
+            if let Some(waits) = rises(wish, decision).filter(|_| !participant.flow.may_rise(now, sending_bps)) {
+                decision = waits;
+            }
+            if subscription.dwell.on_decision(now, wish, decision) {
+                participant.flow.on_fall(now);
+            }
+            subscription.layer = decision.layer();
+            let (track, pauses) = (publication.track, decision == Decision::Paused);
+            match decision {
+                Decision::Forward(layer) => subscription.selector.aim(layer.encoding),
+                Decision::Hidden | Decision::Paused => {
+                    if subscription.selector.stop() {
+                        participant.flow.pacer.forget(*line, |_| false);
+                    }
+                }
+                Decision::Nothing => continue,
+            }
+            if pauses && !subscription.is_paused {
+                context.core.stats.pauses += 1;
+                context.emit(Event::SubscriptionPaused { participant: id, track, reason: PauseReason::Bandwidth });
+            } else if !pauses && subscription.is_paused {
+                context.emit(Event::SubscriptionResumed { participant: id, track });
+            }
+            subscription.is_paused = pauses;
+        }
+        context.core.choosing = choosing;
+    }
+}
+
+impl Room {
+    /// What a participant's subscription could be given, and how it is shown.
+    fn wish(&self, now: Instant, publication: &Publication, subscription: &Subscription) -> Wish {
+        let mut offers = [Offer::default(); MAX_ENCODINGS];
+        let count = publication.encodings.len();
+        for (index, (offer, encoding)) in offers.iter_mut().zip(&publication.encodings).enumerate() {
+            let is_alive = encoding.last_heard.is_some_and(|at| now.saturating_duration_since(at) < ALIVE_FOR);
+            *offer = Offer {
+                bitrate_bps: encoding.cost.bitrate_bps(index, count),
+                height: encoding.size.map(|(_, height)| height),
+                is_available: is_alive || publication.watching.can_wake(now, index),
+                ..Offer::default()
+            };
+        }
+        let publisher = self.publisher_of(publication);
+        Wish {
+            offers,
+            count,
+            limit: subscription.limit,
+            view: subscription.view,
+            source: publication.source,
+            speaks: publisher.is_some() && publisher == self.speakers.active(),
+            current: subscription.layer,
+            was_paused: subscription.is_paused,
+            rise: subscription.dwell.rise(now),
+            order: publication.track.0 as u32,
+        }
+    }
+
+    /// Asks for the key frames that are awaited, and tells publishers, here and elsewhere, what is watched.
+    fn ask_publishers(&mut self, context: &mut Context<'_>) -> bool {
+        let mut awaits = false;
+        for (_, publication) in self.publications.iter_mut().filter(|(_, publication)| !publication.is_silenced()) {
+            let mut watched = 0;
+            for subscriber in &publication.subscribers {
+                let participant = self.participants.get(subscriber.participant).filter(|p| p.is_connected());
+                let Some(subscription) =
+                    participant.and_then(|p| p.outgoing.get(subscriber.line)?.as_ref()?.subscription.as_ref())
+                else {
+                    continue;
+                };
+                let awaited = subscription.wants_keyframe_of();
+                let sources = [subscription.selector.current(), awaited];
+                watched |= sources.into_iter().flatten().fold(0, |bits, encoding| bits | 1 << encoding);
+                if let Some(encoding) = awaited.and_then(|awaited| publication.encodings.get_mut(awaited)) {
+                    encoding.request_keyframe();
+                    awaits = true;
+                }
+            }
+            let told = match &mut publication.publisher {
+                Publisher::Elsewhere(mirror) => {
+                    mirror.note_wanted(context.now, watched);
+                    None
+                }
+                Publisher::Member(_) if publication.kind == MediaKind::Audio => None,
+                Publisher::Member(index) => {
+                    let relayed = publication.wanted_by.iter().enumerate().filter(|(_, by)| !by.is_empty());
+                    let watched = relayed.fold(watched, |bits, (encoding, _)| bits | 1 << encoding);
+                    let wanted = publication.watching.update(context.now, watched, publication.encodings.len());
+                    self.participants.get(*index).map(|publisher| publisher.id).zip(wanted)
+                }
+            };
+            if let Some((participant, wanted)) = told {
+                let encodings = publication.encodings.iter().enumerate();
+                let encodings = encodings.map(|(index, encoding)| (encoding.rid, wanted >> index & 1 == 1)).collect();
+                let (mid, track) = (publication.mid.as_str().to_owned(), publication.track);
+                context.emit(Event::EncodingsWanted { participant, mid, track, encodings });
+            }
+        }
+        awaits
+    }
+
+    /// Keeps everybody's estimate and pacer up to date. Where an estimate has moved far, all is chosen anew with the next turn.
+    pub(super) fn tend_flows(&mut self, context: &mut Context<'_>) {
+        for (_, participant) in &mut self.participants {
+            if !participant.flow.is_estimated() || !participant.is_connected() {
+                continue;
+            }
+            participant.flow.handle_timeout(context.now);
+            self.hurried |= participant.flow.has_moved(context.now);
+            if participant.flow.pacer.is_busy() {
+                context.core.pacing.schedule(participant.slot, context.now);
+            }
+        }
+    }
+}
