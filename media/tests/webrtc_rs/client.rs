@@ -197,13 +197,16 @@ impl Client {
         self.connection.set_remote_description(now, answer).expect("an acceptable answer");
     }
 
-    /// Answers the server's offer.
+    /// Answers the server's offer. It promises no reports of arrivals: who gives them is sent what its path carries, these clients
+    /// everything, whether or not anybody takes what they are sent.
     pub(crate) fn answer(&mut self, now: Instant, sdp: String) -> String {
         let offer = RTCSessionDescription::offer(sdp).expect("an SDP");
         self.connection.set_remote_description(now, offer).expect("an acceptable offer");
         let answer = self.connection.create_answer(None).expect("an answer");
         self.connection.set_local_description(now, answer).expect("its own answer");
-        self.connection.local_description().expect("just set").sdp
+        let sdp = self.connection.local_description().expect("just set").sdp;
+        let promised = sdp.split_inclusive('\n').filter(|line| !line.trim_end().ends_with(" transport-cc"));
+        promised.collect()
     }
 
     /// Sends a media packet; of audio it says that it is loud.
