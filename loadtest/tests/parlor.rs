@@ -84,7 +84,9 @@ async fn a_meeting_loses_nothing_and_everybody_hears_and_sees_everybody() {
     let total = &tally.total;
     assert_eq!((total.joins.succeeded, total.leaves.succeeded, total.most_connected), (4, 4, 4));
     assert_eq!(total.joins.first_packet.count(), 4, "all receive");
-    assert_eq!(total.witnesses.packets, total.media_packets(), "all are witnesses");
+    // They also see what the server's probes repeat.
+    let (witnessed, media) = (total.witnesses.packets, total.media_packets());
+    assert!(witnessed >= media && witnessed < media * 11 / 10, "all are witnesses: {witnessed} of {media}");
     // Each of the four gets what the three others send, up to what was sent before it came or after it left.
     for (sent, received) in [(total.sent_video, total.video), (total.sent_audio, total.audio)] {
         assert!(sent.packets > 100 && received.packets <= 3 * sent.packets, "{sent:?} {received:?}");
