@@ -93,8 +93,9 @@ impl Flow {
     /// Takes transport-wide feedback; whether it could be read.
     pub(crate) fn on_feedback(&mut self, now: Instant, packet: &[u8]) -> bool {
         let Some(congestion) = &mut self.congestion else { return true };
-        self.is_answered = true;
-        congestion.on_feedback(now, packet).is_ok()
+        let is_read = congestion.on_feedback(now, packet).is_ok();
+        self.is_answered |= is_read;
+        is_read
     }
 
     /// Takes the client's own estimate, in bits per second.
@@ -145,9 +146,9 @@ impl Flow {
     pub(crate) fn may_rise(&mut self, now: Instant, sending_bps: u64) -> bool {
         let Some(budget) = self.budget_bps(now) else { return true };
         let has_passed = |at: Option<Instant>, time| at.is_none_or(|at| now.saturating_duration_since(at) >= time);
-        let is_free = sending_bps <= budget / 100 * LITTLE_ROOM_PERCENT
-            || budget > self.failed_at_bps / 100 * NEWS_PERCENT && has_passed(self.rose_at, BETWEEN_RISES)
-            || has_passed(self.rose_at, BETWEEN_RISES) && has_passed(self.fell_at, self.rest);
+        let has_much_room = sending_bps <= budget / 100 * LITTLE_ROOM_PERCENT;
+        let has_rested = has_passed(self.fell_at, self.rest) || budget > self.failed_at_bps / 100 * NEWS_PERCENT;
+        let is_free = has_much_room || (has_passed(self.rose_at, BETWEEN_RISES) && has_rested);
         if is_free {
             self.rose_at = Some(now);
             self.tried_at = Some(now);

@@ -72,11 +72,11 @@ impl Pacer {
     /// Whether a video packet may leave at once, ahead of nothing that waits.
     #[inline]
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
-        if self.rate == 0 {
-            return true;
-        }
         if !self.queue.is_empty() {
             return false;
+        }
+        if self.rate == 0 {
+            return true;
         }
         self.fill(now);
         self.credit > 0
@@ -256,6 +256,17 @@ mod tests {
         }
         let bound = LONGEST_QUEUE.as_millis() as u32 / QUANTUM.as_millis() as u32;
         assert!(quantum <= bound + 1, "{quantum} quanta");
+    }
+
+    #[test]
+    fn what_waits_goes_first_also_where_nothing_is_known_any_more() {
+        let (mut pacer, start) = (Pacer::default(), test_start());
+        pacer.set_estimate(start, Some(1_000_000));
+        assert!(pacer.push(waiting(0, 1)));
+        pacer.set_estimate(start, None);
+        assert!(!pacer.admits(start));
+        assert_eq!(drain(&mut pacer, start + QUANTUM), [1]);
+        assert!(pacer.admits(start + QUANTUM));
     }
 
     #[test]

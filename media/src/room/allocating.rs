@@ -22,8 +22,9 @@ pub(crate) struct Choosing {
     scratch: Scratch,
 }
 
-/// What goes on for now where a decision is for a better layer than is sent already, or for the end of a pause.
-fn rises(wish: &Wish, decision: Decision) -> Option<Decision> {
+/// What a subscription stays at instead of rising, where a decision is for a better layer than it is sent, or for the end of a
+/// pause; `None` for every other decision.
+fn instead_of_rising(wish: &Wish, decision: Decision) -> Option<Decision> {
     let next = decision.layer()?;
     match wish.current {
         Some(current) if next.quality() > current.quality() && wish.is_useful(current) => {
@@ -84,8 +85,10 @@ impl Room {
             let Some(subscription) = &mut outgoing.subscription else { continue };
             let Some(publication) = self.publications.get(subscription.publication) else { continue };
             let mut decision = if is_guess { unpaused(*decision, wish) } else { *decision };
-            if let Some(waits) = rises(wish, decision).filter(|_| !participant.flow.may_rise(now, sending_bps)) {
-                decision = waits;
+            if let Some(stays) = instead_of_rising(wish, decision)
+                && !participant.flow.may_rise(now, sending_bps)
+            {
+                decision = stays;
             }
             if subscription.dwell.on_decision(now, wish, decision) {
                 participant.flow.on_fall(now);

@@ -1,7 +1,7 @@
 //! A packet as it leaves, but for what is each subscriber's own.
 //!
 //! The subscribers of a publication nearly always agree on the ids of header extensions, and then their packets differ in the
-//! fixed header and in picture numbers alone. So header, extensions and payload are written once, into a draft; each
+//! fixed header, in transport-wide and in picture numbers alone. So header, extensions and payload are written once, into a draft; each
 //! subscriber's packet is one copy of it with other numbers.
 //!
 //! Always holds: a draft is used for the packet that has its key alone, and no two packets have the same.
