@@ -112,13 +112,14 @@ pub enum Command {
         /// The track.
         track: TrackId,
     },
-    /// Chooses the encoding of a simulcast track that a subscriber receives.
+    /// Limits the encodings of a simulcast track that a subscriber receives. Which of them it is follows from what its path carries and
+    /// how the track is shown.
     SetLayer {
         /// The subscriber.
         participant: ParticipantId,
         /// The track.
         track: TrackId,
-        /// The wanted encoding's rid; `None` for the highest that is alive.
+        /// The rid of the best encoding that is wanted; `None` for the best there is.
         rid: Option<Rid>,
     },
     /// Says how a subscriber shows a track, which decides how good a picture is of use to it.

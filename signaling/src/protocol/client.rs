@@ -372,7 +372,7 @@ pub struct SetLayer {
     pub room_id: RoomCode,
     /// The track.
     pub track_id: TrackRef,
-    /// The wanted encoding; `null` for the highest that is alive.
+    /// The best encoding that is wanted; `null` for the best there is.
     pub rid: Option<String>,
 }
 
