@@ -1,7 +1,7 @@
 //! Spreads what a participant is sent, so that a key frame does not fill the queue in front of its bottleneck.
 //!
 //! A token bucket that is filled at a multiple of the estimate. Ordinary frames find it full and leave at once and whole; what
-//! exceeds it waits for the next quantum, in order. Audio never waits, and is not counted: the estimate is of what is left for
+//! exceeds it waits for the next quantum: each stream in order, and one packet of each at a time. Audio never waits, and is not counted: the estimate is of what is left for
 //! video. What waits is not copied: the packets lie in the rings of their encodings, and are numbered and sealed when they leave.
 //!
 //! The multiple and the way in which a long queue is drained are those of libwebrtc's `PacingController`.
@@ -51,6 +51,8 @@ pub(crate) struct Pacer {
     credit: i64,
     filled: Option<Instant>,
     queue: VecDeque<Waiting>,
+    /// The line whose turn is next.
+    turn: u16,
     /// Bytes that wait.
     bytes: usize,
     /// The most that has waited since nothing did.
@@ -108,7 +110,11 @@ impl Pacer {
         if self.credit <= 0 {
             return None;
         }
-        let waiting = self.queue.pop_front()?;
+        // One stream after another: a key frame holds up no picture but its own.
+        let turn = |waiting: &Waiting| waiting.line.wrapping_sub(self.turn);
+        let (place, _) = self.queue.iter().enumerate().min_by_key(|(_, waiting)| turn(waiting))?;
+        let waiting = self.queue.remove(place)?;
+        self.turn = waiting.line.wrapping_add(1);
         self.bytes -= usize::from(waiting.len);
         Some(waiting)
     }
@@ -241,6 +247,22 @@ mod tests {
         let quanta = quanta.count();
         assert!((28..=32).contains(&quanta), "20 kB take 145 ms: {quanta}");
         assert_eq!(sent, (0..20).collect::<Vec<_>>(), "in order");
+    }
+
+    #[test]
+    fn a_key_frame_holds_up_no_other_picture() {
+        let (mut pacer, start) = (Pacer::default(), test_start());
+        pacer.set_estimate(start, Some(1_000_000));
+        (0..20).for_each(|sequence| assert!(pacer.push(waiting(1, sequence))));
+        (30..32).for_each(|sequence| assert!(pacer.push(waiting(2, sequence))));
+        assert!(pacer.push(waiting(0, 40)));
+        let mut sent = Vec::new();
+        (0..).find(|quantum| {
+            sent.extend(drain(&mut pacer, start + QUANTUM * *quantum));
+            !pacer.is_busy()
+        });
+        assert_eq!(sent[..6], [40, 0, 30, 1, 31, 2]);
+        assert_eq!(sent[6..], (3..20).collect::<Vec<_>>());
     }
 
     #[test]
