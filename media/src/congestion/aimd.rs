@@ -7,12 +7,17 @@
 //! Two departures. While application-limited, what arrives is what was sent, so the first decreases go by the estimate, and
 //! only a queue that goes on growing leads to what arrives. And a probe's result only raises: what is too high the delay shows.
 
+use super::bottleneck::Full;
 use super::capacity::Capacity;
 use super::trendline::Usage;
 use super::{MAX_BPS, MIN_BPS};
 
 /// What is left of the arriving rate by a decrease.
 const BETA: f64 = 0.9;
+/// Of what a full path carries so much is left, less what lets the queue drain in such a time, but this at least.
+const FULL_BETA: f64 = 0.95;
+const FULL_DRAIN_US: f64 = 650_000.0;
+const MIN_FULL_BETA: f64 = 0.5;
 /// A decrease's further step, in bit/s and as a share, so that small rates drain a queue too.
 const BACKOFF_BPS: f64 = 5_000.0;
 const BACKOFF: f64 = 0.01;
@@ -43,6 +48,10 @@ pub(super) struct Observation {
     pub(super) usage: Usage,
     /// What arrives.
     pub(super) acknowledged_bps: Option<f64>,
+    /// What the path carries, while it is full.
+    pub(super) full: Option<Full>,
+    /// How long packets wait in its queue.
+    pub(super) waiting_us: i64,
     /// The most that was sent lately, beyond which nothing can have arrived.
     pub(super) sent_bps: f64,
     /// What was sent over the latest second.
@@ -92,6 +101,13 @@ impl Aimd {
         self.rising_since_us = Some(now_us);
         if self.capacity.is_above(self.rate_bps) {
             self.capacity.forget();
+        }
+    }
+
+    /// The rate is at least this one.
+    pub(super) fn raise(&mut self, now_us: i64, rate_bps: f64) {
+        if rate_bps > self.rate_bps {
+            self.set(now_us, rate_bps);
         }
     }
 
@@ -157,28 +173,36 @@ impl Aimd {
         let interval_us = observed.rtt_us.clamp(MIN_INTERVAL_US, MAX_INTERVAL_US);
         let elapsed_us = observed.now_us - decreased_us;
         // Where far less arrives than is thought, there is no use in waiting; but for what a decrease has set going.
-        let is_far_off = !self.is_limited(observed)
-            && elapsed_us >= MIN_INTERVAL_US
-            && observed.acknowledged_bps.is_some_and(|acknowledged_bps| acknowledged_bps < self.rate_bps / 2.0);
+        let is_less = |arriving_bps: f64| arriving_bps < self.rate_bps / 2.0;
+        let is_far_off = elapsed_us >= MIN_INTERVAL_US
+            && match observed.full {
+                Some(full) if full.is_sure() => is_less(full.arriving_bps),
+                _ => !self.is_limited(observed) && observed.acknowledged_bps.is_some_and(is_less),
+            };
         elapsed_us >= interval_us || is_far_off
     }
 
     fn decrease(&mut self, observed: Observation) {
         self.decreased_us = Some(observed.now_us);
         self.decreases += 1;
-        let is_first = self.decreases <= LIMITED_DECREASES;
-        let is_limited = self.is_limited(observed);
-        let arriving_bps = match observed.acknowledged_bps {
-            Some(acknowledged_bps) if is_limited && is_first => acknowledged_bps.max(self.rate_bps),
-            Some(acknowledged_bps) => acknowledged_bps,
+        let full = observed.full;
+        let is_sure = full.is_some_and(|full| full.is_sure());
+        let is_doubtful = self.decreases <= LIMITED_DECREASES && self.is_limited(observed) && !is_sure;
+        let arriving_bps = match full.map(|full| full.arriving_bps).or(observed.acknowledged_bps) {
+            Some(arriving_bps) if is_doubtful => arriving_bps.max(self.rate_bps),
+            Some(arriving_bps) => arriving_bps,
             // Nothing is known of what arrives, so early.
             None => self.rate_bps / 2.0 / BETA,
         };
-        let mut rate_bps = arriving_bps * BETA - BACKOFF_BPS.min(arriving_bps * BACKOFF);
+        let beta = match full {
+            Some(_) => (FULL_BETA - observed.waiting_us as f64 / FULL_DRAIN_US).max(MIN_FULL_BETA),
+            None => BETA,
+        };
+        let mut rate_bps = arriving_bps * beta - BACKOFF_BPS.min(arriving_bps * BACKOFF);
         if rate_bps > self.rate_bps {
             rate_bps = self.capacity.mean_bps().map_or(rate_bps, |mean_bps| mean_bps * BETA);
         }
-        if !(is_limited && is_first) && observed.acknowledged_bps.is_some() {
+        if !is_doubtful && observed.acknowledged_bps.is_some() {
             if self.capacity.is_below(arriving_bps) {
                 self.capacity.forget();
             }
@@ -206,6 +230,8 @@ mod tests {
             now_us: now_ms * 1_000,
             usage,
             acknowledged_bps: Some(acknowledged_bps),
+            full: None,
+            waiting_us: 0,
             sent_bps: acknowledged_bps,
             mean_sent_bps: acknowledged_bps,
             is_limited,

@@ -77,6 +77,11 @@ impl Loss {
         self.trial = None;
     }
 
+    /// Counts anew.
+    pub(super) fn restart(&mut self) {
+        (self.arrived, self.missing) = (0, 0);
+    }
+
     /// Takes the fates of packets. Returns whether the bound fell. `rate_bps` is what the delay allows, `acknowledged_bps` what arrives.
     pub(super) fn update(
         &mut self,

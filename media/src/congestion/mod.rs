@@ -13,6 +13,7 @@
 
 mod acknowledged;
 mod aimd;
+mod bottleneck;
 mod capacity;
 mod cluster;
 mod groups;
@@ -33,6 +34,7 @@ pub(crate) use trendline::Usage;
 use crate::feedback::transport_cc::TransportCc;
 use acknowledged::Acknowledged;
 use aimd::{Aimd, Observation};
+use bottleneck::Bottleneck;
 use cluster::Clusters;
 use groups::Groups;
 use history::{History, Sent};
@@ -56,8 +58,16 @@ const INITIAL_ROUND_TRIP_US: i64 = 100_000;
 const MAX_ROUND_TRIP_US: i64 = 2_000_000;
 /// A packet may overtake others by this before they count as lost.
 const REORDERING_US: u32 = 150_000;
+/// The share of what a full path carried with which it goes on once its queue has drained.
+const DRAINED: f64 = 0.9;
+/// When nothing arrives for so long and a round trip, nothing waits.
+const DRAINED_US: i64 = 300_000;
 /// After so long without arrivals delays are measured anew.
 const SILENCE_US: i64 = 2_000_000;
+/// Where far less arrives than was sent, and packets wait for so long, there is no doubt to be had.
+const SURELY_WAITING_US: i64 = 50_000;
+/// A fall to less than this share is steep: packets that were sent before it were too many, and their losses say nothing more.
+const STEEP: f64 = 0.75;
 /// Arrivals that are put into order at once.
 const CHUNK: usize = 64;
 /// Ticks of arrival times.
@@ -120,6 +130,7 @@ pub(crate) struct Congestion {
     groups: Groups,
     trendline: Trendline,
     standing: Standing,
+    bottleneck: Bottleneck,
     acknowledged: Acknowledged,
     aimd: Aimd,
     loss: Loss,
@@ -134,6 +145,10 @@ pub(crate) struct Congestion {
     newest_sent_us: i64,
     /// The estimate of a receiver without transport-wide feedback.
     remb_bps: Option<f64>,
+    /// What arrived when the path's queue was last full, as long as that drains.
+    full_bps: Option<f64>,
+    /// When the rate last fell steeply for a queue.
+    fallen_us: Option<i64>,
     has_feedback: bool,
 }
 
@@ -147,6 +162,7 @@ impl Congestion {
             groups: Groups::default(),
             trendline: Trendline::new(),
             standing: Standing::new(),
+            bottleneck: Bottleneck::default(),
             acknowledged: Acknowledged::default(),
             aimd: Aimd::new(START_BPS as f64),
             loss: Loss::default(),
@@ -158,6 +174,8 @@ impl Congestion {
             heard_us: 0,
             newest_sent_us: 0,
             remb_bps: None,
+            full_bps: None,
+            fallen_us: None,
             has_feedback: false,
         }
     }
@@ -234,6 +252,13 @@ impl Congestion {
         if self.is_told() {
             return;
         }
+        // A queue lets go of a packet now and then: where none comes there is nothing in it.
+        if self.standing.is_long() && now_us - self.heard_us > self.rtt_us + DRAINED_US {
+            self.standing.forget_present();
+            self.on_drained(now_us);
+            self.bottleneck = Bottleneck::default();
+            self.trendline.reset();
+        }
         if let Some(factor) = self.outage.update(now_us, self.rtt_us, self.aimd.rate_bps()) {
             self.aimd.set(now_us, self.aimd.rate_bps() * factor);
         }
@@ -278,9 +303,24 @@ impl Congestion {
         since.as_secs() as i64 * 1_000_000 + i64::from(since.subsec_micros())
     }
 
+    /// What the path's queue does, by all that is known of it.
+    fn usage(&self) -> Usage {
+        let full = self.bottleneck.rate();
+        let is_sure = self.standing.waiting_us() > SURELY_WAITING_US && full.is_some_and(|full| full.is_sure());
+        match self.trendline.usage() {
+            // A trend is slow to see that a queue shrinks, or that it has grown by a leap.
+            Usage::Over if full.is_some_and(|full| full.drains()) => Usage::Under,
+            _ if is_sure => Usage::Over,
+            Usage::Over if self.standing.is_there() => Usage::Over,
+            Usage::Normal if !self.standing.is_long() => Usage::Normal,
+            // While a queue drains the rate does not rise, nor on a doubt.
+            _ => Usage::Under,
+        }
+    }
+
     /// Whether the queue grows, or is long.
-    fn is_congested(&self) -> bool {
-        self.trendline.usage() == Usage::Over && self.standing.is_there() || self.standing.is_long()
+    pub(crate) fn is_congested(&self) -> bool {
+        self.usage() == Usage::Over || self.standing.is_long()
     }
 
     /// Whether the receiver makes the estimate.
@@ -292,11 +332,20 @@ impl Congestion {
         match self.remb_bps {
             Some(remb_bps) if !self.has_feedback => remb_bps,
             _ => {
-                let drained_bps =
-                    self.standing.share().zip(self.acknowledged.rate_bps()).map(|(share, bps)| share * bps);
+                let drained_bps = self.standing.share().zip(self.carried_bps()).map(|(share, bps)| share * bps);
                 [self.loss.bound_bps(), drained_bps].into_iter().flatten().fold(self.aimd.rate_bps(), f64::min)
             }
         }
+    }
+
+    /// What the path carries of video while its queue is long, which the estimate is below so that the queue drains.
+    pub(crate) fn draining_bps(&self) -> Option<u64> {
+        self.carried_bps().filter(|_| self.standing.is_long()).map(|bps| bps as u64)
+    }
+
+    /// What the path carries while its queue is long: what last arrived before less was sent than that, so that the queue drains.
+    fn carried_bps(&self) -> Option<f64> {
+        self.full_bps.or(self.acknowledged.rate_bps())
     }
 
     fn update_sending(&mut self, now_us: i64) {
@@ -314,6 +363,7 @@ impl Congestion {
             self.groups = Groups::default();
             self.trendline.reset();
             self.standing = Standing::new();
+            self.bottleneck = Bottleneck::default();
         }
         if let Some(before_bps) = before_bps {
             self.acknowledged = Acknowledged::default();
@@ -335,7 +385,9 @@ impl Congestion {
         let is_limited = self.sending.is_limited();
         for arrival in arrivals.iter() {
             self.newest_sent_us = self.newest_sent_us.max(arrival.sent_us);
-            self.standing.on_packet(now_us, arrival.arrival_us.saturating_sub(arrival.sent_us));
+            let Arrival { sent_us, arrival_us, .. } = *arrival;
+            let has_waited = self.standing.on_packet(now_us, arrival_us.saturating_sub(sent_us));
+            self.bottleneck.on_packet(sent_us, arrival_us, arrival.sent.bytes, has_waited);
             self.acknowledged.on_packet(arrival.arrival_us, arrival.sent.bytes, is_limited);
             if let Some(spacing) = self.groups.on_packet(arrival.sent_us, arrival.arrival_us, now_us) {
                 self.trendline.on_spacing(spacing);
@@ -348,7 +400,7 @@ impl Congestion {
 
     /// Makes the estimate from what feedback has told.
     fn estimate(&mut self, now_us: i64) {
-        self.standing.update(now_us);
+        self.follow_queue(now_us);
         let is_congested = self.is_congested();
         let before_bps = self.rate_bps();
         let measured = self.clusters.take_measured();
@@ -364,31 +416,52 @@ impl Congestion {
             None => self.update_aimd(now_us, acknowledged_bps, before_bps),
         }
         // What a queue has stood for is not believed once it has drained.
-        if let Some(acknowledged_bps) = acknowledged_bps.filter(|_| self.standing.is_long()) {
-            self.aimd.lower(acknowledged_bps);
+        if let Some(carried_bps) = self.carried_bps().filter(|_| self.standing.is_long()) {
+            self.aimd.lower(carried_bps);
         }
         if self.aimd.take_outgrown() {
             self.probing.hasten();
         }
-        let fates = self.history.judge((self.newest_sent_us as u32).wrapping_sub(REORDERING_US));
+        let until_us = self.newest_sent_us - i64::from(REORDERING_US);
+        let mut fates = self.history.judge(until_us as u32);
+        // What was lost of what was too much is answered for, and while a queue drains the rate is low enough.
+        if self.standing.is_long() || self.fallen_us.is_some_and(|fallen_us| until_us < fallen_us) {
+            fates = (0, 0);
+        }
         if self.loss.update(now_us, fates, self.aimd.rate_bps(), acknowledged_bps, is_congested) {
             self.probing.on_fall(now_us, before_bps);
         }
     }
 
-    fn update_aimd(&mut self, now_us: i64, acknowledged_bps: Option<f64>, before_bps: f64) {
-        let usage = match self.trendline.usage() {
-            Usage::Over if self.standing.is_there() => Usage::Over,
-            Usage::Normal if !self.standing.is_long() => Usage::Normal,
-            // While a queue drains the rate does not rise, nor on a doubt.
-            _ => Usage::Under,
+    /// Takes note of what the path carries while its queue is long, and of the queue's end.
+    fn follow_queue(&mut self, now_us: i64) {
+        let was_long = self.standing.is_long();
+        self.standing.update(now_us);
+        if was_long && !self.standing.is_long() {
+            self.on_drained(now_us);
+        }
+        self.full_bps = match self.bottleneck.rate().filter(|full| !full.drains()) {
+            Some(full) => Some(full.arriving_bps),
+            None => self.full_bps.filter(|_| self.standing.is_long()),
         };
+    }
+
+    /// The rate was below what the path carries for as long as the queue drained.
+    fn on_drained(&mut self, now_us: i64) {
+        if let Some(full_bps) = self.full_bps.take() {
+            self.aimd.raise(now_us, DRAINED * full_bps);
+        }
+    }
+
+    fn update_aimd(&mut self, now_us: i64, acknowledged_bps: Option<f64>, before_bps: f64) {
         let is_limited = self.sending.is_limited();
         let (sent_bps, mean_sent_bps) = (self.sending.peak_bps(), self.sending.mean_bps());
         let has_fallen = self.aimd.update(Observation {
             now_us,
-            usage,
+            usage: self.usage(),
             acknowledged_bps,
+            full: self.bottleneck.rate(),
+            waiting_us: self.standing.waiting_us(),
             sent_bps,
             mean_sent_bps,
             is_limited,
@@ -396,6 +469,10 @@ impl Congestion {
         });
         if has_fallen {
             self.probing.on_fall(now_us, before_bps);
+            if self.aimd.rate_bps() < STEEP * before_bps {
+                self.fallen_us = Some(now_us);
+                self.loss.restart();
+            }
         }
     }
 

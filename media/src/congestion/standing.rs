@@ -17,6 +17,8 @@ const BEGIN_US: i64 = 120_000;
 const END_US: i64 = 40_000;
 /// A queue that is shorter than this is none, whatever the trend says.
 const NONE_US: i64 = 30_000;
+/// A packet that arrived later than the earliest by this has waited.
+const WAITED_US: i64 = 15_000;
 /// What waits shall have drained after so long, within these shares of what arrives.
 const DRAIN_US: f64 = 3_000_000.0;
 const MIN_SHARE: f64 = 0.5;
@@ -66,10 +68,11 @@ impl Standing {
         Self { base: Least::new(BASE_SPAN_US), present: Least::new(PRESENT_SPAN_US), draining: None }
     }
 
-    /// A packet that arrived: `delay_us` is its way, on two clocks.
-    pub(super) fn on_packet(&mut self, heard_us: i64, delay_us: i64) {
+    /// A packet that arrived: `delay_us` is its way, on two clocks. Returns whether it has waited on it.
+    pub(super) fn on_packet(&mut self, heard_us: i64, delay_us: i64) -> bool {
         self.base.add(heard_us, delay_us);
         self.present.add(heard_us, delay_us);
+        self.base.get().is_some_and(|base_us| delay_us.saturating_sub(base_us) > WAITED_US)
     }
 
     /// How long a packet waits, in µs.
@@ -90,6 +93,12 @@ impl Standing {
     /// The share of what arrives that may be sent now, where the queue is long.
     pub(super) fn share(&self) -> Option<f64> {
         self.draining.map(|_| (1.0 - self.waiting_us() as f64 / DRAIN_US).clamp(MIN_SHARE, MAX_SHARE))
+    }
+
+    /// Nothing waits any more.
+    pub(super) fn forget_present(&mut self) {
+        self.present = Least::new(PRESENT_SPAN_US);
+        self.draining = None;
     }
 
     pub(super) fn update(&mut self, now_us: i64) {

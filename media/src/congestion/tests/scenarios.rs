@@ -115,7 +115,7 @@ fn cross_traffic_leaves_its_share() {
 
 #[test]
 fn a_step_down_is_followed() {
-    in_time("2 to 0.4 Mbit/s", 3_000, |seed| {
+    in_time("2 to 0.4 Mbit/s", 1_000, |seed| {
         let mut call = Call::new(Quality::narrow(2e6), Wishes::all(5e6), seed);
         call.run_ms(15_000);
         call.change(|quality| quality.rate_bps = Some(400e3));
@@ -130,6 +130,21 @@ fn a_step_down_is_followed() {
         let last = call.samples.iter().rfind(|sample| is_wrong(sample.estimate_bps) && sample.at_ms < 22_000);
         last.map_or(0, |sample| sample.at_ms - 15_000)
     });
+}
+
+/// A sender that gives everything up for it hears nothing more that could tell it.
+#[test]
+fn a_queue_that_nothing_is_added_to_has_drained() {
+    for seed in seeds() {
+        let mut call = Call::new(Quality::narrow(2e6), Wishes::all(5e6), seed);
+        call.run_ms(15_000);
+        call.change(|quality| quality.rate_bps = Some(400e3));
+        call.run_ms(500);
+        call.wishes = Wishes { cap_bps: 0.0, next_bps: 300e3, wanted_bps: 2e6 };
+        call.run_ms(3_000);
+        let estimate_bps = call.congestion.estimate_bps();
+        assert!((250_000..=500_000).contains(&estimate_bps), "seed {seed}: {estimate_bps}");
+    }
 }
 
 #[test]
