@@ -1,7 +1,7 @@
 //! What has been spent of the budget, and what still fits.
 
-use super::Rise;
 use super::ladder::Step;
+use super::{Budget, Rise};
 
 /// What is sent already is kept while all of it stays within this share of the budget: estimates waver by more than the
 /// few percent that this may cost a queue on the way.
@@ -18,7 +18,7 @@ pub(super) const CLEAR_PERCENT: u64 = 150;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ledger {
     /// `None` is unlimited.
-    budget_bps: Option<u64>,
+    budget: Option<Budget>,
     /// Whether a single video is to be served.
     is_only: bool,
     charged_bps: u64,
@@ -27,30 +27,31 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(budget_bps: Option<u64>, is_only: bool) -> Self {
-        Self { budget_bps, is_only, charged_bps: 0, missed_bps: None }
+    pub(super) fn new(budget: Option<Budget>, is_only: bool) -> Self {
+        Self { budget, is_only, charged_bps: 0, missed_bps: None }
     }
 
     /// Spends what a step is charged with, if it fits.
     pub(super) fn spend(&mut self, step: Step) -> bool {
         let percent = if step.is_sent { KEEP_PERCENT } else { 100 };
-        self.spend_within(step, percent)
+        self.spend_within(step, self.budget.map(|budget| share(budget.all_bps, percent)))
     }
 
     /// The same for the first rung of the most important video.
     pub(super) fn spend_on_first(&mut self, step: Step) -> bool {
-        self.spend_within(step, if self.is_only { ONLY_PERCENT } else { LAST_PERCENT })
+        let percent = if self.is_only { ONLY_PERCENT } else { LAST_PERCENT };
+        self.spend_within(step, self.budget.map(|budget| share(budget.all_bps, percent).max(budget.first_bps)))
     }
 
-    fn spend_within(&mut self, step: Step, percent: u64) -> bool {
+    fn spend_within(&mut self, step: Step, limit_bps: Option<u64>) -> bool {
         let total_bps = self.charged_bps.saturating_add(step.charge_bps);
-        let Some(budget_bps) = self.budget_bps else {
+        let Some((budget, limit_bps)) = self.budget.zip(limit_bps) else {
             self.charged_bps = total_bps;
             return true;
         };
         let fits = match step.rise {
-            Rise::Free => total_bps <= share(budget_bps, percent),
-            Rise::Clear => share(total_bps, CLEAR_PERCENT) <= budget_bps,
+            Rise::Free => total_bps <= limit_bps,
+            Rise::Clear => share(total_bps, CLEAR_PERCENT) <= budget.all_bps,
             Rise::Held => false,
         };
         if fits {

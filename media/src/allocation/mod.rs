@@ -75,17 +75,26 @@ struct Place {
     ladder: usize,
 }
 
-/// Spends `budget_bps` (bits per second for video; `None` is unlimited) on the wishes. `decisions` is overwritten with one for each
-/// wish, in their order.
+/// What may be spent, in bits per second for video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// On everything.
+    pub(crate) all_bps: u64,
+    /// On the lowest layer of the most important video, which is not given up for want of room that will soon be there again. Not
+    /// less than `all_bps`.
+    pub(crate) first_bps: u64,
+}
+
+/// Spends the budget (`None` is unlimited) on the wishes. `decisions` is overwritten with one for each wish, in their order.
 pub(crate) fn allocate(
-    budget_bps: Option<u64>,
+    budget: Option<Budget>,
     wishes: &[Wish],
     scratch: &mut Scratch,
     decisions: &mut Vec<Decision>,
 ) -> Outcome {
     let Scratch { ladders, order } = scratch;
     survey(wishes, ladders, order, decisions);
-    let mut ledger = Ledger::new(budget_bps, order.len() == 1);
+    let mut ledger = Ledger::new(budget, order.len() == 1);
     floor::lay(&mut ledger, ladders, order);
     rise::climb(&mut ledger, ladders, order);
     let (mut sending_bps, mut wanted_bps) = (0u64, 0u64);

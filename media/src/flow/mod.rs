@@ -6,6 +6,7 @@ mod repairs;
 
 pub(crate) use pacer::{Pacer, QUANTUM, Waiting};
 
+use crate::allocation::Budget;
 use crate::congestion::{Congestion, Demand};
 use repairs::Repairs;
 use std::time::{Duration, Instant};
@@ -29,6 +30,12 @@ const FAILED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A budget of more than this share of the estimate that failed is news, in percent: the path has become better.
 const NEWS_PERCENT: u64 = 110;
+
+/// While a queue drains the first picture may take this share of what the path carries, in percent: the rest drains it.
+const DRAINING_PERCENT: u64 = 80;
+
+/// Where what is sent is more than this share of the budget, a layer that is given up ends at once, in percent.
+const STEEP_PERCENT: u64 = 150;
 
 /// Above this share of the budget there is little room, in percent.
 const LITTLE_ROOM_PERCENT: u64 = 70;
@@ -130,6 +137,15 @@ impl Flow {
         Some(estimate.saturating_sub(reserve + taken).max(estimate / 4 * 3))
     }
 
+    /// [`Self::budget_bps`] for the allocator. While a queue drains the estimate is below what the path carries; that the most
+    /// important picture has nevertheless.
+    pub(crate) fn budget(&self, now: Instant) -> Option<Budget> {
+        let all_bps = self.budget_bps(now)?;
+        let draining_bps = self.congestion.as_ref().and_then(|congestion| congestion.draining_bps());
+        let first_bps = draining_bps.map_or(0, |bps| bps / 100 * DRAINING_PERCENT);
+        Some(Budget { all_bps, first_bps: first_bps.max(all_bps) })
+    }
+
     /// Whether the estimate is a first guess still, by which nobody's picture is taken away.
     pub(crate) fn is_guess(&self, now: Instant) -> bool {
         self.began.is_none_or(|at| now.saturating_duration_since(at) < GUESSING)
@@ -169,6 +185,12 @@ impl Flow {
         self.failed_at_bps = self.before_bps;
     }
 
+    /// Whether what was sent is so much more than what may be that the path's queue would be full of it before the layers that
+    /// fit begin.
+    pub(crate) fn is_steep_fall(&self, now: Instant, was_sending_bps: u64) -> bool {
+        self.budget_bps(now).is_some_and(|budget| was_sending_bps > budget / 100 * STEEP_PERCENT)
+    }
+
     /// Whether the estimate has moved so far that it is to be decided anew.
     pub(crate) fn has_moved(&self, now: Instant) -> bool {
         let Some(estimate) = self.estimate_bps(now) else { return false };
@@ -182,7 +204,8 @@ impl Flow {
         let probe = congestion.poll_probe(now);
         let estimate = self.estimate_bps(now);
         self.pacer.set_estimate(now, estimate);
-        self.repairs.turn(now, estimate);
+        let is_congested = self.congestion.as_ref().is_some_and(|congestion| congestion.is_congested());
+        self.repairs.turn(now, estimate, is_congested);
         if let Some(probe) = probe {
             self.pacer.probe(now, probe);
         }

@@ -308,6 +308,11 @@ impl Encoding {
         self.reception.as_mut()?.report(now, self.ssrc?)
     }
 
+    /// Whether it is sent at present.
+    pub(crate) fn is_alive(&self, now: Instant) -> bool {
+        self.last_heard.is_some_and(|at| now.saturating_duration_since(at) < ALIVE_FOR)
+    }
+
     /// Of the latest packet.
     pub(crate) fn format(&self) -> Option<FormatId> {
         self.format
@@ -318,7 +323,7 @@ impl Encoding {
         EncodingStats {
             rid: self.rid,
             format: self.format,
-            is_alive: self.last_heard.is_some_and(|at| now.saturating_duration_since(at) < ALIVE_FOR),
+            is_alive: self.is_alive(now),
             traffic: self.traffic.stats(),
             reception: self.reception.as_ref().and_then(ReceptionStats::quality),
             nacked_packets: self.nacked_packets,

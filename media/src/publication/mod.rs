@@ -22,6 +22,7 @@ use crate::relay::{ShardSet, SharedTrack};
 use crate::sdp::Mid;
 use crate::speakers::VoiceKey;
 use crate::subscription::MAX_ENCODINGS;
+use std::time::Instant;
 
 /// Who receives a publication: a participant of the room and its sending m-line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +141,11 @@ impl Publication {
 
     pub(crate) fn is_silenced(&self) -> bool {
         self.encodings.iter().any(|encoding| encoding.silent_from.is_some())
+    }
+
+    /// Whether an encoding is sent at present.
+    pub(crate) fn is_alive(&self, now: Instant, encoding: usize) -> bool {
+        self.encodings.get(encoding).is_some_and(|encoding| encoding.is_alive(now))
     }
 
     /// The encoding of a rid; without simulcast there is one, which no rid names.

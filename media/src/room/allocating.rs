@@ -9,7 +9,7 @@ use crate::command::{Event, MediaKind, PauseReason};
 use crate::congestion::Demand;
 use crate::context::Context;
 use crate::publication::{Publication, Publisher};
-use crate::subscription::{ALIVE_FOR, MAX_ENCODINGS, Subscription};
+use crate::subscription::{MAX_ENCODINGS, Subscription};
 use std::time::Instant;
 
 /// What is needed for one participant's choice; kept for its memory.
@@ -35,11 +35,24 @@ fn instead_of_rising(wish: &Wish, decision: Decision) -> Option<Decision> {
     }
 }
 
+/// The lowest layer instead of one that is lower than what was sent: there is a queue to drain first, and if the estimate goes on
+/// falling this is the only fall.
+fn lowest(decision: Decision, wish: &Wish) -> Decision {
+    let falls = |layer: Layer| wish.current.is_some_and(|current| layer.quality() < current.quality());
+    match decision {
+        Decision::Forward(layer) if falls(layer) => lowest_of(wish).map_or(decision, Decision::Forward),
+        _ => decision,
+    }
+}
+
+fn lowest_of(wish: &Wish) -> Option<Layer> {
+    wish.useful().next().map(|(encoding, _)| Layer { encoding, temporal: None })
+}
+
 /// The lowest layer instead of a pause, for as long as the estimate is a guess.
 fn unpaused(decision: Decision, wish: &Wish) -> Decision {
-    let lowest = || wish.useful().next().map(|(encoding, _)| Layer { encoding, temporal: None });
     match decision {
-        Decision::Paused => lowest().map_or(decision, Decision::Forward),
+        Decision::Paused => lowest_of(wish).map_or(decision, Decision::Forward),
         _ => decision,
     }
 }
@@ -76,15 +89,22 @@ impl Room {
         }
         let Choosing { wishes, lines, decisions, scratch } = &mut choosing;
         let Outcome { sending_bps, next_bps, wanted_bps } =
-            allocate(participant.flow.budget_bps(now), wishes, scratch, decisions);
+            allocate(participant.flow.budget(now), wishes, scratch, decisions);
         let Some(participant) = self.participants.get_mut(index) else { return };
         participant.flow.decide(now, Demand { sending_bps, next_bps, wanted_bps });
         let (id, is_guess) = (participant.id, participant.flow.is_guess(now));
+        let was_sending_bps =
+            wishes.iter().filter_map(|wish| Some(wish.offers.get(wish.current?.encoding)?.bitrate_bps)).sum();
+        let is_steep = participant.flow.is_steep_fall(now, was_sending_bps);
         for ((line, wish), decision) in lines.iter().zip(wishes.iter()).zip(decisions.iter()) {
             let Some(Some(outgoing)) = participant.outgoing.get_mut(*line) else { continue };
             let Some(subscription) = &mut outgoing.subscription else { continue };
             let Some(publication) = self.publications.get(subscription.publication) else { continue };
-            let mut decision = if is_guess { unpaused(*decision, wish) } else { *decision };
+            let mut decision = match *decision {
+                decision if is_guess => unpaused(decision, wish),
+                decision if is_steep => lowest(decision, wish),
+                decision => decision,
+            };
             if let Some(stays) = instead_of_rising(wish, decision)
                 && !participant.flow.may_rise(now, sending_bps)
             {
@@ -96,6 +116,10 @@ impl Room {
             subscription.layer = decision.layer();
             let (track, pauses) = (publication.track, decision == Decision::Paused);
             match decision {
+                Decision::Forward(layer) if is_steep && publication.is_alive(now, layer.encoding) => {
+                    subscription.selector.leave_for(layer.encoding);
+                    participant.flow.pacer.forget(*line, |encoding| encoding == layer.encoding);
+                }
                 Decision::Forward(layer) => subscription.selector.aim(layer.encoding),
                 Decision::Hidden | Decision::Paused => {
                     if subscription.selector.stop() {
@@ -122,11 +146,10 @@ impl Room {
         let mut offers = [Offer::default(); MAX_ENCODINGS];
         let count = publication.encodings.len();
         for (index, (offer, encoding)) in offers.iter_mut().zip(&publication.encodings).enumerate() {
-            let is_alive = encoding.last_heard.is_some_and(|at| now.saturating_duration_since(at) < ALIVE_FOR);
             *offer = Offer {
                 bitrate_bps: encoding.cost.bitrate_bps(index, count),
                 height: encoding.size.map(|(_, height)| height),
-                is_available: is_alive || publication.watching.can_wake(now, index),
+                is_available: publication.is_alive(now, index) || publication.watching.can_wake(now, index),
                 ..Offer::default()
             };
         }

@@ -381,8 +381,10 @@ impl Outgoing {
         let sent = sent.ok_or(DropReason::NotInRing)?;
         let source = *self.rewriter.source_of(sent.epoch).ok_or(DropReason::NotInRing)?;
         let upstream = subscription.upstream_of(sent.epoch).ok_or(DropReason::NotInRing)?;
-        // Who has fallen to a lower encoding lacks bandwidth, and does not need what is missing of the one before its key frame.
-        if purpose == Purpose::Repair && subscription.has_fallen_from(upstream) {
+        // Who has fallen to a lower encoding lacks bandwidth, and does not need what is missing of the one before its key frame;
+        // nor does who is to be shown nothing before the next one.
+        let is_over = subscription.selector.current().is_none() || subscription.has_fallen_from(upstream);
+        if purpose == Purpose::Repair && is_over {
             return Err(DropReason::RepairBudget);
         }
         let encoding = encodings.get(upstream.encoding).filter(|e| e.generation == upstream.generation);

@@ -49,6 +49,14 @@ impl Selector {
         self.is_stopped = false;
     }
 
+    /// Aims at an encoding as [`Self::aim`] does, and forwards nothing of another one meanwhile.
+    pub(crate) fn leave_for(&mut self, encoding: usize) {
+        if self.current != Some(encoding) {
+            self.current = None;
+        }
+        self.aim(encoding);
+    }
+
     /// Forwards nothing until it is aimed again; whether anything was forwarded or awaited.
     pub(crate) fn stop(&mut self) -> bool {
         let was_stopped = std::mem::replace(&mut self.is_stopped, true);
@@ -113,6 +121,19 @@ mod tests {
         assert_eq!(selector.select(2, true), Selection::Switch);
         assert_eq!(selector.select(0, false), Selection::Drop);
         assert_eq!(selector.awaited(), None);
+    }
+
+    #[test]
+    fn an_encoding_can_be_left_before_the_next_one_begins() {
+        let mut selector = Selector::default();
+        selector.aim(2);
+        assert_eq!(selector.select(2, true), Selection::Switch);
+        selector.leave_for(0);
+        assert_eq!((selector.current(), selector.awaited()), (None, Some(0)));
+        assert_eq!(selector.select(2, true), Selection::Drop);
+        assert_eq!(selector.select(0, true), Selection::Switch);
+        selector.leave_for(0);
+        assert_eq!(selector.select(0, false), Selection::Forward, "it is there already");
     }
 
     #[test]

@@ -37,8 +37,7 @@ fn follows(room: &Room, spans: &Spans) -> Vec<Verdict> {
         oracles::queue_is_short(room.link(), &grown, SHORT_QUEUE),
         oracles::sound_arrives(room.sound(), &grown, 0.995, ms(300)),
     ];
-    // The first key frame comes last through the queue that the step has left.
-    let shown = spans.narrow.start + seconds(5)..spans.narrow.end;
+    let shown = spans.narrow.start + seconds(3)..spans.narrow.end;
     for playback in &room.playbacks() {
         verdicts.extend([
             oracles::picture_moves(playback, &shown, 0.01),
@@ -70,8 +69,7 @@ fn one_camera_falls_to_its_lowest_layer_and_comes_back() {
         verdicts.extend([
             oracles::layer_is_back(playback, &spans.narrow, LOWEST, seconds(3)),
             oracles::picture_is_fluid(playback, &spans.narrow, 10.0),
-            // The top layer is back in ten seconds where its first try holds; where its key frame is taken for overuse the next try waits.
-            oracles::layer_is_at_least(playback, &(spans.wide.start + seconds(5)..spans.wide.end), TOP - 1),
+            oracles::layer_is_back(playback, &spans.wide, TOP, seconds(10)),
         ]);
         room.expect(verdicts);
     }
