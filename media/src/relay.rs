@@ -5,6 +5,7 @@
 //! that it is for. The driver shares the batch between them; none of them changes it. A batch may be lost on its way: then
 //! [`Shard::relay_refused`](crate::Shard::relay_refused) is told, and what a receiver must know is said again.
 
+use crate::allocation::MAX_TEMPORAL;
 use crate::command::{MediaKind, Rid, Source};
 use crate::formats::FormatId;
 use crate::ids::{ParticipantId, RoomId, TrackId};
@@ -162,6 +163,8 @@ pub(crate) struct HeardEncoding {
     pub(crate) encoding: u8,
     /// What it costs, once that was measured.
     pub(crate) bitrate_bps: Option<u64>,
+    /// The share of that which each temporal layer takes together with those below it, in percent; 0 ends the list.
+    pub(crate) temporal: [u8; MAX_TEMPORAL],
     /// Width and height of its picture.
     pub(crate) size: Option<(u16, u16)>,
 }

@@ -23,7 +23,7 @@ mod wish;
 use ladder::Ladder;
 use ledger::Ledger;
 use rank::Rank;
-pub(crate) use wish::{Layer, Offer, Rise, Wish};
+pub(crate) use wish::{Layer, MAX_TEMPORAL, Offer, Rise, Wish};
 
 /// What a subscription is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -97,6 +97,12 @@ impl Wish {
         (start..end).filter(available).map(|index| (index, &self.offers[index]))
     }
 
+    /// The least that shows anything.
+    pub(crate) fn lowest(&self) -> Option<Layer> {
+        let (encoding, offer) = self.useful().next()?;
+        Some(Layer { encoding, temporal: (offer.temporal[1] != 0).then_some(0) })
+    }
+
     /// Whether a layer is still among what could be sent.
     pub(crate) fn is_useful(&self, layer: Layer) -> bool {
         self.view.visible && self.useful().any(|(index, _)| index == layer.encoding)

@@ -1,10 +1,14 @@
 //! What an encoding costs those who receive it, in bits per second, for the choice among encodings.
 
+use crate::allocation::MAX_TEMPORAL;
 use crate::flow::DATAGRAM_OVERHEAD;
 use std::time::{Duration, Instant};
 
 /// What sealing adds to a packet: the tag of AES-GCM (RFC 7714 section 5.2), the longer of the two.
 const SEAL: u64 = 16;
+
+/// What a packet costs beyond its RTP bytes.
+const PACKET_OVERHEAD: u64 = DATAGRAM_OVERHEAD as u64 + SEAL;
 
 /// Bits per second of encodings that have not been measured, the lowest of several first: those that browsers are asked for.
 const USUAL_BPS: [u64; 4] = [170_000, 550_000, 1_800_000, 3_500_000];
@@ -41,7 +45,7 @@ impl Cost {
             return;
         }
         let began = *self.began.get_or_insert(at);
-        let bytes = bytes.saturating_sub(bytes_then) + packets * (DATAGRAM_OVERHEAD as u64 + SEAL);
+        let bytes = bytes.saturating_sub(bytes_then) + packets * PACKET_OVERHEAD;
         let latest = bytes * 8_000 / elapsed_ms;
         let is_warming = count > 1 && now.saturating_duration_since(began) < WARMING;
         self.bitrate_bps = Some(match self.bitrate_bps {
@@ -66,6 +70,57 @@ impl Cost {
     pub(crate) fn bitrate_bps(&self, index: usize, count: usize) -> u64 {
         let usual = if count <= 1 { USUAL_SINGLE_BPS } else { USUAL_BPS[index.min(USUAL_BPS.len() - 1)] };
         self.bitrate_bps.unwrap_or(usual)
+    }
+}
+
+/// What the temporal layers of an encoding take of it, as they come.
+///
+/// Counted over some four seconds, so that a key frame, which is of the base layer, does not make it look dear for long.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TemporalShares {
+    /// Bytes of each layer since the latest measure.
+    latest: [u64; MAX_TEMPORAL],
+    /// The same of before, fading.
+    bytes: [u64; MAX_TEMPORAL],
+    shares: [u8; MAX_TEMPORAL],
+}
+
+impl TemporalShares {
+    /// Counts a packet of a layer; one that names none is needed by all.
+    #[inline]
+    pub(super) fn on_packet(&mut self, layer: Option<u8>, len: usize) {
+        if let Some(bytes) = self.latest.get_mut(usize::from(layer.unwrap_or(0))) {
+            *bytes += len as u64 + PACKET_OVERHEAD;
+        }
+    }
+
+    /// Ends an interval of about a second. While the encoding rests nothing fades.
+    pub(super) fn measure(&mut self) {
+        let latest = std::mem::take(&mut self.latest);
+        if latest.iter().all(|bytes| *bytes == 0) {
+            return;
+        }
+        for (bytes, latest) in self.bytes.iter_mut().zip(latest) {
+            *bytes = *bytes * 3 / 4 + latest;
+        }
+        let total: u64 = self.bytes.iter().sum();
+        let layers = self.bytes.iter().rposition(|bytes| *bytes > 0).map_or(0, |highest| highest + 1);
+        self.shares = [0; MAX_TEMPORAL];
+        let mut below = 0;
+        for (share, bytes) in self.shares.iter_mut().zip(self.bytes).take(layers) {
+            below += bytes;
+            *share = (below * 100).div_ceil(total).clamp(1, 100) as u8;
+        }
+    }
+
+    /// Takes the word of the shard where it is published.
+    pub(crate) fn set(&mut self, shares: [u8; MAX_TEMPORAL]) {
+        self.shares = shares;
+    }
+
+    /// The share of the bitrate that each layer takes together with those below it, as [`Offer::temporal`](crate::allocation::Offer) has it.
+    pub(crate) fn get(&self) -> [u8; MAX_TEMPORAL] {
+        self.shares
     }
 }
 
@@ -108,5 +163,30 @@ mod tests {
         measure(21, 0);
         (22..=25).for_each(|second| assert_eq!(measure(second, 50), known, "what it was"));
         assert!(measure(27, 50) < known, "it has become cheaper");
+    }
+
+    #[test]
+    fn temporal_layers_are_known_once_they_come_and_fade_when_they_do_not() {
+        let mut shares = TemporalShares::default();
+        let second = |shares: &mut TemporalShares, layers: &[Option<u8>]| {
+            layers.iter().cycle().take(20).for_each(|layer| shares.on_packet(*layer, 1_000));
+            shares.measure();
+            shares.get()
+        };
+        assert_eq!(shares.get(), [0; 4]);
+        assert_eq!(second(&mut shares, &[None]), [100, 0, 0, 0]);
+        for _ in 0..30 {
+            second(&mut shares, &[Some(0), Some(2), Some(1), Some(2)]);
+        }
+        let three = [26, 51, 100, 0];
+        assert_eq!(second(&mut shares, &[Some(0), Some(2), Some(1), Some(2)]), three);
+        shares.measure();
+        assert_eq!(shares.get(), three, "a rest tells nothing");
+        assert_eq!(second(&mut shares, &[Some(0)]), [44, 63, 100, 0], "a key frame's second");
+        let faded = (0..60).map(|_| second(&mut shares, &[Some(0)])).last();
+        assert_eq!(faded, Some([100, 0, 0, 0]));
+        assert_eq!(second(&mut shares, &[Some(200)]), [100, 0, 0, 0], "no such layer");
+        shares.set(three);
+        assert_eq!(shares.get(), three);
     }
 }

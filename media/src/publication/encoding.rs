@@ -1,6 +1,6 @@
 //! One RTP stream of a publication on its way in: numbers, packet ring, loss repair, key frames, reports.
 
-use super::cost::Cost;
+use super::cost::{Cost, TemporalShares};
 use crate::codec::size::picture_size;
 use crate::command::{MediaKind, Rid};
 use crate::drop_reason::DropReason;
@@ -42,6 +42,8 @@ pub(crate) struct Received {
 
 /// A packet that is still here.
 pub(crate) struct Stored<'a> {
+    /// Its extended sequence number.
+    pub(crate) sequence: u64,
     pub(crate) packet: &'a [u8],
     pub(crate) header: RtpHeader,
     pub(crate) format: FormatId,
@@ -70,6 +72,8 @@ pub(crate) struct Encoding {
     /// Key frames asked for.
     pub(crate) keyframe_requests: u64,
     pub(crate) cost: Cost,
+    /// What its temporal layers take of that.
+    pub(crate) temporal: TemporalShares,
     /// Width and height of the picture, as of the latest key frame.
     pub(crate) size: Option<(u16, u16)>,
     /// Of the latest packet.
@@ -97,6 +101,7 @@ impl Encoding {
             nacked_packets: 0,
             keyframe_requests: 0,
             cost: Cost::default(),
+            temporal: TemporalShares::default(),
             size: None,
             format: None,
             formats: Vec::new(),
@@ -234,10 +239,19 @@ impl Encoding {
         }
     }
 
+    /// Counts a packet that it took, of that temporal layer.
+    #[inline]
+    pub(crate) fn note_layer(&mut self, layer: Option<u8>, len: usize) {
+        if self.kind == MediaKind::Video {
+            self.temporal.on_packet(layer, len);
+        }
+    }
+
     /// Ends an interval of its cost, as the encoding `index` of `count`.
     pub(crate) fn measure(&mut self, now: Instant, index: usize, count: usize) {
         let stats = self.traffic.stats();
         self.cost.measure(now, (stats.packets, stats.bytes), index, count);
+        self.temporal.measure();
     }
 
     /// Bytes that its ring holds.
@@ -289,7 +303,7 @@ impl Encoding {
         let packet = self.ring.get(sequence)?;
         let header = RtpHeader::parse(packet)?;
         let format = self.formats.iter().find(|(payload_type, _)| *payload_type == header.payload_type)?.1;
-        Some(Stored { packet, header, format })
+        Some(Stored { sequence, packet, header, format })
     }
 
     /// Asks the publisher for a key frame as soon as the throttle allows. Whoever wants it will receive what follows it.

@@ -27,32 +27,33 @@ pub(crate) struct Choosing {
 fn instead_of_rising(wish: &Wish, decision: Decision) -> Option<Decision> {
     let next = decision.layer()?;
     match wish.current {
-        Some(current) if next.quality() > current.quality() && wish.is_useful(current) => {
-            Some(Decision::Forward(current))
+        Some(current) if changes_encoding(wish, decision) => {
+            let rises = next.quality() > current.quality() && wish.is_useful(current);
+            rises.then_some(Decision::Forward(current))
         }
         None if wish.was_paused => Some(Decision::Paused),
         _ => None,
     }
 }
 
-/// The lowest layer instead of one that is lower than what was sent: there is a queue to drain first, and if the estimate goes on
-/// falling this is the only fall.
+/// The lowest encoding instead of a better one that is lower than what was sent: there is a queue to drain first, and if the estimate
+/// goes on falling this is the only fall that needs a key frame.
 fn lowest(decision: Decision, wish: &Wish) -> Decision {
-    let falls = |layer: Layer| wish.current.is_some_and(|current| layer.quality() < current.quality());
-    match decision {
-        Decision::Forward(layer) if falls(layer) => lowest_of(wish).map_or(decision, Decision::Forward),
-        _ => decision,
-    }
+    let Decision::Forward(layer) = decision else { return decision };
+    let falls = wish.current.is_some_and(|current| layer.encoding < current.encoding);
+    let lowest = wish.lowest().map(|lowest| lowest.encoding).filter(|lowest| falls && *lowest < layer.encoding);
+    lowest.map_or(decision, |encoding| Decision::Forward(Layer { encoding, temporal: None }))
 }
 
-fn lowest_of(wish: &Wish) -> Option<Layer> {
-    wish.useful().next().map(|(encoding, _)| Layer { encoding, temporal: None })
+/// Whether more than the frame rate changes: only another encoding begins with a key frame.
+fn changes_encoding(wish: &Wish, decision: Decision) -> bool {
+    wish.current.map(|layer| layer.encoding) != decision.layer().map(|layer| layer.encoding)
 }
 
 /// The lowest layer instead of a pause, for as long as the estimate is a guess.
 fn unpaused(decision: Decision, wish: &Wish) -> Decision {
     match decision {
-        Decision::Paused => lowest_of(wish).map_or(decision, Decision::Forward),
+        Decision::Paused => wish.lowest().map_or(decision, Decision::Forward),
         _ => decision,
     }
 }
@@ -110,17 +111,17 @@ impl Room {
             {
                 decision = stays;
             }
-            if subscription.dwell.on_decision(now, wish, decision) {
+            if subscription.dwell.on_decision(now, wish, decision) && changes_encoding(wish, decision) {
                 participant.flow.on_fall(now);
             }
             subscription.layer = decision.layer();
             let (track, pauses) = (publication.track, decision == Decision::Paused);
             match decision {
                 Decision::Forward(layer) if is_steep && publication.is_alive(now, layer.encoding) => {
-                    subscription.selector.leave_for(layer.encoding);
+                    subscription.leave_for(layer);
                     participant.flow.pacer.forget(*line, |encoding| encoding == layer.encoding);
                 }
-                Decision::Forward(layer) => subscription.selector.aim(layer.encoding),
+                Decision::Forward(layer) => subscription.aim(layer),
                 Decision::Hidden | Decision::Paused => {
                     if subscription.selector.stop() {
                         participant.flow.pacer.forget(*line, |_| false);
@@ -150,7 +151,7 @@ impl Room {
                 bitrate_bps: encoding.cost.bitrate_bps(index, count),
                 height: encoding.size.map(|(_, height)| height),
                 is_available: publication.is_alive(now, index) || publication.watching.can_wake(now, index),
-                ..Offer::default()
+                temporal: encoding.temporal.get(),
             };
         }
         let publisher = self.publisher_of(publication);

@@ -102,6 +102,8 @@ impl Room {
         if encoding.silent_from.is_some_and(|from| received.sequence >= from) {
             return Err(DropReason::Silenced);
         }
+        let picture = Picture::read(codec, payload, descriptor);
+        encoding.note_layer(picture.as_ref().and_then(|picture| picture.tier).map(|tier| tier.layer), packet.len());
         if begins {
             encoding.note_size(codec, payload, descriptor);
         }
@@ -118,7 +120,7 @@ impl Room {
             generation: received.generation,
             format,
             begins,
-            picture: Picture::read(codec, payload, descriptor),
+            picture,
             key: context.core.next_draft(),
         };
         let origin = Origin { room: self.index, publication: stream.publication, track: publication.track };

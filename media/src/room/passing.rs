@@ -128,7 +128,7 @@ impl Way<'_> {
 
     /// A stored packet as it was when it came.
     fn incoming(&self, context: &mut Context<'_>, like: &Incoming, sequence: u64, stored: &Stored<'_>) -> Incoming {
-        let Stored { packet, header, format } = stored;
+        let Stored { packet, header, format, .. } = stored;
         let descriptor = self.descriptor_id.and_then(|id| header.extension(packet, id));
         let picture = Picture::read(format.format().codec, header.payload(packet), descriptor);
         let key = context.core.drafts.begin(MAX_PACKETS - 1);
@@ -183,7 +183,7 @@ impl Room {
         let way = Way { publication, descriptor_id: self.descriptor_id(publication) };
         let known = publication.encodings.get(usize::from(encoding)).filter(|e| e.generation == generation);
         let stored = known.and_then(|encoding| encoding.stored(sequence as u32)).ok_or(DropReason::PacerLate)?;
-        let Stored { packet, header, format } = stored;
+        let Stored { packet, header, format, .. } = stored;
         let like = Incoming {
             header,
             sequence,
@@ -194,7 +194,7 @@ impl Room {
             picture: None,
             key: context.core.drafts.begin(MAX_PACKETS - 1),
         };
-        let incoming = way.incoming(context, &like, sequence, &Stored { packet, header, format });
+        let incoming = way.incoming(context, &like, sequence, &stored);
         let participant = self.participants.get_mut(index).ok_or(DropReason::NoSubscriber)?;
         way.pass(context, participant, line, packet, &incoming, &|_| false);
         Ok(())

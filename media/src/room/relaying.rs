@@ -254,6 +254,7 @@ impl Room {
         encoding.size = heard.size.or(encoding.size);
         if let Some(bitrate_bps) = heard.bitrate_bps {
             encoding.cost.set(bitrate_bps);
+            encoding.temporal.set(heard.temporal);
         }
     }
 
@@ -320,8 +321,12 @@ impl Room {
                 let wanted_by = publication.wanted_by.get(index).copied().unwrap_or_default();
                 let to = self.links.peers.without(wanted_by);
                 if is_heard && !to.is_empty() {
-                    let bitrate_bps = encoding.cost.measured_bps();
-                    let heard = HeardEncoding { encoding: index as u8, bitrate_bps, size: encoding.size };
+                    let heard = HeardEncoding {
+                        encoding: index as u8,
+                        bitrate_bps: encoding.cost.measured_bps(),
+                        temporal: encoding.temporal.get(),
+                        size: encoding.size,
+                    };
                     context.core.relay.push(to, Note::Heard(publication.track, heard));
                 }
             }
@@ -350,10 +355,13 @@ impl Room {
         let numbering = publication.origin().map(|mirror| &mirror.shared.numbering);
         let descriptor_id = numbering.and_then(|numbering| numbering.id(Extension::DependencyDescriptor));
         let descriptor = descriptor_id.and_then(|id| header.extension(packet, id));
-        if relayed.begins
-            && let Some(encoding) = publication.encodings.get_mut(index)
-        {
-            encoding.note_size(relayed.format.format().codec, header.payload(packet), descriptor);
+        let (codec, payload) = (relayed.format.format().codec, header.payload(packet));
+        let picture = Picture::read(codec, payload, descriptor);
+        if let Some(encoding) = publication.encodings.get_mut(index) {
+            encoding.note_layer(picture.as_ref().and_then(|picture| picture.tier).map(|tier| tier.layer), packet.len());
+            if relayed.begins {
+                encoding.note_size(codec, payload, descriptor);
+            }
         }
         let incoming = Incoming {
             header,
@@ -362,7 +370,7 @@ impl Room {
             generation: received.generation,
             format: relayed.format,
             begins: relayed.begins,
-            picture: Picture::read(relayed.format.format().codec, header.payload(packet), descriptor),
+            picture,
             key: context.core.next_draft(),
         };
         let origin = Origin { room: self.index, publication: key, track: publication.track };

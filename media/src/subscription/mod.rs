@@ -11,6 +11,8 @@ mod pictures;
 mod rewriter;
 mod selector;
 mod sequencer;
+mod skips;
+mod thinning;
 
 pub(crate) use draft::{DraftKey, Drafts};
 pub(crate) use pictures::Picture;
@@ -43,6 +45,7 @@ use rewriter::{Epoch, Rewriter};
 use selector::Selector;
 use sequencer::{Depths, Sequencer};
 use std::time::Instant;
+use thinning::Thinning;
 
 /// What is known of a decrypted media packet on its way to the subscribers of its publication.
 pub(crate) struct Incoming {
@@ -66,6 +69,7 @@ pub(crate) struct Subscription {
     /// Key of the publication in the room.
     pub(crate) publication: usize,
     pub(crate) selector: Selector,
+    thinning: Thinning,
     pub(crate) delivery: Delivery,
     plan: ForwardPlan,
     /// Outgoing id of the dependency descriptor, 0 if it is not forwarded.
@@ -94,6 +98,7 @@ impl Subscription {
         Self {
             publication,
             selector: Selector::default(),
+            thinning: Thinning::default(),
             delivery: Delivery::default(),
             plan: ForwardPlan::new(publisher, line),
             descriptor_id: line.id(Extension::DependencyDescriptor).unwrap_or(0),
@@ -106,6 +111,18 @@ impl Subscription {
             dwell: Dwell::default(),
             is_paused: false,
         }
+    }
+
+    /// Aims at a layer: its encoding with the next key frame of it, its frame rate as soon as may be.
+    pub(crate) fn aim(&mut self, layer: Layer) {
+        self.selector.aim(layer.encoding);
+        self.thinning.aim(layer.temporal);
+    }
+
+    /// The same, and nothing of another encoding is forwarded meanwhile.
+    pub(crate) fn leave_for(&mut self, layer: Layer) {
+        self.selector.leave_for(layer.encoding);
+        self.thinning.aim(layer.temporal);
     }
 
     /// The encoding whose key frame is needed before anything, or anything better, can be shown.
@@ -260,12 +277,11 @@ impl Outgoing {
         {
             subscription.selector.reset();
         }
-        let (payload_type, payload) = subscription.accepted(incoming.format, incoming.header.payload(packet))?;
+        let (payload_type, mut payload) = subscription.accepted(incoming.format, incoming.header.payload(packet))?;
         let selection = subscription.selector.select(incoming.encoding, incoming.begins);
         let mut late = None;
         if selection == Selection::Drop {
-            let upstream = subscription.late_upstream(incoming);
-            late = upstream.and_then(|upstream| Some((upstream, self.rewriter.late_sequence(incoming.sequence)?)));
+            late = subscription.late_upstream(incoming).and_then(|_| self.rewriter.late_place(incoming.sequence));
             if late.is_none() {
                 let black = subscription.selector.current().is_none();
                 return Err(if black { DropReason::AwaitingKeyframe } else { DropReason::NoSubscriberLayer });
@@ -280,19 +296,34 @@ impl Outgoing {
             let Incoming { encoding, generation, .. } = *incoming;
             subscription.sources =
                 [Some(Upstream { epoch: source.epoch, encoding, generation }), subscription.sources[0]];
+            subscription.thinning.begin(incoming.sequence);
             if let Some(picture) = &incoming.picture {
                 picture.align(&mut self.rewriter);
             }
         }
-        let (index, source) = match late {
-            Some((upstream, index)) => (Some(index), self.rewriter.source_of(upstream.epoch)),
-            None if payload.is_empty() && self.rewriter.skip(incoming.sequence) => return Err(DropReason::PaddingOnly),
-            None => (self.rewriter.sequence(incoming.sequence), self.rewriter.source()),
+        let (sequence, tier) = (incoming.sequence, incoming.picture.as_ref().and_then(|picture| picture.tier));
+        let is_blank = !match late {
+            Some(_) => subscription.thinning.took(sequence, tier),
+            None => subscription.thinning.takes(sequence, tier, incoming.begins, || self.rewriter.is_ahead(sequence)),
         };
-        let (index, source) = index.zip(source.copied()).ok_or(DropReason::TooOld)?;
-        self.sequencer.note(index, source.epoch, incoming.sequence);
+        let placed = match late {
+            None if is_blank || payload.is_empty() => {
+                if self.rewriter.skip(sequence, tier.is_some_and(|tier| tier.begins)) {
+                    return Err(if is_blank { DropReason::NoSubscriberLayer } else { DropReason::PaddingOnly });
+                }
+                self.rewriter.place(sequence)
+            }
+            None => self.rewriter.place(sequence),
+            late => late,
+        };
+        let (index, source) = placed.ok_or(DropReason::TooOld)?;
+        self.sequencer.note(index, source.epoch, sequence, is_blank);
+        if is_blank {
+            // It was missed when what follows it was forwarded, so a number was left for it: that is taken up, or it would be asked for.
+            payload = &[];
+        }
         let fields = HeaderFields {
-            marker: incoming.header.marker,
+            marker: incoming.header.marker && !is_blank,
             payload_type,
             sequence: index as u16,
             timestamp: incoming.header.timestamp.wrapping_add(source.timestamp_offset),
@@ -307,7 +338,7 @@ impl Outgoing {
         let number = if is_numbered { flow.next_number() } else { 0 };
         let packet = draft.copy_to(buffer, &fields, number).ok_or(DropReason::TooLarge)?;
         let at = draft.payload_range();
-        if let Some(picture) = &incoming.picture {
+        if let Some(picture) = incoming.picture.as_ref().filter(|_| !is_blank) {
             picture.renumber(&source, packet, at.start, subscription.descriptor_id);
             picture.note(&source, &mut self.rewriter);
         }
@@ -379,7 +410,6 @@ impl Outgoing {
             Purpose::Probe => self.sequencer.find(lost),
         };
         let sent = sent.ok_or(DropReason::NotInRing)?;
-        let source = *self.rewriter.source_of(sent.epoch).ok_or(DropReason::NotInRing)?;
         let upstream = subscription.upstream_of(sent.epoch).ok_or(DropReason::NotInRing)?;
         // Who has fallen to a lower encoding lacks bandwidth, and does not need what is missing of the one before its key frame;
         // nor does who is to be shown nothing before the next one.
@@ -388,9 +418,13 @@ impl Outgoing {
             return Err(DropReason::RepairBudget);
         }
         let encoding = encodings.get(upstream.encoding).filter(|e| e.generation == upstream.generation);
-        let Stored { packet, header, format } =
+        let Stored { sequence, packet, header, format } =
             encoding.and_then(|e| e.stored(sent.incoming)).ok_or(DropReason::NotInRing)?;
-        let (accepted_type, payload) = subscription.accepted(format, header.payload(packet))?;
+        let source = self.rewriter.source_of(sent.epoch, sequence).ok_or(DropReason::NotInRing)?;
+        let (accepted_type, mut payload) = subscription.accepted(format, header.payload(packet))?;
+        if sent.is_blank {
+            payload = &[];
+        }
         let rtx = subscription.plan.rtx(format).zip(self.rtx_ssrc);
         let (payload_type, ssrc, index) = match rtx {
             Some((payload_type, ssrc)) => (payload_type, ssrc, self.rtx_index),
@@ -398,7 +432,7 @@ impl Outgoing {
             None => (accepted_type, self.ssrc, self.rewriter.index_of(lost)),
         };
         let fields = HeaderFields {
-            marker: header.marker,
+            marker: header.marker && !sent.is_blank,
             payload_type,
             sequence: index as u16,
             timestamp: header.timestamp.wrapping_add(source.timestamp_offset),

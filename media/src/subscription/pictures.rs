@@ -11,6 +11,17 @@ use crate::codec::vp9::Vp9Descriptor;
 use crate::formats::Codec;
 use crate::rtp::header::RtpHeader;
 
+/// Where a packet's frame stands among those of other frame rates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tier {
+    /// Its temporal layer, 0 the base.
+    pub(crate) layer: u8,
+    /// The frame refers to the base layer alone: who is not sent its layer yet may be from here on.
+    pub(crate) is_sync: bool,
+    /// The packet is the first of its frame.
+    pub(crate) begins: bool,
+}
+
 /// A frame's numbers: picture id or frame number, and TL0PICIDX; and where the packet has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Picture {
@@ -18,6 +29,8 @@ pub(crate) struct Picture {
     /// Bits of `id`.
     width: u8,
     tl0: u8,
+    /// `None` where frames cannot be left out for the sake of a lower frame rate.
+    pub(crate) tier: Option<Tier>,
     /// In the payload; `None` if they are the dependency descriptor's.
     fields: Option<PictureFields>,
 }
@@ -25,16 +38,19 @@ pub(crate) struct Picture {
 impl Picture {
     /// The numbers of an incoming packet's frame, if it carries any.
     pub(crate) fn read(codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) -> Option<Self> {
-        let fields = match codec {
-            Codec::Vp8 => Vp8Descriptor::parse(payload)?.pictures(),
-            Codec::Vp9 => Vp9Descriptor::parse(payload)?.pictures(),
+        let (fields, tier) = match codec {
+            Codec::Vp8 => {
+                let descriptor = Vp8Descriptor::parse(payload)?;
+                (descriptor.pictures(), vp8_tier(&descriptor, payload))
+            }
+            Codec::Vp9 => (Vp9Descriptor::parse(payload)?.pictures(), None),
             _ => {
                 let id = DependencyDescriptor::parse(descriptor?)?.frame_number;
-                return Some(Self { id, width: 16, tl0: 0, fields: None });
+                return Some(Self { id, width: 16, tl0: 0, tier: None, fields: None });
             }
         };
         let ((id, width), tl0) = (fields.id(payload)?, fields.tl0_index(payload).unwrap_or(0));
-        Some(Self { id, width, tl0, fields: Some(fields) })
+        Some(Self { id, width, tl0, tier, fields: Some(fields) })
     }
 
     /// Aligns a source that starts with this frame.
@@ -72,10 +88,43 @@ impl Picture {
     }
 }
 
+/// Without TL0PICIDX a receiver cannot tell which frames refer to which (`RtpVp8RefFinder` in libwebrtc), and takes each to refer to the
+/// one before it.
+fn vp8_tier(descriptor: &Vp8Descriptor, payload: &[u8]) -> Option<Tier> {
+    descriptor.pictures().tl0_index(payload)?;
+    let layer = descriptor.temporal_layer()?;
+    Some(Tier { layer, is_sync: descriptor.is_layer_sync(), begins: descriptor.is_frame_start() })
+}
+
 fn renumber_descriptor(packet: &mut [u8], id: u8, frame_number: u16) {
     let range = RtpHeader::parse(packet)
         .and_then(|header| header.extension_ranges(packet).find_map(|(found, range)| (found == id).then_some(range)));
     if let Some(value) = range.and_then(|range| packet.get_mut(range)) {
         DependencyDescriptor::renumber(value, frame_number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tier_of_a_vp8_frame_needs_all_numbers_of_its_picture() {
+        let tier = |payload: &[u8]| Picture::read(Codec::Vp8, payload, None).and_then(|picture| picture.tier);
+        let top = Tier { layer: 2, is_sync: true, begins: true };
+        assert_eq!(tier(&[0x90, 0xe0, 0x92, 0x34, 9, 0b1010_0000, 1]), Some(top));
+        assert_eq!(
+            tier(&[0x80, 0xe0, 0x92, 0x34, 9, 0b0100_0000, 1]),
+            Some(Tier { layer: 1, is_sync: false, begins: false })
+        );
+        assert_eq!(
+            tier(&[0x91, 0xe0, 0x92, 0x34, 9, 0b1010_0000, 1]),
+            Some(Tier { begins: false, ..top }),
+            "another partition"
+        );
+        assert_eq!(tier(&[0x90, 0xa0, 0x92, 0x34, 0b1010_0000, 1]), None, "no TL0PICIDX");
+        assert_eq!(tier(&[0x90, 0xc0, 0x92, 0x34, 9, 1]), None, "no TID");
+        assert_eq!(tier(&[0x90, 0x60, 9, 0b1010_0000, 1]), None, "no picture id");
+        assert_eq!(tier(&[0x90, 0xe0, 0x92, 0x34]), None, "cut short");
     }
 }

@@ -4,12 +4,12 @@
 //! one publication; the source changes at a simulcast switch, and when the stream's m-line is given to another track.
 //! Always holds: outgoing sequence numbers of distinct source packets are distinct, contiguous but for packets that the
 //! source itself lost, and continue across sources; timestamps never run backwards at a change of source.
+//!
+//! Packets of a source can be left out ([`Rewriter::skip`]): probe padding, and frames of temporal layers that the receiver is not sent.
+//! Later sequence numbers and picture ids close up to those before, late packets around them keep the right ones.
 
+use super::skips::Skips;
 use std::time::{Duration, Instant};
-
-/// How many skipped packets are remembered, so that late packets around them keep the right number. A source skips
-/// only probe padding, which comes in bursts of some ten packets.
-const SKIPS: usize = 16;
 
 /// The least step of time at a change of source: one frame at 90 fps, so that no two frames share a timestamp.
 const MIN_STEP: Duration = Duration::from_millis(11);
@@ -17,15 +17,11 @@ const MIN_STEP: Duration = Duration::from_millis(11);
 /// Identifies a source; it changes with every change of publication, encoding or SSRC.
 pub(crate) type Epoch = u8;
 
-/// The transformation from one source's numbers to the outgoing ones.
+/// The transformation from one source's numbers to the outgoing ones, as it holds for a packet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source {
     /// Which change of source this was, modulo 256.
     pub(crate) epoch: Epoch,
-    /// The first incoming sequence number that belongs to it; earlier ones are not forwarded.
-    first: u64,
-    /// The first outgoing sequence number that is its own, with the rollovers.
-    begins: u64,
     /// Outgoing less incoming sequence number, modulo 2^64.
     sequence_offset: u64,
     /// Outgoing less incoming timestamp, modulo 2^32.
@@ -34,6 +30,41 @@ pub(crate) struct Source {
     pub(crate) picture_offset: u16,
     /// Outgoing less incoming TL0PICIDX, modulo 2^8.
     pub(crate) tl0_offset: u8,
+}
+
+/// A source with what is left out of it.
+#[derive(Clone, Debug)]
+struct Mapping {
+    /// As it holds behind all that is left out.
+    newest: Source,
+    /// The first incoming sequence number for which `newest` holds.
+    newest_from: u64,
+    /// The first incoming sequence number that belongs to it, or is still remembered; earlier ones are not forwarded.
+    first: u64,
+    /// The first outgoing sequence number that is its own, with the rollovers.
+    begins: u64,
+    skips: Skips,
+}
+
+impl Mapping {
+    /// The transformation of a packet; `None` for one from before the source, or one that was left out.
+    #[inline]
+    fn source_at(&self, incoming: u64) -> Option<Source> {
+        if incoming >= self.newest_from { Some(self.newest) } else { self.source_before(incoming) }
+    }
+
+    #[cold]
+    fn source_before(&self, incoming: u64) -> Option<Source> {
+        if incoming < self.first {
+            return None;
+        }
+        let behind = self.skips.behind(incoming)?;
+        Some(Source {
+            sequence_offset: self.newest.sequence_offset.wrapping_add(behind.packets),
+            picture_offset: self.newest.picture_offset.wrapping_add(behind.pictures),
+            ..self.newest
+        })
+    }
 }
 
 /// See the module's text.
@@ -45,13 +76,9 @@ pub(crate) struct Rewriter {
     newest: Option<(u32, Instant)>,
     /// Outgoing picture number and TL0PICIDX of the newest frame that had them.
     newest_picture: Option<(u16, u8)>,
-    current: Option<Source>,
-    previous: Option<Source>,
-    /// The previous source skipped nothing, so that its numbers can still be told.
-    previous_is_even: bool,
+    current: Option<Mapping>,
+    previous: Option<Mapping>,
     epoch: Epoch,
-    skips: [u64; SKIPS],
-    skip_count: usize,
 }
 
 impl Rewriter {
@@ -65,10 +92,7 @@ impl Rewriter {
             newest_picture: None,
             current: None,
             previous: None,
-            previous_is_even: false,
             epoch: 0,
-            skips: [0; SKIPS],
-            skip_count: 0,
         }
     }
 
@@ -82,27 +106,26 @@ impl Rewriter {
             newest.wrapping_add(ticks).wrapping_sub(timestamp)
         });
         self.epoch = self.epoch.wrapping_add(1);
-        self.previous = self.current;
-        self.previous_is_even = self.skip_count == 0;
-        self.skip_count = 0;
-        let source = Source {
+        let newest = Source {
             epoch: self.epoch,
-            first: sequence,
-            begins: self.highest + 1,
             sequence_offset: (self.highest + 1).wrapping_sub(sequence),
             timestamp_offset,
             picture_offset: 0,
             tl0_offset: 0,
         };
-        self.current = Some(source);
-        source
+        let forgotten = std::mem::replace(&mut self.previous, self.current.take());
+        let mut skips = forgotten.map(|mapping| mapping.skips).unwrap_or_default();
+        skips.clear();
+        let begins = self.highest + 1;
+        self.current = Some(Mapping { newest, newest_from: sequence, first: sequence, begins, skips });
+        newest
     }
 
     /// Makes the picture id and TL0PICIDX of the source's first frame follow those of the frame before.
     pub(crate) fn align_pictures(&mut self, picture_id: u16, tl0: u8) {
-        if let Some((source, (newest, newest_tl0))) = self.current.as_mut().zip(self.newest_picture) {
-            source.picture_offset = newest.wrapping_add(1).wrapping_sub(picture_id);
-            source.tl0_offset = newest_tl0.wrapping_add(1).wrapping_sub(tl0);
+        if let Some((mapping, (newest, newest_tl0))) = self.current.as_mut().zip(self.newest_picture) {
+            mapping.newest.picture_offset = newest.wrapping_add(1).wrapping_sub(picture_id);
+            mapping.newest.tl0_offset = newest_tl0.wrapping_add(1).wrapping_sub(tl0);
         }
     }
 
@@ -120,64 +143,71 @@ impl Rewriter {
         }
     }
 
-    /// The source being forwarded.
+    /// The source being forwarded, as it holds for its newest packet.
     pub(crate) fn source(&self) -> Option<&Source> {
-        self.current.as_ref()
+        self.current.as_ref().map(|mapping| &mapping.newest)
     }
 
-    /// The current or the previous source, as a retransmission may belong to either.
-    pub(crate) fn source_of(&self, epoch: Epoch) -> Option<&Source> {
-        [&self.current, &self.previous].into_iter().flatten().find(|source| source.epoch == epoch)
+    /// The current or the previous source, as a retransmission may belong to either, as it holds for the packet `incoming`.
+    pub(crate) fn source_of(&self, epoch: Epoch, incoming: u64) -> Option<Source> {
+        let mut mappings = [&self.current, &self.previous].into_iter().flatten();
+        mappings.find(|mapping| mapping.newest.epoch == epoch)?.source_at(incoming)
     }
 
     /// Ends the source: nothing is forwarded until the next one starts. Its retransmissions remain possible.
     pub(crate) fn end_source(&mut self) {
-        if let Some(source) = self.current.take() {
-            self.previous = Some(source);
+        if let Some(mapping) = self.current.take() {
+            self.previous = Some(mapping);
         }
     }
 
-    /// Leaves out the packet of `sequence`: later ones close up to those before. Only for a packet newer than all forwarded.
+    /// Leaves out the packet of `sequence`: later ones close up to those before, and their pictures, too, where a picture `begins` with
+    /// it. Only for a packet newer than all forwarded.
     ///
-    /// Returns whether it could be left out; if not, forwarding must show a gap.
-    pub(crate) fn skip(&mut self, sequence: u64) -> bool {
-        let Some(source) = &mut self.current else { return true };
-        let next = source.sequence_offset.wrapping_add(sequence).wrapping_sub(self.skip_count as u64);
-        if sequence < source.first || next <= self.highest {
+    /// Returns whether it is left out; if not, a number is reserved for it.
+    pub(crate) fn skip(&mut self, sequence: u64, begins: bool) -> bool {
+        let Some(mapping) = &mut self.current else { return true };
+        if sequence < mapping.first {
             return false;
         }
-        if self.skip_count == SKIPS {
-            source.first = self.skips[0] + 1;
-            source.sequence_offset = source.sequence_offset.wrapping_sub(1);
-            self.skips.copy_within(1.., 0);
-            self.skip_count -= 1;
+        let Some(source) = mapping.source_at(sequence) else { return true };
+        if source.sequence_offset.wrapping_add(sequence) <= self.highest {
+            return false;
         }
-        self.skips[self.skip_count] = sequence;
-        self.skip_count += 1;
+        if let Some(first) = mapping.skips.insert(sequence, begins) {
+            mapping.first = first;
+        }
+        let newest = &mut mapping.newest;
+        newest.sequence_offset = newest.sequence_offset.wrapping_sub(1);
+        newest.picture_offset = newest.picture_offset.wrapping_sub(u16::from(begins));
+        mapping.newest_from = mapping.skips.newest().map_or(mapping.first, |newest| newest + 1).max(mapping.first);
         true
     }
 
-    /// The outgoing index (sequence number and rollovers) of an incoming packet of the current source; `None` for one
-    /// from before it, or one that was skipped.
-    pub(crate) fn sequence(&mut self, incoming: u64) -> Option<u64> {
-        let source = self.current.as_ref().filter(|source| incoming >= source.first)?;
-        let skips = &self.skips[..self.skip_count];
-        if skips.contains(&incoming) {
-            return None;
-        }
-        let before = skips.iter().filter(|skip| **skip < incoming).count() as u64;
-        let out = source.sequence_offset.wrapping_add(incoming).wrapping_sub(before);
-        self.highest = self.highest.max(out);
-        Some(out - ROLLOVER_BASE)
+    /// Whether a packet is newer than all of the source that were forwarded or left out.
+    pub(crate) fn is_ahead(&self, incoming: u64) -> bool {
+        self.current.as_ref().is_some_and(|mapping| {
+            incoming >= mapping.newest_from && mapping.newest.sequence_offset.wrapping_add(incoming) > self.highest
+        })
     }
 
-    /// The outgoing index of a packet of the previous source that comes after the switch. Its number was left free for
-    /// it; `None` if the current source has gone on in its place.
-    pub(crate) fn late_sequence(&self, incoming: u64) -> Option<u64> {
+    /// The outgoing index (sequence number and rollovers) of an incoming packet of the current source, and its transformation; `None`
+    /// for one from before it, or one that was left out.
+    #[inline]
+    pub(crate) fn place(&mut self, incoming: u64) -> Option<(u64, Source)> {
+        let source = self.current.as_ref()?.source_at(incoming)?;
+        let out = source.sequence_offset.wrapping_add(incoming);
+        self.highest = self.highest.max(out);
+        Some((out - ROLLOVER_BASE, source))
+    }
+
+    /// The same of a packet of the previous source that comes after the switch. Its number was left free for it; `None` if the
+    /// current source has gone on in its place.
+    pub(crate) fn late_place(&self, incoming: u64) -> Option<(u64, Source)> {
         let (current, previous) = self.current.as_ref().zip(self.previous.as_ref())?;
-        let out = previous.sequence_offset.wrapping_add(incoming);
-        let free = incoming >= previous.first && out < current.begins;
-        (free && self.previous_is_even).then(|| out - ROLLOVER_BASE)
+        let source = previous.source_at(incoming)?;
+        let out = source.sequence_offset.wrapping_add(incoming);
+        (out < current.begins).then(|| (out - ROLLOVER_BASE, source))
     }
 
     /// The index of an outgoing sequence number that was used lately.
@@ -211,6 +241,7 @@ const ROLLOVER_BASE: u64 = 1 << 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn start() -> (Rewriter, Instant) {
         #[allow(clippy::disallowed_methods, reason = "an anchor for virtual time")]
@@ -218,18 +249,26 @@ mod tests {
         (Rewriter::new(100), now)
     }
 
+    fn sequence(rewriter: &mut Rewriter, incoming: u64) -> Option<u64> {
+        rewriter.place(incoming).map(|(index, _)| index)
+    }
+
+    fn late(rewriter: &Rewriter, incoming: u64) -> Option<u64> {
+        rewriter.late_place(incoming).map(|(index, _)| index)
+    }
+
     #[test]
     fn numbering_continues_across_sources() {
         let (mut rewriter, now) = start();
         rewriter.start_source(now, 70_000, 5_000, 90_000);
-        assert_eq!(rewriter.sequence(70_000), Some(100));
-        assert_eq!(rewriter.sequence(70_003), Some(103));
-        assert_eq!(rewriter.sequence(70_001), Some(101), "a late packet fills its own gap");
-        assert_eq!(rewriter.sequence(69_999), None);
+        assert_eq!(sequence(&mut rewriter, 70_000), Some(100));
+        assert_eq!(sequence(&mut rewriter, 70_003), Some(103));
+        assert_eq!(sequence(&mut rewriter, 70_001), Some(101), "a late packet fills its own gap");
+        assert_eq!(sequence(&mut rewriter, 69_999), None);
         assert_eq!((rewriter.index_of(101), rewriter.index_of(103)), (101, 103));
         rewriter.note_timestamp(now, 5_000);
         let source = rewriter.start_source(now + Duration::from_millis(100), 9, 77, 90_000);
-        assert_eq!(rewriter.sequence(9), Some(104));
+        assert_eq!(sequence(&mut rewriter, 9), Some(104));
         assert_eq!(77u32.wrapping_add(source.timestamp_offset), 5_000 + 9_000);
     }
 
@@ -237,16 +276,21 @@ mod tests {
     fn late_packets_of_the_previous_source_fill_its_gaps_alone() {
         let (mut rewriter, now) = start();
         rewriter.start_source(now, 50, 0, 90_000);
-        assert_eq!((rewriter.sequence(50), rewriter.sequence(53)), (Some(100), Some(103)));
-        assert_eq!(rewriter.late_sequence(51), None, "it is the current source");
+        assert_eq!((sequence(&mut rewriter, 50), sequence(&mut rewriter, 53)), (Some(100), Some(103)));
+        assert_eq!(late(&rewriter, 51), None, "it is the current source");
         rewriter.start_source(now, 900, 0, 90_000);
-        assert_eq!(rewriter.sequence(900), Some(104));
-        assert_eq!((rewriter.late_sequence(51), rewriter.late_sequence(52)), (Some(101), Some(102)));
-        assert_eq!((rewriter.late_sequence(49), rewriter.late_sequence(54)), (None, None));
-        assert!(rewriter.skip(901));
-        assert_eq!(rewriter.sequence(902), Some(105));
+        assert_eq!(sequence(&mut rewriter, 900), Some(104));
+        assert_eq!((late(&rewriter, 51), late(&rewriter, 52)), (Some(101), Some(102)));
+        assert_eq!((late(&rewriter, 49), late(&rewriter, 54)), (None, None));
+        assert!(rewriter.skip(901, false));
+        assert_eq!(sequence(&mut rewriter, 902), Some(105));
         rewriter.start_source(now, 7, 0, 90_000);
-        assert_eq!(rewriter.late_sequence(900), None, "what skips leave is not told apart");
+        assert_eq!(
+            (late(&rewriter, 900), late(&rewriter, 902)),
+            (Some(104), Some(105)),
+            "on either side of what is left out"
+        );
+        assert_eq!((late(&rewriter, 901), late(&rewriter, 903)), (None, None));
     }
 
     #[test]
@@ -281,24 +325,34 @@ mod tests {
     fn skipped_packets_leave_no_gap_and_late_ones_keep_their_number() {
         let (mut rewriter, now) = start();
         rewriter.start_source(now, 0, 0, 90_000);
-        assert_eq!(rewriter.sequence(0), Some(100));
-        assert!(rewriter.skip(2));
-        assert_eq!(rewriter.sequence(3), Some(102));
-        assert_eq!(rewriter.sequence(1), Some(101));
-        assert_eq!(rewriter.sequence(2), None);
-        assert!(!rewriter.skip(1), "what lies behind the newest cannot be closed up");
+        assert_eq!(sequence(&mut rewriter, 0), Some(100));
+        assert!(rewriter.skip(2, false));
+        assert_eq!(sequence(&mut rewriter, 3), Some(102));
+        assert_eq!(sequence(&mut rewriter, 1), Some(101));
+        assert_eq!(sequence(&mut rewriter, 2), None);
+        assert!(!rewriter.skip(1, false), "what lies behind the newest cannot be closed up");
     }
 
     #[test]
     fn more_skips_than_are_remembered_still_leave_no_gap() {
         let (mut rewriter, now) = start();
         rewriter.start_source(now, 0, 0, 90_000);
-        assert_eq!(rewriter.sequence(0), Some(100));
-        for sequence in 1..=40 {
-            assert!(rewriter.skip(sequence));
+        assert_eq!(sequence(&mut rewriter, 0), Some(100));
+        for skipped in (1..401).step_by(2) {
+            assert!(rewriter.skip(skipped, true));
+            assert_eq!(sequence(&mut rewriter, skipped + 1), Some(101 + skipped / 2));
         }
-        assert_eq!(rewriter.sequence(41), Some(101));
-        assert_eq!(rewriter.sequence(1), None, "older than the remembered skips");
+        assert_eq!(
+            (sequence(&mut rewriter, 2), sequence(&mut rewriter, 4)),
+            (None, None),
+            "older than what is remembered"
+        );
+        let source = rewriter.source_of(1, 398).expect("remembered");
+        assert_eq!(
+            (398 + source.sequence_offset - ROLLOVER_BASE, source.picture_offset),
+            (299, 0u16.wrapping_sub(199))
+        );
+        assert!(rewriter.is_ahead(401) && !rewriter.is_ahead(400) && !rewriter.is_ahead(399));
     }
 
     #[test]
@@ -306,9 +360,88 @@ mod tests {
         let (mut rewriter, now) = start();
         let first = rewriter.start_source(now, 0, 0, 90_000).epoch;
         rewriter.end_source();
-        assert!(rewriter.source().is_none() && rewriter.source_of(first).is_some());
+        assert!(rewriter.source().is_none() && rewriter.source_of(first, 0).is_some());
         let second = rewriter.start_source(now, 0, 0, 90_000).epoch;
-        assert!(rewriter.source_of(first).is_none(), "only the latest two are kept");
-        assert!(rewriter.source_of(second).is_some());
+        assert!(rewriter.source_of(first, 0).is_none(), "only the latest two are kept");
+        assert!(rewriter.source_of(second, 0).is_some());
+    }
+
+    /// A packet of a stream that is thinned out.
+    #[derive(Clone, Copy, Debug)]
+    struct Packet {
+        sequence: u64,
+        picture: u16,
+        begins: bool,
+        is_left_out: bool,
+    }
+
+    /// Frames of one to three packets, some of which are left out, in an order in which packets overtake others.
+    fn thinned() -> impl Strategy<Value = Vec<Packet>> {
+        let frame = (1u64..4, any::<bool>());
+        (prop::collection::vec(frame, 2..100), 65_500u64..65_560, 0x7fd0u16..0x8000, 1usize..12, any::<u64>()).prop_map(
+            |(frames, first, first_picture, reach, seed)| {
+                let mut packets = Vec::new();
+                for (number, (of, is_left_out)) in frames.into_iter().enumerate() {
+                    let picture = first_picture.wrapping_add(number as u16);
+                    let is_left_out = is_left_out && number > 0;
+                    for packet in 0..of {
+                        let sequence = first + packets.len() as u64;
+                        packets.push(Packet { sequence, picture, begins: packet == 0, is_left_out });
+                    }
+                }
+                let mut order: Vec<usize> = (0..packets.len()).collect();
+                order.sort_by_key(|place| match *place {
+                    0 => 0,
+                    place => place + (seed.rotate_left(place as u32 * 7) as usize ^ place * 31) % reach,
+                });
+                order.into_iter().map(|place| packets[place]).collect()
+            },
+        )
+    }
+
+    proptest! {
+        /// Whatever is left out and in whatever order packets come: each has the number that is left for it by those before, nothing has
+        /// two numbers or the number of another, and what is sent again has the number that it was sent with.
+        #[test]
+        fn what_is_left_out_closes_up(packets in thinned()) {
+            let (mut rewriter, now) = start();
+            let first = packets[0].sequence;
+            let epoch = rewriter.start_source(now, first, 0, 90_000).epoch;
+            let (mut skipped, mut given): (Vec<Packet>, Vec<(Packet, u64, u16)>) = (Vec::new(), Vec::new());
+            for packet in packets {
+                let was_ahead = rewriter.is_ahead(packet.sequence);
+                let is_newest = given.iter().map(|(packet, ..)| packet).chain(&skipped).all(|p| p.sequence < packet.sequence);
+                prop_assert_eq!(was_ahead, is_newest);
+                if packet.is_left_out && rewriter.skip(packet.sequence, packet.begins) {
+                    prop_assert!(given.iter().all(|(sent, ..)| sent.sequence < packet.sequence), "too late to close up");
+                    prop_assert!(rewriter.place(packet.sequence).is_none() && rewriter.skip(packet.sequence, packet.begins));
+                    skipped.push(packet);
+                    continue;
+                }
+                let (index, source) = rewriter.place(packet.sequence).expect("few are left out");
+                let before = || skipped.iter().filter(|skipped| skipped.sequence < packet.sequence);
+                prop_assert_eq!(index, 100 + packet.sequence - first - before().count() as u64);
+                let picture = packet.picture.wrapping_add(source.picture_offset);
+                let pictures = before().filter(|skipped| skipped.begins).count() as u16;
+                prop_assert_eq!(picture, packet.picture.wrapping_sub(pictures));
+                given.push((packet, index, picture));
+            }
+            let check = |rewriter: &Rewriter| {
+                for (packet, index, picture) in &given {
+                    let source = rewriter.source_of(epoch, packet.sequence).expect("remembered");
+                    let again = source.sequence_offset.wrapping_add(packet.sequence) - ROLLOVER_BASE;
+                    prop_assert_eq!((again, packet.picture.wrapping_add(source.picture_offset)), (*index, *picture));
+                }
+                Ok(())
+            };
+            check(&rewriter)?;
+            rewriter.start_source(now, 5, 0, 90_000);
+            check(&rewriter)?;
+            let mut numbers: Vec<u64> = given.iter().map(|(_, index, _)| *index).collect();
+            numbers.sort_unstable();
+            prop_assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
+            let last = numbers.last().expect("the first is sent") - 100;
+            prop_assert_eq!(last as usize + 1, numbers.len(), "nothing was lost, so there is no gap");
+        }
     }
 }

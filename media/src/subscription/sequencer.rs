@@ -32,14 +32,24 @@ struct Entry {
     incoming: u32,
     outgoing: u16,
     epoch: Epoch,
-    /// Times sent, 0 for an empty entry, and bytes of padding, 0 to 15, in the upper half.
+    /// Times sent, 0 for an empty entry, from [`BLANK`] on for a blank, and bytes of padding, 0 to 15, in the upper half.
     sent: u8,
+}
+
+impl Entry {
+    fn read(self) -> Sent {
+        let (times, padding) = (self.sent & TIMES, usize::from(self.sent >> 4));
+        Sent { epoch: self.epoch, incoming: self.incoming, padding, is_blank: times >= BLANK }
+    }
 }
 
 /// Times that a packet may have been sent, in an entry.
 const TIMES: u8 = 0x0f;
 
-const _: () = assert!(MAX_RESENDS < TIMES && MAX_PADDING <= 15);
+/// Where the count of a packet begins that left without its payload. It is sent again less often: nothing waits for it.
+const BLANK: u8 = 10;
+
+const _: () = assert!(MAX_RESENDS + 1 < BLANK && BLANK < TIMES && MAX_PADDING <= 15);
 
 /// What was sent under an outgoing number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +60,8 @@ pub(crate) struct Sent {
     pub(crate) incoming: u32,
     /// Bytes of padding that it left with.
     pub(crate) padding: usize,
+    /// It left without its payload.
+    pub(crate) is_blank: bool,
 }
 
 /// See the module's text.
@@ -70,10 +82,11 @@ impl Sequencer {
         self.entries.fill(Entry::default());
     }
 
-    /// Notes that the packet `incoming` of the source `epoch` left as `outgoing`.
-    pub(crate) fn note(&mut self, outgoing: u64, epoch: Epoch, incoming: u64) {
+    /// Notes that the packet `incoming` of the source `epoch` left as `outgoing`, with its payload or blank.
+    pub(crate) fn note(&mut self, outgoing: u64, epoch: Epoch, incoming: u64, is_blank: bool) {
         let index = outgoing as usize & (self.entries.len() - 1);
-        self.entries[index] = Entry { incoming: incoming as u32, outgoing: outgoing as u16, epoch, sent: 1 };
+        let sent = if is_blank { BLANK } else { 1 };
+        self.entries[index] = Entry { incoming: incoming as u32, outgoing: outgoing as u16, epoch, sent };
     }
 
     /// Notes the padding of the packet that was last noted as `outgoing`.
@@ -92,18 +105,19 @@ impl Sequencer {
             self.grow();
             return None;
         }
-        if times == 0 || overwritten || times > MAX_RESENDS {
+        let is_over = if times < BLANK { times > MAX_RESENDS } else { times == TIMES };
+        if times == 0 || overwritten || is_over {
             return None;
         }
         entry.sent += 1;
-        Some(Sent { epoch: entry.epoch, incoming: entry.incoming, padding: usize::from(entry.sent >> 4) })
+        Some(entry.read())
     }
 
     /// What left as `outgoing`, whether or not it may be sent again for its own sake.
     pub(crate) fn find(&self, outgoing: u16) -> Option<Sent> {
         let entry = self.entries.get(usize::from(outgoing) & (self.entries.len() - 1))?;
         let is_it = entry.sent & TIMES > 0 && entry.outgoing == outgoing;
-        is_it.then(|| Sent { epoch: entry.epoch, incoming: entry.incoming, padding: usize::from(entry.sent >> 4) })
+        is_it.then(|| entry.read())
     }
 
     /// Remembers twice as many from now on.
@@ -131,7 +145,7 @@ mod tests {
     fn who_asks_late_is_remembered_for_longer_up_to_a_bound() {
         let mut sequencer = Sequencer::new(Depths { first: 8, most: 32 });
         let send = |sequencer: &mut Sequencer, range: std::ops::Range<u64>| {
-            range.for_each(|outgoing| sequencer.note(outgoing, 0, outgoing));
+            range.for_each(|outgoing| sequencer.note(outgoing, 0, outgoing, false));
         };
         send(&mut sequencer, 0..20);
         assert_eq!((sequencer.resend(7), sequencer.entries.len()), (None, 16), "too late, but the next one is not");
@@ -149,10 +163,10 @@ mod tests {
     fn the_latest_packets_are_found_and_older_ones_forgotten() {
         let mut sequencer = Sequencer::new(EIGHT);
         for outgoing in 65_530..65_545u64 {
-            sequencer.note(outgoing, 3, outgoing + 1_000_000);
+            sequencer.note(outgoing, 3, outgoing + 1_000_000, false);
         }
         let newest = (65_544u64 & 0xffff) as u16;
-        assert_eq!(sequencer.resend(newest), Some(Sent { epoch: 3, incoming: 1_065_544, padding: 0 }));
+        assert_eq!(sequencer.resend(newest), Some(Sent { epoch: 3, incoming: 1_065_544, padding: 0, is_blank: false }));
         assert_eq!(sequencer.resend(newest.wrapping_sub(8)), None);
         assert_eq!(sequencer.resend(newest.wrapping_add(1)), None);
         assert_eq!(Sequencer::new(EIGHT).resend(0), None, "an empty entry is no packet 0");
@@ -161,12 +175,25 @@ mod tests {
     #[test]
     fn one_packet_is_not_sent_again_for_ever() {
         let mut sequencer = Sequencer::new(EIGHT);
-        sequencer.note(5, 0, 5);
+        sequencer.note(5, 0, 5, false);
         sequencer.note_padding(5, MAX_PADDING);
         let resent: Vec<_> = (0..100).filter_map(|_| sequencer.resend(5)).collect();
         assert_eq!(resent.len(), usize::from(MAX_RESENDS));
         assert!(resent.iter().all(|sent| sent.padding == MAX_PADDING));
-        sequencer.note(5, 0, 5);
+        sequencer.note(5, 0, 5, false);
         assert_eq!(sequencer.resend(5).map(|sent| sent.padding), Some(0), "another packet");
+    }
+
+    #[test]
+    fn a_blank_stays_one_and_is_sent_again_less_often() {
+        let mut sequencer = Sequencer::new(EIGHT);
+        sequencer.note(5, 0, 5, true);
+        sequencer.note_padding(5, MAX_PADDING);
+        assert_eq!(sequencer.find(5), Some(Sent { epoch: 0, incoming: 5, padding: MAX_PADDING, is_blank: true }));
+        let resent: Vec<_> = (0..100).filter_map(|_| sequencer.resend(5)).collect();
+        assert_eq!(resent.len(), usize::from(TIMES - BLANK));
+        assert!(resent.iter().all(|sent| sent.is_blank && sent.padding == MAX_PADDING));
+        sequencer.note(5, 0, 5, false);
+        assert_eq!(sequencer.resend(5).map(|sent| sent.is_blank), Some(false));
     }
 }
