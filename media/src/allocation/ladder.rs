@@ -57,6 +57,8 @@ pub(super) struct Step {
     pub(super) is_sent: bool,
     /// Whether it may be taken, if not.
     pub(super) rise: Rise,
+    /// Whether it is the lowest of several frame rates.
+    pub(super) is_base: bool,
 }
 
 impl Ladder {
@@ -147,7 +149,8 @@ impl Ladder {
         let is_rise = if is_first { self.was_paused } else { !is_sent };
         let margin_bps = if is_rise { price_bps * RISE_MARGIN_PERCENT / 100 } else { 0 };
         let rise = if is_rise { self.rise } else { Rise::Free };
-        Some(Step { charge_bps: price_bps + margin_bps, is_sent, rise })
+        let is_base = rung.temporal == 0;
+        Some(Step { charge_bps: price_bps + margin_bps, is_sent, rise, is_base })
     }
 
     /// Takes the next rung.

@@ -11,14 +11,16 @@ pub(super) const KEEP_PERCENT: u64 = 105;
 pub(super) const LAST_PERCENT: u64 = 130;
 /// The same where it is the only video.
 pub(super) const ONLY_PERCENT: u64 = 140;
+/// The same where it is the base layer alone, and has temporal layers above: nothing less can be sent, and on a path so slow a key frame
+/// of its own makes the estimate fall to half of what the path carries.
+pub(super) const BASE_PERCENT: u64 = 160;
 /// Budget over need, in percent, that noise cannot explain: ±15 % are a factor of 1.35.
 pub(super) const CLEAR_PERCENT: u64 = 150;
 
 /// See the module's text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ledger {
-    /// `None` is unlimited.
-    budget: Option<Budget>,
+    budget: Budget,
     /// Whether a single video is to be served.
     is_only: bool,
     charged_bps: u64,
@@ -27,31 +29,35 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(budget: Option<Budget>, is_only: bool) -> Self {
+    pub(super) fn new(budget: Budget, is_only: bool) -> Self {
         Self { budget, is_only, charged_bps: 0, missed_bps: None }
     }
 
     /// Spends what a step is charged with, if it fits.
     pub(super) fn spend(&mut self, step: Step) -> bool {
         let percent = if step.is_sent { KEEP_PERCENT } else { 100 };
-        self.spend_within(step, self.budget.map(|budget| share(budget.all_bps, percent)))
+        self.spend_within(step, self.budget.free_bps, percent)
     }
 
-    /// The same for the first rung of the most important video.
+    /// The same for the first rung of the most important video. What waits and what is sent again is its own, as a rule, and does not count.
     pub(super) fn spend_on_first(&mut self, step: Step) -> bool {
-        let percent = if self.is_only { ONLY_PERCENT } else { LAST_PERCENT };
-        self.spend_within(step, self.budget.map(|budget| share(budget.all_bps, percent).max(budget.first_bps)))
+        let percent = match (self.is_only, step.is_base) {
+            (true, true) => BASE_PERCENT,
+            (true, false) => ONLY_PERCENT,
+            (false, _) => LAST_PERCENT,
+        };
+        self.spend_within(step, self.budget.path_bps, percent)
     }
 
-    fn spend_within(&mut self, step: Step, limit_bps: Option<u64>) -> bool {
+    fn spend_within(&mut self, step: Step, budget_bps: Option<u64>, percent: u64) -> bool {
         let total_bps = self.charged_bps.saturating_add(step.charge_bps);
-        let Some((budget, limit_bps)) = self.budget.zip(limit_bps) else {
+        let Some(budget_bps) = budget_bps else {
             self.charged_bps = total_bps;
             return true;
         };
         let fits = match step.rise {
-            Rise::Free => total_bps <= limit_bps,
-            Rise::Clear => share(total_bps, CLEAR_PERCENT) <= budget.all_bps,
+            Rise::Free => total_bps <= share(budget_bps, percent),
+            Rise::Clear => share(total_bps, CLEAR_PERCENT) <= budget_bps,
             Rise::Held => false,
         };
         if fits {

@@ -7,7 +7,7 @@
 //! changing the picture; [`dwell`] does the same for time.
 //!
 //! What always holds: all that is sent fits the budget, but for [`ledger::KEEP_PERCENT`] and the one picture that is not
-//! given up lightly ([`ledger::LAST_PERCENT`], [`ledger::ONLY_PERCENT`]); the order in which the wishes come does not matter;
+//! given up lightly ([`ledger::LAST_PERCENT`], [`ledger::ONLY_PERCENT`], [`ledger::BASE_PERCENT`]); the order in which the wishes come does not matter;
 //! the same in gives the same out; nothing is allocated once the scratch has grown.
 
 pub(crate) mod dwell;
@@ -48,6 +48,22 @@ impl Decision {
     }
 }
 
+/// What may be spent, in bits per second for video; `None` is unlimited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// What the path carries.
+    pub(crate) path_bps: Option<u64>,
+    /// The same without what is sent again, or waits to be sent already.
+    pub(crate) free_bps: Option<u64>,
+}
+
+impl From<Option<u64>> for Budget {
+    /// Where there is nothing of that.
+    fn from(bitrate_bps: Option<u64>) -> Self {
+        Self { path_bps: bitrate_bps, free_bps: bitrate_bps }
+    }
+}
+
 /// What an allocation comes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
@@ -75,19 +91,10 @@ struct Place {
     ladder: usize,
 }
 
-/// What may be spent, in bits per second for video.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Budget {
-    /// On everything.
-    pub(crate) all_bps: u64,
-    /// On the lowest layer of the most important video, which is not given up for want of room that will soon be there again. Not
-    /// less than `all_bps`.
-    pub(crate) first_bps: u64,
-}
-
-/// Spends the budget (`None` is unlimited) on the wishes. `decisions` is overwritten with one for each wish, in their order.
+/// Spends the budget on the wishes. `decisions` is overwritten with one for each
+/// wish, in their order.
 pub(crate) fn allocate(
-    budget: Option<Budget>,
+    budget: Budget,
     wishes: &[Wish],
     scratch: &mut Scratch,
     decisions: &mut Vec<Decision>,

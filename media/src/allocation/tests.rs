@@ -68,13 +68,9 @@ fn decide(budget_kbps: u64, wishes: &[Wish]) -> (Vec<Decision>, Outcome) {
     decide_bps(Some(budget_kbps * 1_000), wishes)
 }
 
-fn budget(bps: u64) -> Budget {
-    Budget { all_bps: bps, first_bps: bps }
-}
-
 fn decide_bps(budget_bps: Option<u64>, wishes: &[Wish]) -> (Vec<Decision>, Outcome) {
     let mut decisions = Vec::new();
-    let outcome = allocate(budget_bps.map(budget), wishes, &mut Scratch::default(), &mut decisions);
+    let outcome = allocate(budget_bps.into(), wishes, &mut Scratch::default(), &mut decisions);
     (decisions, outcome)
 }
 
@@ -106,11 +102,11 @@ fn without_a_budget_everybody_gets_the_best_of_use() {
 
 #[test]
 fn the_first_picture_is_kept_while_a_queue_drains() {
-    let draining = Some(Budget { all_bps: 60_000, first_bps: 290_000 });
+    let draining = Budget { path_bps: Some(220_000), free_bps: Some(60_000) };
     let mut decisions = Vec::new();
     allocate(draining, &[sent(camera(0), 0), sent(camera(1), 0)], &mut Scratch::default(), &mut decisions);
     assert_eq!(decisions.iter().copied().map(name).collect::<Vec<_>>(), ["0", "paused"]);
-    allocate(draining, &[sent(single(0, 300), 0)], &mut Scratch::default(), &mut decisions);
+    allocate(draining, &[sent(single(0, 310), 0)], &mut Scratch::default(), &mut decisions);
     assert_eq!(decisions, [Decision::Paused], "the path does not carry it");
 }
 
@@ -303,9 +299,9 @@ fn counts_and_shares_out_of_range_are_taken_for_what_is_there() {
 fn nothing_is_allocated_anew() {
     let wishes: Vec<_> = (0..96).map(camera).collect();
     let (mut scratch, mut decisions) = (Scratch::default(), Vec::new());
-    allocate(Some(budget(9_000_000)), &wishes, &mut scratch, &mut decisions);
+    allocate(Some(9_000_000).into(), &wishes, &mut scratch, &mut decisions);
     let before = (scratch.ladders.as_ptr(), scratch.order.as_ptr(), decisions.as_ptr());
-    allocate(Some(budget(5_000_000)), &wishes, &mut scratch, &mut decisions);
+    allocate(Some(5_000_000).into(), &wishes, &mut scratch, &mut decisions);
     assert_eq!((scratch.ladders.as_ptr(), scratch.order.as_ptr(), decisions.as_ptr()), before);
 }
 

@@ -31,8 +31,9 @@ const FAILED_WITHIN: Duration = Duration::from_secs(30);
 /// A budget of more than this share of the estimate that failed is news, in percent: the path has become better.
 const NEWS_PERCENT: u64 = 110;
 
-/// While a queue drains the first picture may take this share of what the path carries, in percent: the rest drains it.
-const DRAINING_PERCENT: u64 = 80;
+/// While a queue drains the path counts as carrying this share of what it does, in percent: the one picture that is not given up may
+/// take half as much again.
+const DRAINING_PERCENT: u64 = 60;
 
 /// Where what is sent is more than this share of the budget, a layer that is given up ends at once, in percent.
 const STEEP_PERCENT: u64 = 150;
@@ -137,13 +138,12 @@ impl Flow {
         Some(estimate.saturating_sub(reserve + taken).max(estimate / 4 * 3))
     }
 
-    /// [`Self::budget_bps`] for the allocator. While a queue drains the estimate is below what the path carries; that the most
-    /// important picture has nevertheless.
-    pub(crate) fn budget(&self, now: Instant) -> Option<Budget> {
-        let all_bps = self.budget_bps(now)?;
+    /// What the allocator may spend. While a queue drains the estimate is below what the path carries, which the picture that is not
+    /// given up has a share of nevertheless.
+    pub(crate) fn budget(&self, now: Instant) -> Budget {
         let draining_bps = self.congestion.as_ref().and_then(|congestion| congestion.draining_bps());
-        let first_bps = draining_bps.map_or(0, |bps| bps / 100 * DRAINING_PERCENT);
-        Some(Budget { all_bps, first_bps: first_bps.max(all_bps) })
+        let kept_bps = draining_bps.map_or(0, |bps| bps / 100 * DRAINING_PERCENT);
+        Budget { path_bps: self.estimate_bps(now).map(|bps| bps.max(kept_bps)), free_bps: self.budget_bps(now) }
     }
 
     /// Whether the estimate is a first guess still, by which nobody's picture is taken away.

@@ -75,13 +75,14 @@ impl Cost {
 
 /// What the temporal layers of an encoding take of it, as they come.
 ///
-/// Counted over some four seconds, so that a key frame, which is of the base layer, does not make it look dear for long.
+/// A layer's share falls soon and rises slowly, so that key frames, which are of the base layer, do not count: neither do they in what
+/// the whole encoding costs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TemporalShares {
     /// Bytes of each layer since the latest measure.
     latest: [u64; MAX_TEMPORAL],
-    /// The same of before, fading.
-    bytes: [u64; MAX_TEMPORAL],
+    /// What each takes together with those below it, in thousandths; 0 above the highest.
+    thousandths: [u64; MAX_TEMPORAL],
     shares: [u8; MAX_TEMPORAL],
 }
 
@@ -94,22 +95,26 @@ impl TemporalShares {
         }
     }
 
-    /// Ends an interval of about a second. While the encoding rests nothing fades.
+    /// Ends an interval of about a second. While the encoding rests nothing changes.
     pub(super) fn measure(&mut self) {
         let latest = std::mem::take(&mut self.latest);
-        if latest.iter().all(|bytes| *bytes == 0) {
+        let total: u64 = latest.iter().sum();
+        if total == 0 {
             return;
         }
-        for (bytes, latest) in self.bytes.iter_mut().zip(latest) {
-            *bytes = *bytes * 3 / 4 + latest;
-        }
-        let total: u64 = self.bytes.iter().sum();
-        let layers = self.bytes.iter().rposition(|bytes| *bytes > 0).map_or(0, |highest| highest + 1);
-        self.shares = [0; MAX_TEMPORAL];
+        let layers = latest.iter().rposition(|bytes| *bytes > 0).map_or(0, |highest| highest + 1);
         let mut below = 0;
-        for (share, bytes) in self.shares.iter_mut().zip(self.bytes).take(layers) {
+        for (index, bytes) in latest.into_iter().enumerate() {
             below += bytes;
-            *share = (below * 100).div_ceil(total).clamp(1, 100) as u8;
+            let now = if index < layers { (below * 1_000 / total).max(1) } else { 0 };
+            let known = &mut self.thousandths[index];
+            *known = match *known {
+                _ if now == 0 => 0,
+                0 => now,
+                known if now > known => known + (now - known).div_ceil(8),
+                known => known.midpoint(now),
+            };
+            self.shares[index] = known.div_ceil(10) as u8;
         }
     }
 
@@ -166,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn temporal_layers_are_known_once_they_come_and_fade_when_they_do_not() {
+    fn the_shares_of_temporal_layers_follow_what_comes() {
         let mut shares = TemporalShares::default();
         let second = |shares: &mut TemporalShares, layers: &[Option<u8>]| {
             layers.iter().cycle().take(20).for_each(|layer| shares.on_packet(*layer, 1_000));
@@ -175,16 +180,21 @@ mod tests {
         };
         assert_eq!(shares.get(), [0; 4]);
         assert_eq!(second(&mut shares, &[None]), [100, 0, 0, 0]);
-        for _ in 0..30 {
-            second(&mut shares, &[Some(0), Some(2), Some(1), Some(2)]);
-        }
-        let three = [26, 51, 100, 0];
-        assert_eq!(second(&mut shares, &[Some(0), Some(2), Some(1), Some(2)]), three);
+        let pattern = [Some(0), Some(2), Some(1), Some(2)];
+        let settled = (0..20).map(|_| second(&mut shares, &pattern)).last();
+        let three = [25, 50, 100, 0];
+        assert_eq!(settled, Some(three));
         shares.measure();
         assert_eq!(shares.get(), three, "a rest tells nothing");
-        assert_eq!(second(&mut shares, &[Some(0)]), [44, 63, 100, 0], "a key frame's second");
-        let faded = (0..60).map(|_| second(&mut shares, &[Some(0)])).last();
-        assert_eq!(faded, Some([100, 0, 0, 0]));
+        assert_eq!(
+            second(&mut shares, &[Some(0), Some(0), Some(0), Some(1), Some(2)]),
+            [30, 54, 100, 0],
+            "a key frame"
+        );
+        assert_eq!(second(&mut shares, &pattern), [28, 52, 100, 0]);
+        assert_eq!(second(&mut shares, &[Some(0)])[1..], [0, 0, 0], "there is one layer");
+        let alone = (0..60).map(|_| second(&mut shares, &[Some(0)])).last();
+        assert_eq!(alone, Some([100, 0, 0, 0]));
         assert_eq!(second(&mut shares, &[Some(200)]), [100, 0, 0, 0], "no such layer");
         shares.set(three);
         assert_eq!(shares.get(), three);

@@ -47,6 +47,10 @@ impl Way<'_> {
         incoming: &Incoming,
     ) -> bool {
         let Some(Some(outgoing)) = participant.outgoing.get_mut(line) else { return false };
+        if outgoing.leave_out(incoming) {
+            context.core.stats.drop(DropReason::NoSubscriberLayer);
+            return true;
+        }
         let Some(subscription) = &mut outgoing.subscription else { return false };
         let pacer = &mut participant.flow.pacer;
         if !subscription.selector.may_take(incoming.encoding, incoming.begins, pacer.has(line)) {

@@ -131,6 +131,12 @@ pub(crate) fn picture_is_fluid(playback: &Playback, window: &Range<Instant>, lea
     hold(rate >= least_per_s, || format!("{rate:.1} frames a second are shown"))
 }
 
+/// The picture is not paused at any time.
+pub(crate) fn is_never_paused(playback: &Playback, window: &Range<Instant>) -> Verdict {
+    let paused = playback.paused(window);
+    hold(paused.is_zero(), || format!("the picture is paused for {} ms", paused.as_millis()))
+}
+
 /// Layers change no more often than so many times a minute.
 pub(crate) fn layers_are_steady(playback: &Playback, window: &Range<Instant>, most_per_minute: f64) -> Verdict {
     let rate = playback.switches(window).len() as f64 * 60.0 / (window.end - window.start).as_secs_f64();

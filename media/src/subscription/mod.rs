@@ -260,6 +260,23 @@ impl Outgoing {
         block.ssrc == self.ssrc && self.reported.replace(block.highest_sequence) != Some(block.highest_sequence)
     }
 
+    /// Leaves out a packet of the encoding that is forwarded which is of no use to this subscriber, before it waits for its turn; whether
+    /// it is one.
+    pub(crate) fn leave_out(&mut self, incoming: &Incoming) -> bool {
+        let Some(subscription) = &mut self.subscription else { return false };
+        let Incoming { encoding, generation, sequence, .. } = *incoming;
+        let tier = incoming.picture.as_ref().and_then(|picture| picture.tier);
+        let is_current = subscription.selector.current() == Some(encoding) && subscription.generation == generation;
+        let Some(tier) = tier.filter(|_| is_current && subscription.thinning.is_out_of_reach(sequence, tier)) else {
+            return false;
+        };
+        let is_left_out = self.rewriter.skip(sequence, tier.begins);
+        if is_left_out {
+            subscription.thinning.note_left_out(sequence, tier.layer);
+        }
+        is_left_out
+    }
+
     /// Rewrites, seals and queues a packet for this subscriber, or says why not. Allocates nothing.
     ///
     /// Returns whether it began a new source.

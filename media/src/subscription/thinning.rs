@@ -4,7 +4,7 @@
 //! layer alone (RFC 7741's Y): what follows refers to nothing from before. Everything begins anew with a key frame.
 //!
 //! Always holds: a frame is sent whole or not at all, in whatever order its packets come. So which limit held where is remembered, and
-//! limits change with the first packet of a frame only, if it is newer than all before.
+//! limits change with the first packet of a frame only, if nothing behind it was sent or was left out that would be sent.
 
 use super::pictures::Tier;
 
@@ -14,6 +14,9 @@ const ALL: u8 = u8::MAX;
 /// Changes that are remembered: limits are chosen every 100 ms, and rise by one with each pattern of frames, but both hardly twice while
 /// packets of before are late.
 const TURNS: usize = 4;
+
+/// Layers that frames can name: RFC 7741 has two bits for them.
+const LAYERS: usize = 4;
 
 /// From a packet on frames up to a layer are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +56,14 @@ pub(crate) struct Thinning {
     course: Course,
     /// That of the source before.
     previous: Course,
+    /// The newest packet of each layer that was left out.
+    left_out: [u64; LAYERS],
 }
 
 impl Default for Thinning {
     fn default() -> Self {
-        Self { all_from: 0, target: ALL, course: Course::new(0, ALL), previous: Course::new(0, ALL) }
+        let course = Course::new(0, ALL);
+        Self { all_from: 0, target: ALL, course, previous: course, left_out: [0; LAYERS] }
     }
 }
 
@@ -77,6 +83,7 @@ impl Thinning {
     /// Another source begins, with the key frame that this packet is the first of.
     pub(super) fn begin(&mut self, sequence: u64) {
         self.previous = std::mem::replace(&mut self.course, Course::new(sequence, self.target));
+        self.left_out = [0; LAYERS];
         self.settle();
     }
 
@@ -85,7 +92,7 @@ impl Thinning {
         self.all_from = if (limit, self.target) == (ALL, ALL) { since } else { u64::MAX };
     }
 
-    /// Whether a packet of the source is sent. `is_key` tells that a key frame begins with it, `is_ahead` that it is newer than all before.
+    /// Whether a packet of the source is sent. `is_key` tells that a key frame begins with it, `is_ahead` that nothing behind it was sent.
     #[inline]
     pub(super) fn takes(
         &mut self,
@@ -98,10 +105,28 @@ impl Thinning {
             return true;
         }
         let Some(tier) = tier else { return true };
-        if tier.begins && self.course.0[0].limit != self.target && is_ahead() {
+        let Turn { since, limit } = self.course.0[0];
+        if tier.begins && limit != self.target && sequence > since && is_ahead() {
             self.approach(sequence, tier, is_key);
         }
-        self.course.takes(sequence, tier.layer)
+        let is_taken = self.course.takes(sequence, tier.layer);
+        if !is_taken {
+            self.note_left_out(sequence, tier.layer);
+        }
+        is_taken
+    }
+
+    /// Whether a packet will not be sent whatever changes before it has its turn.
+    pub(super) fn is_out_of_reach(&self, sequence: u64, tier: Option<Tier>) -> bool {
+        let Turn { since, limit } = self.course.0[0];
+        sequence >= since && tier.is_some_and(|tier| tier.layer > limit.max(self.target))
+    }
+
+    /// Takes note of a packet that is out of reach and does not wait for its turn.
+    pub(super) fn note_left_out(&mut self, sequence: u64, layer: u8) {
+        if let Some(newest) = self.left_out.get_mut(usize::from(layer)) {
+            *newest = sequence.max(*newest);
+        }
     }
 
     /// Whether a packet of the source before was to be sent.
@@ -118,6 +143,10 @@ impl Thinning {
             _ if is_next => tier.layer,
             _ => return,
         };
+        // What of it was left out already is missing, and other frames may refer to it.
+        if self.left_out.iter().take(usize::from(limit) + 1).any(|newest| *newest > since) {
+            return;
+        }
         self.course.turn(Turn { since, limit });
         self.settle();
     }
@@ -203,6 +232,26 @@ mod tests {
         assert!(
             !thinning.took(27, Some(tier(13, 1))) && thinning.took(36, Some(tier(18, 0))) && thinning.took(27, None)
         );
+    }
+
+    #[test]
+    fn what_is_out_of_reach_is_left_out_before_its_turn() {
+        let mut thinning = Thinning::default();
+        thinning.aim(Some(0));
+        thinning.begin(0);
+        let reach = |thinning: &Thinning, frame: u64| !thinning.is_out_of_reach(frame * 2, Some(tier(frame, 0)));
+        assert_eq!([0, 1, 2, 3].map(|frame| reach(&thinning, frame)), [true, false, false, false]);
+        thinning.aim(Some(1));
+        assert_eq!([0, 1, 2, 3].map(|frame| reach(&thinning, frame)), [true, false, true, false]);
+        // Frame 11 of the top layer does not wait; frame 10, from which on the layer between may be sent, does.
+        thinning.note_left_out(22, 2);
+        assert_eq!(sent(&mut thinning, 8..11), [(8, 0), (10, 1)]);
+        // Nor does frame 19, before more is wanted: the layer cannot begin with frame 17.
+        thinning.note_left_out(38, 2);
+        thinning.aim(None);
+        assert_eq!(sent(&mut thinning, 16..19), [(16, 0), (18, 1)]);
+        assert_eq!(sent(&mut thinning, 25..28), [(25, 2), (26, 1), (27, 2)]);
+        assert!(!thinning.is_out_of_reach(90, Some(tier(3, 0))) && !thinning.is_out_of_reach(90, None));
     }
 
     #[test]

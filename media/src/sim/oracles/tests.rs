@@ -123,6 +123,17 @@ fn a_picture_that_stands_still_is_noticed() {
 }
 
 #[test]
+fn a_pause_is_noticed() {
+    let window = window();
+    let paused = |from: u64, to: u64| {
+        let pauses = vec![window.start + ms(from)..window.start + ms(to)];
+        is_never_paused(&Playback { pauses, ..playback(&window, 0..0, |_| 2) }, &window)
+    };
+    assert_eq!(paused(10_000, 12_000), Ok(()), "afterwards");
+    assert_eq!(paused(9_000, 12_000), Err("the picture is paused for 1000 ms".to_owned()));
+}
+
+#[test]
 fn layers_that_change_or_are_not_the_wanted_one_are_noticed() {
     let window = window();
     let steady = playback(&window, 0..0, |_| 2);

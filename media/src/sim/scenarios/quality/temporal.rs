@@ -1,21 +1,46 @@
 //! Cameras with temporal layers.
 
-use super::{Room, WARM_UP, seconds, seeds};
+use super::{LOWEST, Room, TOP, WARM_UP, ms, seconds, seeds};
 use crate::sim::network::Quality;
 use crate::sim::oracles;
 use crate::sim::publisher::Encoded;
 
+fn camera() -> Encoded {
+    Encoded { temporal_layers: true, ..Encoded::simulcast() }
+}
+
 #[test]
 fn temporal_layers_arrive_whole_over_a_lossy_link() {
     for seed in seeds() {
-        let camera = Encoded { temporal_layers: true, ..Encoded::simulcast() };
-        let mut room = Room::with("temporal layers", Quality::lossy(0.02), seed, 1, &camera);
+        let mut room = Room::with("temporal layers", Quality::lossy(0.02), seed, 1, &camera());
         room.run(WARM_UP);
         let window = room.run(seconds(5));
         let playback = &room.playbacks()[0];
         room.expect([
             oracles::picture_moves(playback, &window, 0.01),
             oracles::picture_is_fluid(playback, &window, 28.0),
+        ]);
+        room.judge(true);
+    }
+}
+
+/// The lowest encoding and sound are more than the link carries: the only picture goes on at a lower frame rate.
+#[test]
+fn a_picture_moves_at_a_lower_frame_rate_where_the_whole_does_not_fit() {
+    for seed in seeds() {
+        let mut room = Room::with("150 kbit/s, temporal layers", Quality::limited(150_000), seed, 1, &camera());
+        room.run(WARM_UP);
+        let window = room.run(seconds(30));
+        let playback = &room.playbacks()[0];
+        room.expect([
+            oracles::picture_moves(playback, &window, 0.05),
+            oracles::picture_is_fluid(playback, &window, 7.0),
+            oracles::layer_is_kept(playback, &window, LOWEST),
+            oracles::is_never_paused(playback, &window),
+            oracles::queue_is_short(room.link(), &window, ms(250)),
+            oracles::budget_is_kept(room.link(), &window, 150_000, 1.3, seconds(1)),
+            oracles::sound_arrives(room.sound(), &window, 0.995, ms(300)),
+            oracles::layer_is_kept(&room.neighbours_playbacks()[0], &window, TOP),
         ]);
         room.judge(true);
     }
