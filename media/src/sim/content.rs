@@ -18,15 +18,15 @@ pub(crate) struct Content {
     /// Packets of the frame.
     pub(crate) of: u8,
     pub(crate) key: bool,
-    /// So many frames back is the newest of its encoding that it refers to; 0 for none.
-    pub(crate) back: u8,
+    /// The frames of its encoding that it refers to, as bits: the lowest is the one before.
+    pub(crate) refers: u8,
 }
 
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { publisher, track, layer, life, frame, packet, of, key, back } = self;
+        let Self { publisher, track, layer, life, frame, packet, of, key, refers } = self;
         let key = if *key { " key" } else { "" };
-        write!(f, "p{publisher} m{track} l{layer} life{life} frame {frame} {packet}/{of}{key} -{back}")
+        write!(f, "p{publisher} m{track} l{layer} life{life} frame {frame} {packet}/{of}{key} -{refers:b}")
     }
 }
 
@@ -38,7 +38,7 @@ impl Content {
         out.extend(self.publisher.to_be_bytes());
         out.extend([self.track, self.layer, self.life]);
         out.extend(self.frame.to_be_bytes());
-        out.extend([self.packet, self.of, u8::from(self.key), self.back]);
+        out.extend([self.packet, self.of, u8::from(self.key), self.refers]);
     }
 
     pub(crate) fn read(bytes: &[u8]) -> Self {
@@ -53,8 +53,14 @@ impl Content {
             packet: rest[7],
             of: rest[8],
             key: rest[9] != 0,
-            back: rest[10],
+            refers: rest[10],
         }
+    }
+
+    /// The numbers of the frames that it refers to.
+    pub(crate) fn references(&self) -> impl Iterator<Item = Option<u32>> {
+        let Self { frame, refers, .. } = *self;
+        (0..u8::BITS).filter(move |bit| refers >> bit & 1 == 1).map(move |bit| frame.checked_sub(bit + 1))
     }
 
     /// Whether both come from one unbroken run of frames.
@@ -142,8 +148,8 @@ mod tests {
     #[test]
     fn an_encoded_frame_reads_back_and_tells_its_size() {
         let content =
-            Content { publisher: 3, track: 1, layer: 2, life: 0, frame: 700, packet: 0, of: 9, key: true, back: 0 };
-        let place = Place { layer: 0, is_sync: false, back: 0 };
+            Content { publisher: 3, track: 1, layer: 2, life: 0, frame: 700, packet: 0, of: 9, key: true, refers: 0 };
+        let place = Place { layer: 0, is_sync: false, refers: 0 };
         let payload = encoded_payload(0x1234, 9, place, (1280, 720), &content, 1_000);
         let numbers = Vp8Numbers { picture: 0x1234, tl0: 9, layer: 0, is_sync: false };
         assert_eq!((read_vp8(&payload), payload.len()), ((numbers, content), 1_000));
@@ -152,8 +158,8 @@ mod tests {
         let header = &payload[descriptor.descriptor_len()..];
         assert_eq!(header[3..10], [0x9d, 0x01, 0x2a, 0x00, 0x05, 0xd0, 0x02], "1280 and 720, low bytes first");
 
-        let content = Content { packet: 1, key: false, back: 2, ..content };
-        let place = Place { layer: 1, is_sync: true, back: 2 };
+        let content = Content { packet: 1, key: false, refers: 0b10, ..content };
+        let place = Place { layer: 1, is_sync: true, refers: 0b10 };
         let payload = encoded_payload(5, 9, place, (1280, 720), &content, 300);
         assert_eq!(read_vp8(&payload), (Vp8Numbers { picture: 5, tl0: 9, layer: 1, is_sync: true }, content));
     }

@@ -298,7 +298,7 @@ impl Publisher {
             packet: 0,
             of: 1,
             key: false,
-            back: 0,
+            refers: 0,
         };
         track.frame += 1;
         let encoding = &mut track.encodings[0];
@@ -352,7 +352,7 @@ impl Publisher {
                     packet: number,
                     of,
                     key,
-                    back: u8::from(!key),
+                    refers: u8::from(!key),
                 };
                 let encoding = &mut track.encodings[layer];
                 let mut extensions: Vec<(u8, &[u8])> = vec![(TRANSPORT_CC_ID, &transport)];

@@ -1,6 +1,7 @@
 //! What a simulated browser receives: repair by NACK and RTX, reports, and at the end the judgement of every stream.
 
 mod decoder;
+mod references;
 
 pub(crate) use decoder::{Decoded, Decoder};
 
@@ -357,9 +358,10 @@ impl Stream {
                 let goes_on = last.is_some_and(|last| last.content.same_source(&content));
                 if goes_on {
                     let known = frames.iter().rev().take(NEWEST_REFERENCES).map(|frame| frame.content);
-                    let mut of_source = known.take_while(|known| known.same_source(&content));
+                    let known = known.take_while(|known| known.same_source(&content)).map(|known| known.frame);
+                    let known: Vec<u32> = known.collect();
                     assert!(
-                        content.key || of_source.any(|known| known.frame + u32::from(content.back) == content.frame),
+                        content.references().all(|frame| frame.is_some_and(|frame| known.contains(&frame))),
                         "{mid} {sequence}: {content:?} follows frame {}",
                         last.expect("just seen").content.frame
                     );

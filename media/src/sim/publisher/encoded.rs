@@ -94,7 +94,7 @@ impl Publisher {
                 packet: 0,
                 of: bytes.div_ceil(MAX_PAYLOAD) as u8,
                 key,
-                back: place.back,
+                refers: place.refers,
             };
             self.send_packets(now, index, &Frame { content, place, timestamp, bytes }, rate_bps);
         }

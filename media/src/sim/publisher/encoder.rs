@@ -56,16 +56,21 @@ pub(crate) struct Place {
     pub(crate) layer: u8,
     /// Its Y bit: the frame refers to the base layer alone.
     pub(crate) is_sync: bool,
-    /// So many frames back is the newest that it refers to; 0 for none.
-    pub(crate) back: u8,
+    /// The frames that it refers to, as bits: the lowest is the one before.
+    pub(crate) refers: u8,
 }
 
-/// libwebrtc's pattern of three temporal layers for VP8 (`default_temporal_layers.cc`): 0 2 1 2.
-const PATTERN: [Place; 4] = [
-    Place { layer: 0, is_sync: false, back: 4 },
-    Place { layer: 2, is_sync: true, back: 1 },
-    Place { layer: 1, is_sync: true, back: 2 },
-    Place { layer: 2, is_sync: false, back: 1 },
+/// libwebrtc's pattern of three temporal layers for VP8 (`default_temporal_layers.cc`), which Chromium sends with simulcast. The base layer
+/// refers to itself, the next to both, the top to both and to nothing of its own.
+const PATTERN: [Place; 8] = [
+    Place { layer: 0, is_sync: false, refers: 0b1000 },
+    Place { layer: 2, is_sync: true, refers: 0b1 },
+    Place { layer: 1, is_sync: true, refers: 0b10 },
+    Place { layer: 2, is_sync: false, refers: 0b101 },
+    Place { layer: 0, is_sync: false, refers: 0b1000 },
+    Place { layer: 2, is_sync: false, refers: 0b101 },
+    Place { layer: 1, is_sync: false, refers: 0b1010 },
+    Place { layer: 2, is_sync: false, refers: 0b101 },
 ];
 
 /// Each frame's share of the mean: 40 % of the bits for the base layer, 20 % for the next, 40 % for the top one.
@@ -112,9 +117,9 @@ impl Encoder {
     pub(super) fn encode(&mut self, key: bool) -> (usize, Place) {
         self.since_key = if key { 0 } else { self.since_key + 1 };
         let place = match (key, self.temporal_layers) {
-            (true, _) => Place { back: 0, ..PATTERN[0] },
+            (true, _) => Place { refers: 0, ..PATTERN[0] },
             (false, true) => PATTERN[self.since_key % PATTERN.len()],
-            (false, false) => Place { back: 1, ..PATTERN[0] },
+            (false, false) => Place { refers: 1, ..PATTERN[0] },
         };
         let share = if self.temporal_layers { SHARES[usize::from(place.layer)] } else { 1.0 };
         let saved = (self.excess_bytes / SAVED_WITHIN).max(0.0);
@@ -167,8 +172,10 @@ mod tests {
         let places: Vec<Place> = (0..40).map(|frame| encoder.encode(frame == 0).1).collect();
         assert_eq!(places[..8].iter().map(|place| place.layer).collect::<Vec<_>>(), [0, 2, 1, 2, 0, 2, 1, 2]);
         for (at, place) in places.iter().enumerate().skip(1) {
-            let base = places[at - usize::from(place.back)];
-            assert!(base.layer <= place.layer && (place.layer == 0 || place.is_sync == (base.layer == 0)));
+            let bases = (0..8).filter(|bit| place.refers >> bit & 1 == 1).map(|bit| places[at - bit - 1].layer);
+            let bases: Vec<u8> = bases.collect();
+            assert!(!bases.is_empty() && bases.iter().all(|base| *base <= place.layer));
+            assert!(place.layer == 0 || place.is_sync == (bases == [0]));
         }
     }
 }

@@ -3,9 +3,13 @@
 //!
 //! Frames are decoded in their order. One that cannot be waits for repair; a later one that can be is taken
 //! nevertheless, and those before it are given up, as libwebrtc's frame buffer does.
+//!
+//! What a frame refers to is found as libwebrtc does, by the numbers in its payload descriptor. Always holds: what is taken for decodable by
+//! them truly is.
 
 use super::Arrived;
-use crate::sim::content::Content;
+use super::references::{Found, Frame, References};
+use crate::sim::content::{Content, Vp8Numbers};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -15,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// And again so much later (`kMaxWaitForKeyFrame`).
 const PATIENCE_FOR_KEY: Duration = Duration::from_millis(200);
+
+/// Packets for which frames are kept that are older than a decoded one.
+const KEPT: u64 = 512;
 
 /// Frames that are remembered as references.
 const REFERENCES: usize = 16;
@@ -33,15 +40,21 @@ struct Assembly {
     timestamp: u32,
     /// Packets of it that are here.
     have: u8,
+    numbers: Option<Vp8Numbers>,
+    /// Once what it refers to is found.
+    found: Option<Found>,
 }
 
 /// See the module's text.
 #[derive(Default)]
 pub(crate) struct Decoder {
-    /// By the number of its first packet; what is older than the newest decoded frame is gone.
+    /// By the number of its first packet; what is much older than the newest decoded frame is gone.
     frames: BTreeMap<u64, Assembly>,
     newest: Option<u64>,
     references: VecDeque<Content>,
+    finder: References,
+    /// The pictures that were decoded lately.
+    pictures: VecDeque<i64>,
     pub(crate) decoded: Vec<Decoded>,
     next_request: Option<Instant>,
     /// When a packet of a key frame came last: while they come, no other is asked for.
@@ -58,23 +71,43 @@ impl Decoder {
             self.key_packet = Some(now);
         }
         let Some(first) = sequence.checked_sub(u64::from(packet.content.packet)) else { return };
-        if self.newest.is_some_and(|newest| first <= newest) {
+        // What is older than a decoded frame is not decoded any more, but tells what others do not wait for.
+        let is_old = self.newest.is_some_and(|newest| first <= newest);
+        if self.newest.is_some_and(|newest| first + KEPT <= newest) || (is_old && packet.picture.is_none()) {
             return;
         }
-        let frame = self.frames.entry(first).or_insert(Assembly { content, timestamp: packet.timestamp, have: 0 });
+        let numbers = packet.picture;
+        let new = Assembly { content, timestamp: packet.timestamp, have: 0, numbers, found: None };
+        let frame = self.frames.entry(first).or_insert(new);
         frame.have += 1;
         if frame.have == content.of {
+            let whole = frame.numbers.map(|numbers| Frame { first, numbers, is_key: content.key });
+            for found in whole.map_or_else(Vec::new, |whole| self.finder.take(whole)) {
+                if let Some(frame) = self.frames.get_mut(&found.first) {
+                    frame.found = Some(found);
+                }
+            }
             self.decode(now);
         }
     }
 
     fn decode(&mut self, now: Instant) {
         let mut newest = None;
-        for (first, frame) in &self.frames {
-            if frame.have < frame.content.of || !is_decodable(&self.references, &frame.content) {
+        for (first, frame) in self.frames.range(self.newest.map_or(0, |newest| newest + 1)..) {
+            let is_found = match &frame.found {
+                Some(found) => found.refers.iter().all(|picture| self.pictures.contains(picture)),
+                None => frame.numbers.is_none(),
+            };
+            let is_decodable = is_decodable(&self.references, &frame.content);
+            if frame.have < frame.content.of || !is_found || (!is_decodable && frame.numbers.is_none()) {
                 continue;
             }
             let Assembly { content, timestamp, .. } = *frame;
+            assert!(is_decodable, "{content:?} is taken for decodable by its numbers {:?}, and is not", frame.numbers);
+            self.pictures.extend(frame.found.iter().map(|found| found.picture));
+            if self.pictures.len() > REFERENCES {
+                self.pictures.pop_front();
+            }
             self.references.push_back(content);
             if self.references.len() > REFERENCES {
                 self.references.pop_front();
@@ -84,7 +117,7 @@ impl Decoder {
         }
         if let Some(newest) = newest {
             self.newest = Some(newest);
-            self.frames = self.frames.split_off(&(newest + 1));
+            self.frames = self.frames.split_off(&(newest + 1).saturating_sub(KEPT));
             self.next_request = None;
         }
     }
@@ -95,7 +128,8 @@ impl Decoder {
         let active = now - newest_packet < PATIENCE_FOR_KEY;
         let due = self.next_request.unwrap_or(last.at + PATIENCE);
         let receives_key = self.key_packet.is_some_and(|at| now - at < PATIENCE_FOR_KEY);
-        if !active || due > now || receives_key || self.frames.is_empty() {
+        if !active || due > now || receives_key || self.frames.last_key_value().map(|(first, _)| *first) <= self.newest
+        {
             return false;
         }
         self.next_request = Some(now + PATIENCE_FOR_KEY);
@@ -105,10 +139,9 @@ impl Decoder {
 }
 
 fn is_decodable(references: &VecDeque<Content>, content: &Content) -> bool {
-    let is_reference = |known: &Content| {
-        known.same_source(content) && Some(known.frame) == content.frame.checked_sub(u32::from(content.back))
-    };
-    content.key || references.iter().any(is_reference)
+    let is_known =
+        |frame: Option<u32>| references.iter().any(|known| known.same_source(content) && Some(known.frame) == frame);
+    content.references().all(is_known)
 }
 
 #[cfg(test)]
@@ -117,8 +150,8 @@ mod tests {
     use crate::feedback::test_start;
 
     /// A frame of two packets whose first has number `2 * frame`.
-    fn packet(frame: u32, packet: u8, key: bool, back: u8) -> Arrived {
-        let content = Content { publisher: 1, track: 1, layer: 0, life: 0, frame, packet, of: 2, key, back };
+    fn packet(frame: u32, packet: u8, key: bool, refers: u8) -> Arrived {
+        let content = Content { publisher: 1, track: 1, layer: 0, life: 0, frame, packet, of: 2, key, refers };
         Arrived { timestamp: frame * 3_000, marker: packet == 1, picture: None, content, at: test_start() }
     }
 
@@ -130,8 +163,8 @@ mod tests {
         decoder.decoded[before..].iter().map(|frame| frame.content.frame).collect()
     }
 
-    fn whole(frame: u32, key: bool, back: u8) -> [Arrived; 2] {
-        [packet(frame, 1, key, back), packet(frame, 0, key, back)]
+    fn whole(frame: u32, key: bool, refers: u8) -> [Arrived; 2] {
+        [packet(frame, 1, key, refers), packet(frame, 0, key, refers)]
     }
 
     #[test]
@@ -143,7 +176,7 @@ mod tests {
         assert_eq!(take(&mut decoder, now, &whole(4, false, 1)), [0; 0]);
         assert_eq!(take(&mut decoder, now, &[packet(3, 1, false, 1)]), [3, 4]);
         // The upper layer's frame 5 is missing; the base layer does without.
-        assert_eq!(take(&mut decoder, now, &whole(6, false, 2)), [6]);
+        assert_eq!(take(&mut decoder, now, &whole(6, false, 0b10)), [6]);
         assert_eq!(take(&mut decoder, now, &whole(5, false, 1)), [0; 0], "too late");
         assert_eq!(take(&mut decoder, now, &whole(8, false, 1)), [0; 0]);
         assert_eq!(take(&mut decoder, now, &whole(9, true, 0)), [9], "a key frame goes on whatever is missing");
@@ -166,5 +199,27 @@ mod tests {
         take(&mut decoder, at(3_450), &whole(9, true, 0));
         assert!(!decoder.wants_keyframe(at(3_700), Some(at(3_690))));
         assert_eq!(decoder.requests, 2);
+    }
+
+    /// Such a frame, whole, of one packet, with these numbers.
+    fn numbered(frame: u32, refers: u8, picture: u16, tl0: u8, layer: u8, is_sync: bool) -> Arrived {
+        let content = Content { of: 1, ..packet(frame, 0, frame == 0, refers).content };
+        let picture = Some(Vp8Numbers { picture, tl0, layer, is_sync });
+        Arrived { marker: true, picture, content, ..packet(frame, 0, false, 0) }
+    }
+
+    #[test]
+    fn what_is_taken_for_decodable_and_is_not_is_noticed() {
+        let (mut decoder, now) = (Decoder::default(), test_start());
+        let frames =
+            [numbered(0, 0, 0, 0, 0, false), numbered(2, 0b10, 1, 0, 1, true), numbered(4, 0b1000, 2, 1, 0, false)];
+        assert_eq!(take(&mut decoder, now, &frames), [0, 2, 4], "with a layer left out");
+        // The one before it was left out, too, though it refers to it, and its number was closed up.
+        let broken = std::panic::AssertUnwindSafe(|| take(&mut decoder, now, &[numbered(6, 0b11, 3, 1, 1, false)]));
+        assert!(std::panic::catch_unwind(broken).is_err());
+        // With its number left free it waits.
+        let mut decoder = Decoder::default();
+        take(&mut decoder, now, &frames);
+        assert_eq!(take(&mut decoder, now, &[numbered(6, 0b11, 4, 1, 1, false)]), [0; 0]);
     }
 }
