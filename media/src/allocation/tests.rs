@@ -222,6 +222,21 @@ fn the_most_important_picture_is_the_last_to_go() {
 }
 
 #[test]
+fn the_only_base_layer_is_the_very_last_to_go_and_what_waits_is_not_taken_off() {
+    let only = [with_rates(sent(camera(1), 0))];
+    assert_eq!(brief(38, &only), ["0T0"], "60 kbit/s are kept until 1.6 times the budget");
+    assert_eq!(brief(37, &only), ["paused"]);
+    let waiting = |path_kbps: u64, wishes: &[Wish]| {
+        let budget = Budget { path_bps: Some(path_kbps * 1_000), free_bps: Some(path_kbps * 750) };
+        let mut decisions = Vec::new();
+        allocate(budget, wishes, &mut Scratch::default(), &mut decisions);
+        decisions.into_iter().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(waiting(38, &only), ["0T0"]);
+    assert_eq!(waiting(150, &only), ["0T1"], "but from what is above");
+}
+
+#[test]
 fn a_video_that_does_not_fit_leaves_room_to_smaller_ones() {
     assert_eq!(brief(300, &[pinned(single(0, 600)), single(1, 100), single(2, 100)]), ["paused", "0", "0"]);
 }

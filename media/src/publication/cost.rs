@@ -121,6 +121,7 @@ impl TemporalShares {
     /// Takes the word of the shard where it is published.
     pub(crate) fn set(&mut self, shares: [u8; MAX_TEMPORAL]) {
         self.shares = shares;
+        self.thousandths = shares.map(|share| u64::from(share) * 10);
     }
 
     /// The share of the bitrate that each layer takes together with those below it, as [`Offer::temporal`](crate::allocation::Offer) has it.
@@ -198,5 +199,6 @@ mod tests {
         assert_eq!(second(&mut shares, &[Some(200)]), [100, 0, 0, 0], "no such layer");
         shares.set(three);
         assert_eq!(shares.get(), three);
+        assert_eq!(second(&mut shares, &[Some(0)])[0], 35, "a key frame is what comes first");
     }
 }

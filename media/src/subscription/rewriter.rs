@@ -391,7 +391,7 @@ mod tests {
                 let mut order: Vec<usize> = (0..packets.len()).collect();
                 order.sort_by_key(|place| match *place {
                     0 => 0,
-                    place => place + (seed.rotate_left(place as u32 * 7) as usize ^ place * 31) % reach,
+                    place => place + (seed.rotate_left(place as u32 * 7) as usize ^ (place * 31)) % reach,
                 });
                 order.into_iter().map(|place| packets[place]).collect()
             },

@@ -20,9 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// And again so much later (`kMaxWaitForKeyFrame`).
 const PATIENCE_FOR_KEY: Duration = Duration::from_millis(200);
 
-/// Packets for which frames are kept that are older than a decoded one.
-const KEPT: u64 = 512;
-
 /// Frames that are remembered as references.
 const REFERENCES: usize = 16;
 
@@ -48,7 +45,7 @@ struct Assembly {
 /// See the module's text.
 #[derive(Default)]
 pub(crate) struct Decoder {
-    /// By the number of its first packet; what is much older than the newest decoded frame is gone.
+    /// By the number of its first packet; what is older than the newest decoded frame is gone.
     frames: BTreeMap<u64, Assembly>,
     newest: Option<u64>,
     references: VecDeque<Content>,
@@ -57,6 +54,8 @@ pub(crate) struct Decoder {
     pictures: VecDeque<i64>,
     pub(crate) decoded: Vec<Decoded>,
     next_request: Option<Instant>,
+    /// When the first packet came.
+    began: Option<Instant>,
     /// When a packet of a key frame came last: while they come, no other is asked for.
     key_packet: Option<Instant>,
     /// Times that the decoder asked for a key frame.
@@ -66,14 +65,13 @@ pub(crate) struct Decoder {
 impl Decoder {
     /// Takes a packet that is not here yet.
     pub(super) fn on_packet(&mut self, now: Instant, sequence: u64, packet: &Arrived) {
+        self.began.get_or_insert(now);
         let content = Content { packet: 0, ..packet.content };
         if content.key {
             self.key_packet = Some(now);
         }
         let Some(first) = sequence.checked_sub(u64::from(packet.content.packet)) else { return };
-        // What is older than a decoded frame is not decoded any more, but tells what others do not wait for.
-        let is_old = self.newest.is_some_and(|newest| first <= newest);
-        if self.newest.is_some_and(|newest| first + KEPT <= newest) || (is_old && packet.picture.is_none()) {
+        if self.newest.is_some_and(|newest| first <= newest) {
             return;
         }
         let numbers = packet.picture;
@@ -93,7 +91,7 @@ impl Decoder {
 
     fn decode(&mut self, now: Instant) {
         let mut newest = None;
-        for (first, frame) in self.frames.range(self.newest.map_or(0, |newest| newest + 1)..) {
+        for (first, frame) in &self.frames {
             let is_found = match &frame.found {
                 Some(found) => found.refers.iter().all(|picture| self.pictures.contains(picture)),
                 None => frame.numbers.is_none(),
@@ -117,19 +115,20 @@ impl Decoder {
         }
         if let Some(newest) = newest {
             self.newest = Some(newest);
-            self.frames = self.frames.split_off(&(newest + 1).saturating_sub(KEPT));
+            self.frames = self.frames.split_off(&(newest + 1));
+            self.finder.clear_to(newest);
             self.next_request = None;
         }
     }
 
     /// Whether to ask for a key frame now: packets come, and nothing can be made of them.
     pub(super) fn wants_keyframe(&mut self, now: Instant, newest_packet: Option<Instant>) -> bool {
-        let (Some(last), Some(newest_packet)) = (self.decoded.last(), newest_packet) else { return false };
+        let since = self.decoded.last().map(|last| last.at).or(self.began);
+        let (Some(since), Some(newest_packet)) = (since, newest_packet) else { return false };
         let active = now - newest_packet < PATIENCE_FOR_KEY;
-        let due = self.next_request.unwrap_or(last.at + PATIENCE);
+        let due = self.next_request.unwrap_or(since + PATIENCE);
         let receives_key = self.key_packet.is_some_and(|at| now - at < PATIENCE_FOR_KEY);
-        if !active || due > now || receives_key || self.frames.last_key_value().map(|(first, _)| *first) <= self.newest
-        {
+        if !active || due > now || receives_key || self.frames.is_empty() {
             return false;
         }
         self.next_request = Some(now + PATIENCE_FOR_KEY);

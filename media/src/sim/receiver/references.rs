@@ -70,6 +70,11 @@ impl References {
         found
     }
 
+    /// Forgets what waits from before that packet: something newer was decoded.
+    pub(super) fn clear_to(&mut self, first: u64) {
+        self.stashed.retain(|frame| frame.first >= first);
+    }
+
     fn retry(&mut self, found: &mut Vec<Found>) {
         loop {
             let before = found.len();
@@ -207,6 +212,7 @@ mod tests {
         let mut references = References::default();
         (0..5).for_each(|number| assert_eq!(take(&mut references, number).len(), 1));
         assert_eq!(take(&mut references, 6), []);
+        references.clear_to(6);
         assert_eq!(take(&mut references, 5), [(5, vec![4, 2, 3]), (6, vec![4, 2])]);
     }
 }

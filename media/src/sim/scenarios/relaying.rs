@@ -4,7 +4,7 @@ use super::{QUIET, caller, camera, settle, simulcast};
 use crate::command::{Command, Event, Rid};
 use crate::ids::ParticipantId;
 use crate::sim::network::Quality;
-use crate::sim::publisher::Media;
+use crate::sim::publisher::{Encoded, Media};
 use crate::sim::world::{ROOM, World};
 use std::time::Duration;
 
@@ -333,4 +333,30 @@ fn parts_that_are_linked_again_find_one_another() {
         let recent = newest.is_some_and(|(_, packet)| world.now - packet.at < Duration::from_millis(200));
         assert!(recent, "{subscriber} receives {publisher}");
     }
+}
+
+#[test]
+fn a_frame_rate_is_lowered_on_another_shard() {
+    let mut world = World::new(Quality::GOOD, 15);
+    let camera = || Media::Encoded(Encoded { temporal_layers: true, ..Encoded::simulcast() });
+    caller(&mut world, camera());
+    caller(&mut world, camera());
+    world.run_ms(3_000);
+    world.place = world.branch();
+    world.run_ms(1_000);
+    let client = world.join(true, false);
+    world.clients[client].watch();
+    let (participant, track) = (world.clients[client].id, world.track(0, "1"));
+    world.command(Command::Subscribe { participant, track });
+    world.set_down(client, Quality::limited(100_000));
+    world.offer(client);
+    world.run_ms(15_000);
+    let line = world.line_of(client, 0, "1").expect("a line");
+    let count = |world: &World| world.clients[client].receiver.stream(&line).decoder.decoded.len();
+    let (before, since) = (count(&world), world.now);
+    world.run_ms(10_000);
+    let shown = count(&world) - before;
+    assert!((70..200).contains(&shown), "{shown} frames in ten seconds");
+    let paused = world.count_events(since, |event| matches!(event, Event::SubscriptionPaused { .. }));
+    assert_eq!(paused, 0);
 }
