@@ -6,6 +6,8 @@ mod repairs;
 
 pub(crate) use pacer::{Pacer, QUANTUM, Waiting};
 
+use pacer::{LONGEST_QUEUE, MAX_WAITING};
+
 use crate::allocation::Budget;
 use crate::congestion::{Congestion, Demand};
 use repairs::Repairs;
@@ -40,6 +42,12 @@ const STEEP_PERCENT: u64 = 150;
 
 /// Above this share of the budget there is little room, in percent.
 const LITTLE_ROOM_PERCENT: u64 = 70;
+
+/// Packets that may wait with those that are sent later than they came: live ones need room, too.
+const MAX_REPLAYED: usize = MAX_WAITING / 4 * 3;
+
+/// The rate at which those may leave while nothing is known of the path, in bits per second: twenty small pictures want half of it.
+const REPLAY_BPS: u64 = 8_000_000;
 
 /// The time that the first probes take, on a path of a few hundred milliseconds.
 const GUESSING: Duration = Duration::from_secs(1);
@@ -149,6 +157,14 @@ impl Flow {
     /// Whether the estimate is a first guess still, by which nobody's picture is taken away.
     pub(crate) fn is_guess(&self, now: Instant) -> bool {
         self.began.is_none_or(|at| now.saturating_duration_since(at) < GUESSING)
+    }
+
+    /// Whether so many packets, with so many bytes beyond what is needed in any case, may be sent later than they came: what waits is
+    /// sent in [`LONGEST_QUEUE`], and that is not to be more than the path carries.
+    pub(crate) fn has_room_for(&self, now: Instant, packets: usize, bytes: usize) -> bool {
+        let rate_bps = self.estimate_bps(now).filter(|_| !self.is_guess(now)).unwrap_or(REPLAY_BPS);
+        let room = (rate_bps as f64 / 8.0 * LONGEST_QUEUE.as_secs_f64()) as usize;
+        self.pacer.waiting_packets() + packets <= MAX_REPLAYED && self.pacer.waiting_bytes() + bytes <= room
     }
 
     /// Takes note of what was decided to be sent.

@@ -22,7 +22,7 @@ const FACTOR: f64 = 1.1;
 const DEPTH: Duration = Duration::from_millis(30);
 
 /// A queue is sent in this time, whatever the estimate: what is later than that is of no use.
-const LONGEST_QUEUE: Duration = Duration::from_millis(250);
+pub(crate) const LONGEST_QUEUE: Duration = Duration::from_millis(250);
 
 /// Packets that wait at most: 8 Mbit/s for the whole of [`LONGEST_QUEUE`], and as much again.
 pub(crate) const MAX_WAITING: usize = 512;
@@ -140,6 +140,11 @@ impl Pacer {
     pub(crate) fn forget(&mut self, line: usize, kept: impl Fn(usize) -> bool) {
         self.queue.retain(|waiting| usize::from(waiting.line) != line || kept(usize::from(waiting.encoding)));
         self.bytes = self.queue.iter().map(|waiting| usize::from(waiting.len)).sum();
+    }
+
+    /// Packets that wait.
+    pub(crate) fn waiting_packets(&self) -> usize {
+        self.queue.len()
     }
 
     /// Bytes that wait: a sign that more is forwarded than fits.

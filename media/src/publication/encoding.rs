@@ -1,6 +1,7 @@
 //! One RTP stream of a publication on its way in: numbers, packet ring, loss repair, key frames, reports.
 
 use super::cost::{Cost, TemporalShares};
+use super::replay::{KEPT_FOR, Keyframe, Replay};
 use crate::codec::size::picture_size;
 use crate::command::{MediaKind, Rid};
 use crate::drop_reason::DropReason;
@@ -83,6 +84,8 @@ pub(crate) struct Encoding {
     kind: MediaKind,
     sequences: SequenceUnwrapper,
     ring: PacketRing,
+    /// The latest of the present generation.
+    keyframe: Option<Keyframe>,
 }
 
 impl Encoding {
@@ -108,6 +111,7 @@ impl Encoding {
             kind,
             sequences: SequenceUnwrapper::default(),
             ring: Self::ring(kind),
+            keyframe: None,
         }
     }
 
@@ -150,8 +154,8 @@ impl Encoding {
         if !recovered && let Some(reception) = &mut self.reception {
             reception.on_packet(now, sequence, header.timestamp);
         }
-        if begins && self.kind == MediaKind::Video {
-            self.keyframes.on_keyframe();
+        if begins {
+            self.note_keyframe(now, sequence, header.timestamp);
         }
         Ok(Received { sequence, generation: self.generation, first })
     }
@@ -172,8 +176,8 @@ impl Encoding {
         let first = self.adopt(generation, format);
         self.sequences.reach(sequence);
         self.store(now, sequence, header, packet, format, relayed.recovered)?;
-        if relayed.begins && self.kind == MediaKind::Video {
-            self.keyframes.on_keyframe();
+        if relayed.begins {
+            self.note_keyframe(now, sequence, header.timestamp);
         }
         Ok(Received { sequence, generation, first })
     }
@@ -202,6 +206,23 @@ impl Encoding {
         Ok(())
     }
 
+    /// A key frame begins: nobody has to ask for one, and who comes soon can begin with it.
+    fn note_keyframe(&mut self, now: Instant, sequence: u64, timestamp: u32) {
+        if self.kind != MediaKind::Video {
+            return;
+        }
+        self.keyframes.on_keyframe();
+        let known = self.keyframe.filter(|known| known.precedes(sequence, timestamp));
+        self.keyframe = known.or(Some(Keyframe { sequence, timestamp, at: now }));
+        self.ring.extend_history(KEPT_FOR);
+    }
+
+    /// What a picture can begin with that is here already, where the latest key frame is young and nothing behind it is missing.
+    pub(crate) fn replay(&self, now: Instant) -> Option<Replay> {
+        let keyframe = self.keyframe.filter(|keyframe| keyframe.is_young(now))?;
+        Replay::of(&self.ring, &keyframe, self.sequences.highest()?)
+    }
+
     /// Follows the generations of the encoding that this one mirrors; whether another one begins.
     fn adopt(&mut self, generation: u8, format: FormatId) -> bool {
         let is_known = self.ssrc.is_some() && self.generation == generation;
@@ -223,6 +244,9 @@ impl Encoding {
     /// How long its packets are of use to those who receive it. After [`IDLE_AFTER`] without any they are to none.
     pub(crate) fn set_history(&mut self, now: Instant, history: Duration) {
         self.ring.set_history(history);
+        if self.keyframe.is_some_and(|keyframe| keyframe.is_young(now)) {
+            self.ring.extend_history(KEPT_FOR);
+        }
         let is_idle = self.last_heard.is_none_or(|at| now.saturating_duration_since(at) >= IDLE_AFTER);
         let shrinks = history.is_zero() && self.ring.has_grown();
         if (is_idle && self.ring.memory() > 0) || shrinks {
@@ -269,6 +293,7 @@ impl Encoding {
         self.formats.clear();
         self.sequences = SequenceUnwrapper::default();
         self.ring = Self::ring(self.kind);
+        self.keyframe = None;
         self.nack = NackGenerator::default();
         self.reception = Some(ReceptionStats::new(format.format().clock_rate));
         self.mapping = None;

@@ -6,11 +6,13 @@
 mod cost;
 mod encoding;
 mod mirror;
+mod replay;
 mod streams;
 mod watching;
 
 pub(crate) use encoding::{Encoding, Received, Stored};
 pub(crate) use mirror::{Mirror, Publisher};
+pub(crate) use replay::Replay;
 pub(crate) use streams::{Stream, Streams};
 pub(crate) use watching::Watching;
 

@@ -138,6 +138,7 @@ impl Room {
             subscription.is_paused = pauses;
         }
         context.core.choosing = choosing;
+        self.replay(context, index);
     }
 }
 
@@ -184,6 +185,11 @@ impl Room {
                 let awaited = subscription.wants_keyframe_of();
                 let sources = [subscription.selector.current(), awaited];
                 watched |= sources.into_iter().flatten().fold(0, |bits, encoding| bits | 1 << encoding);
+                // What waits in the pacer already begins with a key frame.
+                let awaited = awaited.filter(|awaited| {
+                    let begins = subscription.replay.is_some_and(|pending| pending.encoding == *awaited);
+                    !(begins && participant.is_some_and(|p| p.flow.pacer.has(subscriber.line)))
+                });
                 if let Some(encoding) = awaited.and_then(|awaited| publication.encodings.get_mut(awaited)) {
                     encoding.request_keyframe();
                     awaits = true;

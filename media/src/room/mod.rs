@@ -15,6 +15,7 @@ mod negotiation;
 mod passing;
 mod reading;
 mod relaying;
+mod replaying;
 mod reports;
 mod subscriptions;
 mod upkeep;

@@ -154,6 +154,26 @@ impl Way<'_> {
     }
 }
 
+/// Lets a stored packet wait for its turn, ahead of all that comes later; `begins` says that a decoder can start with it.
+pub(super) fn queue_stored(
+    context: &mut Context<'_>,
+    participant: &mut Participant,
+    publication: &Publication,
+    line: usize,
+    index: usize,
+    sequence: u64,
+    begins: bool,
+) {
+    let Some(encoding) = publication.encodings.get(index) else { return };
+    let Some(Stored { packet, .. }) = encoding.stored(sequence as u32) else { return };
+    let (generation, len) = (encoding.generation, packet.len() as u16);
+    let place = Waiting { line: line as u16, encoding: index as u8, generation, begins, len, sequence };
+    if !participant.flow.pacer.push(place) {
+        context.core.stats.drop(DropReason::PacerFull);
+    }
+    context.core.pacing.schedule(participant.slot, context.now);
+}
+
 impl Room {
     /// The publisher's id of the dependency descriptor.
     pub(super) fn descriptor_id(&self, publication: &Publication) -> Option<u8> {

@@ -136,6 +136,13 @@ impl PacketRing {
         self.limits.history = history;
     }
 
+    /// Grows for at least that much from now on, if it grows at all.
+    pub fn extend_history(&mut self, history: Duration) {
+        if !self.limits.history.is_zero() {
+            self.limits.history = self.limits.history.max(history);
+        }
+    }
+
     /// Grows for at least that much, and at once to so many bytes: a key frame comes faster than a small ring learns that it is small.
     pub fn prepare(&mut self, history: Duration, bytes: usize) {
         self.limits.history = self.limits.history.max(history);

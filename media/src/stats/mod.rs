@@ -157,6 +157,8 @@ pub struct ShardStats {
     pub probe_out: Volume,
     /// Subscriptions to video that were paused for want of bandwidth.
     pub pauses: u64,
+    /// Pictures that began with what was kept of the latest key frame, without one being asked for.
+    pub replays: u64,
     /// Packets that subscribers asked for again.
     pub nack_in_packets: u64,
     /// Packets asked for again from publishers.
@@ -211,6 +213,7 @@ impl Default for ShardStats {
             rtx_out_packets: 0,
             probe_out: Volume::default(),
             pauses: 0,
+            replays: 0,
             nack_in_packets: 0,
             nack_out_packets: 0,
             pli_in: 0,

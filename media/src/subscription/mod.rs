@@ -31,7 +31,7 @@ use crate::negotiation::{ForwardPlan, LineIndex, SendLine};
 use crate::numbering::Numbering;
 use crate::outbox::Class;
 use crate::path::Path;
-use crate::publication::{Encoding, Stored};
+use crate::publication::{Encoding, Replay, Stored};
 use crate::rtp::header::RtpHeader;
 use crate::rtp::padding::pad;
 use crate::rtp::red::primary_block;
@@ -86,6 +86,8 @@ pub(crate) struct Subscription {
     pub(crate) limit: Option<usize>,
     /// The layer that it was last allocated; `None` for nothing.
     pub(crate) layer: Option<Layer>,
+    /// What it is about to begin with, once that has its turn.
+    pub(crate) replay: Option<PendingReplay>,
     /// How its layers have changed of late.
     pub(crate) dwell: Dwell,
     /// The client was told that it is paused.
@@ -108,6 +110,7 @@ impl Subscription {
             view: View::UNKNOWN,
             limit: None,
             layer: None,
+            replay: None,
             dwell: Dwell::default(),
             is_paused: false,
         }
@@ -161,6 +164,23 @@ impl Subscription {
 
     fn upstream_of(&self, epoch: Epoch) -> Option<Upstream> {
         self.sources.iter().flatten().find(|upstream| upstream.epoch == epoch).copied()
+    }
+}
+
+/// Packets of an encoding's ring with which a subscription begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PendingReplay {
+    pub(crate) encoding: usize,
+    pub(crate) generation: u8,
+    pub(crate) replay: Replay,
+    /// The first that does not wait for its turn yet.
+    pub(crate) next: u64,
+}
+
+impl PendingReplay {
+    fn begins_with(&self, incoming: &Incoming) -> bool {
+        (self.encoding, self.generation, self.replay.first)
+            == (incoming.encoding, incoming.generation, incoming.sequence)
     }
 }
 
@@ -317,6 +337,10 @@ impl Outgoing {
             if let Some(picture) = &incoming.picture {
                 picture.align(&mut self.rewriter);
             }
+            if let Some(pending) = subscription.replay.take().filter(|pending| pending.begins_with(incoming)) {
+                self.rewriter.hasten(incoming.header.timestamp, pending.replay.until);
+                context.core.stats.replays += 1;
+            }
         }
         let (sequence, tier) = (incoming.sequence, incoming.picture.as_ref().and_then(|picture| picture.tier));
         let is_blank = !match late {
@@ -343,7 +367,7 @@ impl Outgoing {
             marker: incoming.header.marker && !is_blank,
             payload_type,
             sequence: index as u16,
-            timestamp: incoming.header.timestamp.wrapping_add(source.timestamp_offset),
+            timestamp: source.timestamp(incoming.header.timestamp),
             ssrc: self.ssrc,
         };
         let core = &mut *context.core;
@@ -452,7 +476,7 @@ impl Outgoing {
             marker: header.marker && !sent.is_blank,
             payload_type,
             sequence: index as u16,
-            timestamp: header.timestamp.wrapping_add(source.timestamp_offset),
+            timestamp: source.timestamp(header.timestamp),
             ssrc,
         };
         let map = subscription.plan.extensions();

@@ -14,6 +14,13 @@ use std::time::{Duration, Instant};
 /// The least step of time at a change of source: one frame at 90 fps, so that no two frames share a timestamp.
 const MIN_STEP: Duration = Duration::from_millis(11);
 
+/// Frames that are sent later than they came, all at once, are told to be so many times closer to each other than they are: they
+/// are shown as fast as they come, and a receiver does not take their age for a delay that it has to keep.
+const HASTE: u32 = 16;
+
+/// How far a source is past such frames, in ticks of 90 kHz, until nobody asks for them again: ten seconds.
+const FORGOTTEN_AFTER: i32 = 900_000;
+
 /// Identifies a source; it changes with every change of publication, encoding or SSRC.
 pub(crate) type Epoch = u8;
 
@@ -26,6 +33,8 @@ pub(crate) struct Source {
     sequence_offset: u64,
     /// Outgoing less incoming timestamp, modulo 2^32.
     pub(crate) timestamp_offset: u32,
+    /// The incoming timestamp up to which frames follow each other [`HASTE`] times faster than they were captured.
+    hastens_until: Option<u32>,
     /// Outgoing less incoming VP8/VP9 picture id or AV1 frame number, modulo its width.
     pub(crate) picture_offset: u16,
     /// Outgoing less incoming TL0PICIDX, modulo 2^8.
@@ -110,6 +119,7 @@ impl Rewriter {
             epoch: self.epoch,
             sequence_offset: (self.highest + 1).wrapping_sub(sequence),
             timestamp_offset,
+            hastens_until: None,
             picture_offset: 0,
             tl0_offset: 0,
         };
@@ -119,6 +129,14 @@ impl Rewriter {
         let begins = self.highest + 1;
         self.current = Some(Mapping { newest, newest_from: sequence, first: sequence, begins, skips });
         newest
+    }
+
+    /// Makes the source, which has just started with the frame of `timestamp`, hasten up to the one of `until`.
+    pub(crate) fn hasten(&mut self, timestamp: u32, until: u32) {
+        let Some(Mapping { newest: source, .. }) = &mut self.current else { return };
+        source.hastens_until = Some(until);
+        // The first frame keeps its time.
+        source.timestamp_offset = source.timestamp_offset.wrapping_sub(source.haste(timestamp));
     }
 
     /// Makes the picture id and TL0PICIDX of the source's first frame follow those of the frame before.
@@ -226,11 +244,31 @@ impl Rewriter {
         if newer {
             self.newest = Some((timestamp, now));
         }
+        if let Some(Mapping { newest: source, .. }) = &mut self.current
+            && let Some(until) = source.hastens_until
+            && timestamp.wrapping_sub(source.timestamp(until)) as i32 > FORGOTTEN_AFTER
+        {
+            source.hastens_until = None;
+        }
     }
 
     /// The newest outgoing timestamp and when it left.
     pub(crate) fn newest(&self) -> Option<(u32, Instant)> {
         self.newest
+    }
+}
+
+impl Source {
+    /// The outgoing timestamp of a frame of the source.
+    pub(crate) fn timestamp(&self, incoming: u32) -> u32 {
+        incoming.wrapping_add(self.timestamp_offset).wrapping_add(self.haste(incoming))
+    }
+
+    /// By how much a frame is told to be newer than it is.
+    fn haste(&self, incoming: u32) -> u32 {
+        let behind = self.hastens_until.map_or(0, |until| until.wrapping_sub(incoming));
+        let behind = if behind as i32 > 0 { behind } else { 0 };
+        behind - behind / HASTE
     }
 }
 

@@ -65,6 +65,7 @@ metrics! {
     PROBE_PACKETS = Counter "parlor_probe_packets_total", "RTP packets sent to learn how much a subscriber's path carries, which repeat what the client has, or carry nothing. Among `parlor_rtp_packets_total`.";
     PROBE_BYTES = Counter "parlor_probe_bytes_total", "Bytes of these packets.";
     PAUSES = Counter "parlor_subscription_pauses_total", "Subscriptions to video that were paused because a subscriber's path does not carry them.";
+    REPLAYS = Counter "parlor_pictures_replayed_total", "Pictures that began with what was kept of the latest key frame, without another being asked for.";
     NACKED_PACKETS = Counter "parlor_nacked_packets_total" [DIRECTION], "Packets asked for again: by subscribers (in), from publishers (out).";
     KEYFRAME_REQUESTS = Counter "parlor_keyframe_requests_total" [DIRECTION, TYPE], "Key frames asked for: by subscribers (in), from publishers (out, by PLI alone).";
     LOSSES = Histogram(THOUSANDTHS) "parlor_loss_ratio" [DIRECTION], "Fraction of a stream's packets lost between two reports, before repair: on the way from publishers (in), to subscribers as they report it (out), who miss what publishers' networks lost for good as well.";
@@ -153,6 +154,7 @@ fn read_traffic(scrape: &mut Scrape, stats: &ShardStats) {
     }
     add_volume(scrape, (&PROBE_PACKETS, &PROBE_BYTES), &[], stats.probe_out);
     scrape.add(&PAUSES, &[], stats.pauses);
+    scrape.add(&REPLAYS, &[], stats.replays);
     for (metric, counts) in [
         (&RTX_PACKETS, [stats.rtx_in_packets, stats.rtx_out_packets]),
         (&NACKED_PACKETS, [stats.nack_in_packets, stats.nack_out_packets]),

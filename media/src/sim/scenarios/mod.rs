@@ -16,6 +16,7 @@ mod negotiating;
 mod quality;
 mod reading;
 mod relaying;
+mod replaying;
 mod resending;
 mod restarting;
 mod resting;
