@@ -237,3 +237,32 @@ impl Flow {
         self.congestion.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feedback::test_start;
+
+    fn waiting(sequence: u64) -> Waiting {
+        Waiting { line: 0, encoding: 0, generation: 0, begins: false, len: 100, sequence }
+    }
+
+    #[test]
+    fn what_is_sent_late_leaves_room_for_what_is_live() {
+        let (mut flow, now) = (Flow::default(), test_start());
+        assert!(flow.has_room_for(now, MAX_REPLAYED, 250_000), "all that 8 Mbit/s carry in a queue's time");
+        assert!(!flow.has_room_for(now, 1, 250_001) && !flow.has_room_for(now, MAX_REPLAYED + 1, 0));
+        (0..10).for_each(|sequence| assert!(flow.pacer.push(waiting(sequence))));
+        assert!(flow.has_room_for(now, MAX_REPLAYED - 10, 249_000));
+        assert!(!flow.has_room_for(now, MAX_REPLAYED - 9, 0) && !flow.has_room_for(now, 1, 249_001));
+    }
+
+    #[test]
+    fn once_a_path_is_known_no_more_is_sent_late_than_it_carries() {
+        let (mut flow, now) = (Flow::default(), test_start());
+        flow.on_remb(now, 400_000);
+        assert!(flow.has_room_for(now, 1, 250_000), "a first guess is not believed");
+        let later = now + GUESSING;
+        assert!(flow.has_room_for(later, 1, 12_500) && !flow.has_room_for(later, 1, 12_501));
+    }
+}

@@ -262,6 +262,21 @@ mod tests {
     use std::collections::HashMap;
 
     #[test]
+    fn a_history_is_extended_where_there_is_any() {
+        let kept = |history: Duration| {
+            let mut ring = PacketRing::new(RingLimits { history, ..RingLimits::VIDEO });
+            ring.extend_history(Duration::from_millis(500));
+            let now = start();
+            (0..100).for_each(|sequence| {
+                ring.insert(sequence, now + Duration::from_millis(5 * sequence), &[1; 1_000]);
+            });
+            (0..100).filter(|sequence| ring.get(*sequence).is_some()).count()
+        };
+        assert_eq!(kept(Duration::from_millis(100)), 100, "half a second of it");
+        assert!(kept(Duration::ZERO) < 10, "of no use to anybody");
+    }
+
+    #[test]
     fn a_burst_after_a_rest_is_kept_whole_where_it_was_prepared_for() {
         let now = start();
         for bytes in [0, 12_000] {

@@ -331,6 +331,52 @@ mod tests {
     }
 
     #[test]
+    fn what_is_sent_late_hastens_up_to_what_is_live() {
+        // Twelve frames of which the last is live, across the end of the cycle.
+        let (first, frame) = (u32::MAX - 10_000, 3_000);
+        let until = first.wrapping_add(11 * frame);
+        for newest in [None, Some(500_000)] {
+            let (mut rewriter, now) = start();
+            if let Some(newest) = newest {
+                rewriter.start_source(now, 1, newest, 90_000);
+                rewriter.note_timestamp(now, newest);
+            }
+            let before = rewriter.start_source(now + Duration::from_millis(100), 50, first, 90_000).timestamp(first);
+            rewriter.hasten(first, until);
+            let source = *rewriter.source().unwrap();
+            assert_eq!(source.timestamp(first), before, "the first keeps its time");
+            let steps: Vec<u32> = (0..16)
+                .map(|number| source.timestamp(first.wrapping_add((number + 1) * frame)))
+                .scan(before, |last, timestamp| Some(timestamp.wrapping_sub(std::mem::replace(last, timestamp))))
+                .collect();
+            assert!(steps[..11].iter().all(|step| (187..=188).contains(step)), "{steps:?}");
+            assert!(steps[11..].iter().all(|step| *step == frame), "{steps:?}");
+            assert_eq!(
+                source.timestamp(until),
+                until.wrapping_add(source.timestamp_offset),
+                "reports are of what is live"
+            );
+        }
+    }
+
+    #[test]
+    fn haste_is_forgotten_before_timestamps_come_round() {
+        let (mut rewriter, now) = start();
+        rewriter.start_source(now, 1, 0, 90_000);
+        rewriter.hasten(0, 45_000);
+        let mut timestamp = 0_u32;
+        for _ in 0..6 {
+            let out = rewriter.source().unwrap().timestamp(timestamp);
+            rewriter.note_timestamp(now, out);
+            timestamp = timestamp.wrapping_add(300_000);
+        }
+        let source = rewriter.source().unwrap();
+        // Half a cycle later the frame would look like one from before.
+        let late = 45_000_u32.wrapping_add(1 << 31).wrapping_add(90_000);
+        assert_eq!(source.timestamp(late), late.wrapping_add(source.timestamp_offset));
+    }
+
+    #[test]
     fn time_moves_on_even_when_the_switch_is_immediate() {
         let (mut rewriter, now) = start();
         rewriter.start_source(now, 1, 500, 90_000);
