@@ -33,11 +33,21 @@ impl Acknowledged {
     }
 
     /// A packet that arrived. Of those that arrived before a known one the bytes count, the time does not run back.
+    #[inline]
     pub(super) fn on_packet(&mut self, arrival_us: i64, bytes: u16, is_limited: bool) {
-        let window_us = if self.estimate.is_some() { WINDOW_US } else { INITIAL_WINDOW_US };
         let pause_us = self.latest_us.map_or(0, |latest_us| (arrival_us - latest_us).max(0));
         self.latest_us = self.latest_us.max(Some(arrival_us));
         self.elapsed_us += pause_us;
+        if self.elapsed_us >= WINDOW_US {
+            self.end_window(pause_us, is_limited);
+        }
+        self.bytes += u64::from(bytes);
+    }
+
+    /// A window may have ended: that is at least [`WINDOW_US`] long.
+    #[cold]
+    fn end_window(&mut self, pause_us: i64, is_limited: bool) {
+        let window_us = if self.estimate.is_some() { WINDOW_US } else { INITIAL_WINDOW_US };
         // Nothing is known of a silence that is longer than a window, so it lowers no rate.
         if pause_us > window_us {
             self.bytes = 0;
@@ -49,7 +59,6 @@ impl Acknowledged {
             self.elapsed_us -= window_us;
             self.on_sample(sample_kbps, is_limited);
         }
-        self.bytes += u64::from(bytes);
     }
 
     /// The sender has more to send again.

@@ -68,11 +68,15 @@ impl Standing {
         Self { base: Least::new(BASE_SPAN_US), present: Least::new(PRESENT_SPAN_US), draining: None }
     }
 
-    /// A packet that arrived: `delay_us` is its way, on two clocks. Returns whether it has waited on it.
-    pub(super) fn on_packet(&mut self, heard_us: i64, delay_us: i64) -> bool {
+    /// Packets were heard of that arrived: `delay_us` is the shortest of their ways, on two clocks.
+    pub(super) fn on_heard(&mut self, heard_us: i64, delay_us: i64) {
         self.base.add(heard_us, delay_us);
         self.present.add(heard_us, delay_us);
-        self.base.get().is_some_and(|base_us| delay_us.saturating_sub(base_us) > WAITED_US)
+    }
+
+    /// A packet that was longer on its way has waited.
+    pub(super) fn longest_without_waiting_us(&self) -> i64 {
+        self.base.get().map_or(i64::MAX, |base_us| base_us.saturating_add(WAITED_US))
     }
 
     /// How long a packet waits, in µs.
@@ -127,7 +131,7 @@ mod tests {
     fn run(standing: &mut Standing, from_ms: i64, to_ms: i64, delay_ms: impl Fn(i64) -> i64) -> Vec<bool> {
         let mut long = Vec::new();
         for now_ms in (from_ms..to_ms).step_by(20) {
-            standing.on_packet(now_ms * 1_000, delay_ms(now_ms) * 1_000);
+            standing.on_heard(now_ms * 1_000, delay_ms(now_ms) * 1_000);
             standing.update(now_ms * 1_000);
             long.push(standing.is_long());
         }

@@ -8,6 +8,11 @@ use super::groups::Spacing;
 
 /// Groups in the regression.
 const WINDOW: usize = 20;
+/// Sums that are added up side by side.
+const LANES: usize = 4;
+
+const _: () = assert!(WINDOW.is_multiple_of(LANES));
+
 /// The share of the former value in the smoothed delay.
 const SMOOTHING: f64 = 0.9;
 /// What brings the slope to the threshold's scale.
@@ -44,7 +49,8 @@ pub(crate) enum Usage {
 #[derive(Debug)]
 pub(super) struct Trendline {
     /// Arrival since the first in ms, and smoothed delay in ms; in a circle, `at` is the oldest once it is full.
-    window: [(f64, f64); WINDOW],
+    arrivals_ms: [f64; WINDOW],
+    delays_ms: [f64; WINDOW],
     at: usize,
     deltas: u32,
     first_arrival_us: i64,
@@ -61,7 +67,8 @@ pub(super) struct Trendline {
 impl Trendline {
     pub(super) const fn new() -> Self {
         Self {
-            window: [(0.0, 0.0); WINDOW],
+            arrivals_ms: [0.0; WINDOW],
+            delays_ms: [0.0; WINDOW],
             at: 0,
             deltas: 0,
             first_arrival_us: 0,
@@ -99,13 +106,13 @@ impl Trendline {
         self.delay_ms += delta_ms.clamp(-MAX_DELTA_MS, MAX_DELTA_MS);
         self.smoothed_ms = SMOOTHING * self.smoothed_ms + (1.0 - SMOOTHING) * self.delay_ms;
         let arrival_ms = (spacing.arrival_us - self.first_arrival_us) as f64 / 1e3;
-        if let Some(place) = self.window.get_mut(self.at) {
-            *place = (arrival_ms, self.smoothed_ms);
+        if let (Some(arrival), Some(delay)) = (self.arrivals_ms.get_mut(self.at), self.delays_ms.get_mut(self.at)) {
+            (*arrival, *delay) = (arrival_ms, self.smoothed_ms);
         }
-        self.at = (self.at + 1) % WINDOW;
+        self.at = if self.at + 1 == WINDOW { 0 } else { self.at + 1 };
         let former = self.trend;
         if self.deltas >= WINDOW as u32 {
-            self.trend = slope(&self.window).unwrap_or(self.trend);
+            self.trend = slope(&self.arrivals_ms, &self.delays_ms).unwrap_or(self.trend);
         }
         self.detect(former, spacing.sent_us as f64 / 1e3, arrival_ms);
     }
@@ -140,15 +147,33 @@ impl Trendline {
     }
 }
 
-/// The least-squares slope of a line through the points; `None` when they all lie at one time.
-fn slope(points: &[(f64, f64); WINDOW]) -> Option<f64> {
-    let (sum_x, sum_y) = points.iter().fold((0.0, 0.0), |(sx, sy), (x, y)| (sx + x, sy + y));
-    let (mean_x, mean_y) = (sum_x / WINDOW as f64, sum_y / WINDOW as f64);
-    let (covariance, variance) = points.iter().fold((0.0, 0.0), |(covariance, variance), (x, y)| {
-        let dx = x - mean_x;
-        (covariance + dx * (y - mean_y), variance + dx * dx)
-    });
+/// The least-squares slope of points; `None` where all are at one place. It is made for every group of packets, so sums have
+/// [`LANES`] parts: an addition does not wait for the one before.
+fn slope(xs: &[f64; WINDOW], ys: &[f64; WINDOW]) -> Option<f64> {
+    let (mean_x, mean_y) = (mean(xs), mean(ys));
+    let (mut covariance, mut variance) = ([0.0; LANES], [0.0; LANES]);
+    for (x, y) in xs.chunks_exact(LANES).zip(ys.chunks_exact(LANES)) {
+        let sums = covariance.iter_mut().zip(&mut variance);
+        for ((covariance, variance), (x, y)) in sums.zip(x.iter().zip(y)) {
+            let dx = x - mean_x;
+            *covariance += dx * (y - mean_y);
+            *variance += dx * dx;
+        }
+    }
+    let (covariance, variance) = (total(covariance), total(variance));
     (variance > 0.0).then(|| covariance / variance)
+}
+
+fn mean(values: &[f64; WINDOW]) -> f64 {
+    let mut sums = [0.0; LANES];
+    for values in values.chunks_exact(LANES) {
+        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    }
+    total(sums) / WINDOW as f64
+}
+
+const fn total([a, b, c, d]: [f64; LANES]) -> f64 {
+    (a + b) + (c + d)
 }
 
 #[cfg(test)]
