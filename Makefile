@@ -4,7 +4,7 @@ CARGO ?= cargo
 NODE_TEST = node --test --test-reporter=spec
 
 .DEFAULT_GOAL := help
-.PHONY: help run build loadtest check lint unit test cargo-test web-test deps e2e interop api-test network-test deploy-test image-test quickstart bench figures quality bad-network fmt
+.PHONY: help run build loadtest check lint unit test cargo-test web-test deps e2e interop api-test network-test deploy-test image-test quickstart bench figures quality bad-network first-picture fmt
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,7 @@ quickstart: ## Follow docs/quickstart.md from a clean clone, as somebody new wou
 bench: ## Measure the media path and joins beside the raw cost of cryptography and sockets, a scrape of the metrics, a room on two shards, and the load tester
 	$(CARGO) bench -p parlor-media --locked
 	$(CARGO) bench -p parlor --bench forwarding --locked
+	$(CARGO) bench -p parlor --bench estimating --locked
 	$(CARGO) bench -p parlor --bench sending --locked
 	$(CARGO) bench -p parlor --bench scrape --locked
 	$(CARGO) bench -p parlor --bench relay --locked
@@ -56,6 +57,9 @@ quality: build deps ## Take the figures of docs/call-quality.md, of calls over b
 
 bad-network: build deps ## Hold what a bad network may cost in a call of real browsers; strict, and not always met: docs/call-quality.md
 	$(NODE_TEST) --test-concurrency=1 tests/e2e/bad-network.trial.mjs
+
+first-picture: build deps ## Tell how long a newcomer waits for the pictures of a room of twenty: docs/benchmarks.md
+	$(NODE_TEST) --test-concurrency=1 tests/e2e/first-picture.trial.mjs
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

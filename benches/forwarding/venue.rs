@@ -1,4 +1,4 @@
-//! One publisher and its subscribers, each with a socket of its own, around a shard.
+//! One publisher, or a few, and their subscribers, each with a socket of its own, around a shard.
 //!
 //! They join in memory and on virtual time, and everything but media stays there. Media goes through the kernel: the
 //! publisher's datagrams to the body's socket, the subscribers' to theirs.
@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
-/// Who receives.
+/// Who receives of one publisher.
 pub(crate) const SUBSCRIBERS: usize = 30;
 
 /// Virtual time between two frames, and two pieces of audio.
@@ -27,56 +27,80 @@ const INTERVAL: Duration = Duration::from_millis(20);
 /// Frames between two turns of everything that is not forwarding.
 const FRAMES_BETWEEN_RESTS: u64 = 5;
 
-/// See the module's text. The publisher is client 0.
+/// See the module's text. Publishers are the first clients.
 pub(crate) struct Venue {
     house: House,
-    publisher: UdpSocket,
+    publishers: Vec<Publisher>,
     receivers: Receivers,
+    subscribers: usize,
     kind: MediaKind,
+    frames: u64,
+    packets: u64,
+    /// With who sends it.
+    written: VecDeque<(usize, Vec<u8>)>,
+}
+
+struct Publisher {
+    socket: UdpSocket,
     sender: Sender,
     sequence: u16,
     frames: u64,
-    packets: u64,
-    written: VecDeque<Vec<u8>>,
 }
 
 impl Venue {
     /// Everybody connected.
     pub(crate) fn new(kind: MediaKind) -> Self {
+        Self::of(kind, 1, SUBSCRIBERS)
+    }
+
+    /// The same with so many who send, to each other as well, and who only receive.
+    pub(crate) fn of(kind: MediaKind, publishers: usize, subscribers: usize) -> Self {
         let mut house = House::new();
-        let publisher = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let address = publisher.local_addr().expect("bound");
-        let mut client = Client::new(house.now, address, House::server());
-        let sender = match kind {
-            MediaKind::Audio => client.add_audio(1_000),
-            MediaKind::Video => client.add_video(1_000),
-        };
-        house.join(client);
-        let receivers = Receivers::new(SUBSCRIBERS);
+        let publishers: Vec<Publisher> = (0..publishers as u32)
+            .map(|number| {
+                let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+                let address = socket.local_addr().expect("bound");
+                let mut client = Client::new(house.now, address, House::server());
+                let sender = match kind {
+                    MediaKind::Audio => client.add_audio(1_000 + number * 10),
+                    MediaKind::Video => client.add_video(1_000 + number * 10),
+                };
+                house.join(client);
+                Publisher { socket, sender, sequence: 0, frames: 0 }
+            })
+            .collect();
+        let receivers = Receivers::new(subscribers);
         for address in receivers.addresses() {
             let client = Client::new(house.now, address, House::server());
             house.join(client);
         }
         // Subscribers need no media to stay connected.
         house.loss_down = Some(Box::new(|_, datagram| is_media(datagram)));
-        Self { house, publisher, receivers, kind, sender, sequence: 0, frames: 0, packets: 0, written: VecDeque::new() }
+        Self { house, publishers, receivers, subscribers, kind, frames: 0, packets: 0, written: VecDeque::new() }
     }
 
     /// Makes the datagrams of a frame of packets with that many bytes of payload each: the first ever is a key frame.
     pub(crate) fn write(&mut self, sizes: &[usize]) {
-        let now = self.house.now;
+        self.write_of(0, sizes);
+    }
+
+    /// The same of a publisher.
+    pub(crate) fn write_of(&mut self, index: usize, sizes: &[usize]) {
+        let (now, frames) = (self.house.now, self.publishers[index].frames);
         for (number, size) in sizes.iter().enumerate() {
-            let payload = self.payload(*size, number == 0);
-            let (timestamp, last) = (self.frames as u32 * 1_800, number + 1 == sizes.len());
-            self.house.clients[0].send_part(now, self.sender, self.sequence, timestamp, payload, last);
-            self.sequence = self.sequence.wrapping_add(1);
+            let payload = self.payload(frames, *size, number == 0);
+            let (timestamp, last) = (frames as u32 * 1_800, number + 1 == sizes.len());
+            let Publisher { sender, sequence, .. } = &mut self.publishers[index];
+            self.house.clients[index].send_part(now, *sender, *sequence, timestamp, payload, last);
+            *sequence = sequence.wrapping_add(1);
         }
+        self.publishers[index].frames += 1;
         self.frames += 1;
         self.packets += sizes.len() as u64;
-        let path = crate::house::path_of(&self.house.clients[0]);
-        while let Some(mut datagram) = self.house.clients[0].poll_datagram() {
+        let path = crate::house::path_of(&self.house.clients[index]);
+        while let Some(mut datagram) = self.house.clients[index].poll_datagram() {
             if classify(&datagram) == DatagramKind::Rtp {
-                self.written.push_back(datagram);
+                self.written.push_back((index, datagram));
             } else {
                 self.house.shard.handle_datagram(now, &path, &mut datagram);
             }
@@ -85,18 +109,23 @@ impl Venue {
 
     /// Sends the next `count` of them to the port.
     pub(crate) fn send(&mut self, port: u16, count: usize) {
-        for datagram in self.written.drain(..count) {
-            self.publisher.send_to(&datagram, (Ipv4Addr::LOCALHOST, port)).expect("sent");
+        for (index, datagram) in self.written.drain(..count) {
+            self.publishers[index].socket.send_to(&datagram, (Ipv4Addr::LOCALHOST, port)).expect("sent");
         }
     }
 
+    /// To how many each packet goes.
+    pub(crate) fn fan_out(&self) -> usize {
+        self.subscribers + self.publishers.len() - 1
+    }
+
     /// VP8, by its payload descriptor and the lowest bit of a frame's first byte; audio is not looked into.
-    fn payload(&self, size: usize, first: bool) -> Bytes {
+    fn payload(&self, frames: u64, size: usize, first: bool) -> Bytes {
         let mut payload = vec![7; size];
         if self.kind == MediaKind::Video {
             let begins = if first { 0x10 } else { 0 };
-            payload[..4].copy_from_slice(&[0x80 | begins, 0x80, 0x80 | (self.frames >> 8) as u8, self.frames as u8]);
-            payload[4] = u8::from(self.frames != 0);
+            payload[..4].copy_from_slice(&[0x80 | begins, 0x80, 0x80 | (frames >> 8) as u8, frames as u8]);
+            payload[4] = u8::from(frames != 0);
         }
         payload.into()
     }
@@ -117,8 +146,8 @@ impl Venue {
     /// Asserts that every packet was forwarded to everybody.
     pub(crate) fn check(&self) {
         let stats = self.house.shard.stats();
-        assert_eq!(stats.rtp_out_packets(), self.packets * SUBSCRIBERS as u64, "{stats:?}");
-        assert_eq!(stats.connected(), SUBSCRIBERS as u64 + 1);
+        assert_eq!(stats.rtp_out_packets(), self.packets * self.fan_out() as u64, "{stats:?}");
+        assert_eq!(stats.connected(), (self.subscribers + self.publishers.len()) as u64);
     }
 }
 

@@ -19,6 +19,8 @@ pub mod formats;
 mod handshakes;
 pub mod histogram;
 pub mod ids;
+#[cfg(feature = "instruments")]
+pub mod instruments;
 pub mod negotiation;
 pub mod numbering;
 pub mod outbox;
