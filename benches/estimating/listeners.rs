@@ -48,7 +48,6 @@ impl Cost {
 
 struct Listener {
     estimator: Estimator,
-    chooser: Chooser,
     recorder: TwccRecorder,
     reports: Vec<Vec<u8>>,
 }
@@ -56,6 +55,8 @@ struct Listener {
 /// See the module's text.
 pub(crate) struct Listeners {
     all: Vec<Listener>,
+    /// The shard has one, with memory of its own, for everybody.
+    chooser: Chooser,
     publishers: usize,
     now: Instant,
     frames: u64,
@@ -70,12 +71,12 @@ impl Listeners {
         let now = Instant::now();
         let listener = || Listener {
             estimator: Estimator::new(now, SENDING_BPS * publishers as u64),
-            chooser: Chooser::new(publishers as u32),
             recorder: TwccRecorder::default(),
             reports: Vec::new(),
         };
         Self {
             all: (0..count).map(|_| listener()).collect(),
+            chooser: Chooser::new(publishers as u32),
             publishers,
             now,
             frames: 0,
@@ -123,9 +124,9 @@ impl Listeners {
         });
         cost.clock_ns += self.net_ns(took);
         if self.frames.is_multiple_of(FRAMES_BETWEEN_CHOICES) {
-            let all = &mut self.all;
+            let Self { all, chooser, .. } = self;
             let took = time(|| {
-                for Listener { estimator, chooser, .. } in all {
+                for Listener { estimator, .. } in all {
                     std::hint::black_box(chooser.choose(estimator.estimate_bps()));
                 }
             });

@@ -1,10 +1,11 @@
 //! What it costs to know what fifty listeners' paths carry, and to choose layers by that, beside forwarding to them.
 //!
 //! Three people talk and fifty listen. Forwarding is measured as in `benches/forwarding`: the server's own tick with real sockets on
-//! loopback, from the kernel's having a frame's datagrams to its having those for everybody. The estimators and the allocator are the
-//! engine's own (`media/src/instruments.rs`), one for each listener, called as the engine calls them: for each packet that leaves, for each report of arrivals, by the clock, and for each
-//! choice. Reports come as Chromium sends them, every 100 ms, and are written by the engine's recorder. All listeners have their turn
-//! before the first has its next, so that caches are as cold as they are when forwarding.
+//! loopback, from the kernel's having a frame's datagrams to its having those for everybody. The estimators, one for each listener, and
+//! the allocator are the engine's own (`media/src/instruments.rs`), called as the engine calls them: for each packet that leaves, for
+//! each report of arrivals, by the clock, and for each choice. Reports come as Chromium sends them, every 100 ms, and are written by the
+//! engine's recorder. All listeners have their turn before the first has its next, so that caches are as cold as they are when
+//! forwarding. What the clock that measures takes itself is taken off.
 //!
 //! Both take turns, and the medians are over the turns.
 
