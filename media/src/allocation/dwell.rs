@@ -14,6 +14,8 @@ pub(crate) const MIN_WAIT: Duration = Duration::from_secs(2);
 const BACKOFF: u32 = 4;
 /// Between a fall and the next rise at most.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(32);
+/// Between a fall and the next rise at most for who is shown nothing.
+pub(crate) const BLACK_WAIT: Duration = Duration::from_secs(4);
 /// A rise that has lasted this long was right: the fall after it has another reason, and doubles nothing.
 pub(crate) const PROVEN: Duration = Duration::from_secs(30);
 /// A rise that has lasted this long ends the memory of failures. Shorter, and a budget that wavers slowly would be tried in
@@ -44,6 +46,12 @@ impl Dwell {
         } else {
             Rise::Free
         }
+    }
+
+    /// The same for who is shown nothing at all: black is no quality to be kept.
+    pub(crate) fn rise_from_nothing(&self, now: Instant) -> Rise {
+        let has_waited = self.fell_at.is_none_or(|at| now.saturating_duration_since(at) >= BLACK_WAIT);
+        if has_waited { Rise::Free } else { self.rise(now) }
     }
 
     /// Takes note of what was decided upon a wish. A change that the budget had no part in, such as another limit, a smaller view or an

@@ -1,4 +1,4 @@
-use super::dwell::{Dwell, MAX_WAIT};
+use super::dwell::{BLACK_WAIT, Dwell, MAX_WAIT};
 use super::wish::MAX_TEMPORAL;
 use super::*;
 use crate::command::{Source, View};
@@ -455,6 +455,22 @@ fn a_clear_recovery_does_not_wait_for_the_doubled_time() {
     let count = life.changes[0].len();
     life.run(120..123, |_| 5_000);
     assert_eq!(life.wishes[0].current.map(|layer| layer.encoding), Some(2), "{:?}", &life.changes[0][count..]);
+}
+
+#[test]
+fn who_is_shown_nothing_does_not_wait_for_long() {
+    let (start, mut dwell) = (test_start(), Dwell::default());
+    let (shown, paused) = (sent(camera(0), 0), Wish { was_paused: true, ..camera(0) });
+    let mut now = start;
+    for tries in 0..4 {
+        dwell.on_decision(now, &shown, Decision::Paused);
+        now += Duration::from_secs(3);
+        assert!(tries == 0 || dwell.rise_from_nothing(now) != Rise::Free);
+        now = now - Duration::from_secs(3) + BLACK_WAIT;
+        assert_eq!(dwell.rise_from_nothing(now), Rise::Free);
+        dwell.on_decision(now, &paused, Decision::Forward(Layer { encoding: 0, temporal: None }));
+    }
+    assert_ne!(dwell.rise(now), Rise::Free, "who is shown something else waits for longer");
 }
 
 #[test]

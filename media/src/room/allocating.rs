@@ -9,7 +9,7 @@ use crate::command::{Event, MediaKind, PauseReason};
 use crate::congestion::Demand;
 use crate::context::Context;
 use crate::publication::{Publication, Publisher};
-use crate::subscription::{MAX_ENCODINGS, Subscription};
+use crate::subscription::{MAX_ENCODINGS, Outgoing, Subscription};
 use std::time::Instant;
 
 /// What is needed for one participant's choice; kept for its memory.
@@ -77,6 +77,8 @@ impl Room {
         let mut choosing = std::mem::take(&mut context.core.choosing);
         choosing.wishes.clear();
         choosing.lines.clear();
+        let layer_of = |outgoing: &Outgoing| outgoing.subscription.as_ref().and_then(|subscription| subscription.layer);
+        let is_black = !participant.outgoing.iter().flatten().any(|outgoing| layer_of(outgoing).is_some());
         for (line, outgoing) in participant.outgoing.iter().enumerate() {
             let Some(subscription) = outgoing.as_ref().and_then(|outgoing| outgoing.subscription.as_ref()) else {
                 continue;
@@ -86,7 +88,7 @@ impl Room {
                 continue;
             }
             choosing.lines.push(line);
-            choosing.wishes.push(self.wish(now, publication, subscription));
+            choosing.wishes.push(self.wish(now, publication, subscription, is_black));
         }
         let Choosing { wishes, lines, decisions, scratch } = &mut choosing;
         let Outcome { sending_bps, next_bps, wanted_bps } =
@@ -107,6 +109,7 @@ impl Room {
                 decision => decision,
             };
             if let Some(stays) = instead_of_rising(wish, decision)
+                && !is_black
                 && !participant.flow.may_rise(now, sending_bps)
             {
                 decision = stays;
@@ -143,8 +146,8 @@ impl Room {
 }
 
 impl Room {
-    /// What a participant's subscription could be given, and how it is shown.
-    fn wish(&self, now: Instant, publication: &Publication, subscription: &Subscription) -> Wish {
+    /// What a participant's subscription could be given, and how it is shown. `is_black` tells that the participant is sent nothing at all.
+    fn wish(&self, now: Instant, publication: &Publication, subscription: &Subscription, is_black: bool) -> Wish {
         let mut offers = [Offer::default(); MAX_ENCODINGS];
         let count = publication.encodings.len();
         for (index, (offer, encoding)) in offers.iter_mut().zip(&publication.encodings).enumerate() {
@@ -165,7 +168,7 @@ impl Room {
             speaks: publisher.is_some() && publisher == self.speakers.active(),
             current: subscription.layer,
             was_paused: subscription.is_paused,
-            rise: subscription.dwell.rise(now),
+            rise: if is_black { subscription.dwell.rise_from_nothing(now) } else { subscription.dwell.rise(now) },
             order: publication.track.0 as u32,
         }
     }
