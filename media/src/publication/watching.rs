@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 /// How long an encoding is sent after it was last watched: people scroll and turn pages, and an estimate comes back.
 const LINGER: Duration = Duration::from_secs(10);
 
+/// The same for the lowest while another one of the track is watched: whose path becomes narrow needs it at once, and it costs its
+/// publisher least.
+const LOWEST_LINGER: Duration = Duration::from_secs(60);
+
 /// An encoding that is watched again counts as being sent for so long before it must be heard: the publisher has to be told, and an
 /// encoder to begin.
 const WAKING: Duration = Duration::from_millis(ALIVE_FOR.as_millis() as u64 + 1_500);
@@ -35,13 +39,14 @@ impl Watching {
         for (index, at) in self.watched_at.iter_mut().enumerate().take(count) {
             let bit = 1 << index;
             let since = *at.get_or_insert(now);
+            let linger = if index == 0 && watched != 0 { LOWEST_LINGER } else { LINGER };
             if watched & bit != 0 {
                 *at = Some(now);
                 if wanted & bit == 0 {
                     self.woken_at[index] = Some(now);
                 }
                 wanted |= bit;
-            } else if now.saturating_duration_since(since) >= LINGER {
+            } else if now.saturating_duration_since(since) >= linger {
                 wanted &= !bit;
             }
         }
@@ -73,5 +78,16 @@ mod tests {
         assert_eq!(watching.update(at(20_000), 0b101, 3), None, "told once");
         assert!(watching.can_wake(at(22_999), 2) && !watching.can_wake(at(23_000), 2), "then it must be heard");
         assert!(watching.can_wake(at(99_999), 1));
+    }
+
+    #[test]
+    fn the_lowest_is_put_off_last() {
+        let (mut watching, start) = (Watching::default(), test_start());
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!(watching.update(at(0), 0b100, 3), None);
+        assert_eq!(watching.update(at(10_000), 0b100, 3), Some(!0b010), "somebody may need it at once");
+        assert_eq!(watching.update(at(60_000), 0b100, 3), Some(!0b011));
+        assert_eq!(watching.update(at(69_999), 0b000, 3), None);
+        assert_eq!(watching.update(at(70_000), 0b000, 3), Some(!0b111), "nobody watches anything");
     }
 }
