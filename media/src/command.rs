@@ -2,6 +2,7 @@
 
 use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::path::Protocol;
+use crate::quality::Quality;
 use crate::relay::ShardSet;
 use crate::room_stats::RoomStats;
 use crate::sdp::RemoteDescription;
@@ -470,6 +471,13 @@ pub enum Event {
         room: RoomId,
         /// Level in -dBov: 0 is the loudest, 127 is silence (RFC 6464).
         speakers: Vec<(ParticipantId, u8)>,
+    },
+    /// Participants of one shard whose level of quality has changed, as many as are told at once.
+    Quality {
+        /// The room.
+        room: RoomId,
+        /// Each once.
+        participants: Vec<(ParticipantId, Quality)>,
     },
     /// The answer to [`Command::ReadRoom`].
     RoomRead {

@@ -27,6 +27,7 @@ pub mod outbox;
 mod participant;
 pub mod path;
 mod publication;
+pub mod quality;
 pub mod relay;
 mod room;
 pub mod room_stats;

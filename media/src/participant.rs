@@ -10,6 +10,7 @@ use crate::ids::{ParticipantId, TrackId};
 use crate::negotiation::{IceLocal, LineIndex, Negotiator};
 use crate::path::{Path, Protocol};
 use crate::publication::{Publication, Streams};
+use crate::quality::Standing;
 use crate::stats::Milestones;
 use crate::subscription::Outgoing;
 use crate::transport::{IceCredentials, Transport};
@@ -61,6 +62,8 @@ pub(crate) struct Participant {
     /// Its clock against the server's.
     pub(crate) clock: PublisherClock,
     pub(crate) next_report: Option<Instant>,
+    /// How good its connection is.
+    pub(crate) standing: Standing,
     pub(crate) chat: ChatChannel,
 }
 

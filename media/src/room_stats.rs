@@ -7,6 +7,7 @@ use crate::command::{MediaKind, Rid, Source};
 use crate::formats::FormatId;
 use crate::ids::{ParticipantId, TrackId};
 use crate::path::Protocol;
+use crate::quality::Quality;
 use std::time::Duration;
 
 /// Subscriptions that one reading lists: all of a room of 85 people who receive as much as they may, in about a millisecond.
@@ -29,6 +30,8 @@ pub struct ParticipantStats {
     pub participant: ParticipantId,
     /// Its connection.
     pub transport: TransportStats,
+    /// How good that is.
+    pub quality: Quality,
     /// What it sends.
     pub publications: Vec<PublicationStats>,
     /// What it receives, or is to receive.

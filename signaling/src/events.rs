@@ -18,6 +18,7 @@ use parlor_media::command::{
 };
 use parlor_media::ids::{ParticipantId, TrackId};
 use parlor_media::path::Protocol;
+use parlor_media::quality::Quality;
 use std::sync::Arc;
 
 /// Messages of a room that wait for the news of their track: the events of a tick of another shard, for a few hundred people.
@@ -99,6 +100,7 @@ impl Switchboard {
                 self.tell(participant, &ServerMessage::EncodingsWanted { track_id: TrackRef(track), mid, encodings });
             }
             Event::Speakers { room, speakers } => self.on_speakers(room, speakers),
+            Event::Quality { room, participants } => self.on_quality(room, &participants),
             Event::RoomRead { request, stats } => self.readings.on_answer(request, stats),
             Event::ChannelOpened { participant, channel: Channel::Chat, opening } => {
                 self.with_member(participant, |member| member.chat.line.open(opening, &member.session));
@@ -201,6 +203,25 @@ impl Switchboard {
         let speaker = |(participant, level)| Speaker { participant_id: ParticipantRef(participant), level };
         let text = encode(&ServerMessage::ActiveSpeakers { speakers: speakers.into_iter().map(speaker).collect() });
         room.lock().members.iter().for_each(|member| member.session.post_ephemeral(text.clone()));
+    }
+
+    /// Each shard of a room tells of its own participants. Who is hidden is told of itself alone.
+    fn on_quality(&self, room: parlor_media::ids::RoomId, news: &[(ParticipantId, Quality)]) {
+        let Some(room) = self.directory.room_by_key(room) else { return };
+        let mut state = room.lock();
+        let mut participants = Vec::with_capacity(news.len());
+        for (participant, quality) in news {
+            let Some(member) = state.member(*participant) else { continue };
+            member.quality = *quality;
+            if member.grants.hidden {
+                member.tell(&ServerMessage::Quality { participants: vec![member.quality_view()] });
+            } else {
+                participants.push(member.quality_view());
+            }
+        }
+        if !participants.is_empty() {
+            state.tell_all(&ServerMessage::Quality { participants });
+        }
     }
 
     /// Tells a member of a track that it receives. In a room with parts on several shards the news of the track itself may come

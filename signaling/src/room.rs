@@ -9,7 +9,7 @@ use crate::join_trace::JoinTrace;
 use crate::lobby::Lobby;
 use crate::places::RoomPlace;
 use crate::protocol::error::Refusal;
-use crate::protocol::server::{Departure, Membership, Rights, ServerMessage};
+use crate::protocol::server::{Departure, Membership, ParticipantQuality, Rights, ServerMessage, rounded};
 use crate::protocol::{Participant, ParticipantRef, RoomCode, RoomView, ServerType, Timestamp, Track, TrackRef};
 use crate::rights::Grants;
 use crate::session::{Session, Token, lock};
@@ -17,6 +17,7 @@ use crate::store::{RoomRecord, RoomUid};
 use axum::extract::ws::Utf8Bytes;
 use parlor_media::command::Candidate;
 use parlor_media::ids::{ParticipantId, RoomId};
+use parlor_media::quality::Quality;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::time::Instant;
@@ -101,6 +102,8 @@ pub(crate) struct Member {
     pub(crate) next_offer: u64,
     /// The id of the latest `answer`.
     pub(crate) answer_id: Option<String>,
+    /// As everybody was last told.
+    pub(crate) quality: Quality,
     /// Of its join, until media flows.
     pub(crate) trace: JoinTrace,
 }
@@ -194,6 +197,15 @@ impl RoomState {
         others.for_each(|member| member.session.post(text.clone()));
     }
 
+    /// Tells somebody new how good everybody's connection is, as far as that is known.
+    pub(crate) fn tell_quality_to(&self, newcomer: &Member) {
+        let known = |member: &&Member| !member.grants.hidden && member.quality != Quality::UNKNOWN;
+        let participants: Vec<_> = self.members.iter().filter(known).map(Member::quality_view).collect();
+        if !participants.is_empty() {
+            newcomer.tell(&ServerMessage::Quality { participants });
+        }
+    }
+
     /// Everyone, as `viewer` sees them: those who are hidden see themselves.
     pub(crate) fn participants(&self, viewer: Option<ParticipantId>) -> Vec<Participant> {
         let shown = |member: &&Member| !member.grants.hidden || viewer == Some(member.participant);
@@ -204,6 +216,18 @@ impl RoomState {
 impl Member {
     pub(crate) fn tell(&self, message: &ServerMessage) {
         self.session.post(encode(message));
+    }
+
+    /// How good its connection is, as it was last told.
+    pub(crate) fn quality_view(&self) -> ParticipantQuality {
+        let Quality { level, up, down } = self.quality;
+        ParticipantQuality {
+            participant_id: ParticipantRef(self.participant),
+            level: level.into(),
+            score: self.quality.score().map(rounded),
+            up: up.map(rounded),
+            down: down.map(rounded),
+        }
     }
 
     /// The member as `viewer` sees it: its mids are its own business.

@@ -29,7 +29,7 @@ import { Views } from './views.js';
 
 const ROSTER_EVENTS = /** @type {const} */ ([
   'participant-joined', 'participant-left', 'role-changed', 'track-published', 'track-unpublished', 'track-subscribed', 'track-unsubscribed', 'track-muted',
-  'track-paused',
+  'track-paused', 'quality',
 ]);
 const STANDING_EVENTS = /** @type {const} */ (['rights-changed', 'room-updated', 'lobby-joined', 'lobby-left']);
 const CHAT_EVENTS = /** @type {const} */ ([
@@ -54,6 +54,7 @@ const HANDLERS = {
   'layer-changed': (room, { trackId, rid }) => room.emit('layer-changed', { trackId, rid }),
   typing: (room, { participantId, typing }) => room.emit('typing', { participantId, typing }),
   'active-speakers': (room, { speakers }) => room.emit('speakers', { speakers }),
+  quality: (room, { participants }) => room.onQuality(participants),
   'media-state': (room, message) => room.onMediaState(message),
   'server-draining': (room, { secondsLeft }) => room.emit('server-draining', { secondsLeft }),
   error: (room, message) => room.onError(message),
@@ -151,6 +152,11 @@ export class Room extends Emitter {
   /** One's own role. */
   get role() {
     return this.standing.role;
+  }
+
+  /** How good one's own connection is; `null` while that is not known. */
+  get quality() {
+    return this.roster.ownQuality;
   }
 
   /** What one may publish, and whether one may write. */
@@ -328,6 +334,11 @@ export class Room extends Emitter {
     else this.roster.publish(participantId, track);
   }
 
+  /** @param {import('./types.js').WireQuality[]} participants */
+  onQuality(participants) {
+    for (const quality of participants) this.roster.judge(quality, this.localParticipant.participantId);
+  }
+
   /** @param {Message} message */
   onTrackState({ participantId, trackId, muted }) {
     if (participantId !== this.localParticipant.participantId) {
@@ -373,6 +384,7 @@ export class Room extends Emitter {
     const continued = resumed && this.media !== null && welcome.participantId === this.localParticipant.participantId;
     if (!continued) this.#dropMedia();
     const self = welcome.participants.find(({ participantId }) => participantId === welcome.participantId);
+    if (welcome.participantId !== this.localParticipant.participantId) this.roster.ownQuality = null;
     this.localParticipant = { participantId: welcome.participantId, displayName: self?.displayName ?? this.session.displayName };
     this.standing.enter(welcome, resumed);
     this.roster.replace(welcome.participants, welcome.participantId);

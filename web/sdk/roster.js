@@ -11,7 +11,7 @@ import { Emitter } from './emitter.js';
 /** @typedef {import('./types.js').WireTrack} WireTrack */
 /**
  * @typedef {Pick<import('./types.js').RoomEvents,
- *   'participant-joined' | 'participant-left' | 'role-changed' | 'track-published' | 'track-unpublished' | 'track-subscribed' | 'track-unsubscribed' | 'track-muted' | 'track-paused'>
+ *   'participant-joined' | 'participant-left' | 'role-changed' | 'track-published' | 'track-unpublished' | 'track-subscribed' | 'track-unsubscribed' | 'track-muted' | 'track-paused' | 'quality'>
  * } RosterEvents
  */
 
@@ -19,6 +19,8 @@ import { Emitter } from './emitter.js';
 export class Roster extends Emitter {
   /** The others, by participant id. @type {Map<string, RemoteParticipant>} */
   participants = new Map();
+  /** How good one's own connection is, as far as known. @type {import('./types.js').Quality | null} */
+  ownQuality = null;
   /** Media of tracks that have not been announced yet, by track id. @type {Map<string, MediaStreamTrack>} */
   #early = new Map();
 
@@ -38,7 +40,7 @@ export class Roster extends Emitter {
     let participant = this.participants.get(wire.participantId);
     if (!participant) {
       const { participantId, displayName, identity = null, role = 'speaker', joinedAt } = wire;
-      participant = { participantId, displayName: displayName ?? '', identity, role, joinedAt: new Date(joinedAt), tracks: new Map() };
+      participant = { participantId, displayName: displayName ?? '', identity, role, joinedAt: new Date(joinedAt), tracks: new Map(), quality: null };
       this.participants.set(participantId, participant);
       this.emit('participant-joined', { participant });
     }
@@ -65,6 +67,16 @@ export class Roster extends Emitter {
     if (!participant || participant.role === role) return;
     participant.role = role;
     this.emit('role-changed', { participantId, role });
+  }
+
+  /** How good somebody's connection is, from now on. @param {import('./types.js').WireQuality} wire @param {string} ownId */
+  judge({ participantId, level, score, up, down }, ownId) {
+    const quality = level === 'unknown' ? null : { level, score, up, down };
+    const participant = this.participants.get(participantId);
+    if (participant) participant.quality = quality;
+    else if (participantId === ownId) this.ownQuality = quality;
+    else return;
+    this.emit('quality', { participantId, quality });
   }
 
   /** @param {string} participantId @param {WireTrack} wire */

@@ -107,6 +107,20 @@
  * @property {Role} role
  * @property {Date} joinedAt
  * @property {Map<string, RemoteTrack>} tracks by track id
+ * @property {Quality | null} quality how good their connection is; `null` while that is not known
+ *
+ * @typedef {object} Quality
+ * @property {'excellent' | 'good' | 'poor' | 'lost'} level `lost`: the server has heard nothing of them for ten seconds
+ * @property {number | null} score 1 to 5, the lower one of `up` and `down`
+ * @property {number | null} up of what comes from them
+ * @property {number | null} down of what goes to them
+ *
+ * @typedef {object} WireQuality
+ * @property {string} participantId
+ * @property {Quality['level'] | 'unknown'} level
+ * @property {number | null} score
+ * @property {number | null} up
+ * @property {number | null} down
  *
  * @typedef {object} RoomEvents
  * @property {{ state: RoomState, reason?: string }} state
@@ -139,6 +153,7 @@
  * @property {{ fileId: string, messages: ChatMessage[] }} file-removed
  * @property {{ participantId: string, typing: boolean }} typing
  * @property {{ speakers: { participantId: string, level: number }[] }} speakers level in -dBov: 0 is loudest, 127 silence
+ * @property {{ participantId: string, quality: Quality | null }} quality how good a connection is, also one's own, when its level changes
  * @property {{ secondsLeft: number }} server-draining the server ends by then at the latest; we come back by ourselves
  * @property {{ connected: boolean, protocol: string | null }} media
  * @property {{ error: import('./errors.js').ParlorError }} error

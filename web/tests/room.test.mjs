@@ -447,3 +447,21 @@ test('an m-line that carried a screen keeps nothing of it', async () => {
   assert.equal(sender.more.degradationPreference, undefined);
   assert.deepEqual(sender.encodings, [{ maxBitrate: 300000, active: true }]);
 });
+
+test('the quality of connections is told and kept, one’s own apart, and forgotten with who leaves', async () => {
+  const { room, session } = await setUp();
+  session.emit('message', { type: 'user-joined', participant: ADA });
+  assert.deepEqual([room.participants.get('p9').quality, room.quality], [null, null]);
+  const events = [];
+  room.on('quality', ({ participantId, quality }) => events.push([participantId, quality?.level ?? null]));
+  const poor = { level: 'poor', score: 2.6, up: 4.4, down: 2.6 };
+  const tell = (...participants) => session.emit('message', { type: 'quality', participants });
+  tell({ participantId: 'p9', ...poor }, { participantId: 'p1', ...poor, level: 'good' }, { participantId: 'p404', ...poor });
+  assert.deepEqual(room.participants.get('p9').quality, poor);
+  assert.equal(room.quality.level, 'good');
+  tell({ participantId: 'p9', level: 'unknown', score: null, up: null, down: null });
+  assert.equal(room.participants.get('p9').quality, null);
+  assert.deepEqual(events, [['p9', 'poor'], ['p1', 'good'], ['p9', null]]);
+  session.emit('joined', { welcome: welcome('p2', 'server-1', [ADA]), resumed: false });
+  assert.equal(room.quality, null, 'another participant');
+});

@@ -118,7 +118,7 @@ impl Wish {
 
     /// The height of an encoding in pixels. One that does not say is taken to be half or twice as high as its neighbours, as
     /// browsers' simulcast is by default.
-    fn height(&self, encoding: usize) -> Option<u32> {
+    pub(crate) fn height(&self, encoding: usize) -> Option<u32> {
         let known = |index: usize| self.offers[index].height.map(u32::from);
         known(encoding).or_else(|| {
             let above = (encoding + 1..self.count.min(MAX_ENCODINGS)).find_map(|i| Some(known(i)? >> (i - encoding)));

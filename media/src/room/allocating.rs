@@ -147,7 +147,13 @@ impl Room {
 
 impl Room {
     /// What a participant's subscription could be given, and how it is shown. `is_black` tells that the participant is sent nothing at all.
-    fn wish(&self, now: Instant, publication: &Publication, subscription: &Subscription, is_black: bool) -> Wish {
+    pub(super) fn wish(
+        &self,
+        now: Instant,
+        publication: &Publication,
+        subscription: &Subscription,
+        is_black: bool,
+    ) -> Wish {
         let mut offers = [Offer::default(); MAX_ENCODINGS];
         let count = publication.encodings.len();
         for (index, (offer, encoding)) in offers.iter_mut().zip(&publication.encodings).enumerate() {

@@ -8,6 +8,7 @@
 mod allocating;
 mod census;
 mod channels;
+mod judging;
 mod marks;
 mod media;
 mod moderation;
@@ -30,6 +31,7 @@ use crate::negotiation::{LocalParameters, Negotiator};
 use crate::numbering::Numbering;
 use crate::participant::{ChatChannel, Participant};
 use crate::publication::{Publication, Publisher};
+use crate::quality::Standing;
 use crate::speakers::Speakers;
 use crate::stats::{Census, Milestones};
 use crate::transport::{IceCredentials, Transport};
@@ -38,6 +40,7 @@ pub(crate) use allocating::Choosing;
 use rand::RngExt;
 use relaying::Links;
 use slab::Slab;
+use std::time::Instant;
 use upkeep::Schedule;
 pub(crate) use upkeep::UPKEEP_SLACK;
 
@@ -55,6 +58,8 @@ pub(crate) struct Room {
     turn: u32,
     /// The next turn looks at layers.
     hurried: bool,
+    /// When its participants are judged next.
+    judged_next: Option<Instant>,
     /// What the shard's census has of it.
     pub(crate) census: Census,
     /// Its parts on other shards.
@@ -73,6 +78,7 @@ impl Room {
             schedule: None,
             turn: 0,
             hurried: false,
+            judged_next: None,
             census: Census::default(),
             links: Links::default(),
         }
@@ -123,6 +129,7 @@ impl Room {
             flow: Flow::default(),
             clock: PublisherClock::default(),
             next_report: None,
+            standing: Standing::default(),
             chat: ChatChannel::default(),
             paths: Vec::new(),
         })

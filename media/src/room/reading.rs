@@ -19,6 +19,7 @@ impl Room {
             ParticipantStats {
                 participant: participant.id,
                 transport: transport(participant, now),
+                quality: participant.standing.quality(),
                 publications: self.publications_of(participant, now),
                 subscriptions_left_out: participant.subscription_count().saturating_sub(listed.len()),
                 subscriptions: listed,

@@ -117,6 +117,7 @@ impl Room {
 
     fn on_report_blocks(&mut self, context: &mut Context<'_>, index: usize, blocks: ReportBlocks<'_>) {
         let Some(participant) = self.participants.get_mut(index) else { return };
+        participant.standing.on_report(context.now);
         for block in blocks {
             let Some(line) = participant.line_of_ssrc(block.ssrc) else { continue };
             if let Some(Some(outgoing)) = participant.outgoing.get_mut(line)

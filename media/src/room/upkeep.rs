@@ -68,6 +68,7 @@ impl Room {
         let census_due = census <= context.now;
         if census_due || self.publications.is_empty() {
             self.take_census(context);
+            self.judge(context);
         }
         self.say_again(context);
         if self.publications.is_empty() {

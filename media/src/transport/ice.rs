@@ -149,6 +149,11 @@ impl IceLite {
         self.paths.len() < before
     }
 
+    /// When the client last checked a path; before its first check, when it began.
+    pub(super) fn heard_at(&self) -> Option<Instant> {
+        self.consent_since
+    }
+
     /// When a path, or consent as a whole, expires next.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let oldest = self.paths.iter().map(|valid| valid.last_check).chain(self.consent_since).min();

@@ -183,6 +183,12 @@ impl Transport {
         self.ice.selected()
     }
 
+    /// When the client was last heard of by a connectivity check.
+    #[must_use]
+    pub fn heard_at(&self) -> Option<Instant> {
+        self.ice.heard_at()
+    }
+
     /// The participant's run in the [`Outbox`].
     pub(crate) fn slot(&self) -> u32 {
         self.slot

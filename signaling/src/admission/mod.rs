@@ -38,6 +38,7 @@ use crate::webhooks::Event;
 use arrival::invite_invalid;
 use judgement::{Proof, Verdict, judge};
 use parlor_media::command::{Command, ParticipantSettings};
+use parlor_media::quality::Quality;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -240,6 +241,7 @@ impl Switchboard {
             offers: VecDeque::new(),
             next_offer: 0,
             answer_id: None,
+            quality: Quality::UNKNOWN,
             trace,
         });
         state.note_presence(Instant::now());
@@ -276,6 +278,7 @@ impl Switchboard {
         if member.role == Role::Host {
             state.tell_lobby_to(member);
         }
+        state.tell_quality_to(member);
         self.tell_draining(member);
     }
 }

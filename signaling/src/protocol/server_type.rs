@@ -68,6 +68,7 @@ types! {
     LayerChanged = "layer-changed";
     EncodingsWanted = "encodings-wanted";
     ActiveSpeakers = "active-speakers";
+    Quality = "quality";
     MediaState = "media-state";
     Pong = "pong";
     Error = "error";

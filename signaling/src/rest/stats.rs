@@ -3,7 +3,7 @@
 use super::{AtRoom, Board, Routes};
 use crate::access::{Action, Caller, Identity, Role};
 use crate::problem::Problem;
-use crate::protocol::server::MediaProtocol;
+use crate::protocol::server::{MediaProtocol, QualityLevel, rounded};
 use crate::protocol::track::{Kind, Source};
 use crate::protocol::{Participant, ParticipantRef, RoomCode, Timestamp, TrackRef};
 use axum::extract::State;
@@ -13,6 +13,7 @@ use parlor_media::command::{MediaKind, Rid};
 use parlor_media::formats::FormatId;
 use parlor_media::ids::ParticipantId;
 use parlor_media::path::Protocol;
+use parlor_media::quality::Quality;
 use parlor_media::room_stats::{self, EncodingStats, ParticipantStats, PublicationStats, ReceptionQuality, RoomStats};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -53,6 +54,7 @@ struct PersonStats {
     role: Role,
     joined_at: Timestamp,
     connection: Connection,
+    quality: QualityView,
     /// What it sends.
     publications: Vec<PublicationView>,
     /// What it receives, or is to receive.
@@ -73,6 +75,20 @@ struct Connection {
     rtt_ms: Option<f64>,
     /// What the path to the person carries of video, in bits per second, as estimated; `null` where that is not known.
     estimate_bps: Option<u64>,
+}
+
+/// How good somebody's connection is. Scores are mean opinion scores, 1 to 5; `null` where nothing is known.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ConnectionQuality)]
+struct QualityView {
+    level: QualityLevel,
+    /// Of the worse direction.
+    score: Option<f64>,
+    /// Of what comes from the person.
+    up: Option<f64>,
+    /// Of what goes to the person.
+    down: Option<f64>,
 }
 
 /// A published track.
@@ -203,6 +219,7 @@ fn view(people: Vec<Participant>, stats: RoomStats) -> Vec<PersonStats> {
 impl PersonStats {
     /// Of somebody who has just joined the shard may know nothing yet.
     fn new(person: Participant, stats: Option<ParticipantStats>) -> Self {
+        let quality = QualityView::from(stats.as_ref().map_or(Quality::UNKNOWN, |stats| stats.quality));
         let (connection, publications, subscriptions, subscriptions_left_out) = match stats {
             Some(stats) => (
                 Connection::from(stats.transport),
@@ -220,9 +237,21 @@ impl PersonStats {
             role,
             joined_at,
             connection,
+            quality,
             publications,
             subscriptions,
             subscriptions_left_out,
+        }
+    }
+}
+
+impl From<Quality> for QualityView {
+    fn from(quality: Quality) -> Self {
+        Self {
+            level: quality.level.into(),
+            score: quality.score().map(rounded),
+            up: quality.up.map(rounded),
+            down: quality.down.map(rounded),
         }
     }
 }

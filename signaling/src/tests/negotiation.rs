@@ -7,6 +7,7 @@ use parlor_media::command::{
 };
 use parlor_media::ids::{ParticipantId, TrackId};
 use parlor_media::path::Protocol;
+use parlor_media::quality::{Level, Quality};
 use serde_json::{Value, json};
 
 /// What Chromium offers for a data channel alone.
@@ -332,4 +333,27 @@ async fn speakers_and_connections_are_told() {
     house.event(Event::Speakers { room, speakers: vec![(ana.participant(), 23)] });
     let told = json!({"type": "active-speakers", "speakers": [{"participantId": ana.id, "level": 23}]});
     assert_eq!((ana.next(), bo.next()), (told.clone(), told));
+}
+
+#[tokio::test]
+async fn quality_is_told_to_everybody_and_to_who_comes_later() {
+    let mut house = House::new();
+    let (mut ana, mut bo) = pair(&mut house).await;
+    let room = house.board().directory.rooms()[0].key;
+    let (of_ana, of_bo) = (ana.participant(), bo.participant());
+    let poor = Quality { level: Level::Poor, up: Some(4.38), down: Some(2.54) };
+    house.event(Event::Quality { room, participants: vec![(of_ana, poor), (ParticipantId(u64::MAX), poor)] });
+    let told = json!({"type": "quality", "participants": [
+        {"participantId": ana.id, "level": "poor", "score": 2.5, "up": 4.4, "down": 2.5}]});
+    assert_eq!((ana.next(), bo.next()), (told.clone(), told.clone()), "of nobody who is not there");
+    let mut cleo = house.joined("abc", "Cleo").await;
+    assert_eq!(cleo.next(), told, "what is known");
+    assert_eq!((ana.next()["type"].clone(), bo.next()["type"].clone()), (json!("user-joined"), json!("user-joined")));
+    house.event(Event::Quality { room, participants: vec![(of_ana, Quality::UNKNOWN), (of_bo, poor)] });
+    let told = ana.next();
+    assert_eq!(
+        told["participants"][0],
+        json!({"participantId": ana.id, "level": "unknown", "score": null, "up": null, "down": null})
+    );
+    assert_eq!((bo.next(), cleo.next()), (told.clone(), told));
 }

@@ -223,6 +223,7 @@ async fn a_room_is_read_on_all_its_shards() {
         let person = ParticipantStats {
             participant: member.participant(),
             transport: TransportStats::default(),
+            quality: parlor_media::quality::Quality::UNKNOWN,
             publications,
             subscriptions: Vec::new(),
             subscriptions_left_out: 0,

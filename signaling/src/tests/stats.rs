@@ -8,6 +8,7 @@ use parlor_media::command::{Command, Event, MediaKind, Rid, Source};
 use parlor_media::formats::FormatId;
 use parlor_media::ids::{ParticipantId, TrackId};
 use parlor_media::path::Protocol;
+use parlor_media::quality::{Level, Quality};
 use parlor_media::room_stats::{
     EncodingStats, ParticipantStats, PublicationStats, ReceptionQuality, RoomStats, SubscriptionState,
     SubscriptionStats, TrafficStats, TransportStats,
@@ -50,6 +51,7 @@ fn person(participant: ParticipantId, publisher: ParticipantId) -> ParticipantSt
             rtt: Some(Duration::from_micros(45_678)),
             estimate_bps: Some(2_500_000),
         },
+        quality: Quality { level: Level::Good, up: Some(4.41), down: Some(3.27) },
         publications: vec![PublicationStats {
             track: TrackId(7),
             kind: MediaKind::Video,
@@ -95,6 +97,7 @@ async fn a_host_is_told_how_everybody_does() {
         first["connection"],
         json!({"connectedSeconds": 61, "protocol": "tcp", "rttMs": 45.7, "estimateBps": 2_500_000})
     );
+    assert_eq!(first["quality"], json!({"level": "good", "score": 3.3, "up": 4.4, "down": 3.3}));
     assert_eq!(
         first["publications"],
         json!([{"trackId": "t0000000000007", "kind": "video", "source": "camera", "muted": false, "subscriberCount": 1, "encodings": [{
@@ -111,6 +114,7 @@ async fn a_host_is_told_how_everybody_does() {
     assert_eq!(first["subscriptionsLeftOut"], 5);
     // The shard knows nothing of her yet.
     assert_eq!((&second["displayName"], &second["publications"]), (&json!("Bo"), &json!([])));
+    assert_eq!(second["quality"], json!({"level": "unknown", "score": null, "up": null, "down": null}));
     assert_eq!(
         second["connection"],
         json!({"connectedSeconds": null, "protocol": null, "rttMs": null, "estimateBps": null})

@@ -9,6 +9,7 @@ mod counting;
 mod gathering;
 mod holding;
 mod joining;
+mod judging;
 mod loss;
 mod moderating;
 mod moving;
