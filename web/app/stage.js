@@ -76,6 +76,7 @@ export class Stage {
       room.on('track-muted', ({ track }) => this.#showTrack(track)),
       room.on('track-paused', ({ track }) => this.#showTrack(track)),
       room.on('speakers', ({ speakers }) => this.#showSpeakers(new Set(speakers.map(({ participantId }) => participantId)))),
+      room.on('quality', ({ participantId, quality }) => this.#showQuality(participantId, quality?.level ?? null)),
       room.on('state', () => this.#refreshOwnId()),
     );
   }
@@ -100,14 +101,16 @@ export class Stage {
     const { microphone, camera } = this.media;
     this.#own.setVideo(camera.on ? camera.track : null, camera.publication?.trackId ?? '');
     this.#own.setMuted(!microphone.on);
+    this.#own.setQuality(this.room.quality?.level ?? null);
   }
 
   /** @param {RemoteParticipant} participant */
-  #addPerson({ participantId, displayName, tracks }) {
+  #addPerson({ participantId, displayName, tracks, quality }) {
     const onPin = () => this.#togglePin(participantId);
     const tile = new Tile({ participantId, name: displayName, source: 'camera', onBlocked: this.onBlocked, onPin });
     this.#people.set(participantId, tile);
     this.grid.insertBefore(tile.element, this.#own.element);
+    tile.setQuality(quality?.level ?? null);
     for (const track of tracks.values()) this.#showTrack(track);
     this.#arrange();
   }
@@ -219,6 +222,12 @@ export class Stage {
   #showSpeakers(speaking) {
     for (const [participantId, tile] of this.#people) tile.setSpeaking(speaking.has(participantId));
     this.#own.setSpeaking(speaking.has(this.#own.participantId));
+  }
+
+  /** @param {string} participantId @param {string | null} level */
+  #showQuality(participantId, level) {
+    const tile = participantId === this.#own.participantId ? this.#own : this.#people.get(participantId);
+    tile?.setQuality(level);
   }
 
   #arrange() {

@@ -99,6 +99,12 @@ export function describePauses(what) {
   return `${subject} paused: your connection is too slow.`;
 }
 
+/** How good a connection is. @param {string | null} level of the server, `null` while it is not known */
+export function describeQuality(level) {
+  const texts = { excellent: 'Good connection', good: 'Fair connection', poor: 'Poor connection', lost: 'Connection lost' };
+  return level !== null && Object.hasOwn(texts, level) ? texts[/** @type {keyof typeof texts} */ (level)] : '';
+}
+
 /** @param {number} bytes */
 export function sizeOf(bytes) {
   if (!(bytes >= 1000)) return `${bytes} B`;

@@ -6,7 +6,7 @@
  */
 import { h, icon } from './dom.js';
 import { recall } from './prefs.js';
-import { explainPause, hueOf, initials, nameOrGuest } from './texts.js';
+import { describeQuality, explainPause, hueOf, initials, nameOrGuest } from './texts.js';
 
 /** @typedef {{ trackId: string, participantId: string, source: string }} TrackLabel */
 
@@ -35,6 +35,7 @@ export class Tile {
     const label = source === 'screen' ? `${this.name} – screen` : own ? `${this.name} (you)` : this.name;
     const avatar = h('div', { class: 'avatar', 'aria-hidden': 'true' }, h('span', {}, initials(name)));
     avatar.style.setProperty('--hue', String(hueOf(this.name)));
+    this.qualityMark = h('span', { class: 'quality-mark', role: 'img', hidden: true }, h('i'), h('i'), h('i'));
     this.pausedNote = h('p', { class: 'paused-note', hidden: true });
     this.pin = h('button', { class: 'pin plain', type: 'button', 'data-pin': participantId, onclick: onPin }, icon('pin'));
     this.element = h(
@@ -42,7 +43,7 @@ export class Tile {
       { class: `tile ${source}${own ? ' own' : ''}`, 'data-participant-id': participantId, 'data-source': source },
       source === 'camera' && avatar,
       this.pausedNote,
-      h('div', { class: 'tile-label' }, this.micMark, h('span', { class: 'tile-name' }, label)),
+      h('div', { class: 'tile-label' }, this.micMark, h('span', { class: 'tile-name' }, label), this.qualityMark),
       onPin && this.pin,
     );
     this.label = label;
@@ -123,6 +124,16 @@ export class Tile {
     this.pausedNote.hidden = !this.#paused;
     this.element.classList.toggle('paused', this.#paused);
     this.#describe();
+  }
+
+  /** Shows how good the person's connection is, by the number of bars; `null` while that is not known. @param {string | null} level */
+  setQuality(level) {
+    const text = describeQuality(level);
+    this.qualityMark.hidden = text === '';
+    this.qualityMark.title = text;
+    this.qualityMark.setAttribute('aria-label', text);
+    if (text === '') this.qualityMark.removeAttribute('data-quality');
+    else this.qualityMark.setAttribute('data-quality', /** @type {string} */ (level));
   }
 
   /** @param {boolean} pinned */
