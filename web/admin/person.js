@@ -37,6 +37,7 @@ export class PersonCard {
       new Chart({ title: 'Round trip', lines: [{ measure: 'rtt', label: '', sign: '', look: 'up' }], format: milliseconds, least: 100 }),
     ];
     this.name = h('h3', {});
+    this.quality = h('span', { class: 'pill' });
     this.role = h('span', { class: `role ${person.role}` }, ROLES[person.role]);
     this.about = h('p', { class: 'muted about' });
     this.connection = h('span', { class: 'pill' });
@@ -47,7 +48,7 @@ export class PersonCard {
     this.details = h('details', { class: 'received', ontoggle: () => this.#showReceived() }, this.receivedCount, this.received.element);
     this.kick = h('button', { type: 'button', class: 'danger', 'data-kick': person.participantId, onclick: () => kick(this.person) }, 'Remove');
     this.element = h('article', { class: 'person-card', 'data-person': person.participantId },
-      h('header', {}, h('div', { class: 'who' }, h('div', { class: 'who-name' }, this.name, this.role, this.connection), this.about), this.kick),
+      h('header', {}, h('div', { class: 'who' }, h('div', { class: 'who-name' }, this.name, this.role, this.connection, this.quality), this.about), this.kick),
       h('div', { class: 'charts' }, ...this.charts.map(({ element }) => element)),
       this.sent.element, this.sentEmpty, this.details);
   }
@@ -67,9 +68,19 @@ export class PersonCard {
     this.role.textContent = ROLES[person.role];
     this.about.textContent = `${person.identity} · joined ${age(person.joinedAt, clock)} ago`;
     this.#showConnection(person.connection);
+    this.#showQuality(person.quality);
     for (const chart of this.charts) chart.update(points, now);
     this.#showSent(person.publications);
     this.#showReceived();
+  }
+
+  /** @param {PersonStats['quality']} quality */
+  #showQuality({ level, up, down }) {
+    const scores = [up !== null && `↑ ${up.toFixed(1)}`, down !== null && `↓ ${down.toFixed(1)}`].filter(Boolean).join(' ');
+    this.quality.hidden = level === 'unknown' && scores === '';
+    this.quality.className = `pill ${level === 'excellent' || level === 'good' ? 'good' : 'idle'}`;
+    this.quality.dataset.quality = level;
+    this.quality.textContent = [`Quality ${level}`, scores].filter(Boolean).join(' · ');
   }
 
   /** @param {PersonStats['connection']} connection */

@@ -44,6 +44,7 @@
  * @property {'host' | 'speaker' | 'listener'} role
  * @property {string} joinedAt
  * @property {{ connectedSeconds: number | null, protocol: 'udp' | 'tcp' | null, rttMs: number | null, estimateBps: number | null }} connection
+ * @property {{ level: 'excellent' | 'good' | 'poor' | 'lost' | 'unknown', score: number | null, up: number | null, down: number | null }} quality
  * @property {PublicationStats[]} publications
  * @property {SubscriptionStats[]} subscriptions
  * @property {number} subscriptionsLeftOut
