@@ -38,6 +38,7 @@ pub(crate) use vocabulary;
 #[cfg(test)]
 mod tests {
     use crate::drop_reason::DropReason;
+    use crate::quality::Level;
     use crate::stats::{CloseCause, JoinStage};
     use std::collections::HashSet;
 
@@ -50,7 +51,7 @@ mod tests {
 
     #[test]
     fn entries_index_their_list_and_have_distinct_names_and_a_meaning() {
-        for entries in [entries!(DropReason), entries!(CloseCause), entries!(JoinStage)] {
+        for entries in [entries!(DropReason), entries!(CloseCause), entries!(JoinStage), entries!(Level)] {
             assert!(entries.iter().enumerate().all(|(index, (discriminant, ..))| index == *discriminant));
             let names: HashSet<_> = entries.iter().map(|(_, name, _)| name).collect();
             assert_eq!(names.len(), entries.len());

@@ -4,6 +4,7 @@ use super::Room;
 use crate::command::MediaKind;
 use crate::context::Context;
 use crate::publication::Publication;
+use crate::quality::Level;
 use crate::stats::{Census, layer, track_class};
 use crate::subscription::{ALIVE_FOR, Subscription};
 use std::time::Instant;
@@ -35,6 +36,11 @@ impl Room {
                     census.layers[layer(forwarded, publication.encodings.len())] += 1;
                 }
             }
+        }
+        for (_, participant) in &self.participants {
+            let level = participant.standing.quality().level;
+            // The clock of a room stops once nothing is published, and then nothing is known of anybody: nothing may be left to count.
+            census.quality[level as usize] += u64::from(level != Level::Unknown);
         }
         let pending = self.participants.iter().flat_map(|(_, participant)| &participant.pending);
         for publication in pending.filter_map(|pending| self.publications.get(pending.publication)) {

@@ -67,8 +67,8 @@ impl Room {
         self.turn = self.turn.wrapping_add(1);
         let census_due = census <= context.now;
         if census_due || self.publications.is_empty() {
-            self.take_census(context);
             self.judge(context);
+            self.take_census(context);
         }
         self.say_again(context);
         if self.publications.is_empty() {

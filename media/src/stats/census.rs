@@ -3,6 +3,7 @@
 
 use crate::command::MediaKind;
 use crate::formats::Codec;
+use crate::quality::Level;
 use crate::subscription::MAX_ENCODINGS;
 
 /// Kind and codec that tracks are told apart by: the codecs in the order of [`Codec`], then what has sent nothing yet.
@@ -48,6 +49,8 @@ pub struct Census {
     pub subscriptions: [u64; TRACK_CLASSES.len()],
     /// Video subscriptions by [`LAYERS`].
     pub layers: [u64; LAYERS.len()],
+    /// Participants by [`Level`]; those of whom nothing is known are not counted.
+    pub quality: [u64; Level::ALL.len()],
 }
 
 impl Census {
@@ -57,6 +60,7 @@ impl Census {
             (&mut self.publications[..], &earlier.publications[..], &now.publications[..]),
             (&mut self.subscriptions, &earlier.subscriptions, &now.subscriptions),
             (&mut self.layers, &earlier.layers, &now.layers),
+            (&mut self.quality, &earlier.quality, &now.quality),
         ];
         for (all, earlier, now) in parts {
             for ((all, earlier), now) in all.iter_mut().zip(earlier).zip(now) {

@@ -5,6 +5,7 @@ use super::{Label, MICROSECONDS, Metric, Scrape, THOUSANDTHS, Values, metrics};
 use parlor_media::ShardStats;
 use parlor_media::command::MediaKind;
 use parlor_media::drop_reason::DropReason;
+use parlor_media::quality::Level;
 use parlor_media::stats::{CloseCause, JoinStage, LAYERS, StageTimes, TRACK_CLASSES, Volume};
 
 const DIRECTIONS: [&str; 2] = ["in", "out"];
@@ -21,6 +22,8 @@ const CODEC: Label = Label {
     }),
 };
 const LAYER: Label = Label { name: "layer", values: Values::Closed(|| LAYERS.to_vec()) };
+const LEVEL: Label =
+    Label { name: "level", values: Values::Closed(|| known_levels().map(|level| level.name()).collect()) };
 const TYPE: Label = Label { name: "type", values: Values::Closed(|| vec!["pli", "fir"]) };
 const STAGE: Label = Label {
     name: "stage",
@@ -53,6 +56,7 @@ metrics! {
     PUBLICATIONS = Gauge "parlor_publications" [KIND, CODEC], "Published tracks, by what their packets are encoded in.";
     SUBSCRIPTIONS = Gauge "parlor_subscriptions" [KIND, CODEC], "Subscriptions, by what their publication is encoded in.";
     VIDEO_SUBSCRIPTIONS = Gauge "parlor_video_subscriptions" [LAYER], "Subscriptions to video, by what is forwarded at present: nothing, the only encoding that there is, or one of several by its place from the lowest.";
+    PARTICIPANTS_BY_QUALITY = Gauge "parlor_participants_by_quality" [LEVEL], "Participants by how good the call is for them, those of whom nothing is known left out: `docs/quality.md`.";
     TRANSPORTS = Gauge "parlor_transports" [PROTOCOL], "Media transports that are up, by what their packets leave over.";
     TRANSPORTS_CONNECTED = Counter "parlor_transports_connected_total" [PROTOCOL], "Media transports that came up.";
     TRANSPORTS_CLOSED = Counter "parlor_transports_closed_total" [CAUSE], "Media transports that failed, or ended otherwise than by a leave.";
@@ -123,6 +127,13 @@ fn read_tracks(scrape: &mut Scrape, stats: &ShardStats) {
     for (layer, count) in LAYERS.iter().zip(census.layers) {
         scrape.add(&VIDEO_SUBSCRIPTIONS, &[layer], count);
     }
+    for level in known_levels() {
+        scrape.add(&PARTICIPANTS_BY_QUALITY, &[level.name()], census.quality[level as usize]);
+    }
+}
+
+fn known_levels() -> impl Iterator<Item = Level> {
+    Level::ALL.iter().copied().filter(|level| *level != Level::Unknown)
 }
 
 fn read_transports(scrape: &mut Scrape, stats: &ShardStats) {
