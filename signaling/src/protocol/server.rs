@@ -4,6 +4,7 @@ use super::chat::ChatMessage;
 use super::client::{AnswerDescription, CandidateInit, OfferDescription};
 use super::error::{ErrorCode, Refusal};
 use super::ids::{MessageId, ParticipantRef, RoomCode, TrackRef};
+use super::quality::ParticipantQuality;
 use super::room::RoomView;
 use super::secret::SecretText;
 use super::text::MAX_NAME_BYTES;
@@ -11,7 +12,6 @@ use super::time::Timestamp;
 use super::track::{Participant, Source, Track};
 use crate::access::{Identity, Role};
 use crate::protocol::FileId;
-use parlor_media::quality::Level;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -448,55 +448,6 @@ pub struct Speaker {
     pub participant_id: ParticipantRef,
     /// In -dBov: 0 is the loudest, 127 is silence.
     pub level: u8,
-}
-
-/// How good somebody's connection is. Scores are mean opinion scores, 1 to 5.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ParticipantQuality {
-    /// Whose.
-    pub participant_id: ParticipantRef,
-    /// In a word.
-    pub level: QualityLevel,
-    /// Of the worse direction; `null` where nothing is known.
-    pub score: Option<f64>,
-    /// Of what comes from it.
-    pub up: Option<f64>,
-    /// Of what goes to it.
-    pub down: Option<f64>,
-}
-
-/// How good a connection is, in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum QualityLevel {
-    /// Nothing is known, yet or any more.
-    Unknown,
-    /// A score of 4 and more.
-    Excellent,
-    /// A score of 3.1 and more.
-    Good,
-    /// A score below that.
-    Poor,
-    /// Nothing was heard of the client for ten seconds.
-    Lost,
-}
-
-impl core::convert::From<Level> for QualityLevel {
-    fn from(level: Level) -> Self {
-        match level {
-            Level::Unknown => Self::Unknown,
-            Level::Excellent => Self::Excellent,
-            Level::Good => Self::Good,
-            Level::Poor => Self::Poor,
-            Level::Lost => Self::Lost,
-        }
-    }
-}
-
-/// A score to the tenth, which is more than is known.
-pub(crate) fn rounded(score: f32) -> f64 {
-    (f64::from(score) * 10.0).round() / 10.0
 }
 
 /// Where descriptions come from.

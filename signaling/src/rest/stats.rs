@@ -3,7 +3,8 @@
 use super::{AtRoom, Board, Routes};
 use crate::access::{Action, Caller, Identity, Role};
 use crate::problem::Problem;
-use crate::protocol::server::{MediaProtocol, QualityLevel, rounded};
+use crate::protocol::quality::{QualityLevel, rounded};
+use crate::protocol::server::MediaProtocol;
 use crate::protocol::track::{Kind, Source};
 use crate::protocol::{Participant, ParticipantRef, RoomCode, Timestamp, TrackRef};
 use axum::extract::State;
