@@ -4,7 +4,8 @@
 //! by what arrives, not by what was estimated. An increase goes a little beyond what arrives at most, so that who sends
 //! little learns nothing; for that there are probes.
 //!
-//! Two departures. While application-limited, what arrives is what was sent, so the first decreases go by the estimate, and
+//! Three departures. What a full path carries is known at once ([`super::bottleneck`]): a decrease goes by that where it can, and leaves
+//! room for the queue to drain. While application-limited, what arrives is what was sent, so the first decreases go by the estimate, and
 //! only a queue that goes on growing leads to what arrives. And a probe's result only raises: what is too high the delay shows.
 
 use super::bottleneck::Full;

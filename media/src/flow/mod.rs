@@ -6,10 +6,9 @@ mod repairs;
 
 pub(crate) use pacer::{Pacer, QUANTUM, Waiting};
 
-use pacer::{LONGEST_QUEUE, MAX_WAITING};
-
 use crate::allocation::Budget;
 use crate::congestion::{Congestion, Demand};
+use pacer::{LONGEST_QUEUE, MAX_WAITING};
 use repairs::Repairs;
 use std::time::{Duration, Instant};
 

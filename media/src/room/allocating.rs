@@ -122,7 +122,7 @@ impl Room {
             match decision {
                 Decision::Forward(layer) if is_steep && publication.is_alive(now, layer.encoding) => {
                     subscription.leave_for(layer);
-                    participant.flow.pacer.forget(*line, |encoding| encoding == layer.encoding);
+                    participant.flow.pacer.forget(*line, |encoding| encoding <= layer.encoding);
                 }
                 Decision::Forward(layer) => subscription.aim(layer),
                 Decision::Hidden | Decision::Paused => {

@@ -122,7 +122,7 @@ impl Subscription {
         self.thinning.aim(layer.temporal);
     }
 
-    /// The same, and nothing of another encoding is forwarded meanwhile.
+    /// The same, and nothing of a better encoding is forwarded meanwhile.
     pub(crate) fn leave_for(&mut self, layer: Layer) {
         self.selector.leave_for(layer.encoding);
         self.thinning.aim(layer.temporal);

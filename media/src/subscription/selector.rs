@@ -49,11 +49,9 @@ impl Selector {
         self.is_stopped = false;
     }
 
-    /// Aims at an encoding as [`Self::aim`] does, and forwards nothing of another one meanwhile.
+    /// Aims at an encoding as [`Self::aim`] does, and forwards nothing of a better one meanwhile.
     pub(crate) fn leave_for(&mut self, encoding: usize) {
-        if self.current != Some(encoding) {
-            self.current = None;
-        }
+        self.current = self.current.filter(|current| *current <= encoding);
         self.aim(encoding);
     }
 
@@ -134,6 +132,9 @@ mod tests {
         assert_eq!(selector.select(0, true), Selection::Switch);
         selector.leave_for(0);
         assert_eq!(selector.select(0, false), Selection::Forward, "it is there already");
+        selector.leave_for(1);
+        assert_eq!(selector.select(0, false), Selection::Forward, "until the better one begins");
+        assert_eq!(selector.select(1, true), Selection::Switch);
     }
 
     #[test]
