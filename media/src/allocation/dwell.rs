@@ -95,3 +95,44 @@ impl Dwell {
         self.fell_at = Some(now);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::allocation::Layer;
+    use crate::allocation::tests::{camera, sent};
+    use crate::feedback::test_start;
+
+    #[test]
+    fn who_is_shown_nothing_does_not_wait_for_long() {
+        let (start, mut dwell) = (test_start(), Dwell::default());
+        let (shown, paused) = (sent(camera(0), 0), Wish { was_paused: true, ..camera(0) });
+        let mut now = start;
+        for tries in 0..4 {
+            dwell.on_decision(now, &shown, Decision::Paused);
+            assert!(tries == 0 || dwell.rise_from_nothing(now + BLACK_WAIT * 3 / 4) != Rise::Free);
+            now += BLACK_WAIT;
+            assert_eq!(dwell.rise_from_nothing(now), Rise::Free);
+            dwell.on_decision(now, &paused, Decision::Forward(Layer { encoding: 0, temporal: None }));
+        }
+        assert_ne!(dwell.rise(now), Rise::Free, "who is shown something else waits for longer");
+    }
+
+    #[test]
+    fn what_the_budget_has_no_part_in_is_not_remembered() {
+        let (start, mut dwell) = (test_start(), Dwell::default());
+        let low = Decision::Forward(Layer { encoding: 0, temporal: None });
+        let mut wish = sent(camera(0), 2);
+        wish.limit = Some(0);
+        dwell.on_decision(start, &wish, low);
+        wish.limit = None;
+        wish.offers[2].is_available = false;
+        dwell.on_decision(start, &wish, low);
+        assert_eq!(dwell.rise(start), Rise::Free);
+        wish.offers[2].is_available = true;
+        dwell.on_decision(start, &wish, low);
+        assert_eq!(dwell.rise(start), Rise::Held);
+        dwell.reset();
+        assert_eq!(dwell.rise(start), Rise::Free);
+    }
+}

@@ -1,4 +1,4 @@
-use super::dwell::{BLACK_WAIT, Dwell, MAX_WAIT};
+use super::dwell::{Dwell, MAX_WAIT};
 use super::wish::MAX_TEMPORAL;
 use super::*;
 use crate::command::{Source, View};
@@ -12,7 +12,7 @@ const HEIGHTS: [u16; 3] = [180, 360, 720];
 /// L1T3 of libwebrtc.
 const THREE_RATES: [u8; MAX_TEMPORAL] = [40, 60, 100, 0];
 
-fn camera(order: u32) -> Wish {
+pub(super) fn camera(order: u32) -> Wish {
     let mut wish = Wish {
         offers: Default::default(),
         count: 3,
@@ -51,7 +51,7 @@ fn pinned(mut wish: Wish) -> Wish {
     wish
 }
 
-fn sent(mut wish: Wish, encoding: usize) -> Wish {
+pub(super) fn sent(mut wish: Wish, encoding: usize) -> Wish {
     wish.current = Some(Layer { encoding, temporal: None });
     wish
 }
@@ -455,40 +455,6 @@ fn a_clear_recovery_does_not_wait_for_the_doubled_time() {
     let count = life.changes[0].len();
     life.run(120..123, |_| 5_000);
     assert_eq!(life.wishes[0].current.map(|layer| layer.encoding), Some(2), "{:?}", &life.changes[0][count..]);
-}
-
-#[test]
-fn who_is_shown_nothing_does_not_wait_for_long() {
-    let (start, mut dwell) = (test_start(), Dwell::default());
-    let (shown, paused) = (sent(camera(0), 0), Wish { was_paused: true, ..camera(0) });
-    let mut now = start;
-    for tries in 0..4 {
-        dwell.on_decision(now, &shown, Decision::Paused);
-        now += Duration::from_secs(3);
-        assert!(tries == 0 || dwell.rise_from_nothing(now) != Rise::Free);
-        now = now - Duration::from_secs(3) + BLACK_WAIT;
-        assert_eq!(dwell.rise_from_nothing(now), Rise::Free);
-        dwell.on_decision(now, &paused, Decision::Forward(Layer { encoding: 0, temporal: None }));
-    }
-    assert_ne!(dwell.rise(now), Rise::Free, "who is shown something else waits for longer");
-}
-
-#[test]
-fn what_the_budget_has_no_part_in_is_not_remembered() {
-    let (start, mut dwell) = (test_start(), Dwell::default());
-    let low = Decision::Forward(Layer { encoding: 0, temporal: None });
-    let mut wish = sent(camera(0), 2);
-    wish.limit = Some(0);
-    dwell.on_decision(start, &wish, low);
-    wish.limit = None;
-    wish.offers[2].is_available = false;
-    dwell.on_decision(start, &wish, low);
-    assert_eq!(dwell.rise(start), Rise::Free);
-    wish.offers[2].is_available = true;
-    dwell.on_decision(start, &wish, low);
-    assert_eq!(dwell.rise(start), Rise::Held);
-    dwell.reset();
-    assert_eq!(dwell.rise(start), Rise::Free);
 }
 
 fn any_offer() -> impl Strategy<Value = Offer> {
