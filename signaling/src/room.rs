@@ -9,7 +9,7 @@ use crate::join_trace::JoinTrace;
 use crate::lobby::Lobby;
 use crate::places::RoomPlace;
 use crate::protocol::error::Refusal;
-use crate::protocol::quality::{ParticipantQuality, rounded};
+use crate::protocol::quality::ParticipantQuality;
 use crate::protocol::server::{Departure, Membership, Rights, ServerMessage};
 use crate::protocol::{Participant, ParticipantRef, RoomCode, RoomView, ServerType, Timestamp, Track, TrackRef};
 use crate::rights::Grants;
@@ -221,14 +221,7 @@ impl Member {
 
     /// How good its connection is, as it was last told.
     pub(crate) fn quality_view(&self) -> ParticipantQuality {
-        let Quality { level, up, down } = self.quality;
-        ParticipantQuality {
-            participant_id: ParticipantRef(self.participant),
-            level: level.into(),
-            score: self.quality.score().map(rounded),
-            up: up.map(rounded),
-            down: down.map(rounded),
-        }
+        ParticipantQuality::new(self.participant, self.quality)
     }
 
     /// The member as `viewer` sees it: its mids are its own business.

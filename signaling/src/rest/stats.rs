@@ -3,7 +3,7 @@
 use super::{AtRoom, Board, Routes};
 use crate::access::{Action, Caller, Identity, Role};
 use crate::problem::Problem;
-use crate::protocol::quality::{QualityLevel, rounded};
+use crate::protocol::quality::QualityView;
 use crate::protocol::server::MediaProtocol;
 use crate::protocol::track::{Kind, Source};
 use crate::protocol::{Participant, ParticipantRef, RoomCode, Timestamp, TrackRef};
@@ -76,20 +76,6 @@ struct Connection {
     rtt_ms: Option<f64>,
     /// What the path to the person carries of video, in bits per second, as estimated; `null` where that is not known.
     estimate_bps: Option<u64>,
-}
-
-/// How good somebody's connection is. Scores are mean opinion scores, 1 to 5; `null` where nothing is known.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = ConnectionQuality)]
-struct QualityView {
-    level: QualityLevel,
-    /// Of the worse direction.
-    score: Option<f64>,
-    /// Of what comes from the person.
-    up: Option<f64>,
-    /// Of what goes to the person.
-    down: Option<f64>,
 }
 
 /// A published track.
@@ -242,17 +228,6 @@ impl PersonStats {
             publications,
             subscriptions,
             subscriptions_left_out,
-        }
-    }
-}
-
-impl From<Quality> for QualityView {
-    fn from(quality: Quality) -> Self {
-        Self {
-            level: quality.level.into(),
-            score: quality.score().map(rounded),
-            up: quality.up.map(rounded),
-            down: quality.down.map(rounded),
         }
     }
 }
