@@ -1,7 +1,7 @@
 /** Somebody who comes when a key frame has just been made begins with that one: nobody is asked for another. */
 import assert from 'node:assert/strict';
 import { installFirstPictures } from './harness/in-page/first-pictures.mjs';
-import { joinCrowd, keyFrames } from './harness/crowd.mjs';
+import { encoded, joinCrowd } from './harness/crowd.mjs';
 import { scenario } from './harness/scenario.mjs';
 import { eventually } from './harness/wait.mjs';
 
@@ -24,33 +24,43 @@ scenario('a picture begins with a key frame that is there already', async (scene
   });
 
   // Whether a key frame is still young when the pictures come again is the machine's to decide: one of several times will do.
-  const encoded = async () => (await keyFrames(page)).concat(await keyFrames(ada.page)).reduce((sum, count) => sum + count, 0);
+  const keyFrames = async () => (await encoded(page)).keyFrames + (await encoded(ada.page)).keyFrames;
   let spared = false;
   for (let tried = 0; tried < TRIES && !spared; tried += 1) {
-    const before = await encoded();
-    await ben.ask(resubscribe);
+    const before = await keyFrames();
+    await beginAnew(ben);
     const replayed = await replays(scene);
-    await ben.ask(resubscribe);
+    await beginAnew(ben);
     await ben.decodesMore(ada);
     await ben.sees(ada);
     // Twice six pictures began anew, with fewer key frames than that.
-    spared = (await encoded()) - before < 2 * (CROWD + 1) && await eventually('metrics tell of it', async () => (await replays(scene)) > replayed, { within: 3_000 }).catch(() => false);
+    spared = (await keyFrames()) - before < 2 * (CROWD + 1) && await eventually('metrics tell of it', async () => (await replays(scene)) > replayed, { within: 3_000 }).catch(() => false);
   }
   assert.ok(spared, 'no picture ever began without a key frame of its own');
 });
 
-/** Runs in the page: gives all pictures up, has them back, and resolves when each of them has begun. */
-async function resubscribe() {
+/** Has somebody give all pictures up and take them again, until as many are decoded. @param {import('./harness/participant.mjs').Participant} person */
+async function beginAnew(person) {
+  const count = await person.ask(resubscribe);
+  const before = await person.ask(decoded);
+  await eventually(`${person.name}'s pictures begin anew`, async () => (await person.ask(decoded)) >= before + count);
+}
+
+/** Runs in the page: how many pictures that was. */
+function resubscribe() {
   const { room } = /** @type {any} */ (window).parlor;
-  const ids = [...room.participants.values()].flatMap(({ tracks }) => [...tracks.values()]).filter(({ kind }) => kind === 'video').map(({ trackId }) => trackId);
-  const decoded = async () => {
-    const stats = [...(await room.media.pc.getStats()).values()];
-    return stats.filter(({ type, kind }) => type === 'inbound-rtp' && kind === 'video').reduce((sum, { framesDecoded }) => sum + (framesDecoded ?? 0), 0);
-  };
+  const tracks = [...room.participants.values()].flatMap((participant) => [...participant.tracks.values()]);
+  const ids = tracks.filter(({ kind }) => kind === 'video').map(({ trackId }) => trackId);
   room.unsubscribe(ids);
   room.subscribe(ids);
-  const before = await decoded();
-  while ((await decoded()) < before + ids.length) await new Promise((resolve) => setTimeout(resolve, 10));
+  return ids.length;
+}
+
+/** Runs in the page: frames of all pictures. */
+async function decoded() {
+  const stats = [...(await /** @type {any} */ (window).parlor.room.media.pc.getStats()).values()];
+  const pictures = stats.filter(({ type, kind }) => type === 'inbound-rtp' && kind === 'video');
+  return pictures.reduce((sum, { framesDecoded }) => sum + (framesDecoded ?? 0), 0);
 }
 
 /** @param {import('./harness/scenario.mjs').Scene} scene */

@@ -3,12 +3,14 @@
  * costs the others. It prints a table; docs/benchmarks.md has one.
  */
 import { installFirstPictures } from './harness/in-page/first-pictures.mjs';
-import { joinCrowd, keyFrames } from './harness/crowd.mjs';
+import { encoded, joinCrowd } from './harness/crowd.mjs';
 import { scenario } from './harness/scenario.mjs';
 import { eventually } from './harness/wait.mjs';
 
 const LARGE = 3;
 const CROWD = 17;
+/** Of everybody in the crowd, whose cameras take 8 frames a second: two seconds. */
+const OLD_FRAMES = 16 * CROWD;
 const ROUNDS = Number(process.env.FIRST_PICTURE_ROUNDS ?? 5);
 /** What is told of the way into the call. */
 const STEPS = ['room-joined', 'answer-received', 'connected', 'offer-received', 'first track'];
@@ -24,24 +26,47 @@ scenario('the first pictures of a room of twenty', async (scene) => {
   await page.goto(scene.server.url, { waitUntil: 'domcontentloaded' });
   await joinCrowd(page, scene.roomId, CROWD);
   const pages = [page, ...large.map((person) => person.page)];
-  const encoded = async () => (await Promise.all(pages.map(keyFrames))).flat().reduce((sum, count) => sum + count, 0);
+  const keyFrames = async () => (await Promise.all(pages.map(encoded))).reduce((sum, counts) => sum + counts.keyFrames, 0);
 
   for (const together of [1, 2]) {
     for (let round = 1; round <= ROUNDS; round += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 2_000)); // key frames of before are old
-      const before = { encoded: await encoded(), asked: await asked(scene) };
+      await keyFramesAreOld(pages);
+      const before = { encoded: await keyFrames(), asked: await asked(scene) };
       const names = Array.from({ length: together }, (_, number) => `Newcomer ${together}.${round}.${number}`);
       const newcomers = await Promise.all(names.map((name) => enter(scene, name)));
       for (const newcomer of newcomers) {
         await eventually(`${newcomer.name} sees everybody`, async () => (await times(newcomer)).length >= LARGE + CROWD, { within: 20_000 });
       }
-      await new Promise((resolve) => setTimeout(resolve, 3_000)); // metrics are a second old
-      const costs = `${(await encoded()) - before.encoded} key frames, ${(await asked(scene)) - before.asked} asked for`;
+      await metricsOfNow(scene);
+      const costs = `${(await keyFrames()) - before.encoded} key frames, ${(await asked(scene)) - before.asked} asked for`;
       for (const newcomer of newcomers) console.log(`${newcomer.name}: ${await describe(newcomer)}; ${costs}`);
       for (const newcomer of newcomers) await scene.remove(newcomer);
     }
   }
 }, { server: { PARLOR_MEDIA__SHARDS: process.env.FIRST_PICTURE_SHARDS ?? '1' } });
+
+/** Waits until no key frame was encoded for so long that one would be of no use any more. @param {import('puppeteer-core').Page[]} pages the crowd's first */
+async function keyFramesAreOld(pages) {
+  const count = async () => {
+    const counts = await Promise.all(pages.map(encoded));
+    return { frames: counts[0].frames, keyFrames: counts.reduce((sum, { keyFrames }) => sum + keyFrames, 0) };
+  };
+  let since = await count();
+  await eventually('key frames of before are old', async () => {
+    const now = await count();
+    if (now.keyFrames > since.keyFrames) since = now;
+    return now.frames >= since.frames + OLD_FRAMES;
+  }, { within: 20_000 });
+}
+
+/** Waits until metrics were taken anew twice: the first time may have begun before. @param {Scene} scene */
+async function metricsOfNow({ server }) {
+  const received = () => server.metric('parlor_rtp_packets_total{direction="in",kind="video"}');
+  for (let times = 0; times < 2; times += 1) {
+    const before = await received();
+    await eventually('metrics are taken', async () => (await received()) > before);
+  }
+}
 
 /** @param {Scene} scene @param {string} name */
 function enter(scene, name) {

@@ -27,15 +27,24 @@ export async function joinCrowd(page, roomId, count) {
   }, roomId, count, CAMERA);
 }
 
-/** Key frames that each picture of a page was encoded with so far. @param {Page} page @returns {Promise<number[]>} */
-export function keyFrames(page) {
+/**
+ * What the pictures of a page were encoded with so far, all together.
+ *
+ * @param {Page} page
+ * @returns {Promise<{ frames: number, keyFrames: number }>}
+ */
+export function encoded(page) {
   return page.evaluate(async () => {
     const { crowd, parlor } = /** @type {any} */ (window);
-    const counts = [];
+    const sum = { frames: 0, keyFrames: 0 };
     for (const room of crowd ?? [parlor.room]) {
       const stats = [...(await room.media.pc.getStats()).values()];
-      for (const { type, kind, keyFramesEncoded = 0 } of stats) if (type === 'outbound-rtp' && kind === 'video') counts.push(keyFramesEncoded);
+      for (const { type, kind, framesEncoded = 0, keyFramesEncoded = 0 } of stats) {
+        if (type !== 'outbound-rtp' || kind !== 'video') continue;
+        sum.frames += framesEncoded;
+        sum.keyFrames += keyFramesEncoded;
+      }
     }
-    return counts;
+    return sum;
   });
 }
