@@ -267,6 +267,31 @@ mod tests {
     }
 
     #[test]
+    fn it_falls_at_once_to_what_a_full_path_carries_less_what_lets_the_queue_drain() {
+        let full = |sent_bps, waiting_us| Observation {
+            full: Some(Full { arriving_bps: 4e5, sent_bps }),
+            waiting_us,
+            ..observed(0, Usage::Over, 1.2e6, true)
+        };
+        let falls_to = |observation| {
+            let mut aimd = Aimd::new(2e6);
+            assert!(aimd.update(observation));
+            aimd.rate_bps()
+        };
+        assert!((falls_to(full(1.2e6, 65_000)) - (0.85 * 4e5 - 4e3)).abs() < 1.0, "far less arrives than was sent");
+        assert!((falls_to(full(1.2e6, 900_000)) - (0.5 * 4e5 - 4e3)).abs() < 1.0, "something is left");
+        assert!(falls_to(full(5e5, 65_000)) > 1.6e6, "that may be a detour, and little was sent");
+    }
+
+    #[test]
+    fn it_goes_on_with_what_is_known_to_be_carried() {
+        let mut aimd = Aimd::new(2e5);
+        aimd.raise(0, 3.6e5);
+        aimd.raise(0, 1e5);
+        assert_eq!(aimd.rate_bps(), 3.6e5);
+    }
+
+    #[test]
     fn who_sends_little_neither_gains_nor_loses_much() {
         let mut aimd = Aimd::new(2e6);
         (0..=50).for_each(|i| _ = aimd.update(observed(i * 100, Usage::Normal, 3e5, true)));

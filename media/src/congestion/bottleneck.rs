@@ -21,7 +21,7 @@ pub(super) struct Full {
     /// What arrived, in bits per second: what the path carries.
     pub(super) arriving_bps: f64,
     /// What had been sent of it, in bits per second.
-    sent_bps: f64,
+    pub(super) sent_bps: f64,
 }
 
 impl Full {

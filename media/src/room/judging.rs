@@ -23,6 +23,9 @@ const MAX_TOLD: usize = 64;
 /// Frames a second below which a frame rate says nothing: a screen that does not change.
 const FEW_FRAMES: u64 = 5;
 
+/// Jitter beyond which no jitter buffer goes.
+const MAX_JITTER: Duration = Duration::from_millis(500);
+
 impl Room {
     /// Judges everybody, if it is time, and tells whose level has changed.
     pub(super) fn judge(&mut self, context: &mut Context<'_>) {
@@ -212,9 +215,6 @@ impl Sounds {
         Some(Sound { loss, jitter: Duration::from_secs_f32(jitter_s), round_trip }.score())
     }
 }
-
-/// Jitter beyond which no jitter buffer goes.
-const MAX_JITTER: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

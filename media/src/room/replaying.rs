@@ -11,7 +11,7 @@ use super::passing::queue_stored;
 use crate::command::MediaKind;
 use crate::context::Context;
 use crate::participant::Participant;
-use crate::publication::{Publication, Replay};
+use crate::publication::Publication;
 use crate::subscription::{PendingReplay, Subscription};
 use slab::Slab;
 use std::time::Instant;
@@ -45,14 +45,13 @@ fn choose(now: Instant, participant: &mut Participant, publications: &Slab<Publi
         }
         let Some(Some(outgoing)) = participant.outgoing.get_mut(line) else { continue };
         let Some(subscription) = &mut outgoing.subscription else { continue };
+        subscription.replay = None;
         let Some(publication) = publications.get(subscription.publication) else { continue };
-        subscription.replay = find(now, publication, subscription);
-        let Some(Replay { rest_bytes, .. }) = subscription.replay.map(|pending| pending.replay) else { continue };
-        let more = subscription.replay.map_or(0, |pending| pending.replay.packets());
-        if participant.flow.has_room_for(now, packets + more, bytes + rest_bytes) {
-            (packets, bytes) = (packets + more, bytes + rest_bytes);
-        } else {
-            subscription.replay = None;
+        let Some(found) = find(now, publication, subscription) else { continue };
+        let (more, more_bytes) = (found.replay.packets(), found.replay.rest_bytes);
+        if participant.flow.has_room_for(now, packets + more, bytes + more_bytes) {
+            (packets, bytes) = (packets + more, bytes + more_bytes);
+            subscription.replay = Some(found);
         }
     }
     packets > 0
