@@ -9,6 +9,7 @@ use super::demux::{DatagramKind, classify};
 use super::dtls::{Dtls, DtlsEvent};
 use super::identity::{Identity, Profiles};
 use super::sctp::{Sctp, SctpEvent};
+use super::srtp::MAX_SSRCS;
 use super::srtp_session::SrtpSession;
 use super::stun::tests::RequestBuilder;
 use super::{ChannelError, IceCredentials, MAX_MESSAGE, RemoteTransport};
@@ -194,6 +195,11 @@ impl TestClient {
                     }
                     // Media may overtake the end of the handshake.
                     None | Some(Err(DropReason::ReplayedRtp)) => {}
+                    Some(Err(DropReason::TooManySsrcs)) => {
+                        panic!(
+                            "simulated clients decrypt with the server's code, and so receive {MAX_SSRCS} streams at most"
+                        );
+                    }
                     Some(Err(_)) => self.unreadable += 1,
                 }
             }
