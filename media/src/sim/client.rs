@@ -49,14 +49,14 @@ pub(crate) struct SimClient {
 }
 
 impl SimClient {
-    pub(crate) fn new(now: Instant, id: u64, fingerprint: &str) -> Self {
+    pub(crate) fn new(now: Instant, id: u64, seed: u64, fingerprint: &str) -> Self {
         let options = ClientOptions { seed: id, ..ClientOptions::default() };
         let unknown = IceCredentials { ufrag: String::new(), pwd: String::new() };
         Self {
             id: ParticipantId(id),
             transport: TestClient::new(now, &options, &unknown, fingerprint),
             session: Session::with_data(),
-            publisher: Publisher::new(id, now),
+            publisher: Publisher::new(id, seed << 16 | id, now),
             receiver: Receiver::default(),
             port: 10_000 + id as u16,
             protocol: Protocol::Udp,

@@ -1,20 +1,10 @@
 //! What a viewer sees of the frames that a decoder has made: when each is shown, when the picture stands still, how
 //! good it is.
-//!
-//! The jitter buffer's rule: a frame is shown at its timestamp plus a delay, which is the largest that any frame of the
-//! last two seconds needed from its timestamp until it was decoded, itself included, but no more than half a second
-//! beyond the least. Who needs more than that is shown when it is decoded.
 
-use super::receiver::Decoded;
+use super::receiver::{Decoded, JitterBuffer};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
-
-/// How long the buffer remembers what frames needed.
-const MEMORY: Duration = Duration::from_secs(2);
-
-/// The longest that it delays a frame beyond the fastest.
-const LONGEST_DELAY: Duration = Duration::from_millis(500);
 
 /// Intervals that a mean is taken of, and from how many on there are freezes
 /// (`kAvgInterframeDelaysWindowSizeFrames` and `kMinFrameSamplesToDetectFreeze` in libwebrtc's
@@ -148,27 +138,12 @@ fn overlap(a: &Range<Instant>, b: &Range<Instant>) -> Duration {
     a.end.min(b.end).saturating_duration_since(a.start.max(b.start))
 }
 
-/// Applies the jitter buffer's rule.
+/// Applies the jitter buffer's rule. Who needs more is shown when it is decoded.
 fn show(decoded: &[Decoded]) -> Vec<Shown> {
-    let Some(first) = decoded.first() else { return Vec::new() };
     let mut shown: Vec<Shown> = Vec::with_capacity(decoded.len());
-    // The lowest times are at the fronts of these, the highest in the other one's.
-    let mut needs: VecDeque<(Instant, i64)> = VecDeque::new();
-    let (mut elapsed_ticks, mut timestamp) = (0_i64, first.timestamp);
+    let mut buffer = JitterBuffer::default();
     for frame in decoded {
-        elapsed_ticks += i64::from(frame.timestamp.wrapping_sub(timestamp) as i32);
-        timestamp = frame.timestamp;
-        let due_us = elapsed_ticks * 100 / 9;
-        let need_us = (frame.at - first.at).as_micros() as i64 - due_us;
-        needs.push_back((frame.at, need_us));
-        while needs.front().is_some_and(|(at, _)| frame.at - *at > MEMORY) {
-            needs.pop_front();
-        }
-        let most = needs.iter().map(|(_, need)| *need).max().unwrap_or(need_us);
-        let least = needs.iter().map(|(_, need)| *need).min().unwrap_or(need_us);
-        let delay_us = most.min(least + LONGEST_DELAY.as_micros() as i64);
-        let waits_us = (delay_us - need_us).max(0) as u64;
-        let at = frame.at + Duration::from_micros(waits_us);
+        let at = frame.at + buffer.add(frame.at, frame.timestamp);
         let at = shown.last().map_or(at, |last| last.at.max(at));
         shown.push(Shown { at, frame: frame.content.frame, layer: frame.content.layer });
     }

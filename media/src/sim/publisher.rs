@@ -163,10 +163,10 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    pub(crate) fn new(id: u64, now: Instant) -> Self {
+    pub(crate) fn new(id: u64, seed: u64, now: Instant) -> Self {
         Self {
             id,
-            rng: SmallRng::seed_from_u64(id ^ 0x5eed),
+            rng: SmallRng::seed_from_u64(seed ^ 0x5eed),
             // Another clock than the server's, by 1,000 s.
             clock: NtpClock::new(now, Duration::from_secs(1_700_001_000)),
             start: now,

@@ -1,9 +1,11 @@
 //! What a simulated browser receives: repair by NACK and RTX, reports, and at the end the judgement of every stream.
 
 mod decoder;
+mod jitter_buffer;
 mod references;
 
 pub(crate) use decoder::{Decoded, Decoder};
+pub(crate) use jitter_buffer::JitterBuffer;
 
 use super::content::{Content, Vp8Numbers, read_vp8};
 use crate::feedback::nack::{MAX_AGE, NackGenerator};
@@ -232,6 +234,7 @@ impl Receiver {
             self.next_nack = Some(now + NACK_INTERVAL);
             let rtt = self.rtt.unwrap_or(DEFAULT_RTT);
             for stream in &mut self.streams {
+                stream.decoder.handle_timeout(now);
                 let mut missing = Vec::new();
                 stream.nack.poll(now, rtt, &mut missing);
                 if !missing.is_empty() && (stream.video || self.repairs_audio) {

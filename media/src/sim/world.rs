@@ -168,7 +168,7 @@ impl World {
         let index = self.clients.len();
         let id = index as u64 + 1;
         self.places.push(self.place);
-        self.clients.push(SimClient::new(self.now, id, &self.fingerprint));
+        self.clients.push(SimClient::new(self.now, id, self.seed, &self.fingerprint));
         self.up.push(Link::new(self.quality, self.seed << 16 | id << 1));
         self.down.push(Link::new(self.quality, self.seed << 16 | id << 1 | 1));
         let address = "127.0.0.1:7900".parse().expect("an address");

@@ -42,6 +42,11 @@ impl Encoded {
         }
     }
 
+    /// The same as Chromium sends it: in three frame rates.
+    pub(crate) fn of_chromium() -> Self {
+        Self { temporal_layers: true, ..Self::simulcast() }
+    }
+
     /// The same of a scene that takes this share of the bits.
     pub(crate) fn scaled(&self, share: f64) -> Self {
         let scale = |layer: &Layer| Layer { target_bps: (layer.target_bps as f64 * share) as u64, ..*layer };

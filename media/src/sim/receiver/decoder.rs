@@ -2,12 +2,13 @@
 //! decoded.
 //!
 //! Frames are decoded in their order. One that cannot be waits for repair; a later one that can be is taken
-//! nevertheless, and those before it are given up, as libwebrtc's frame buffer does.
+//! nevertheless once it is to be shown, and those before it are given up, as libwebrtc's frame buffer does.
 //!
 //! What a frame refers to is found as libwebrtc does, by the numbers in its payload descriptor. Always holds: what is taken for decodable by
 //! them truly is.
 
 use super::Arrived;
+use super::jitter_buffer::JitterBuffer;
 use super::references::{Found, Frame, References};
 use crate::sim::content::{Content, Vp8Numbers};
 use std::collections::{BTreeMap, VecDeque};
@@ -40,6 +41,8 @@ struct Assembly {
     numbers: Option<Vp8Numbers>,
     /// Once what it refers to is found.
     found: Option<Found>,
+    /// Once it is whole: when it is decoded though one before it is missing.
+    due: Option<Instant>,
 }
 
 /// See the module's text.
@@ -48,6 +51,9 @@ pub(crate) struct Decoder {
     /// By the number of its first packet; what is older than the newest decoded frame is gone.
     frames: BTreeMap<u64, Assembly>,
     newest: Option<u64>,
+    /// The number behind the last packet of that frame.
+    next: Option<u64>,
+    buffer: JitterBuffer,
     references: VecDeque<Content>,
     finder: References,
     /// The pictures that were decoded lately.
@@ -75,10 +81,11 @@ impl Decoder {
             return;
         }
         let numbers = packet.picture;
-        let new = Assembly { content, timestamp: packet.timestamp, have: 0, numbers, found: None };
+        let new = Assembly { content, timestamp: packet.timestamp, have: 0, numbers, found: None, due: None };
         let frame = self.frames.entry(first).or_insert(new);
         frame.have += 1;
         if frame.have == content.of {
+            frame.due = Some(now + self.buffer.add(now, frame.timestamp));
             let whole = frame.numbers.map(|numbers| Frame { first, numbers, is_key: content.key });
             for found in whole.map_or_else(Vec::new, |whole| self.finder.take(whole)) {
                 if let Some(frame) = self.frames.get_mut(&found.first) {
@@ -89,8 +96,16 @@ impl Decoder {
         }
     }
 
+    /// Gives up what is missing for too long.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if !self.frames.is_empty() {
+            self.decode(now);
+        }
+    }
+
     fn decode(&mut self, now: Instant) {
         let mut newest = None;
+        let mut next = self.next;
         for (first, frame) in &self.frames {
             let is_found = match &frame.found {
                 Some(found) => found.refers.iter().all(|picture| self.pictures.contains(picture)),
@@ -99,6 +114,9 @@ impl Decoder {
             let is_decodable = is_decodable(&self.references, &frame.content);
             if frame.have < frame.content.of || !is_found || (!is_decodable && frame.numbers.is_none()) {
                 continue;
+            }
+            if next.is_some_and(|next| *first > next) && frame.due.is_none_or(|due| due > now) {
+                break;
             }
             let Assembly { content, timestamp, .. } = *frame;
             assert!(is_decodable, "{content:?} is taken for decodable by its numbers {:?}, and is not", frame.numbers);
@@ -112,7 +130,9 @@ impl Decoder {
             }
             self.decoded.push(Decoded { content, timestamp, at: now });
             newest = Some(*first);
+            next = Some(first + u64::from(content.of));
         }
+        self.next = next;
         if let Some(newest) = newest {
             self.newest = Some(newest);
             self.frames = self.frames.split_off(&(newest + 1));
@@ -157,7 +177,8 @@ mod tests {
     fn take(decoder: &mut Decoder, now: Instant, packets: &[Arrived]) -> Vec<u32> {
         let before = decoder.decoded.len();
         for packet in packets {
-            decoder.on_packet(now, u64::from(packet.content.frame) * 2 + u64::from(packet.content.packet), packet);
+            let first = u64::from(packet.content.frame) * u64::from(packet.content.of);
+            decoder.on_packet(now, first + u64::from(packet.content.packet), packet);
         }
         decoder.decoded[before..].iter().map(|frame| frame.content.frame).collect()
     }
@@ -168,17 +189,32 @@ mod tests {
 
     #[test]
     fn frames_wait_for_what_they_refer_to() {
-        let (mut decoder, now) = (Decoder::default(), test_start());
-        assert_eq!(take(&mut decoder, now, &whole(1, false, 1)), [0; 0], "nothing to refer to");
-        assert_eq!(take(&mut decoder, now, &whole(2, true, 0)), [2]);
-        assert_eq!(take(&mut decoder, now, &[packet(3, 0, false, 1)]), [0; 0], "half of it");
-        assert_eq!(take(&mut decoder, now, &whole(4, false, 1)), [0; 0]);
-        assert_eq!(take(&mut decoder, now, &[packet(3, 1, false, 1)]), [3, 4]);
-        // The upper layer's frame 5 is missing; the base layer does without.
-        assert_eq!(take(&mut decoder, now, &whole(6, false, 0b10)), [6]);
-        assert_eq!(take(&mut decoder, now, &whole(5, false, 1)), [0; 0], "too late");
-        assert_eq!(take(&mut decoder, now, &whole(8, false, 1)), [0; 0]);
-        assert_eq!(take(&mut decoder, now, &whole(9, true, 0)), [9], "a key frame goes on whatever is missing");
+        let (mut decoder, start) = (Decoder::default(), test_start());
+        // When a frame is due, on a path without delay.
+        let at = |frame: u64| start + Duration::from_nanos(frame * 1_000_000_000 / 30);
+        assert_eq!(take(&mut decoder, at(1), &whole(1, false, 1)), [0; 0], "nothing to refer to");
+        assert_eq!(take(&mut decoder, at(2), &whole(2, true, 0)), [2]);
+        assert_eq!(take(&mut decoder, at(3), &[packet(3, 0, false, 1)]), [0; 0], "half of it");
+        assert_eq!(take(&mut decoder, at(4), &whole(4, false, 1)), [0; 0]);
+        assert_eq!(take(&mut decoder, at(4), &[packet(3, 1, false, 1)]), [3, 4]);
+        // The upper layer's frame 5 is missing; the base layer does without, once 5 is as late as 3 was.
+        assert_eq!(take(&mut decoder, at(6), &whole(6, false, 0b10)), [0; 0]);
+        let before = decoder.decoded.len();
+        decoder.handle_timeout(at(7) + Duration::from_millis(1));
+        assert_eq!(decoder.decoded[before..].iter().map(|frame| frame.content.frame).collect::<Vec<_>>(), [6]);
+        assert_eq!(take(&mut decoder, at(8), &whole(5, false, 1)), [0; 0], "too late");
+        assert_eq!(take(&mut decoder, at(8), &whole(8, false, 1)), [0; 0]);
+        assert_eq!(take(&mut decoder, at(11), &whole(9, true, 0)), [9], "a key frame goes on whatever is missing");
+    }
+
+    #[test]
+    fn who_comes_in_time_is_not_given_up() {
+        let (mut decoder, start) = (Decoder::default(), test_start());
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!(take(&mut decoder, at(0), &whole(0, true, 0)), [0]);
+        assert_eq!(take(&mut decoder, at(93), &whole(1, false, 1)), [1], "60 ms late");
+        assert_eq!(take(&mut decoder, at(100), &whole(3, false, 0b10)), [0; 0]);
+        assert_eq!(take(&mut decoder, at(120), &whole(2, false, 1)), [2, 3]);
     }
 
     #[test]
@@ -204,7 +240,8 @@ mod tests {
     fn numbered(frame: u32, refers: u8, picture: u16, tl0: u8, layer: u8, is_sync: bool) -> Arrived {
         let content = Content { of: 1, ..packet(frame, 0, frame == 0, refers).content };
         let picture = Some(Vp8Numbers { picture, tl0, layer, is_sync });
-        Arrived { marker: true, picture, content, ..packet(frame, 0, false, 0) }
+        // All of one time: none waits for what is missing before it.
+        Arrived { timestamp: 0, marker: true, picture, content, at: test_start() }
     }
 
     #[test]
@@ -212,7 +249,7 @@ mod tests {
         let (mut decoder, now) = (Decoder::default(), test_start());
         let frames =
             [numbered(0, 0, 0, 0, 0, false), numbered(2, 0b10, 1, 0, 1, true), numbered(4, 0b1000, 2, 1, 0, false)];
-        assert_eq!(take(&mut decoder, now, &frames), [0, 2, 4], "with a layer left out");
+        assert_eq!(take(&mut decoder, now, &frames), [0, 2, 4], "with a layer left out, and its numbers closed up");
         // The one before it was left out, too, though it refers to it, and its number was closed up.
         let broken = std::panic::AssertUnwindSafe(|| take(&mut decoder, now, &[numbered(6, 0b11, 3, 1, 1, false)]));
         assert!(std::panic::catch_unwind(broken).is_err());

@@ -183,6 +183,8 @@ fn loss_jitter_and_round_trips_are_counted_at_the_rate_of_reports() {
         assert!((3_000..30_000).contains(&jitter), "delays differ by 30 ms: {jitters:?}");
     }
     settle(&mut world);
+    // What was repaired last is in a report a second later.
+    world.run_ms(1_000);
     let idle = world.shard.stats();
     world.run_ms(5_000);
     let after = world.shard.stats();

@@ -338,7 +338,7 @@ fn parts_that_are_linked_again_find_one_another() {
 #[test]
 fn a_frame_rate_is_lowered_on_another_shard() {
     let mut world = World::new(Quality::GOOD, 15);
-    let camera = || Media::Encoded(Encoded { temporal_layers: true, ..Encoded::simulcast() });
+    let camera = || Media::Encoded(Encoded::of_chromium());
     caller(&mut world, camera());
     caller(&mut world, camera());
     world.run_ms(3_000);

@@ -10,6 +10,7 @@
 //! `PARLOR_QUALITY_SEEDS=20` runs so many seeds instead of three, `PARLOR_QUALITY_TABLE=1` prints each run second by
 //! second (with `--nocapture`).
 
+mod falling;
 mod hiding;
 mod jitter;
 mod limited;
@@ -65,7 +66,7 @@ struct Room {
 impl Room {
     /// A room with so many cameras in which all are connected, the subscriber behind a downlink of this quality.
     fn new(name: &str, down: Quality, seed: u64, cameras: usize) -> Self {
-        Self::with(name, down, seed, cameras, &Encoded::simulcast())
+        Self::with(name, down, seed, cameras, &Encoded::of_chromium())
     }
 
     fn with(name: &str, down: Quality, seed: u64, cameras: usize, camera: &Encoded) -> Self {

@@ -3,6 +3,7 @@
 use super::{LOWEST, Room, TOP, WARM_UP, ms, seconds, seeds};
 use crate::sim::network::Quality;
 use crate::sim::oracles::{self, SHORT_QUEUE, Verdict};
+use crate::sim::publisher::Encoded;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -15,8 +16,8 @@ struct Spans {
     wide: Range<Instant>,
 }
 
-fn run(seed: u64, cameras: usize) -> (Room, Spans) {
-    let mut room = Room::new("2 to 0.4 to 2 Mbit/s", Quality::limited(WIDE_BPS), seed, cameras);
+fn run(seed: u64, cameras: usize, camera: &Encoded) -> (Room, Spans) {
+    let mut room = Room::with("2 to 0.4 to 2 Mbit/s", Quality::limited(WIDE_BPS), seed, cameras, camera);
     room.run(WARM_UP);
     room.world.plan_down(room.subscriber, seconds(0), Quality::limited(NARROW_BPS));
     room.world.plan_down(room.subscriber, seconds(15), Quality::limited(WIDE_BPS));
@@ -53,7 +54,7 @@ fn follows(room: &Room, spans: &Spans) -> Vec<Verdict> {
 #[test]
 fn eight_cameras_follow_the_link_down_and_up() {
     for seed in seeds() {
-        let (room, spans) = run(seed, 8);
+        let (room, spans) = run(seed, 8, &Encoded::simulcast());
         let mut verdicts = follows(&room, &spans);
         verdicts.push(oracles::fills(room.link(), &spans.wide, WIDE_BPS, 0.8, seconds(10)));
         room.expect(verdicts);
@@ -63,7 +64,7 @@ fn eight_cameras_follow_the_link_down_and_up() {
 #[test]
 fn one_camera_falls_to_its_lowest_layer_and_comes_back() {
     for seed in seeds() {
-        let (room, spans) = run(seed, 1);
+        let (room, spans) = run(seed, 1, &Encoded::of_chromium());
         let mut verdicts = follows(&room, &spans);
         let playback = &room.playbacks()[0];
         verdicts.extend([

@@ -3,16 +3,11 @@
 use super::{CAMERA, LOWEST, Room, TOP, WARM_UP, ms, seconds, seeds, settle};
 use crate::sim::network::Quality;
 use crate::sim::oracles;
-use crate::sim::publisher::Encoded;
-
-fn camera() -> Encoded {
-    Encoded { temporal_layers: true, ..Encoded::simulcast() }
-}
 
 #[test]
 fn temporal_layers_arrive_whole_over_a_lossy_link() {
     for seed in seeds() {
-        let mut room = Room::with("temporal layers", Quality::lossy(0.02), seed, 1, &camera());
+        let mut room = Room::new("temporal layers", Quality::lossy(0.02), seed, 1);
         room.run(WARM_UP);
         let window = room.run(seconds(5));
         let playback = &room.playbacks()[0];
@@ -30,7 +25,7 @@ fn temporal_layers_arrive_whole_over_a_lossy_link() {
 #[test]
 fn a_picture_moves_at_a_lower_frame_rate_where_the_whole_does_not_fit() {
     for seed in seeds() {
-        let mut room = Room::with("150 kbit/s, temporal layers", Quality::limited(150_000), seed, 1, &camera());
+        let mut room = Room::new("150 kbit/s, temporal layers", Quality::limited(150_000), seed, 1);
         room.run(WARM_UP);
         let window = room.run(seconds(30));
         let playback = &room.playbacks()[0];
@@ -56,7 +51,7 @@ fn a_picture_moves_at_a_lower_frame_rate_where_the_whole_does_not_fit() {
 fn what_is_left_out_leaves_no_gap_though_it_comes_late() {
     let mut blanks = 0;
     for seed in seeds() {
-        let mut room = Room::with("thinned and lossy", Quality::limited(2_000_000), seed, 1, &camera());
+        let mut room = Room::new("thinned and lossy", Quality::limited(2_000_000), seed, 1);
         room.world.set_quality(room.publishers[0], Quality::lossy(0.03));
         room.run(WARM_UP);
         // What the link loses belongs to the layer before.
