@@ -5,7 +5,7 @@ use super::{Budget, Rise};
 
 /// What is sent already is kept while all of it stays within this share of the budget: estimates waver by more than the
 /// few percent that this may cost a queue on the way.
-pub(super) const KEEP_PERCENT: u64 = 105;
+pub(super) const KEEP_PERCENT: u64 = 108;
 /// The lowest layer of the most important video is not given up before it exceeds this share of the budget: an estimate that
 /// is a little too low is more usual than a connection that carries nothing.
 pub(super) const LAST_PERCENT: u64 = 130;

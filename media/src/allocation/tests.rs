@@ -267,7 +267,7 @@ fn a_rise_needs_room_and_what_is_sent_stays() {
     let at = |encoding, budget_kbps| brief(budget_kbps, &[sent(camera(0), encoding)]).remove(0);
     // 150, and 350 more with 12 % on top.
     assert_eq!([at(0, 541), at(0, 542)], ["0", "1"]);
-    assert_eq!([at(1, 477), at(1, 476)], ["1", "0"], "105 % of 477 are 500");
+    assert_eq!([at(1, 463), at(1, 462)], ["1", "0"], "108 % of 463 are 500");
 }
 
 #[test]
@@ -526,7 +526,7 @@ proptest! {
         }
         if let Some(budget_bps) = budget_bps {
             let wide = |percent: u128| u128::from(outcome.sending_bps) * 100 <= u128::from(budget_bps) * percent;
-            prop_assert!(wide(105) || served == 1 && wide(200), "{} of {}", outcome.sending_bps, budget_bps);
+            prop_assert!(wide(108) || served == 1 && wide(200), "{} of {}", outcome.sending_bps, budget_bps);
         } else {
             prop_assert_eq!(outcome.sending_bps, outcome.wanted_bps);
         }

@@ -18,7 +18,7 @@ const BETA: f64 = 0.9;
 /// Of what a full path carries so much is left, less what lets the queue drain in such a time, but this at least.
 const FULL_BETA: f64 = 0.95;
 const FULL_DRAIN_US: f64 = 650_000.0;
-const MIN_FULL_BETA: f64 = 0.5;
+pub(super) const MIN_FULL_BETA: f64 = 0.5;
 /// A decrease's further step, in bit/s and as a share, so that small rates drain a queue too.
 const BACKOFF_BPS: f64 = 5_000.0;
 const BACKOFF: f64 = 0.01;

@@ -66,6 +66,8 @@ const DRAINED_US: i64 = 300_000;
 const SILENCE_US: i64 = 2_000_000;
 /// Where far less arrives than was sent, and packets wait for so long, there is no doubt to be had.
 const SURELY_WAITING_US: i64 = 50_000;
+/// What packets wait beyond the jitter times this is no jitter.
+const JITTERS: i64 = 3;
 /// A fall to less than this share is steep: packets that were sent before it were too many, and their losses say nothing more.
 const STEEP: f64 = 0.75;
 /// Arrivals that are put into order at once.
@@ -147,6 +149,8 @@ pub(crate) struct Congestion {
     /// When the sender last heard of an arrival, and the latest departure of one that arrived.
     heard_us: i64,
     newest_sent_us: i64,
+    /// The shortest way of the packets of the latest message, on two clocks.
+    heard_least_us: i64,
     /// The estimate of a receiver without transport-wide feedback.
     remb_bps: Option<f64>,
     /// What arrived when the path's queue was last full, as long as that drains.
@@ -178,6 +182,7 @@ impl Congestion {
             arrival: None,
             heard_us: 0,
             newest_sent_us: 0,
+            heard_least_us: i64::MAX,
             remb_bps: None,
             full_bps: None,
             fallen_us: None,
@@ -220,6 +225,7 @@ impl Congestion {
             let Some(ticks) = ticks else { continue };
             if !has_arrived {
                 has_arrived = true;
+                self.heard_least_us = i64::MAX;
                 self.begin_arrivals(now_us);
             }
             let before_us = self.arrival.map_or(i64::MIN, |(_, before_us)| before_us);
@@ -314,7 +320,7 @@ impl Congestion {
     /// What the path's queue does, by all that is known of it.
     fn usage(&self) -> Usage {
         let full = self.bottleneck.rate();
-        let is_sure = self.standing.waiting_us() > SURELY_WAITING_US && full.is_some_and(|full| full.is_sure());
+        let is_sure = self.waiting_us() > SURELY_WAITING_US && full.is_some_and(|full| full.is_sure());
         match self.trendline.usage() {
             // A trend is slow to see that a queue shrinks, or that it has grown by a leap.
             Usage::Over if full.is_some_and(|full| full.drains()) => Usage::Under,
@@ -324,6 +330,12 @@ impl Congestion {
             // While a queue drains the rate does not rise, nor on a doubt.
             _ => Usage::Under,
         }
+    }
+
+    /// How long packets wait: those of some time, free of jitter, or the latest by what jitter does not explain.
+    fn waiting_us(&self) -> i64 {
+        let latest_us = self.standing.waited_us(self.heard_least_us) - JITTERS * self.groups.jitter_us();
+        latest_us.max(self.standing.waiting_us())
     }
 
     /// Whether the queue grows, or is long.
@@ -414,6 +426,7 @@ impl Congestion {
         if !arrivals.is_empty() {
             // All were heard of at once, so the least of them is all that counts.
             self.standing.on_heard(now_us, least_delay_us);
+            self.heard_least_us = self.heard_least_us.min(least_delay_us);
         }
     }
 
@@ -437,6 +450,10 @@ impl Congestion {
         // What a queue has stood for is not believed once it has drained.
         if let Some(carried_bps) = self.carried_bps().filter(|_| self.standing.is_long()) {
             self.aimd.lower(carried_bps);
+        }
+        // The first rate that a full path shows is of a few packets; a later one makes good for it.
+        if let Some(full) = self.bottleneck.rate().filter(|full| full.is_sure() && self.standing.is_long()) {
+            self.aimd.raise(now_us, aimd::MIN_FULL_BETA * full.arriving_bps);
         }
         if self.aimd.take_outgrown() {
             self.probing.hasten();
@@ -480,7 +497,7 @@ impl Congestion {
             usage: self.usage(),
             acknowledged_bps,
             full: self.bottleneck.rate(),
-            waiting_us: self.standing.waiting_us(),
+            waiting_us: self.waiting_us(),
             sent_bps,
             mean_sent_bps,
             is_limited,

@@ -97,10 +97,12 @@ pub(super) struct Situation {
 }
 
 impl Situation {
-    /// What the next better picture needs, where the estimate does not allow it.
+    /// What the next better picture needs, where the estimate does not allow all that is wanted: a picture that may not become better
+    /// yet, since that has failed, may as soon as there is more room than then.
     fn need_bps(&self) -> Option<f64> {
         let is_wanted = self.demand.next_bps > self.demand.sending_bps;
-        Some(self.demand.next_bps as f64).filter(|next_bps| is_wanted && *next_bps > self.estimate_bps)
+        let is_lacking = self.demand.wanted_bps as f64 > self.estimate_bps;
+        Some(self.demand.next_bps as f64).filter(|_| is_wanted && is_lacking)
     }
 
     /// The most that is tried, as a multiple of what is known.
@@ -337,7 +339,17 @@ mod tests {
 
     #[test]
     fn nothing_is_tried_that_nobody_wants() {
-        assert!(run(&mut Probing::default(), 0, 60_000, 400_000).is_empty());
+        let satisfied = Demand { sending_bps: 400_000, next_bps: 400_000, wanted_bps: 400_000 };
+        let mut probing = Probing::default();
+        for now_ms in (0..60_000).step_by(20) {
+            probing.plan(Situation { demand: satisfied, ..situation(now_ms, 500e3, 0) });
+            assert_eq!(probing.poll(now_ms * 1_000), None);
+        }
+    }
+
+    #[test]
+    fn what_has_room_and_waits_is_no_end() {
+        assert!(run(&mut Probing::default(), 0, 60_000, 400_000).len() > 10, "more than that is wanted");
     }
 
     #[test]

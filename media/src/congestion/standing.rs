@@ -79,6 +79,11 @@ impl Standing {
         self.base.get().map_or(i64::MAX, |base_us| base_us.saturating_add(WAITED_US))
     }
 
+    /// How long a packet that was so long on its way has waited, in µs.
+    pub(super) fn waited_us(&self, delay_us: i64) -> i64 {
+        self.base.get().filter(|_| delay_us < i64::MAX).map_or(0, |base_us| delay_us.saturating_sub(base_us))
+    }
+
     /// How long a packet waits, in µs.
     pub(super) fn waiting_us(&self) -> i64 {
         self.present.get().zip(self.base.get()).map_or(0, |(present_us, base_us)| present_us.saturating_sub(base_us))

@@ -21,11 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// The share of the estimate that is kept for key frames, in percent: a path that is full to the brim queues each of them for long.
 const RESERVE_PERCENT: u64 = 2;
 
+/// What the path carries in a tenth of a second and a half may wait without any harm: a key frame that a better layer begins with.
+const USUALLY_WAITING_PERCENT: u64 = 15;
+
 /// Every better layer begins with a key frame: where there is little room, the next one waits until that is through.
 const BETWEEN_RISES: Duration = Duration::from_millis(500);
 
-/// How long none begins after one was given up: at first, and at most, when those that begin are given up again within some time.
+/// How long none begins after one was given up: at least, after the first that is given up again within some time, and at most. Each that
+/// is makes it four times as long.
 const SHORTEST_REST: Duration = Duration::from_secs(2);
+const FAILED_REST: Duration = Duration::from_secs(8);
 const LONGEST_REST: Duration = Duration::from_secs(32);
 const FAILED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -140,7 +145,9 @@ impl Flow {
     /// video. Repairs are short of breath: most of the estimate is never theirs.
     pub(crate) fn budget_bps(&self, now: Instant) -> Option<u64> {
         let estimate = self.estimate_bps(now)?;
-        let taken = self.repairs.bitrate_bps() + 8 * self.pacer.waiting_bytes() as u64;
+        let usual = estimate / 100 * USUALLY_WAITING_PERCENT;
+        let waiting = (8 * self.pacer.waiting_bytes() as u64).saturating_sub(usual);
+        let taken = self.repairs.bitrate_bps() + waiting;
         let reserve = estimate / 100 * RESERVE_PERCENT;
         Some(estimate.saturating_sub(reserve + taken).max(estimate / 4 * 3))
     }
@@ -192,7 +199,7 @@ impl Flow {
         // Of several falls at once the first has failed.
         let risen = self.tried_at.take();
         self.rest = match risen.map(|at| now.saturating_duration_since(at) < FAILED_WITHIN) {
-            Some(true) => (self.rest * 2).clamp(SHORTEST_REST, LONGEST_REST),
+            Some(true) => (self.rest * 4).clamp(FAILED_REST, LONGEST_REST),
             Some(false) => SHORTEST_REST,
             None => self.rest.max(SHORTEST_REST),
         };
@@ -219,11 +226,15 @@ impl Flow {
         let probe = congestion.poll_probe(now);
         let estimate = self.estimate_bps(now);
         self.pacer.set_estimate(now, estimate);
-        let is_congested = self.congestion.as_ref().is_some_and(|congestion| congestion.is_congested());
-        self.repairs.turn(now, estimate, is_congested);
+        self.repairs.turn(now, estimate, self.is_congested());
         if let Some(probe) = probe {
             self.pacer.probe(now, probe);
         }
+    }
+
+    /// Whether the path's queue grows, or is long.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.congestion.as_ref().is_some_and(|congestion| congestion.is_congested())
     }
 
     /// Whether the client has said anything of its path.

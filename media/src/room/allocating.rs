@@ -114,7 +114,8 @@ impl Room {
             {
                 decision = stays;
             }
-            if subscription.dwell.on_decision(now, wish, decision) && changes_encoding(wish, decision) {
+            // What a first guess has no room for has not failed.
+            if !is_guess && subscription.dwell.on_decision(now, wish, decision) && changes_encoding(wish, decision) {
                 participant.flow.on_fall(now);
             }
             subscription.layer = decision.layer();
@@ -132,13 +133,17 @@ impl Room {
                 }
                 Decision::Nothing => continue,
             }
+            // A pause is over when the first picture has left, which is a key frame that may have to be made, and waits for its turn.
+            let has_left = subscription.selector.current().is_some() && !participant.flow.pacer.has(*line);
+            let is_awaited = decision.layer().is_some() && !has_left;
             if pauses && !subscription.is_paused {
                 context.core.stats.pauses += 1;
                 context.emit(Event::SubscriptionPaused { participant: id, track, reason: PauseReason::Bandwidth });
-            } else if !pauses && subscription.is_paused {
+                subscription.is_paused = true;
+            } else if !pauses && subscription.is_paused && !is_awaited {
                 context.emit(Event::SubscriptionResumed { participant: id, track });
+                subscription.is_paused = false;
             }
-            subscription.is_paused = pauses;
         }
         context.core.choosing = choosing;
         self.replay(context, index);

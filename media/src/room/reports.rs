@@ -54,6 +54,7 @@ impl Room {
                     if !participant.flow.on_feedback(context.now, packet) {
                         context.core.stats.drop(DropReason::MalformedRtcp);
                     }
+                    self.hurried |= participant.flow.has_moved(context.now);
                 }
                 Feedback::Bye { .. } => {}
             }

@@ -452,9 +452,10 @@ impl Outgoing {
         };
         let sent = sent.ok_or(DropReason::NotInRing)?;
         let upstream = subscription.upstream_of(sent.epoch).ok_or(DropReason::NotInRing)?;
-        // Who has fallen to a lower encoding lacks bandwidth, and does not need what is missing of the one before its key frame;
-        // nor does who is to be shown nothing before the next one.
-        let is_over = subscription.selector.current().is_none() || subscription.has_fallen_from(upstream);
+        // Who has fallen to a lower encoding for want of bandwidth does not need what is missing of the one before its key frame; nor
+        // does who is to be shown nothing before the next one.
+        let has_fallen = subscription.has_fallen_from(upstream) && flow.is_congested();
+        let is_over = subscription.selector.current().is_none() || has_fallen;
         if purpose == Purpose::Repair && is_over {
             return Err(DropReason::RepairBudget);
         }
@@ -462,6 +463,12 @@ impl Outgoing {
         let Stored { sequence, packet, header, format } =
             encoding.and_then(|e| e.stored(sent.incoming)).ok_or(DropReason::NotInRing)?;
         let source = self.rewriter.source_of(sent.epoch, sequence).ok_or(DropReason::NotInRing)?;
+        // Nor does who has fallen to a lower frame rate need frames of a higher one, which nothing refers to that is sent now.
+        let tier =
+            || Picture::read(format.format().codec, header.payload(packet), None).and_then(|picture| picture.tier);
+        if purpose == Purpose::Repair && subscription.thinning.has_given_up(tier) {
+            return Err(DropReason::RepairBudget);
+        }
         let (accepted_type, mut payload) = subscription.accepted(format, header.payload(packet))?;
         if sent.is_blank {
             payload = &[];

@@ -134,6 +134,11 @@ impl Thinning {
         tier.is_none_or(|tier| self.previous.takes(sequence, tier.layer))
     }
 
+    /// Whether frames of a packet's layer are not wanted any more.
+    pub(super) fn has_given_up(&self, tier: impl FnOnce() -> Option<Tier>) -> bool {
+        self.target != ALL && tier().is_some_and(|tier| tier.layer > self.target)
+    }
+
     /// Changes the limit with a frame, if that brings it nearer to what is wanted.
     fn approach(&mut self, since: u64, tier: Tier, is_key: bool) {
         let limit = self.course.0[0].limit;
@@ -179,6 +184,15 @@ mod tests {
             sent.extend(first.then(|| (frame, tier(frame, 0).layer)));
         }
         sent
+    }
+
+    #[test]
+    fn what_is_above_the_layer_that_is_wanted_is_given_up() {
+        let tier = |layer| move || Some(Tier { layer, is_sync: false, begins: true });
+        let mut thinning = Thinning::default();
+        assert!(!thinning.has_given_up(tier(2)), "all is wanted");
+        thinning.aim(Some(1));
+        assert!(!thinning.has_given_up(tier(1)) && thinning.has_given_up(tier(2)) && !thinning.has_given_up(|| None));
     }
 
     #[test]
