@@ -21,6 +21,7 @@ pub mod histogram;
 pub mod ids;
 #[cfg(feature = "instruments")]
 pub mod instruments;
+mod loudness;
 pub mod negotiation;
 pub mod numbering;
 pub mod outbox;

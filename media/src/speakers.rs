@@ -5,11 +5,10 @@
 //! with each syllable.
 
 use crate::ids::ParticipantId;
+use crate::loudness::{Loudness, SILENCE};
 use slab::Slab;
 use std::time::{Duration, Instant};
 
-/// Level of silence in -dBov.
-const SILENCE: u8 = 127;
 /// A smoothed level at or above this loudness begins speech; conversation is at -20 to -40 dBov, a quiet room below -60.
 const SPEECH_LEVEL: f32 = 45.0;
 /// Below this loudness speech may end.
@@ -18,10 +17,6 @@ const PAUSE_LEVEL: f32 = 52.0;
 const MAX_PAUSE: Duration = Duration::from_millis(500);
 /// A voice without packets is silent after this. Opus sends one each 400 ms in silence (DTX).
 const MAX_QUIET: Duration = Duration::from_millis(600);
-/// Time constant of the smoothing.
-const SMOOTHING: Duration = Duration::from_millis(150);
-/// The time that a packet's level is taken to speak for when it is louder than those before.
-const MAX_PACKET: Duration = Duration::from_millis(20);
 /// How much louder, in dB, overtakes.
 const OVERTAKE_DB: f32 = 6.0;
 
@@ -41,39 +36,30 @@ struct Voice {
     participant: ParticipantId,
     is_muted: bool,
     is_speaking: bool,
-    /// Smoothed level in -dBov.
-    level: f32,
-    updated: Option<Instant>,
+    loudness: Loudness,
     /// The last time that the level was above [`PAUSE_LEVEL`].
     heard: Option<Instant>,
 }
 
 impl Voice {
-    /// Takes a level; what is not heard for a while counts as silence.
     fn update(&mut self, now: Instant, level: u8) {
-        let elapsed = self.updated.map_or(Duration::ZERO, |updated| now.saturating_duration_since(updated));
-        // After a gap a loud packet speaks for itself alone, a quiet one for the gap as well.
-        let elapsed = if f32::from(level) < self.level { elapsed.min(MAX_PACKET) } else { elapsed };
-        let weight = elapsed.as_secs_f32() / (elapsed + SMOOTHING).as_secs_f32();
-        self.level += (f32::from(level) - self.level) * weight;
-        self.updated = Some(now);
-        if self.level <= PAUSE_LEVEL {
+        self.loudness.update(now, level);
+        if self.loudness.level() <= PAUSE_LEVEL {
             self.heard = Some(now);
         }
-        self.is_speaking |= !self.is_muted && self.level <= SPEECH_LEVEL;
+        self.is_speaking |= !self.is_muted && self.loudness.level() <= SPEECH_LEVEL;
     }
 
     fn fall_silent(&mut self) {
         self.is_speaking = false;
-        self.level = f32::from(SILENCE);
+        self.loudness.fall_silent();
     }
 
     /// Ends speech whose pause is long enough; packets may have stopped altogether.
     fn age(&mut self, now: Instant) {
-        let since = |at: Option<Instant>| at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
-        if since(self.updated) >= MAX_QUIET {
+        if self.loudness.quiet_for(now) >= MAX_QUIET {
             self.fall_silent();
-        } else if since(self.heard) >= MAX_PAUSE {
+        } else if self.heard.is_none_or(|at| now.saturating_duration_since(at) >= MAX_PAUSE) {
             self.is_speaking = false;
         }
     }
@@ -96,8 +82,8 @@ pub struct Speakers {
 impl Speakers {
     /// Adds a participant's voice: its microphone's track.
     pub fn add(&mut self, participant: ParticipantId) -> VoiceKey {
-        let level = f32::from(SILENCE);
-        let voice = Voice { participant, is_muted: false, is_speaking: false, level, updated: None, heard: None };
+        let loudness = Loudness::SILENT;
+        let voice = Voice { participant, is_muted: false, is_speaking: false, loudness, heard: None };
         VoiceKey(self.voices.insert(voice))
     }
 
@@ -148,7 +134,7 @@ impl Speakers {
             return None;
         }
         self.list.clear();
-        self.list.extend(speakers.map(|voice| (voice.participant, voice.level.round() as u8)));
+        self.list.extend(speakers.map(|voice| (voice.participant, voice.loudness.level().round() as u8)));
         self.active = self.list.first().map(|(first, _)| *first).or(self.active);
         self.reported = Some(now);
         Some(&self.list)
@@ -171,7 +157,7 @@ impl Speakers {
     fn reorder(&mut self, now: Instant) {
         self.voices.iter_mut().for_each(|(_, voice)| voice.age(now));
         let voices = &self.voices;
-        let level = |key: &VoiceKey| voices.get(key.0).map_or(f32::from(SILENCE), |voice| voice.level);
+        let level = |key: &VoiceKey| voices.get(key.0).map_or(f32::from(SILENCE), |voice| voice.loudness.level());
         self.order.retain(|key| voices.get(key.0).is_some_and(|voice| voice.is_speaking));
         for (key, _) in voices.iter().filter(|(_, voice)| voice.is_speaking) {
             let key = VoiceKey(key);
