@@ -124,6 +124,20 @@ pub const KNOBS: &[Knob] = &[
         field: |c| Field::Number32(&mut c.media.spread_participants, 1..=10_000),
     },
     Knob {
+        key: "media.loudest_above",
+        help: "Microphones of a room above which only the loudest voices are forwarded; 0 for never",
+        placeholder: "NUMBER",
+        reload: false,
+        field: |c| Field::Number32(&mut c.media.loudest_above, 0..=10_000),
+    },
+    Knob {
+        key: "media.loudest",
+        help: "Voices that are forwarded in such rooms",
+        placeholder: "NUMBER",
+        reload: false,
+        field: |c| Field::Number16(&mut c.media.loudest, 1..=32),
+    },
+    Knob {
         key: "media.announce",
         help: "Addresses to tell clients, separated by commas: auto, IP, LOCAL=PUBLIC, stun:HOST:PORT",
         placeholder: "ADDRESSES",

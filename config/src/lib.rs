@@ -133,6 +133,10 @@ pub struct MediaConfig {
     pub spread_busy_percent: u16,
     /// Participants of one room on one shard, from which on newcomers go to another.
     pub spread_participants: u32,
+    /// Microphones of a room above which only the loudest voices are forwarded; 0: never.
+    pub loudest_above: u32,
+    /// How many voices are forwarded there.
+    pub loudest: u16,
     /// Where the addresses that clients are told come from, in order of preference; never empty.
     pub announce: Vec<Announced>,
     /// UDP generic segmentation offload for sending.
@@ -317,6 +321,8 @@ impl Default for MediaConfig {
             shards: 0,
             spread_busy_percent: 70,
             spread_participants: 500,
+            loudest_above: 16,
+            loudest: 8,
             announce: vec![Announced::Auto],
             gso: GsoMode::Auto,
             tcp: true,

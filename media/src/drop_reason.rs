@@ -51,6 +51,8 @@ vocabulary! {
         NotPublished => "not_published",
         /// A host has silenced its publisher.
         Silenced => "silenced",
+        /// A microphone that is not among the loudest of a large room.
+        Unheard => "unheard",
         /// Media that was received before, by another packet or by a retransmission.
         DuplicateRtp => "duplicate_rtp",
         /// Older than anything the rings still hold.

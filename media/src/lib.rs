@@ -21,6 +21,8 @@ pub mod histogram;
 pub mod ids;
 #[cfg(feature = "instruments")]
 pub mod instruments;
+mod key_set;
+pub mod loudest;
 mod loudness;
 pub mod negotiation;
 pub mod numbering;

@@ -7,6 +7,7 @@ use crate::feedback::sending::{PublisherClock, RoundTripTime};
 use crate::feedback::twcc::TwccRecorder;
 use crate::flow::Flow;
 use crate::ids::{ParticipantId, TrackId};
+use crate::key_set::KeySet;
 use crate::negotiation::{IceLocal, LineIndex, Negotiator};
 use crate::path::{Path, Protocol};
 use crate::publication::{Publication, Streams};
@@ -54,6 +55,8 @@ pub(crate) struct Participant {
     pub(crate) pending: Vec<PendingSubscription>,
     /// Tracks that it asked for before its first offer.
     pub(crate) wishes: Vec<TrackId>,
+    /// Keys of the microphones that it wishes to hear, if it follows bindings: it has lines for those of them that are heard.
+    pub(crate) listens: KeySet,
     pub(crate) twcc: TwccRecorder,
     /// SSRC under which reports leave.
     pub(crate) report_ssrc: u32,
@@ -121,8 +124,14 @@ impl Participant {
 
     /// How many tracks it receives, or waits to receive.
     pub(crate) fn subscription_count(&self) -> usize {
-        let active = self.outgoing.iter().flatten().filter(|outgoing| outgoing.subscription.is_some()).count();
-        active + self.pending.len()
+        self.count_subscriptions(|_| true)
+    }
+
+    /// The same, of those to publications that `counts`.
+    pub(crate) fn count_subscriptions(&self, counts: impl Fn(usize) -> bool) -> usize {
+        let active = self.outgoing.iter().flatten().filter_map(|outgoing| outgoing.subscription.as_ref());
+        let pending = self.pending.iter().map(|pending| pending.publication);
+        active.map(|subscription| subscription.publication).chain(pending).filter(|key| counts(*key)).count()
     }
 
     /// Whether it is subscribed to a publication already.

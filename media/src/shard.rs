@@ -15,6 +15,7 @@ use crate::drop_reason::DropReason;
 use crate::feedback::ntp::NtpClock;
 use crate::handshakes::Handshakes;
 use crate::ids::{ParticipantId, RoomId};
+use crate::loudest::LoudestLimits;
 use crate::outbox::Outbox;
 use crate::participant::Participant;
 use crate::path::Path;
@@ -47,6 +48,8 @@ pub struct ShardSettings {
     pub now: Instant,
     /// The same as time since the UNIX epoch, for the NTP times of reports.
     pub unix_time: Duration,
+    /// In which rooms only the loudest voices are forwarded.
+    pub loudest: LoudestLimits,
     /// What earlier shards of this number have counted: it goes on from there.
     pub past: ShardStats,
 }
@@ -73,6 +76,7 @@ pub struct Shard {
     /// Every participant of the shard by its slot, which also names its run in the outbox.
     seats: Slab<Seat>,
     participant_ids: HashMap<ParticipantId, u32>,
+    loudest: LoudestLimits,
 }
 
 impl Shard {
@@ -113,6 +117,7 @@ impl Shard {
             room_ids: HashMap::new(),
             seats: Slab::new(),
             participant_ids: HashMap::new(),
+            loudest: settings.loudest,
         }
     }
 
@@ -395,7 +400,7 @@ impl Shard {
         let entry = self.rooms.vacant_entry();
         self.room_ids.insert(id, entry.key());
         let index = entry.key() as u32;
-        entry.insert(Room::new(id, index));
+        entry.insert(Room::new(id, index, self.loudest));
         self.core.stats.rooms += 1;
     }
 

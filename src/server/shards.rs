@@ -6,6 +6,7 @@ use crate::net::tcp::TcpLimits;
 use crate::shard_thread::{EVENTS, RelayPort, ShardSetup, ShardSockets, ShardThread};
 use parlor_config::{Config, GsoMode};
 use parlor_media::command::Event;
+use parlor_media::loudest::LoudestLimits;
 use parlor_media::transport::Identity;
 use parlor_media::{Shard, ShardSettings, ShardStats};
 use std::sync::Arc;
@@ -66,6 +67,8 @@ pub(super) fn start(config: &Config, clock: Clock, sockets: Vec<ShardSockets>) -
     // Unbounded by type; in fact one message for each restart, of which a shard makes ten a second at most.
     let (lost_sender, lost) = mpsc::unbounded_channel();
     let (mut shards, mut events) = (Vec::new(), Vec::new());
+    let loudest =
+        LoudestLimits { above: config.media.loudest_above as usize, places: usize::from(config.media.loudest) };
     let ports = RelayPort::connect(sockets.len());
     for (index, (sockets, relay)) in (0..).zip(sockets.into_iter().zip(ports)) {
         let (sender, receiver) = mpsc::channel(EVENTS);
@@ -90,6 +93,7 @@ pub(super) fn start(config: &Config, clock: Clock, sockets: Vec<ShardSockets>) -
                 seed: seed(),
                 now,
                 unix_time: clock.unix_time(now),
+                loudest,
                 past,
             })
         };

@@ -175,6 +175,7 @@ mod tests {
     use super::*;
     use parlor_media::command::Command;
     use parlor_media::ids::RoomId;
+    use parlor_media::loudest::LoudestLimits;
     use parlor_media::relay::ShardSet;
     use parlor_media::transport::Identity;
     use parlor_media::{Shard, ShardSettings, ShardStats};
@@ -185,7 +186,8 @@ mod tests {
     fn engine(index: u16, now: Instant) -> Shard {
         let identity = Identity::generate().unwrap();
         let (unix_time, past) = (Duration::from_secs(1_700_000_000), ShardStats::default());
-        let mut shard = Shard::new(ShardSettings { index, identity, seed: [1; 32], now, unix_time, past });
+        let loudest = LoudestLimits::NEVER;
+        let mut shard = Shard::new(ShardSettings { index, identity, seed: [1; 32], now, unix_time, loudest, past });
         Engine::handle_command(&mut shard, now, Command::OpenRoom { room: ROOM });
         shard
     }

@@ -224,9 +224,23 @@ impl Negotiator {
         }
     }
 
+    /// Sees to it that so many lines of a kind are free, or are about to be offered, as far as there may be more.
+    pub fn reserve(&mut self, kind: MediaKind, count: usize) {
+        let is_free = |line: &&Line| line.kind == kind && !line.dead && line.msid.is_none();
+        let free = self.agreement.lines.iter().filter(is_free).count();
+        if free < count {
+            self.grow_by(kind, count - free);
+            self.withheld = false;
+        }
+    }
+
     /// Adds a line, and spare ones where they can be bound without renegotiation.
     fn grow(&mut self, kind: MediaKind) -> Option<LineIndex> {
-        let wanted = if self.local.follows_bindings { 1 + SPARE_LINES } else { 1 };
+        self.grow_by(kind, if self.local.follows_bindings { 1 + SPARE_LINES } else { 1 })
+    }
+
+    /// Adds so many lines, as far as there may be more. Returns the first.
+    fn grow_by(&mut self, kind: MediaKind, wanted: usize) -> Option<LineIndex> {
         let pending = self.agreement.lines.iter().filter(|line| line.signalled.is_none() && !line.dead).count();
         let room = MAX_MEDIA.saturating_sub(self.agreement.sections.len() + pending);
         let mut first = None;

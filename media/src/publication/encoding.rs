@@ -27,6 +27,17 @@ const IDLE_AFTER: Duration = Duration::from_secs(3);
 /// A key frame's bytes, and those of what may wait behind it for its turn, in time of the encoding's rate.
 const KEYFRAME: Duration = Duration::from_millis(300);
 
+/// How much of a voice is forwarded that came before it was known to speak: the soft beginning of a syllable, and what a decoder of
+/// Opus needs to be in step (RFC 7845 section 4.6 has 80 ms). It makes the voice later by as much, until the jitter
+/// buffer has caught up.
+const PREROLL: Duration = Duration::from_millis(160);
+
+/// The same in ticks of its timestamps: all formats of sound count at 48 kHz.
+const PREROLL_TICKS: u32 = PREROLL.as_millis() as u32 * 48;
+
+/// As many packets, if they hold 10 ms. A ring that has not grown yet has room for them.
+const MAX_PREROLL_PACKETS: u64 = 15;
+
 /// The rate of an encoding that was not measured yet, for the same purpose.
 const UNKNOWN_BPS: u64 = 500_000;
 
@@ -61,6 +72,8 @@ pub(crate) struct Encoding {
     /// While it is silenced, the extended sequence number of the first packet that is not forwarded: what was sent before is
     /// still repaired, so that subscribers are left without gaps.
     pub(crate) silent_from: Option<u64>,
+    /// What came before that extended sequence number is not forwarded any more: it was, or must not be.
+    open_from: u64,
     pub(crate) nack: NackGenerator,
     pub(crate) keyframes: KeyframeRequests,
     pub(crate) reception: Option<ReceptionStats>,
@@ -96,6 +109,7 @@ impl Encoding {
             generation: 0,
             last_heard: None,
             silent_from: None,
+            open_from: 0,
             nack: NackGenerator::default(),
             keyframes: KeyframeRequests::default(),
             reception: None,
@@ -298,6 +312,7 @@ impl Encoding {
         self.reception = Some(ReceptionStats::new(format.format().clock_rate));
         self.mapping = None;
         self.silent_from = self.silent_from.map(|_| 0);
+        self.open_from = 0;
     }
 
     /// What its packets are encoded in, once there are any: the latest that came up, and RED whatever single packets fall back to.
@@ -309,6 +324,28 @@ impl Encoding {
     /// Forwards nothing that is sent from now on.
     pub(super) fn silence(&mut self) {
         self.silent_from.get_or_insert(self.sequences.highest().map_or(0, |highest| highest + 1));
+    }
+
+    /// Ends that; what came meanwhile is never forwarded.
+    pub(super) fn end_silence(&mut self) {
+        if self.silent_from.take().is_some() {
+            self.end_turn();
+        }
+    }
+
+    /// A voice is not heard any more: what has come of it until now is not to be heard when it is again.
+    pub(crate) fn end_turn(&mut self) {
+        self.open_from = self.sequences.highest().map_or(0, |highest| highest + 1);
+    }
+
+    /// What came just before a packet of sound, the oldest first: see [`PREROLL`]. What came before the last turn ended is left out.
+    pub(crate) fn preroll(&self, sequence: u64) -> impl Iterator<Item = Stored<'_>> {
+        let timestamp = self.stored_at(sequence).map(|stored| stored.header.timestamp);
+        let first = sequence.saturating_sub(MAX_PREROLL_PACKETS).max(self.open_from);
+        let is_recent = move |stored: &Stored<'_>| {
+            timestamp.is_some_and(|timestamp| timestamp.wrapping_sub(stored.header.timestamp) <= PREROLL_TICKS)
+        };
+        (first..sequence).filter_map(|sequence| self.stored_at(sequence)).filter(is_recent)
     }
 
     /// A packet of the present generation by the low half of its extended sequence number.

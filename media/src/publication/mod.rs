@@ -137,7 +137,7 @@ impl Publication {
     /// Ends that; whether it was so.
     pub(crate) fn end_silence(&mut self) -> bool {
         let silenced = self.is_silenced();
-        self.encodings.iter_mut().for_each(|encoding| encoding.silent_from = None);
+        self.encodings.iter_mut().for_each(Encoding::end_silence);
         silenced
     }
 

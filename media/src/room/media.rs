@@ -1,13 +1,16 @@
 //! The packet path: from a sealed datagram to the subscribers of its publication.
 
 use super::Room;
+use super::hearing::Verdict;
 use super::marks::Marks;
 use super::passing::Way;
 use crate::burst::{Group, Origin};
 use crate::codec::is_keyframe_start;
+use crate::command::Source;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::formats::FormatId;
+use crate::loudest::{Hearing, loudness_of};
 use crate::numbering::Payload;
 use crate::outbox::Outbox;
 use crate::participant::Participant;
@@ -112,7 +115,22 @@ impl Room {
         {
             publisher.milestones.on_packet_in(context.now, &mut context.core.stats);
         }
-        relay(context, publication, stream.encoding, &received, packet, format, begins, recovered, marks.level);
+        let (source, track) = (publication.source, publication.track);
+        let verdict = match source {
+            Source::Microphone => {
+                let loudness = loudness_of(marks.level, payload.len());
+                self.voices.judge(context.now, stream.publication, loudness)
+            }
+            _ => Verdict::ALWAYS,
+        };
+        if verdict.relayed != Hearing::Unheard {
+            if verdict.relayed != Hearing::Heard {
+                self.relay_preroll(context, stream.publication, stream.encoding, &received);
+            }
+            let publication = self.publications.get(stream.publication).ok_or(DropReason::NotPublished)?;
+            relay(context, publication, stream.encoding, &received, packet, format, begins, recovered, marks.level);
+        }
+        self.follow(context, stream.publication, stream.encoding, received.sequence, verdict.here)?;
         let incoming = Incoming {
             header,
             sequence: received.sequence,
@@ -123,7 +141,7 @@ impl Room {
             picture,
             key: context.core.next_draft(),
         };
-        let origin = Origin { room: self.index, publication: stream.publication, track: publication.track };
+        let origin = Origin { room: self.index, publication: stream.publication, track };
         context.core.burst.push(origin, packet, incoming);
         Ok(())
     }
@@ -160,7 +178,7 @@ impl Room {
 
 /// Hands a packet to the shards that want it.
 #[allow(clippy::too_many_arguments, reason = "the packet and what was learnt of it, on the hot path")]
-fn relay(
+pub(super) fn relay(
     context: &mut Context<'_>,
     publication: &Publication,
     encoding: usize,

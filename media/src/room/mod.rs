@@ -8,6 +8,7 @@
 mod allocating;
 mod census;
 mod channels;
+mod hearing;
 mod judging;
 mod marks;
 mod media;
@@ -27,6 +28,7 @@ use crate::feedback::sending::{PublisherClock, RoundTripTime};
 use crate::feedback::twcc::TwccRecorder;
 use crate::flow::Flow;
 use crate::ids::{ParticipantId, RoomId, TrackId};
+use crate::loudest::LoudestLimits;
 use crate::negotiation::{LocalParameters, Negotiator};
 use crate::numbering::Numbering;
 use crate::participant::{ChatChannel, Participant};
@@ -37,6 +39,7 @@ use crate::stats::{Census, Milestones};
 use crate::transport::{IceCredentials, Transport};
 use crate::wire_id::wire_id;
 pub(crate) use allocating::Choosing;
+use hearing::Voices;
 use rand::RngExt;
 use relaying::Links;
 use slab::Slab;
@@ -52,6 +55,7 @@ pub(crate) struct Room {
     pub(crate) participants: Slab<Participant>,
     pub(crate) publications: Slab<Publication>,
     speakers: Speakers,
+    voices: Voices,
     /// `None` while nothing is published.
     schedule: Option<Schedule>,
     /// Turns of the upkeep's clock so far.
@@ -68,13 +72,14 @@ pub(crate) struct Room {
 
 impl Room {
     /// An empty room.
-    pub(crate) fn new(id: RoomId, index: u32) -> Self {
+    pub(crate) fn new(id: RoomId, index: u32, loudest: LoudestLimits) -> Self {
         Self {
             id,
             index,
             participants: Slab::new(),
             publications: Slab::new(),
             speakers: Speakers::default(),
+            voices: Voices::new(loudest),
             schedule: None,
             turn: 0,
             hurried: false,
@@ -123,6 +128,7 @@ impl Room {
             outgoing: Vec::new(),
             pending: Vec::new(),
             wishes: Vec::new(),
+            listens: Default::default(),
             twcc: TwccRecorder::default(),
             report_ssrc,
             rtt: RoundTripTime::default(),

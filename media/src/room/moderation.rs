@@ -12,10 +12,9 @@ impl Room {
         let Some(key) = self.publication_of(track) else { return };
         let Some(publication) = self.publications.get_mut(key).filter(|p| p.member() == Some(index)) else { return };
         publication.muted = muted;
-        if let Some(voice) = publication.voice {
-            self.speakers.set_muted(voice, muted);
-        }
-        if !muted && publication.end_silence() {
+        let begins_anew = !muted && publication.end_silence();
+        self.set_voice_muted(key, muted);
+        if begins_anew {
             self.begin_anew(context, key);
         }
         self.share(context, key);
@@ -41,9 +40,7 @@ impl Room {
                 continue;
             }
             publication.silence();
-            if let Some(voice) = publication.voice {
-                self.speakers.set_muted(voice, true);
-            }
+            self.set_voice_muted(key, true);
             self.share(context, key);
         }
     }

@@ -135,18 +135,14 @@ impl Room {
             let mid = line.mid.as_str().to_owned();
             return context.emit(Event::PublishRefused { participant: participant.id, mid, source });
         }
-        let mut publication = Publication::new(
+        let publication = Publication::new(
             context.next_track(),
             index,
             line,
             source,
             description.is_some_and(|description| description.muted),
         );
-        if publication.source == Source::Microphone {
-            let voice = self.speakers.add(participant.id);
-            self.speakers.set_muted(voice, publication.muted);
-            publication.voice = Some(voice);
-        }
+        let publisher = participant.id;
         let info = publication.info();
         let key = self.publications.insert(publication);
         context.core.stats.publications += 1;
@@ -160,8 +156,9 @@ impl Room {
                 let _ = participant.streams.learn(ssrc, Stream { publication: key, encoding: 0, rtx });
             }
         }
-        context.emit(Event::Published { participant: participant.id, info });
+        context.emit(Event::Published { participant: publisher, info });
         self.share(context, key);
+        self.add_voice(context, key, publisher);
         self.start_upkeep(context);
         let others: Vec<usize> = self
             .participants
@@ -180,11 +177,12 @@ impl Room {
         let receivers: Vec<usize> = self.participants.iter().map(|(index, _)| index).collect();
         for index in receivers {
             self.unbind(context, index, key);
+            if let Some(participant) = self.participants.get_mut(index) {
+                participant.listens.remove(key);
+            }
         }
         let Some(publication) = self.publications.try_remove(key) else { return };
-        if let Some(voice) = publication.voice {
-            self.speakers.remove(voice);
-        }
+        self.remove_voice(context, key, &publication);
         let Some(publisher) = publication.member() else {
             context.core.mirrors.remove(&publication.track);
             context.core.stats.mirrors -= 1;
@@ -207,11 +205,12 @@ impl Room {
     fn subscribe_at_first(&mut self, context: &mut Context<'_>, index: usize) {
         let Some(participant) = self.participants.get_mut(index) else { return };
         let (all, wishes) = (participant.settings.auto_subscribe, std::mem::take(&mut participant.wishes));
+        let listens = participant.listens.clone();
         let keys: Vec<usize> = self
             .publications
             .iter()
             .filter(|(_, publication)| publication.member() != Some(index))
-            .filter(|(_, publication)| all || wishes.contains(&publication.track))
+            .filter(|(key, publication)| all || wishes.contains(&publication.track) || listens.contains(*key))
             .map(|(key, _)| key)
             .collect();
         for key in keys {

@@ -3,13 +3,14 @@
 //! Every part tells the others what is published in it; packets go to the parts that want them, each from the part where it
 //! came in, and are never relayed twice. A mirror answers its subscribers' NACKs from a ring of its own, and asks nobody: what
 //! it lacks the other part lacked, too. Wishes for key frames go back, and meet there the same throttle as those of others.
-//! The part on the room's *home* shard gets every microphone, and alone says who speaks.
+//! The part on the room's *home* shard gets every microphone, and alone says who speaks. Where only the loudest are heard
+//! ([`hearing`](super::hearing)), every part gets the loudest of each other one.
 //!
 //! What the other side must know, and might miss when a queue is full, is said again ([`Room::say_again`]): all that is
 //! published here, and what is wanted there.
 
 use super::Room;
-use super::subscriptions::MAX_SUBSCRIPTIONS;
+use super::subscriptions::MAX_WISHES;
 use super::upkeep::{HEARD_TURNS, LONGEST_TURN};
 use crate::burst::Origin;
 use crate::command::Source;
@@ -18,6 +19,7 @@ use crate::drop_reason::DropReason;
 use crate::feedback::ntp::NtpTime;
 use crate::formats::Extension;
 use crate::ids::TrackId;
+use crate::loudest::loudness_of;
 use crate::publication::{Mirror, Publication};
 use crate::relay::{HeardEncoding, Note, RelayedClock, RelayedPacket, ShardSet, SharedTrack};
 use crate::rtp::header::RtpHeader;
@@ -124,7 +126,7 @@ impl Room {
             return false;
         };
         participant.wishes.retain(|wish| *wish != track);
-        if participant.wishes.len() >= MAX_SUBSCRIPTIONS {
+        if participant.wishes.len() >= MAX_WISHES {
             participant.wishes.remove(0);
         }
         participant.wishes.push(track);
@@ -147,14 +149,10 @@ impl Room {
         if shared.silenced {
             publication.silence();
         }
-        if self.links.is_home && publication.source == Source::Microphone {
-            let voice = self.speakers.add(shared.publisher);
-            self.speakers.set_muted(voice, publication.muted);
-            publication.voice = Some(voice);
-        }
         let key = self.publications.insert(publication);
         context.core.mirrors.insert(shared.track, (self.index, key));
         context.core.stats.mirrors += 1;
+        self.add_voice(context, key, shared.publisher);
         self.start_upkeep(context);
         let waits = self.participants.iter_mut().filter_map(|(index, participant)| {
             let wishes = participant.wishes.len();
@@ -176,16 +174,15 @@ impl Room {
         let is_renumbered = mirror.shared.numbering != shared.numbering;
         mirror.shared = Arc::clone(shared);
         publication.muted = shared.muted;
-        if let Some(voice) = publication.voice {
-            self.speakers.set_muted(voice, shared.muted);
-        }
         if shared.silenced && !silenced {
             publication.silence();
             publication.muted = shared.muted;
         }
         let begins_anew = !shared.silenced && publication.end_silence();
+        self.set_voice_muted(key, shared.muted);
         if is_renumbered {
-            for subscriber in publication.subscribers.clone() {
+            let subscribers = self.publications.get(key).map(|publication| publication.subscribers.clone());
+            for subscriber in subscribers.unwrap_or_default() {
                 self.replan_line(subscriber.participant, subscriber.line);
             }
         }
@@ -290,8 +287,11 @@ impl Room {
 
     /// Tells the other parts what is wanted here of their tracks, and which key frames.
     pub(super) fn tend_mirrors(&mut self, context: &mut Context<'_>) {
+        let is_choosing = self.voices.is_choosing();
         for (_, publication) in self.publications.iter_mut().filter(|(_, p)| p.origin().is_some()) {
-            let always = u8::from(publication.voice.is_some());
+            // Who may become heard must be listened to.
+            let may_be_heard = is_choosing && publication.source == Source::Microphone;
+            let always = u8::from(publication.voice.is_some() || may_be_heard);
             let track = publication.track;
             let Some(mirror) = publication.origin_mut() else { continue };
             let to = ShardSet::of(mirror.shard);
@@ -363,6 +363,12 @@ impl Room {
                 encoding.note_size(codec, payload, descriptor);
             }
         }
+        let (source, track) = (publication.source, publication.track);
+        if source == Source::Microphone {
+            let loudness = loudness_of(relayed.level, payload.len());
+            let hearing = self.voices.judge_relayed(context.now, key, loudness);
+            self.follow(context, key, index, received.sequence, hearing)?;
+        }
         let incoming = Incoming {
             header,
             sequence: received.sequence,
@@ -373,7 +379,7 @@ impl Room {
             picture,
             key: context.core.next_draft(),
         };
-        let origin = Origin { room: self.index, publication: key, track: publication.track };
+        let origin = Origin { room: self.index, publication: key, track };
         context.core.burst.push(origin, packet, incoming);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Who receives what: subscribing, binding to m-lines, and undoing both.
 
 use super::Room;
-use crate::command::{Event, Rid, SubscriptionError, View};
+use crate::command::{Event, Rid, Source, SubscriptionError, View};
 use crate::context::Context;
 use crate::ids::TrackId;
 use crate::negotiation::{LineIndex, Msid};
@@ -13,8 +13,11 @@ use crate::wire_id::wire_id;
 use rand::RngExt;
 
 /// Tracks that one participant receives at most. A browser is at its end well before; the SDP of such a session has
-/// some 100 m-lines.
+/// some 100 m-lines. Where only the loudest voices are heard, those of a client that follows bindings come on top: they are few.
 pub(super) const MAX_SUBSCRIPTIONS: usize = 96;
+
+/// Tracks that one participant may have asked for before they can be known: microphones of a large room among them.
+pub(super) const MAX_WISHES: usize = 1_024;
 
 impl Room {
     /// Subscribes a participant to a track.
@@ -37,7 +40,8 @@ impl Room {
     }
 
     /// Gives a publication a line of the participant's connection. It starts once the line is negotiated; before the
-    /// participant's first offer there can be none, and the wish is kept.
+    /// participant's first offer there can be none, and the wish is kept. So it is of a voice that is not heard at present, if
+    /// the client follows bindings.
     pub(super) fn bind(&mut self, context: &mut Context<'_>, index: usize, key: usize) {
         let Some(publisher_id) = self.publications.get(key).and_then(|p| self.publisher_of(p)) else { return };
         let (Some(publication), Some(participant)) = (self.publications.get(key), self.participants.get_mut(index))
@@ -47,14 +51,27 @@ impl Room {
         if participant.is_subscribed(key) {
             return;
         }
+        let is_voice = participant.settings.follows_bindings && publication.source == Source::Microphone;
+        if is_voice {
+            participant.listens.insert(key);
+        }
         if !participant.negotiated {
+            if is_voice {
+                return;
+            }
             let wishes = &mut participant.wishes;
-            if wishes.len() < MAX_SUBSCRIPTIONS && !wishes.contains(&publication.track) {
+            if wishes.len() < MAX_WISHES && !wishes.contains(&publication.track) {
                 wishes.push(publication.track);
             }
             return;
         }
-        let full = participant.subscription_count() >= MAX_SUBSCRIPTIONS;
+        let is_choosing = self.voices.is_choosing();
+        if is_voice && !self.voices.is_heard(key) {
+            return self.reserve_lines(index);
+        }
+        let listens = &participant.listens;
+        let others = participant.count_subscriptions(|key| !(is_choosing && listens.contains(key)));
+        let full = others >= MAX_SUBSCRIPTIONS && !(is_choosing && is_voice);
         let msid = Msid { stream: wire_id('p', publisher_id.0), track: wire_id('t', publication.track.0) };
         let line = if full { None } else { participant.negotiator.bind(publication.kind, msid) };
         match line {
@@ -62,16 +79,26 @@ impl Room {
                 participant.pending.push(PendingSubscription { line, publication: key });
                 context.core.stats.subscriptions += 1;
             }
-            None => context.emit(Event::SubscriptionFailed {
-                participant: participant.id,
-                track: publication.track,
-                reason: SubscriptionError::TooMany,
-            }),
+            None => {
+                participant.listens.remove(key);
+                context.emit(Event::SubscriptionFailed {
+                    participant: participant.id,
+                    track: publication.track,
+                    reason: SubscriptionError::TooMany,
+                });
+            }
         }
     }
 
-    /// Starts the pending subscriptions whose lines are negotiated.
+    /// Starts the pending subscriptions whose lines are negotiated, and chooses layers for them.
     pub(super) fn activate(&mut self, context: &mut Context<'_>, index: usize) {
+        self.start_pending(context, index);
+        self.choose_for(context, index);
+        self.hurry();
+    }
+
+    /// The same where no picture is among them.
+    pub(super) fn start_pending(&mut self, context: &mut Context<'_>, index: usize) {
         let Some(participant) = self.participants.get(index) else { return };
         let pending = participant.pending.clone();
         for PendingSubscription { line, publication: key } in pending {
@@ -105,8 +132,6 @@ impl Room {
             publication.subscribers.push(Subscriber { participant: index, line: slot });
             context.emit(Event::Bound { participant: id, mid, track: publication.track, publisher: publisher_id });
         }
-        self.choose_for(context, index);
-        self.hurry();
     }
 
     /// Ends the subscriptions whose lines the client's answer refuses. A line that its own offer switches off merely waits.
@@ -118,6 +143,9 @@ impl Room {
             publication.subscribers.retain(|subscriber| subscriber.participant != index);
             let track = publication.track;
             self.unbind(context, index, key);
+            if let Some(participant) = self.participants.get_mut(index) {
+                participant.listens.remove(key);
+            }
             context.emit(Event::SubscriptionFailed { participant: id, track, reason: SubscriptionError::Refused });
         }
     }
@@ -186,6 +214,7 @@ impl Room {
         }
         self.unbind(context, index, key);
         if let Some(participant) = self.participants.get_mut(index) {
+            participant.listens.remove(key);
             participant.negotiate(context);
         }
     }

@@ -1,7 +1,7 @@
 //! What a room does by the clock while something is published: loss repair, key frames, reports, speakers.
 
 use super::Room;
-use crate::command::Event;
+use crate::command::{Event, Source};
 use crate::context::Context;
 use crate::feedback::rtcp_writer::{MAX_NACK_BYTES, write_nack, write_pli, write_receiver_report, write_sender_report};
 use crate::feedback::sending::TimestampMapping;
@@ -118,6 +118,10 @@ impl Room {
                         *history = RingLimits::history_for(participant.rtt.get()).max(*history);
                     }
                 }
+            }
+            if self.voices.is_choosing() && publication.source == Source::Microphone {
+                // What is not heard yet may be the beginning of what is.
+                history[0] = RingLimits::history_for(Duration::ZERO).max(history[0]);
             }
             for (history, wanted_by) in history.iter_mut().zip(publication.wanted_by) {
                 if !wanted_by.is_empty() {

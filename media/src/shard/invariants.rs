@@ -61,6 +61,7 @@ impl Shard {
 }
 
 fn check_room(room: &Room) {
+    room.check_voices();
     for (key, publication) in &room.publications {
         if let Some(publisher) = publication.member() {
             assert!(room.participants[publisher].publications.contains(&key), "a publication is its publisher's");

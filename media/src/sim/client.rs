@@ -105,6 +105,7 @@ impl SimClient {
         let describe = |track: &super::publisher::Track| TrackDescription {
             mid: track.mid.clone(),
             source: match track.media {
+                Media::Audio { .. } if track.is_of_screen => Source::ScreenAudio,
                 Media::Audio { .. } => Source::Microphone,
                 Media::Video { .. } | Media::Encoded(_) => Source::Camera,
             },

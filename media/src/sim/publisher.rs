@@ -126,8 +126,13 @@ pub(crate) struct Track {
     pub(crate) enabled: bool,
     /// The payload type of audio.
     pub(crate) audio_type: u8,
+    /// Sound tells its level.
+    pub(crate) tells_level: bool,
+    /// It is not a microphone's, but that of a screen.
+    pub(crate) is_of_screen: bool,
     life: u8,
-    frame: u32,
+    /// The next.
+    pub(crate) frame: u32,
     next: Option<Instant>,
     /// Key frames made on request or to begin with.
     pub(crate) keyframes: Vec<(Instant, usize)>,
@@ -190,6 +195,8 @@ impl Publisher {
             encodings,
             enabled: true,
             audio_type: AUDIO,
+            tells_level: true,
+            is_of_screen: false,
             life: 0,
             frame: 0,
             next: None,
@@ -306,7 +313,10 @@ impl Publisher {
             return;
         }
         let level = [level | 0x80];
-        let mut extensions: Vec<(u8, &[u8])> = vec![(LEVEL_ID, &level), (TRANSPORT_CC_ID, &transport)];
+        let mut extensions: Vec<(u8, &[u8])> = vec![(TRANSPORT_CC_ID, &transport)];
+        if track.tells_level {
+            extensions.push((LEVEL_ID, &level));
+        }
         if !encoding.acknowledged {
             extensions.push((MID_ID, track.mid.as_bytes()));
         }

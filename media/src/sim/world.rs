@@ -11,6 +11,7 @@ use super::network::{Link, Quality};
 use crate::command::{Candidate, Channel, Command, Event, NegotiationError, ParticipantSettings, Rid, Rights};
 use crate::drop_reason::DropReason;
 use crate::ids::{ParticipantId, RoomId, TrackId};
+use crate::loudest::LoudestLimits;
 use crate::path::{Path, Protocol};
 use crate::relay::{RelayBatch, ShardSet};
 use crate::rtp::sequence::SequenceUnwrapper;
@@ -55,6 +56,7 @@ pub(crate) struct World {
     down: Vec<Link>,
     quality: Quality,
     seed: u64,
+    loudest: LoudestLimits,
     fingerprint: String,
     pub(crate) signalling_delay: Duration,
     to_clients: BTreeMap<(Instant, u64), (usize, Signal)>,
@@ -81,11 +83,16 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(quality: Quality, seed: u64) -> Self {
+        Self::choosing(quality, seed, LoudestLimits::NEVER)
+    }
+
+    /// A world whose rooms forward only the loudest voices where there are many.
+    pub(crate) fn choosing(quality: Quality, seed: u64, loudest: LoudestLimits) -> Self {
         #[allow(clippy::disallowed_methods, reason = "an anchor for virtual time")]
         let now = Instant::now();
         let identity = Identity::generate().expect("an identity");
         let fingerprint = identity.fingerprint().to_owned();
-        let shard = Self::shard(now, 0, seed, &identity);
+        let shard = Self::shard(now, 0, seed, &identity, loudest);
         Self {
             now,
             start: now,
@@ -101,6 +108,7 @@ impl World {
             down: Vec::new(),
             quality,
             seed,
+            loudest,
             fingerprint,
             signalling_delay: Duration::from_millis(10),
             to_clients: BTreeMap::new(),
@@ -119,7 +127,7 @@ impl World {
         }
     }
 
-    fn shard(now: Instant, place: usize, seed: u64, identity: &Arc<Identity>) -> Shard {
+    fn shard(now: Instant, place: usize, seed: u64, identity: &Arc<Identity>, loudest: LoudestLimits) -> Shard {
         let mut shard = Shard::new(ShardSettings {
             index: 3 + place as u16,
             identity: Arc::clone(identity),
@@ -127,6 +135,7 @@ impl World {
             now,
             // A clock that was set between two starts.
             unix_time: Duration::from_secs(1_700_000_000 + 5_000 * place as u64),
+            loudest,
             past: ShardStats::default(),
         });
         shard.handle_command(now, Command::OpenRoom { room: ROOM });
@@ -138,7 +147,7 @@ impl World {
     /// Opens a part of the room on another shard. Returns its place.
     pub(crate) fn branch(&mut self) -> usize {
         let place = self.branches.len() + 1;
-        self.branches.push(Self::shard(self.now, place, self.seed, &self.identity));
+        self.branches.push(Self::shard(self.now, place, self.seed, &self.identity, self.loudest));
         self.link(place + 1);
         place
     }

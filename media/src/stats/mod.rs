@@ -129,6 +129,8 @@ pub struct ShardStats {
     pub mirrors: u64,
     /// Gauge: tracks being sent to somebody, or waiting for their m-line.
     pub subscriptions: u64,
+    /// Gauge: rooms, or parts of one, in which only the loudest voices are forwarded.
+    pub choosing_rooms: u64,
     /// Gauge: datagrams of DTLS handshakes that wait to be worked off.
     pub handshakes_waiting: u64,
     /// Gauge, by [`Protocol`]: participants whose media transport is up, by what their packets are sent over.
@@ -159,6 +161,8 @@ pub struct ShardStats {
     pub pauses: u64,
     /// Pictures that began with what was kept of the latest key frame, without one being asked for.
     pub replays: u64,
+    /// Voices that began to be heard where only the loudest are.
+    pub voice_changes: u64,
     /// Packets that subscribers asked for again.
     pub nack_in_packets: u64,
     /// Packets asked for again from publishers.
@@ -199,6 +203,7 @@ impl Default for ShardStats {
             publications: 0,
             mirrors: 0,
             subscriptions: 0,
+            choosing_rooms: 0,
             handshakes_waiting: 0,
             transports: [0; 2],
             census: Census::default(),
@@ -214,6 +219,7 @@ impl Default for ShardStats {
             probe_out: Volume::default(),
             pauses: 0,
             replays: 0,
+            voice_changes: 0,
             nack_in_packets: 0,
             nack_out_packets: 0,
             pli_in: 0,
@@ -243,6 +249,7 @@ impl ShardStats {
             publications: 0,
             mirrors: 0,
             subscriptions: 0,
+            choosing_rooms: 0,
             handshakes_waiting: 0,
             transports: [0; 2],
             census: Census::default(),

@@ -81,6 +81,7 @@ impl House {
             seed: [7; 32],
             now,
             unix_time: Duration::from_secs(1_800_000_000),
+            loudest: parlor_media::loudest::LoudestLimits::NEVER,
             past: ShardStats::default(),
         });
         shard.handle_command(now, Command::OpenRoom { room: ROOM });

@@ -52,6 +52,7 @@ metrics! {
     SHARD_PUBLICATIONS = Gauge "parlor_shard_publications" [SHARD], "Published tracks of a shard.";
     SHARD_MIRRORS = Gauge "parlor_shard_mirrors" [SHARD], "Tracks that are published on other shards and mirrored on this one, for the people of their rooms who are here.";
     SHARD_SUBSCRIPTIONS = Gauge "parlor_shard_subscriptions" [SHARD], "Subscriptions of a shard.";
+    CHOOSING_ROOMS = Gauge "parlor_shard_choosing_rooms" [SHARD], "Rooms of a shard in which only the loudest voices are forwarded: `media.loudest_above`.";
     HANDSHAKES_WAITING = Gauge "parlor_shard_handshakes_waiting" [SHARD], "Datagrams of DTLS handshakes that wait in a shard until media has been sent.";
     PUBLICATIONS = Gauge "parlor_publications" [KIND, CODEC], "Published tracks, by what their packets are encoded in.";
     SUBSCRIPTIONS = Gauge "parlor_subscriptions" [KIND, CODEC], "Subscriptions, by what their publication is encoded in.";
@@ -70,6 +71,7 @@ metrics! {
     PROBE_BYTES = Counter "parlor_probe_bytes_total", "Bytes of these packets.";
     PAUSES = Counter "parlor_subscription_pauses_total", "Subscriptions to video that were paused because a subscriber's path does not carry them.";
     REPLAYS = Counter "parlor_pictures_replayed_total", "Pictures that began with what was kept of the latest key frame, without another being asked for.";
+    VOICE_CHANGES = Counter "parlor_voice_changes_total", "Voices that began to be heard where only the loudest are, each with what was just before; in a room on several shards on each of them.";
     NACKED_PACKETS = Counter "parlor_nacked_packets_total" [DIRECTION], "Packets asked for again: by subscribers (in), from publishers (out).";
     KEYFRAME_REQUESTS = Counter "parlor_keyframe_requests_total" [DIRECTION, TYPE], "Key frames asked for: by subscribers (in), from publishers (out, by PLI alone).";
     LOSSES = Histogram(THOUSANDTHS) "parlor_loss_ratio" [DIRECTION], "Fraction of a stream's packets lost between two reports, before repair: on the way from publishers (in), to subscribers as they report it (out), who miss what publishers' networks lost for good as well.";
@@ -94,6 +96,7 @@ pub(in crate::metrics) fn read(scrape: &mut Scrape, shard: &str, stats: &ShardSt
     scrape.add(&SHARD_PARTICIPANTS, &[shard], stats.participants);
     scrape.add(&SHARD_PUBLICATIONS, &[shard], stats.publications);
     scrape.add(&SHARD_MIRRORS, &[shard], stats.mirrors);
+    scrape.add(&CHOOSING_ROOMS, &[shard], stats.choosing_rooms);
     for (direction, relayed) in DIRECTIONS.into_iter().zip([stats.relay_in, stats.relay_out]) {
         scrape.add(&RELAYED_PACKETS, &[shard, direction], relayed.count);
         scrape.add(&RELAYED_BYTES, &[shard, direction], relayed.bytes);
@@ -166,6 +169,7 @@ fn read_traffic(scrape: &mut Scrape, stats: &ShardStats) {
     add_volume(scrape, (&PROBE_PACKETS, &PROBE_BYTES), &[], stats.probe_out);
     scrape.add(&PAUSES, &[], stats.pauses);
     scrape.add(&REPLAYS, &[], stats.replays);
+    scrape.add(&VOICE_CHANGES, &[], stats.voice_changes);
     for (metric, counts) in [
         (&RTX_PACKETS, [stats.rtx_in_packets, stats.rtx_out_packets]),
         (&NACKED_PACKETS, [stats.nack_in_packets, stats.nack_out_packets]),

@@ -1,6 +1,7 @@
 //! Two threads that relay to one another.
 
 use super::*;
+use parlor_media::loudest::LoudestLimits;
 use parlor_media::relay::ShardSet;
 use parlor_media::transport::Identity;
 use parlor_media::{Shard, ShardSettings};
@@ -109,7 +110,8 @@ impl Pair {
             };
             let start = move |now, past| {
                 let (identity, unix_time) = (Arc::clone(&identity), clock.unix_time(now));
-                let shard = Shard::new(ShardSettings { index, identity, seed: [1; 32], now, unix_time, past });
+                let loudest = LoudestLimits::NEVER;
+                let shard = Shard::new(ShardSettings { index, identity, seed: [1; 32], now, unix_time, loudest, past });
                 Peer { shard, heard: Arc::clone(&heard) }
             };
             shards.push(ShardThread::spawn(setup, start).unwrap());

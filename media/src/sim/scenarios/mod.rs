@@ -7,6 +7,7 @@ mod churning;
 mod connecting;
 mod counting;
 mod gathering;
+mod hearing;
 mod holding;
 mod joining;
 mod judging;
