@@ -5,10 +5,11 @@
  * import { connect } from '/parlor-client.js';
  *
  * const room = await connect({ roomId: 'k7qd-m2xv-9hta-w3pc', displayName: 'Ada' });
- * room.on('track-subscribed', ({ track, mediaTrack }) => {
+ * room.on('track-subscribed', ({ track }) => {
  *   if (track.kind === 'video') room.attach(track.trackId, videoOf(track.participantId)); // and is told how good a picture is of use
- *   else play(mediaTrack);
  * });
+ * room.soundTracks.forEach(play); // everybody's voice: in a large room these few go from one person to the other
+ * room.on('sound-track', ({ mediaTrack }) => play(mediaTrack));
  * room.on('message', ({ message }) => console.log(message.displayName, message.text));
  * await room.publish(cameraTrack, { source: 'camera' });
  * await room.sendMessage('hello');

@@ -8,6 +8,7 @@
 import { announce, h } from './dom.js';
 import { fitTiles } from './grid.js';
 import { PauseNews } from './pause-news.js';
+import { Sound } from './sound.js';
 import { Tile } from './tile.js';
 
 /** @typedef {import('../parlor-client.js').Room} Room */
@@ -32,13 +33,14 @@ export class Stage {
   constructor(room, media, { onBlocked, invite }) {
     this.room = room;
     this.media = media;
-    this.onBlocked = onBlocked;
     this.invite = invite;
     this.screens = h('div', { class: 'screens' });
     this.grid = h('div', { class: 'grid' });
-    this.element = h('div', { class: 'stage' }, this.screens, this.grid, invite);
+    this.sound = new Sound({ onBlocked });
+    this.element = h('div', { class: 'stage' }, this.screens, this.grid, invite, this.sound.element);
     this.#own = this.#createOwnTile();
     this.grid.append(this.#own.element);
+    for (const line of room.soundTracks) this.sound.listen(line);
     for (const participant of room.participants.values()) this.#addPerson(participant);
     const fit = fitTiles(this.grid);
     this.#stops.push(fit.stop, media.on('changed', () => this.#showOwn()));
@@ -47,20 +49,22 @@ export class Stage {
     this.#arrange();
   }
 
-  /** Starts sound that the browser has held back. */
+  /** Starts what the browser has held back. */
   play() {
+    this.sound.play();
     for (const tile of [...this.#people.values(), ...this.#screens.values()]) tile.play();
   }
 
   /** @param {string} deviceId */
   setSpeaker(deviceId) {
-    for (const tile of [...this.#people.values(), ...this.#screens.values()]) tile.setSpeaker(deviceId);
+    this.sound.setSpeaker(deviceId);
   }
 
   stop() {
     this.#stops.forEach((stop) => stop());
     this.#watches.forEach((stop) => stop());
     this.#pauses.stop();
+    this.sound.stop();
     for (const tile of [...this.#people.values(), ...this.#screens.values(), this.#own]) tile.remove();
   }
 
@@ -70,7 +74,8 @@ export class Stage {
       room.on('participant-joined', ({ participant }) => this.#addPerson(participant)),
       room.on('participant-left', ({ participant }) => this.#removePerson(participant.participantId)),
       room.on('track-published', ({ track }) => this.#showTrack(track)),
-      room.on('track-unpublished', ({ track }) => this.#hideTrack(track)),
+      room.on('track-unpublished', ({ track }) => this.#endTrack(track)),
+      room.on('sound-track', ({ mediaTrack }) => this.sound.listen(mediaTrack)),
       room.on('track-subscribed', ({ track }) => this.#showTrack(track)),
       room.on('track-unsubscribed', ({ track }) => this.#hideTrack(track)),
       room.on('track-muted', ({ track }) => this.#showTrack(track)),
@@ -107,7 +112,7 @@ export class Stage {
   /** @param {RemoteParticipant} participant */
   #addPerson({ participantId, displayName, tracks, quality }) {
     const onPin = () => this.#togglePin(participantId);
-    const tile = new Tile({ participantId, name: displayName, source: 'camera', onBlocked: this.onBlocked, onPin });
+    const tile = new Tile({ participantId, name: displayName, source: 'camera', onPin });
     this.#people.set(participantId, tile);
     this.grid.insertBefore(tile.element, this.#own.element);
     tile.setQuality(quality?.level ?? null);
@@ -125,12 +130,12 @@ export class Stage {
 
   /** Shows a track as it is now: announced, arriving, muted or not. @param {RemoteTrack} track */
   #showTrack(track) {
-    const { trackId, participantId, kind, source, muted, mediaTrack } = track;
+    const { participantId, kind, source, muted, mediaTrack } = track;
     const person = this.#people.get(participantId);
     if (!person) return;
     if (source === 'screen') this.#showScreen(track);
     else if (kind === 'video') this.#showCamera(person, track);
-    else if (mediaTrack && !person.element.querySelector(`audio[data-track-id="${CSS.escape(trackId)}"]`)) person.addAudio(mediaTrack, track);
+    else if (mediaTrack) this.sound.label(mediaTrack, track);
     if (source === 'microphone') person.setMuted(muted);
   }
 
@@ -156,6 +161,12 @@ export class Stage {
   }
 
   /** @param {RemoteTrack} track */
+  #endTrack(track) {
+    this.#hideTrack(track);
+    if (track.source === 'microphone') this.#people.get(track.participantId)?.setMuted(true);
+  }
+
+  /** Nothing of a track arrives any more; in a large room that may be a voice which is only not heard. @param {RemoteTrack} track */
   #hideTrack({ trackId, participantId, kind, source }) {
     const person = this.#people.get(participantId);
     this.#watches.get(trackId)?.();
@@ -169,8 +180,7 @@ export class Stage {
       person?.hideVideo(trackId);
       person?.setPaused(null);
     } else {
-      person?.removeAudio(trackId);
-      if (source === 'microphone') person?.setMuted(true);
+      this.sound.unlabel(trackId);
     }
   }
 

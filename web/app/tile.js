@@ -2,17 +2,13 @@
  * One rectangle of a call: a person (camera, name, mute state, speaking ring) or a shared screen.
  *
  * For tests and extensions an element carries `data-participant-id`, `data-source` and, while it shows something, `data-track-id`;
- * the `<video>` and `<audio>` elements inside carry the same attributes for their own track.
+ * the `<video>` inside carries the same attributes. Sound is not its matter: see `sound.js`.
  */
 import { h, icon } from './dom.js';
-import { recall } from './prefs.js';
 import { describeQuality, explainPause, hueOf, initials, nameOrGuest } from './texts.js';
-
-/** @typedef {{ trackId: string, participantId: string, source: string }} TrackLabel */
 
 export class Tile {
   /** @type {HTMLVideoElement | null} */ #video = null;
-  /** @type {Map<string, HTMLAudioElement>} */ #audio = new Map();
   #muted = true;
   #paused = false;
 
@@ -22,15 +18,13 @@ export class Tile {
    * @param {string} options.name
    * @param {'camera' | 'screen'} options.source
    * @param {boolean} [options.own]
-   * @param {() => void} [options.onBlocked] sound may not start without a click
    * @param {() => void} [options.onPin] the person is to be shown large, or no longer
    */
-  constructor({ participantId, name, source, own = false, onBlocked = () => {}, onPin }) {
+  constructor({ participantId, name, source, own = false, onPin }) {
     this.participantId = participantId;
     this.name = nameOrGuest(name);
     this.source = source;
     this.own = own;
-    this.onBlocked = onBlocked;
     this.micMark = h('span', { class: 'mic-mark', hidden: source === 'screen' }, icon('mic-off'));
     const label = source === 'screen' ? `${this.name} – screen` : own ? `${this.name} (you)` : this.name;
     const avatar = h('div', { class: 'avatar', 'aria-hidden': 'true' }, h('span', {}, initials(name)));
@@ -71,41 +65,9 @@ export class Tile {
     if (this.element.dataset.trackId === trackId) this.setVideo(null);
   }
 
-  /** @param {MediaStreamTrack} track @param {TrackLabel} label */
-  addAudio(track, { trackId, participantId, source }) {
-    this.removeAudio(trackId);
-    const audio = h('audio', { autoplay: true, 'data-track-id': trackId, 'data-participant-id': participantId, 'data-source': source });
-    audio.srcObject = new MediaStream([track]);
-    this.#audio.set(trackId, audio);
-    this.element.append(audio);
-    this.setSpeaker(recall('speaker'));
-    this.play();
-  }
-
-  /** @param {string} trackId */
-  removeAudio(trackId) {
-    const audio = this.#audio.get(trackId);
-    if (!audio) return;
-    audio.srcObject = null;
-    audio.remove();
-    this.#audio.delete(trackId);
-  }
-
-  /** Starts the sound; called again from a click if the browser refused it before. */
+  /** Starts the picture; called again from a click if the browser refused it before. */
   play() {
-    for (const audio of this.#audio.values()) {
-      audio.play().catch((error) => {
-        if (error.name === 'NotAllowedError') this.onBlocked();
-      });
-    }
     this.#video?.play().catch(() => {});
-  }
-
-  /** @param {string} deviceId empty: the system's choice */
-  setSpeaker(deviceId) {
-    for (const audio of this.#audio.values()) {
-      if ('setSinkId' in audio) audio.setSinkId(deviceId).catch(() => {}); // a device that is gone: stay with the present one
-    }
   }
 
   /** @param {boolean} muted */
@@ -149,7 +111,6 @@ export class Tile {
   }
 
   remove() {
-    for (const trackId of [...this.#audio.keys()]) this.removeAudio(trackId);
     if (this.#video) this.#video.srcObject = null;
     this.element.remove();
   }

@@ -216,6 +216,16 @@ export class Room extends Emitter {
   }
 
   /**
+   * Where sound arrives at present, whoever's it is. `sound-track` tells of what is added. Play all of it all the time: in a large room
+   * only the loudest voices come, on a few m-lines that go from one to the other, and a voice may be there before its `track-subscribed`.
+   *
+   * @returns {MediaStreamTrack[]}
+   */
+  get soundTracks() {
+    return this.media?.subscriptions.soundTracks ?? [];
+  }
+
+  /**
    * Shows a video track in an element whenever there is something to show, and tells the server how large it is and
    * whether it can be seen, so that no better picture is sent than that.
    *
@@ -446,6 +456,7 @@ export class Room extends Emitter {
       this.#setState('reconnecting');
       this.session.rejoin({ removed: false });
     });
+    media.subscriptions.on('sound', ({ mediaTrack }) => this.emit('sound-track', { mediaTrack }));
     media.subscriptions.on('bound', ({ binding: { participantId, trackId }, mediaTrack }) =>
       this.roster.subscribed(participantId, trackId, mediaTrack));
     media.subscriptions.on('unbound', ({ binding: { participantId, trackId } }) => this.roster.unsubscribed(participantId, trackId));

@@ -4,11 +4,13 @@
  * The server announces bindings (`subscription-bound`, `-unbound`) and reuses m-lines for other tracks without negotiating again;
  * the transceiver of a mid may show up before or after its binding. A subscription is live when both are there, and `bound` and
  * `unbound` alternate strictly per mid.
+ *
+ * Sound may arrive on an audio m-line before the server's word says whose it is: `sound` tells of the line itself, once.
  */
 import { Emitter } from './emitter.js';
 
 /** @typedef {{ mid: string, trackId: string, participantId: string }} Binding */
-/** @typedef {{ bound: { binding: Binding, mediaTrack: MediaStreamTrack }, unbound: { binding: Binding } }} SubscriptionEvents */
+/** @typedef {{ bound: { binding: Binding, mediaTrack: MediaStreamTrack }, unbound: { binding: Binding }, sound: { mediaTrack: MediaStreamTrack } }} SubscriptionEvents */
 
 /** @extends {Emitter<SubscriptionEvents>} */
 export class SubscriptionTable extends Emitter {
@@ -34,8 +36,14 @@ export class SubscriptionTable extends Emitter {
     for (const transceiver of transceivers) {
       if (transceiver.mid === null || this.#transceivers.get(transceiver.mid) === transceiver) continue;
       this.#transceivers.set(transceiver.mid, transceiver);
+      if (transceiver.receiver.track.kind === 'audio') this.emit('sound', { mediaTrack: transceiver.receiver.track });
       this.#settle(transceiver.mid);
     }
+  }
+
+  /** What sound arrives on, of all m-lines. @returns {MediaStreamTrack[]} */
+  get soundTracks() {
+    return [...this.#transceivers.values()].map(({ receiver }) => receiver.track).filter(({ kind }) => kind === 'audio');
   }
 
   /** Ends everything, e.g. because the connection is gone. */

@@ -129,7 +129,8 @@
  * @property {{ track: RemoteTrack }} track-published
  * @property {{ track: RemoteTrack }} track-unpublished
  * @property {{ track: RemoteTrack, mediaTrack: MediaStreamTrack }} track-subscribed
- * @property {{ track: RemoteTrack }} track-unsubscribed
+ * @property {{ track: RemoteTrack }} track-unsubscribed also of a microphone in a large room while louder voices are heard
+ * @property {{ mediaTrack: MediaStreamTrack }} sound-track an m-line on which sound may arrive: play it for as long as we are in the room
  * @property {{ track: RemoteTrack }} track-muted also when unmuted: see `track.muted`
  * @property {{ track: RemoteTrack }} track-paused also when it goes on: see `track.paused`
  * @property {{ trackId: string, rid: string | null }} layer-changed

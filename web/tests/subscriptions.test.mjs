@@ -34,6 +34,21 @@ test('an m-line is reused: the former track ends before the next begins', () => 
   assert.deepEqual(events, ['t1 on 4', '-t1', 't2 on 4', '-t2', 't3 on 4']);
 });
 
+test('where sound may arrive is told once, before anybody’s sound is there', () => {
+  const { table, events } = setUp();
+  table.on('sound', ({ mediaTrack }) => events.push(`sound on ${mediaTrack.media}`));
+  const line = (mid, kind) => ({ mid, receiver: { track: { media: mid, kind } } });
+  const lines = [line('4', 'audio'), line('5', 'video'), line('6', 'audio')];
+  table.bind({ mid: '4', trackId: 't1', participantId: 'p1' });
+  for (let round = 0; round < 2; round += 1) table.learn(lines);
+  table.unbind({ mid: '4', trackId: 't1' });
+  table.bind({ mid: '4', trackId: 't2', participantId: 'p2' });
+  assert.deepEqual(events, ['sound on 4', 't1 on 4', 'sound on 6', '-t1', 't2 on 4']);
+  assert.deepEqual(table.soundTracks.map(({ media }) => media), ['4', '6']);
+  table.clear();
+  assert.deepEqual(table.soundTracks, []);
+});
+
 test('repeated messages change nothing, and clearing ends everything', () => {
   const { table, events } = setUp();
   const line = transceiver('4');

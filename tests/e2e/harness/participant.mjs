@@ -111,6 +111,17 @@ export class Participant {
     }, options);
   }
 
+  /** Lets the microphone's tone sound, or not. It is open and not muted either way. @param {boolean} speaks */
+  async speak(speaks) {
+    await this.ask((on) => /** @type {any} */ (window).testDevices.speak(on), speaks);
+  }
+
+  /** Waits until nothing is heard of `other`. @param {Participant} other */
+  async hearsNothingOf(other) {
+    await eventually(`${this.name} hears nothing of ${other.name}`, async () => (
+      await this.ask((name) => /** @type {any} */ (window).probe.tone(name), other.name)) === null);
+  }
+
   /** Waits until `other` is gone, and the tile too. @param {Participant} other */
   async missesTileOf(other) {
     await eventually(`${this.name} has no tile of ${other.name}`, () => this.ask((name) => {

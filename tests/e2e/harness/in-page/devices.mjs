@@ -17,7 +17,9 @@ export function installDevices({ color, hz, width, height, fps, busy = false }) 
   /** These two make 720p at 15 fps worth some 2 Mbit/s. */
   const TEXTURE_CONTRAST = 0.06;
   const JUMPING_SHARE = 0.2;
+  const VOLUME = 0.4;
   let frozen = false;
+  /** @type {Set<GainNode>} of the microphones that are open */ const volumes = new Set();
 
   function openCamera() {
     const canvas = document.createElement('canvas');
@@ -78,11 +80,15 @@ export function installDevices({ color, hz, width, height, fps, busy = false }) 
   function openMicrophone() {
     const audio = new AudioContext();
     const oscillator = new OscillatorNode(audio, { frequency: /** @type {number} */ (hz) });
-    const volume = new GainNode(audio, { gain: 0.4 });
+    const volume = new GainNode(audio, { gain: VOLUME });
     const out = audio.createMediaStreamDestination();
     oscillator.connect(volume).connect(out);
     oscillator.start();
-    return withStop(out.stream.getAudioTracks()[0], () => audio.close());
+    volumes.add(volume);
+    return withStop(out.stream.getAudioTracks()[0], () => {
+      volumes.delete(volume);
+      audio.close();
+    });
   }
 
   /** @param {MediaStreamTrack} track @param {() => void} onStop */
@@ -105,6 +111,11 @@ export function installDevices({ color, hz, width, height, fps, busy = false }) 
     if (video) tracks.push(openCamera());
     return new MediaStream(tracks);
   };
-  /** More of the same for tests that publish by themselves; `freeze` stops every camera's picture. */
-  Object.assign(window, { testDevices: { openCamera, openMicrophone, freeze: () => { frozen = true; } } });
+  /** More of the same for tests that publish by themselves; `freeze` stops every camera's picture, `speak` the tone of every microphone, or lets it sound again. */
+  Object.assign(window, { testDevices: {
+    openCamera,
+    openMicrophone,
+    freeze: () => { frozen = true; },
+    speak: (/** @type {boolean} */ speaks) => volumes.forEach(({ gain }) => { gain.value = speaks ? VOLUME : 0; }),
+  } });
 }

@@ -76,7 +76,17 @@ export function installProbe() {
 
   /** The loudest frequency of somebody's microphone in Hz, or `null` for silence. @param {string} name */
   function tone(name) {
-    const element = /** @type {HTMLAudioElement | null} */ (tile(name)?.querySelector('audio'));
+    const { participantId } = participant(name) ?? {};
+    return toneOf(document.querySelector(`audio[data-participant-id="${participantId}"][data-source="microphone"]`));
+  }
+
+  /** The same of all that plays, whoever's it is said to be. */
+  function tones() {
+    return [...document.querySelectorAll('audio')].map(toneOf).filter((hz) => hz !== null);
+  }
+
+  /** @param {HTMLAudioElement | null} element */
+  function toneOf(element) {
     const sound = /** @type {MediaStream | null} */ (element?.srcObject)?.getAudioTracks()[0];
     if (!element || !sound || element.paused || element.muted) return null;
     audio ??= new AudioContext();
@@ -165,7 +175,7 @@ export function installProbe() {
 
   Object.assign(window, {
     probe: {
-      participant, track, tile, picture, tone, inbound, path, receptionOf, reception, watchVideo, watchFrames, frames,
+      participant, track, tile, picture, tone, tones, inbound, path, receptionOf, reception, watchVideo, watchFrames, frames,
     },
   });
 }
