@@ -123,6 +123,8 @@ pub enum SubscriptionState {
     Forwarding,
     /// The client does not show it, and is not sent it.
     Hidden,
+    /// It is a microphone that is not among the loudest of a large room.
+    Unheard,
     /// The subscriber's path does not carry it beside what is more important.
     Paused,
     /// The client cannot decode what is published.

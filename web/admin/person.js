@@ -12,7 +12,7 @@ const SOURCES = { microphone: 'Microphone', camera: 'Camera', screen: 'Screen', 
 /** @type {Record<PersonStats['role'], string>} */
 const ROLES = { host: 'Host', speaker: 'Speaker', listener: 'Listener' };
 /** @type {Record<import('./types.js').SubscriptionStats['state'], string>} */
-const STATES = { negotiating: 'Negotiating', waiting: 'Waiting', forwarding: 'Forwarding', hidden: 'Not shown', paused: 'Paused: too slow a connection', unsupported: 'Cannot decode it' };
+const STATES = { negotiating: 'Negotiating', waiting: 'Waiting', forwarding: 'Forwarding', hidden: 'Not shown', unheard: 'Not among the loudest', paused: 'Paused: too slow a connection', unsupported: 'Cannot decode it' };
 /** From here on people hear or see it. */
 const BAD_LOSS = 0.05;
 

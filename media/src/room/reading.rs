@@ -1,7 +1,7 @@
 //! A room's counters, put together for whoever asks how it does.
 
 use super::Room;
-use crate::command::MediaKind;
+use crate::command::{MediaKind, Source};
 use crate::participant::Participant;
 use crate::publication::Publication;
 use crate::room_stats::{
@@ -16,12 +16,15 @@ impl Room {
         let share = most / self.participants.len().max(1);
         let participants = self.participants.iter().map(|(_, participant)| {
             let listed: Vec<_> = self.subscriptions_of(participant).take(share).collect();
+            let listens = &participant.listens;
+            let has_lines = participant.count_subscriptions(|key| listens.contains(key));
+            let all = participant.subscription_count() + listens.len().saturating_sub(has_lines);
             ParticipantStats {
                 participant: participant.id,
                 transport: transport(participant, now),
                 quality: participant.standing.quality(),
                 publications: self.publications_of(participant, now),
-                subscriptions_left_out: participant.subscription_count().saturating_sub(listed.len()),
+                subscriptions_left_out: all.saturating_sub(listed.len()),
                 subscriptions: listed,
             }
         });
@@ -47,10 +50,20 @@ impl Room {
         let active = participant.outgoing.iter().flatten().filter_map(|outgoing| outgoing.subscription.as_ref());
         let active = active.filter_map(|subscription| {
             let publication = self.publications.get(subscription.publication)?;
-            Some(Self::bound(subscription, publication, self.negotiating(publication)?))
+            let stats = Self::bound(subscription, publication, self.negotiating(publication)?);
+            let is_unheard =
+                publication.source == Source::Microphone && !self.voices.is_heard(subscription.publication);
+            Some(if is_unheard { SubscriptionStats { state: SubscriptionState::Unheard, ..stats } } else { stats })
+        });
+        let unheard = self.publications.iter().filter(|(key, _)| {
+            participant.negotiated && participant.listens.contains(*key) && !self.voices.is_heard(*key)
+        });
+        let unheard = unheard.filter_map(|(_, publication)| {
+            Some(SubscriptionStats { state: SubscriptionState::Unheard, ..self.negotiating(publication)? })
         });
         let pending = participant.pending.iter();
-        active.chain(pending.filter_map(|pending| self.negotiating(self.publications.get(pending.publication)?)))
+        let pending = pending.filter_map(|pending| self.negotiating(self.publications.get(pending.publication)?));
+        active.chain(pending).chain(unheard)
     }
 
     /// What is to be said of a subscription whose m-line is not negotiated yet.

@@ -163,6 +163,8 @@ enum SubscriptionState {
     Forwarding,
     /// The receiver does not show it, and is not sent it.
     Hidden,
+    /// It is a microphone that is not among the loudest of a large room.
+    Unheard,
     /// The path to the receiver does not carry it beside what is more important.
     Paused,
     /// The receiver cannot decode what is published.
@@ -287,6 +289,7 @@ impl From<room_stats::SubscriptionStats> for SubscriptionView {
                 room_stats::SubscriptionState::Waiting => SubscriptionState::Waiting,
                 room_stats::SubscriptionState::Forwarding => SubscriptionState::Forwarding,
                 room_stats::SubscriptionState::Hidden => SubscriptionState::Hidden,
+                room_stats::SubscriptionState::Unheard => SubscriptionState::Unheard,
                 room_stats::SubscriptionState::Paused => SubscriptionState::Paused,
                 room_stats::SubscriptionState::Unsupported => SubscriptionState::Unsupported,
             },

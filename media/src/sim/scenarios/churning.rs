@@ -3,7 +3,9 @@
 use super::{QUIET, camera, simulcast};
 use crate::command::{Command, Rid};
 use crate::ids::TrackId;
+use crate::loudest::LoudestLimits;
 use crate::sim::network::Quality;
+use crate::sim::publisher::Media;
 use crate::sim::world::World;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
@@ -17,8 +19,12 @@ struct Churn {
 
 impl Churn {
     fn new(seed: u64) -> Self {
+        Self::choosing(seed, LoudestLimits::NEVER)
+    }
+
+    fn choosing(seed: u64, loudest: LoudestLimits) -> Self {
         let quality = if seed.is_multiple_of(2) { Quality::GOOD } else { Quality::lossy(0.05) };
-        Self { world: World::new(quality, seed), rng: SmallRng::seed_from_u64(seed), alive: Vec::new() }
+        Self { world: World::choosing(quality, seed, loudest), rng: SmallRng::seed_from_u64(seed), alive: Vec::new() }
     }
 
     fn join(&mut self) {
@@ -47,7 +53,7 @@ impl Churn {
         let client = self.alive[place];
         let participant = self.world.clients[client].id;
         let track = self.any_track();
-        match self.rng.random_range(0..16) {
+        match self.rng.random_range(0..17) {
             0 | 1 if self.alive.len() < 10 => self.join(),
             2 => {
                 self.alive.swap_remove(place);
@@ -90,6 +96,10 @@ impl Churn {
                 self.world.clients[client].transport.draw_credentials();
                 self.world.offer(client);
             }
+            14 => {
+                let level = [10, 30, 60, 127].choose(&mut self.rng).copied().unwrap_or(127);
+                self.world.clients[client].publisher.track("0").media = Media::Audio { level };
+            }
             _ => self.rubbish(client),
         }
     }
@@ -107,6 +117,11 @@ impl Churn {
     }
 
     fn run(mut self) {
+        self.churn();
+        self.assert_served();
+    }
+
+    fn churn(&mut self) {
         for _ in 0..120 {
             self.step();
             let pause = self.rng.random_range(0..100);
@@ -115,7 +130,6 @@ impl Churn {
             self.world.run_ms(pause);
         }
         self.world.relay_is_full = false;
-        self.assert_served();
     }
 
     /// Everybody who is left receives everything that they want, and something comes on each line.
@@ -168,5 +182,43 @@ fn a_room_on_three_shards_survives_everything() {
         churn.world.branch();
         churn.world.branch();
         churn.run();
+    }
+}
+
+/// What each client receives is checked all the time, and so is who has lines (`Room::check_voices`): at the end somebody speaks up.
+#[test]
+fn a_room_in_which_few_are_heard_survives_everything() {
+    for seed in 5..=8 {
+        let mut churn = Churn::choosing(seed, LoudestLimits { above: 3, places: 2 });
+        if seed > 6 {
+            churn.world.branch();
+        }
+        churn.churn();
+        while churn.alive.len() < 6 {
+            churn.join();
+        }
+        for client in churn.alive.clone() {
+            churn.world.clients[client].session.inactive.clear();
+            churn.world.clients[client].publisher.track("0").media = QUIET;
+            churn.world.offer(client);
+        }
+        churn.world.run_ms(5_000);
+        let speaker = churn.alive[0];
+        let (participant, track) = (churn.world.clients[speaker].id, churn.world.track(speaker, "0"));
+        churn.world.command(Command::SetMuted { participant, track, muted: false });
+        for listener in churn.alive.clone() {
+            let participant = churn.world.clients[listener].id;
+            churn.world.command(Command::Subscribe { participant, track });
+        }
+        churn.world.clients[speaker].publisher.track("0").media = Media::Audio { level: 10 };
+        let since = churn.world.now;
+        churn.world.run_ms(1_000);
+        for listener in churn.alive.iter().filter(|listener| **listener != speaker) {
+            let streams = &churn.world.clients[*listener].receiver.streams;
+            let mut packets = streams.iter().flat_map(|stream| stream.packets.values());
+            let is_heard =
+                packets.any(|p| p.at > since && p.content.publisher == participant.0 && p.content.track == 0);
+            assert!(is_heard, "seed {seed}: {listener} does not hear {speaker}");
+        }
     }
 }

@@ -3,10 +3,11 @@
 use super::{QUIET, settle};
 use crate::command::{Command, Event, SubscriptionError};
 use crate::loudest::LoudestLimits;
+use crate::room_stats::SubscriptionState;
 use crate::sim::network::Quality;
 use crate::sim::publisher::Media;
 use crate::sim::receiver::Arrived;
-use crate::sim::world::World;
+use crate::sim::world::{ROOM, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -118,6 +119,14 @@ fn no_more_are_heard_than_there_are_places_whoever_speaks() {
         assert_eq!(heard(&world, listener, since), [2, 3].into(), "who came first stays");
     }
     assert_eq!(heard(&world, 2, since), [3].into(), "one of them hears the other");
+    let stats = world.shard.read_at_most(world.now, ROOM, 1_000);
+    for listener in [0, 1] {
+        let of = |state| stats.participants[listener].subscriptions.iter().filter(|s| s.state == state).count();
+        assert_eq!((of(SubscriptionState::Forwarding), of(SubscriptionState::Unheard)), (2, 5));
+        assert_eq!(stats.participants[listener].subscriptions_left_out, 0);
+    }
+    let few = world.shard.read_at_most(world.now, ROOM, 8);
+    assert_eq!(few.participants[0].subscriptions_left_out, 6);
     speak(&mut world, 6, 10);
     world.run_ms(1_000);
     let since = world.now;
@@ -170,8 +179,14 @@ fn changes_cost_no_negotiation_and_a_few_lines() {
 #[test]
 fn who_comes_into_a_large_room_needs_no_more_than_one_offer() {
     let mut world = room(Quality::GOOD, 4, TWO_OF_FOUR, 6);
+    let came = world.now;
     let late = talker(&mut world, true);
     connect(&mut world);
+    // The newcomer has one, and so has who keeps a line for everybody.
+    let bystanders =
+        |event: &Event| matches!(event, Event::Offered { participant, .. } if ![2, 7].contains(&participant.0));
+    assert_eq!(world.count_events(came, bystanders), 0);
+    assert_eq!(offers(&world, came), 2);
     let since = world.now;
     for speaker in [2, 3, 4, 5] {
         speak(&mut world, speaker, 25);
@@ -263,31 +278,31 @@ fn who_tells_no_level_is_heard_nevertheless() {
 #[test]
 fn one_listens_to_more_than_one_can_have_lines() {
     let mut world = World::choosing(Quality::GOOD, 9, LoudestLimits { above: 8, places: 3 });
-    for _ in 0..110 {
+    for _ in 0..100 {
         talker(&mut world, true);
     }
     connect(&mut world);
     let failed = |event: &Event| matches!(event, Event::SubscriptionFailed { reason: SubscriptionError::TooMany, .. });
     assert_eq!(world.count_events(world.start, failed), 0);
     let since = world.now;
-    for speaker in [109, 55, 100] {
+    for speaker in [99, 55, 97] {
         speak(&mut world, speaker, 25);
         world.run_ms(200);
     }
-    for listener in [0, 50, 108] {
-        assert!(heard(&world, listener, since).is_superset(&[109, 55, 100].into()), "{listener}");
+    for listener in [0, 50, 98] {
+        assert!(heard(&world, listener, since).is_superset(&[99, 55, 97].into()), "{listener}");
         assert!(world.clients[listener].receiver.streams.len() <= 16);
     }
-    let (participant, track) = (world.clients[0].id, world.track(100, "0"));
+    let (participant, track) = (world.clients[0].id, world.track(97, "0"));
     world.command(Command::Unsubscribe { participant, track });
     world.run_ms(50);
     let since = world.now;
     world.run_ms(300);
-    assert_eq!(heard(&world, 0, since), [109, 55].into(), "who is not wished to be heard is not");
-    assert!(heard(&world, 1, since).contains(&100));
+    assert_eq!(heard(&world, 0, since), [99, 55].into(), "who is not wished to be heard is not");
+    assert!(heard(&world, 1, since).contains(&97));
     world.command(Command::Subscribe { participant, track });
     world.run_ms(300);
-    assert!(heard(&world, 0, world.now - Duration::from_millis(100)).contains(&100));
+    assert!(heard(&world, 0, world.now - Duration::from_millis(100)).contains(&97));
     assert_eq!(offers(&world, since), 0);
 }
 
