@@ -59,13 +59,13 @@ impl Dwell {
     pub(crate) fn on_decision(&mut self, now: Instant, wish: &Wish, decision: Decision) -> bool {
         let (before, after) = (wish.current, decision.layer());
         let falls = before.is_some_and(|before| {
-            wish.is_useful(before) && after.is_none_or(|after| after.quality() < before.quality())
+            wish.is_useful(before) && after.is_none_or(|after| wish.quality(after) < wish.quality(before))
         });
         if falls {
             self.on_fall(now);
         }
         match (before, after) {
-            (Some(before), Some(after)) if after.quality() > before.quality() => self.rose_at = Some(now),
+            (Some(before), Some(after)) if wish.quality(after) > wish.quality(before) => self.rose_at = Some(now),
             (None, Some(_)) if wish.was_paused => self.rose_at = Some(now),
             _ => {}
         }
@@ -113,7 +113,7 @@ mod tests {
             assert!(tries == 0 || dwell.rise_from_nothing(now + BLACK_WAIT * 3 / 4) != Rise::Free);
             now += BLACK_WAIT;
             assert_eq!(dwell.rise_from_nothing(now), Rise::Free);
-            dwell.on_decision(now, &paused, Decision::Forward(Layer { encoding: 0, temporal: None }));
+            dwell.on_decision(now, &paused, Decision::Forward(Layer { encoding: 0, spatial: None, temporal: None }));
         }
         assert_ne!(dwell.rise(now), Rise::Free, "who is shown something else waits for longer");
     }
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn what_the_budget_has_no_part_in_is_not_remembered() {
         let (start, mut dwell) = (test_start(), Dwell::default());
-        let low = Decision::Forward(Layer { encoding: 0, temporal: None });
+        let low = Decision::Forward(Layer { encoding: 0, spatial: None, temporal: None });
         let mut wish = sent(camera(0), 2);
         wish.limit = Some(0);
         dwell.on_decision(start, &wish, low);

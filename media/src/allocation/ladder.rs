@@ -1,11 +1,13 @@
 //! What one video could be sent as, from the least to the best, each with its price.
 //!
+//! Spatial layers of one encoding are here as encodings are: each with those below it, an offer of its own.
+//!
 //! A camera prefers to move: the lowest encoding's frame rates, then the other encodings at their full rate. A screen prefers to
 //! be sharp: the lowest frame rate of each encoding, then the other frame rates of the best. A rung that costs no less than a
 //! better one is left out.
 
 use super::wish::MAX_TEMPORAL;
-use super::{Layer, Rise, Wish};
+use super::{Rise, Wish};
 use crate::command::Source;
 use crate::subscription::MAX_ENCODINGS;
 
@@ -24,7 +26,7 @@ const ALL: u8 = u8::MAX;
 #[derive(Clone, Copy, Debug, Default)]
 struct Rung {
     bitrate_bps: u64,
-    encoding: u8,
+    offer: u8,
     temporal: u8,
 }
 
@@ -76,13 +78,14 @@ impl Ladder {
         };
         ladder.raise(wish);
         ladder.prune();
-        let lowest = ladder.rungs().first()?.encoding;
+        let lowest = ladder.rungs().first()?.offer;
         // One encoding alone may be of any size: its frame rates wait until everybody has something.
         if wish.source != Source::Screen && wish.count > 1 {
-            ladder.floor = ladder.rungs().iter().take_while(|rung| rung.encoding == lowest).count();
+            ladder.floor = ladder.rungs().iter().take_while(|rung| rung.offer == lowest).count();
         }
         if let Some(current) = wish.current {
-            let below = |rung: &&Rung| rung.layer().quality() <= current.quality();
+            let current = wish.quality(current);
+            let below = |rung: &&Rung| (usize::from(rung.offer), rung.temporal) <= current;
             ladder.sent = ladder.rungs().iter().take_while(below).count();
         }
         Some(ladder)
@@ -110,11 +113,11 @@ impl Ladder {
         }
     }
 
-    fn push(&mut self, encoding: usize, bitrate_bps: u64, part: Option<(u8, u8)>) {
+    fn push(&mut self, offer: usize, bitrate_bps: u64, part: Option<(u8, u8)>) {
         let whole_bps = bitrate_bps.min(MAX_BITRATE_BPS);
         let (temporal, share) = part.map_or((ALL, 100), |(layer, share)| (layer, share.min(100)));
         if let Some(rung) = self.rungs.get_mut(self.count) {
-            *rung = Rung { bitrate_bps: whole_bps * u64::from(share) / 100, encoding: encoding as u8, temporal };
+            *rung = Rung { bitrate_bps: whole_bps * u64::from(share) / 100, offer: offer as u8, temporal };
             self.count += 1;
         }
     }
@@ -173,9 +176,10 @@ impl Ladder {
         self.taken_rung().map_or(0, |rung| rung.bitrate_bps)
     }
 
-    /// What the rung that was taken is; `None` before the first.
-    pub(super) fn taken_layer(&self) -> Option<Layer> {
-        self.taken_rung().map(|rung| rung.layer())
+    /// The offer that was taken, and up to which temporal layer, or all of it; `None` before the first.
+    pub(super) fn taken(&self) -> Option<(usize, Option<u8>)> {
+        let rung = self.taken_rung()?;
+        Some((usize::from(rung.offer), (rung.temporal != ALL).then_some(rung.temporal)))
     }
 
     /// What the best rung costs.
@@ -185,11 +189,5 @@ impl Ladder {
 
     fn taken_rung(&self) -> Option<&Rung> {
         self.rungs.get(self.taken.checked_sub(1)?)
-    }
-}
-
-impl Rung {
-    fn layer(&self) -> Layer {
-        Layer { encoding: usize::from(self.encoding), temporal: (self.temporal != ALL).then_some(self.temporal) }
     }
 }

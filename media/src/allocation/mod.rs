@@ -23,7 +23,7 @@ mod wish;
 use ladder::Ladder;
 use ledger::Ledger;
 use rank::Rank;
-pub(crate) use wish::{Layer, MAX_TEMPORAL, Offer, Rise, Wish};
+pub(crate) use wish::{Layer, MAX_SPATIAL, MAX_TEMPORAL, Offer, Rise, Wish};
 
 /// What a subscription is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,8 +108,9 @@ pub(crate) fn allocate(
     for ladder in ladders.iter() {
         wanted_bps = wanted_bps.saturating_add(ladder.best_bps());
         sending_bps = sending_bps.saturating_add(ladder.taken_bps());
-        if let (Some(layer), Some(decision)) = (ladder.taken_layer(), decisions.get_mut(ladder.wish)) {
-            *decision = Decision::Forward(layer);
+        let wish = wishes.get(ladder.wish).zip(decisions.get_mut(ladder.wish));
+        if let (Some((offer, temporal)), Some((wish, decision))) = (ladder.taken(), wish) {
+            *decision = Decision::Forward(wish.layer(offer, temporal));
         }
     }
     Outcome { sending_bps, next_bps: ledger.next_bps(sending_bps), wanted_bps }

@@ -32,7 +32,8 @@ impl Rank {
             let area = wish.view.size.map_or(0, |(width, height)| u32::from(width) * u32::from(height));
             OTHERS + area.leading_zeros() as u8
         };
-        let standing = wish.current.map_or(u8::MAX, |layer| u8::MAX - 1 - layer.encoding.min(MAX_ENCODINGS) as u8);
+        let standing =
+            wish.current.map_or(u8::MAX, |layer| u8::MAX - 1 - wish.offer_of(layer).min(MAX_ENCODINGS) as u8);
         Self { class, standing, number: wish.order }
     }
 

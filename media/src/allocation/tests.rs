@@ -16,6 +16,7 @@ pub(super) fn camera(order: u32) -> Wish {
     let mut wish = Wish {
         offers: Default::default(),
         count: 3,
+        is_layered: false,
         limit: None,
         view: View::UNKNOWN,
         source: Source::Camera,
@@ -52,7 +53,7 @@ fn pinned(mut wish: Wish) -> Wish {
 }
 
 pub(super) fn sent(mut wish: Wish, encoding: usize) -> Wish {
-    wish.current = Some(Layer { encoding, temporal: None });
+    wish.current = Some(Layer { encoding, spatial: None, temporal: None });
     wish
 }
 
@@ -64,7 +65,7 @@ fn single(order: u32, kbps: u64) -> Wish {
     wish
 }
 
-fn decide(budget_kbps: u64, wishes: &[Wish]) -> (Vec<Decision>, Outcome) {
+pub(super) fn decide(budget_kbps: u64, wishes: &[Wish]) -> (Vec<Decision>, Outcome) {
     decide_bps(Some(budget_kbps * 1_000), wishes)
 }
 
@@ -81,8 +82,8 @@ fn brief(budget_kbps: u64, wishes: &[Wish]) -> Vec<String> {
 
 fn name(decision: Decision) -> String {
     match decision {
-        Decision::Forward(Layer { encoding, temporal: None }) => format!("{encoding}"),
-        Decision::Forward(Layer { encoding, temporal: Some(temporal) }) => format!("{encoding}T{temporal}"),
+        Decision::Forward(Layer { encoding, temporal: None, .. }) => format!("{encoding}"),
+        Decision::Forward(Layer { encoding, temporal: Some(temporal), .. }) => format!("{encoding}T{temporal}"),
         Decision::Hidden => "hidden".into(),
         Decision::Paused => "paused".into(),
         Decision::Nothing => "nothing".into(),
@@ -305,7 +306,7 @@ fn counts_and_shares_out_of_range_are_taken_for_what_is_there() {
     let mut wish = camera(0);
     (wish.count, wish.limit) = (usize::MAX, Some(usize::MAX));
     wish.offers[0].temporal = [255, 255, 1, 90];
-    wish.current = Some(Layer { encoding: usize::MAX, temporal: Some(200) });
+    wish.current = Some(Layer { encoding: usize::MAX, spatial: Some(200), temporal: Some(200) });
     assert_eq!(brief(10_000, &[wish]), ["2"]);
     assert_eq!(brief(2, &[wish]), ["0T2"], "half of the share that says 1");
 }
@@ -467,17 +468,19 @@ fn any_offer() -> impl Strategy<Value = Offer> {
 fn any_wish() -> impl Strategy<Value = Wish> {
     let view = (prop::bool::weighted(0.9), any::<Option<(u16, u16)>>(), prop::bool::weighted(0.2))
         .prop_map(|(visible, size, pinned)| View { visible, size, pinned });
-    let state = (prop::option::of((0usize..5, any::<Option<u8>>())), any::<bool>(), 0..3u8);
-    let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::option::of(0usize..5));
+    let state = (prop::option::of((0usize..5, any::<[Option<u8>; 2]>())), any::<bool>(), 0..3u8);
+    let flags =
+        (prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::option::of(0usize..5), prop::bool::weighted(0.3));
     (prop::array::uniform4(any_offer()), 0usize..6, view, flags, state).prop_map(
-        |(offers, count, view, (is_screen, speaks, limit), (current, was_paused, rise))| Wish {
+        |(offers, count, view, (is_screen, speaks, limit, is_layered), (current, was_paused, rise))| Wish {
             offers,
             count,
+            is_layered,
             limit,
             view,
             source: if is_screen { Source::Screen } else { Source::Camera },
             speaks,
-            current: current.map(|(encoding, temporal)| Layer { encoding, temporal }),
+            current: current.map(|(encoding, [spatial, temporal])| Layer { encoding, spatial, temporal }),
             was_paused,
             rise: [Rise::Free, Rise::Clear, Rise::Held][usize::from(rise)],
             order: 0,
@@ -504,8 +507,8 @@ fn fresh_wishes() -> impl Strategy<Value = Vec<Wish>> {
 }
 
 /// How good a decision is, to compare.
-fn quality(decision: Decision) -> Option<(usize, u8)> {
-    decision.layer().map(Layer::quality)
+fn quality(wish: &Wish, decision: Decision) -> Option<(usize, u8)> {
+    decision.layer().map(|layer| wish.quality(layer))
 }
 
 proptest! {
@@ -548,9 +551,10 @@ proptest! {
         let first = (0..wishes.len()).filter(|i| !matches!(fewer[*i], Decision::Hidden | Decision::Nothing)).min_by_key(|i| Rank::of(&wishes[*i]));
         if let Some(first) = first {
             let alone = wishes.iter().filter(|wish| Rank::of(wish).is_equal(Rank::of(&wishes[first]))).count() == 1;
-            prop_assert!(quality(fewer[first]).is_none() || quality(more[first]).is_some());
+            let [fewer, more] = [fewer, more].map(|decisions| quality(&wishes[first], decisions[first]));
+            prop_assert!(fewer.is_none() || more.is_some());
             // What the floor of others takes may come before its rise, but never what it had.
-            prop_assert!(!alone || wishes.len() > 1 || quality(fewer[first]) <= quality(more[first]));
+            prop_assert!(!alone || wishes.len() > 1 || fewer <= more);
         }
     }
 

@@ -44,7 +44,8 @@ fn vp8_size(payload: &[u8]) -> Option<(u16, u16)> {
 
 fn vp9_size(payload: &[u8]) -> Option<(u16, u16)> {
     let descriptor = Vp9Descriptor::parse(payload)?;
-    descriptor.largest_size().or_else(|| vp9_frame_size(payload.get(descriptor.descriptor_len()..)?))
+    let largest = descriptor.structure(payload).and_then(|structure| structure.sizes()?.last().copied());
+    largest.or_else(|| vp9_frame_size(payload.get(descriptor.descriptor_len()..)?))
 }
 
 /// The uncompressed header of a key frame (VP9 bitstream specification section 6.2).

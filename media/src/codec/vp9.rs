@@ -5,6 +5,9 @@ use super::{PictureFields, PictureIdField};
 /// At most this many reference indices follow in flexible mode (section 4.2).
 const MAX_REFERENCES: usize = 3;
 
+/// Spatial layers that a scalability structure can name (N_S).
+const MAX_SPATIAL: usize = 8;
+
 /// The layer of one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vp9Layers {
@@ -24,10 +27,8 @@ pub struct Vp9Descriptor {
     first: u8,
     pictures: PictureFields,
     layers: Option<Vp9Layers>,
-    /// Spatial layers that the scalability structure names.
-    spatial_layer_count: Option<u8>,
-    /// Of the highest of them.
-    largest_size: Option<(u16, u16)>,
+    /// Of the scalability structure.
+    structure_at: Option<usize>,
     len: usize,
 }
 
@@ -36,14 +37,8 @@ impl Vp9Descriptor {
     #[must_use]
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let first = *payload.first()?;
-        let mut descriptor = Self {
-            first,
-            pictures: PictureFields::default(),
-            layers: None,
-            spatial_layer_count: None,
-            largest_size: None,
-            len: 1,
-        };
+        let mut descriptor =
+            Self { first, pictures: PictureFields::default(), layers: None, structure_at: None, len: 1 };
         let mut at = 1;
         if first & 0x80 != 0 {
             let field = PictureIdField::parse(payload, at)?;
@@ -70,8 +65,7 @@ impl Vp9Descriptor {
             at = references_end(payload, at)?;
         }
         if first & 0x02 != 0 {
-            descriptor.spatial_layer_count = Some((*payload.get(at)? >> 5) + 1);
-            descriptor.largest_size = largest_size(payload, at);
+            descriptor.structure_at = Some(at);
             at = structure_end(payload, at)?;
         }
         descriptor.len = at;
@@ -120,16 +114,10 @@ impl Vp9Descriptor {
         self.layers
     }
 
-    /// How many spatial layers the stream has, on packets that carry a scalability structure.
+    /// The spatial layers that the stream has, on packets that carry a scalability structure.
     #[must_use]
-    pub const fn spatial_layer_count(&self) -> Option<u8> {
-        self.spatial_layer_count
-    }
-
-    /// Width and height in pixels of the highest spatial layer, on packets that carry a scalability structure with sizes.
-    #[must_use]
-    pub const fn largest_size(&self) -> Option<(u16, u16)> {
-        self.largest_size
+    pub fn structure(&self, payload: &[u8]) -> Option<Vp9Structure> {
+        Vp9Structure::read(payload.get(self.structure_at?..)?)
     }
 
     /// Where the numbers of its picture are; TL0PICIDX in non-flexible mode only.
@@ -149,14 +137,41 @@ fn references_end(payload: &[u8], start: usize) -> Option<usize> {
     None
 }
 
-/// The last of the sizes in a scalability structure, where it has any (Y).
-fn largest_size(payload: &[u8], start: usize) -> Option<(u16, u16)> {
-    let head = *payload.get(start)?;
-    if head & 0x10 == 0 {
-        return None;
+/// What a scalability structure (section 4.2.1) tells of the spatial layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vp9Structure {
+    count: u8,
+    /// Width and height in pixels of each; `None` where the structure has no sizes (Y).
+    sizes: Option<[(u16, u16); MAX_SPATIAL]>,
+}
+
+impl Vp9Structure {
+    fn read(structure: &[u8]) -> Option<Self> {
+        let (&head, fields) = structure.split_first()?;
+        let count = (head >> 5) + 1;
+        if head & 0x10 == 0 {
+            return Some(Self { count, sizes: None });
+        }
+        let mut sizes = [(0, 0); MAX_SPATIAL];
+        let fields = fields.get(..4 * usize::from(count))?;
+        for (size, field) in sizes.iter_mut().zip(fields.chunks_exact(4)) {
+            let [w0, w1, h0, h1] = *field.first_chunk()?;
+            *size = (u16::from_be_bytes([w0, w1]), u16::from_be_bytes([h0, h1]));
+        }
+        Some(Self { count, sizes: Some(sizes) })
     }
-    let [w0, w1, h0, h1] = *payload.get(start + 1 + 4 * usize::from(head >> 5)..)?.first_chunk()?;
-    Some((u16::from_be_bytes([w0, w1]), u16::from_be_bytes([h0, h1])))
+
+    /// How many there are.
+    #[must_use]
+    pub const fn spatial_layer_count(&self) -> u8 {
+        self.count
+    }
+
+    /// Width and height in pixels of each, the lowest first, where they are told.
+    #[must_use]
+    pub fn sizes(&self) -> Option<&[(u16, u16)]> {
+        self.sizes.as_ref()?.get(..usize::from(self.count))
+    }
 }
 
 /// The scalability structure (section 4.2.1).
@@ -191,8 +206,9 @@ mod tests {
         assert!(descriptor.is_keyframe_start());
         assert_eq!(descriptor.pictures().id(&KEY), Some((0x0102, 15)));
         assert_eq!(descriptor.pictures().tl0_index(&KEY), Some(7));
-        assert_eq!(descriptor.spatial_layer_count(), Some(2));
-        assert_eq!(descriptor.largest_size(), Some((640, 360)));
+        let structure = descriptor.structure(&KEY).expect("is there");
+        assert_eq!(structure.spatial_layer_count(), 2);
+        assert_eq!(structure.sizes(), Some(&[(320, 180), (640, 360)][..]));
         assert_eq!(descriptor.descriptor_len(), 17);
     }
 
@@ -217,6 +233,33 @@ mod tests {
         assert_eq!(Vp9Descriptor::parse(&[0x50, 1, 1, 1, 0]), None, "four references");
     }
 
+    /// Of Chromium 156 with `scalabilityMode: 'L3T3_KEY'`: the heads of the packets of a key picture and of the next.
+    #[test]
+    fn reads_what_chromium_sends() {
+        let packets: [&[u8]; 6] = [
+            &[0xbe, 0x8e, 0x35, 0x10, 0x50, 1, 0x40, 0, 0xb4, 2, 0x80, 1, 0x68, 5, 0, 2, 0xd0, 0x83, 0x49, 0x83, 0x42],
+            &[0xbc, 0x8e, 0x35, 0x13, 0x87, 0x02],
+            &[0xb9, 0x8e, 0x35, 0x15, 0x87, 0x04],
+            &[0xb5, 0x8e, 0x35, 0x15, 0xa5, 0x83],
+            &[0xfd, 0x8e, 0x36, 0x50, 0x02, 0x87],
+            &[0xfd, 0x8e, 0x36, 0x52, 0x02, 0x87],
+        ];
+        let read = packets.map(|payload| {
+            let descriptor = Vp9Descriptor::parse(payload).expect("valid");
+            let layers = descriptor.layers().expect("named");
+            assert!(layers.is_switching_up_point);
+            assert_eq!(descriptor.pictures().tl0_index(payload), None, "flexible mode");
+            (layers.spatial, layers.temporal, layers.depends_on_lower_spatial, descriptor.is_frame_end())
+        });
+        let layers = [(0, 0, false, true), (1, 0, true, true), (2, 0, true, false), (2, 0, true, true)];
+        assert_eq!(read[..4], layers);
+        assert_eq!(read[4..], [(0, 2, false, true), (1, 2, false, true)]);
+        let key = Vp9Descriptor::parse(packets[0]).expect("valid");
+        assert!(key.is_keyframe_start());
+        let structure = key.structure(packets[0]).expect("is there");
+        assert_eq!(structure.sizes(), Some(&[(320, 180), (640, 360), (1_280, 720)][..]));
+    }
+
     #[test]
     fn renumbering_keeps_the_widths() {
         let mut payload = KEY;
@@ -238,6 +281,9 @@ mod tests {
         fn renumbering_reads_back(mut payload in prop::collection::vec(any::<u8>(), 0..32), picture_id in 0u16..0x8000, tl0 in any::<u8>()) {
             let Some(descriptor) = Vp9Descriptor::parse(&payload) else { return Ok(()) };
             prop_assert!(descriptor.descriptor_len() <= payload.len());
+            if let Some(structure) = descriptor.structure(&payload) {
+                prop_assert!(structure.sizes().is_none_or(|sizes| sizes.len() == usize::from(structure.spatial_layer_count())));
+            }
             descriptor.pictures().renumber(&mut payload, picture_id, tl0);
             prop_assert_eq!(Vp9Descriptor::parse(&payload), Some(descriptor));
             if let Some((read, bits)) = descriptor.pictures().id(&payload) {

@@ -129,6 +129,12 @@ impl Pacer {
         self.queue.iter().any(|waiting| usize::from(waiting.line) == line)
     }
 
+    /// Whether a key frame of an encoding waits, from its beginning.
+    pub(crate) fn has_beginning(&self, line: usize, encoding: usize) -> bool {
+        let begins = |waiting: &Waiting| waiting.begins && usize::from(waiting.encoding) == encoding;
+        self.queue.iter().any(|waiting| usize::from(waiting.line) == line && begins(waiting))
+    }
+
     /// Whether exactly that packet waits.
     pub(crate) fn holds(&self, line: usize, encoding: usize, sequence: u64) -> bool {
         self.queue.iter().any(|waiting| {
@@ -240,6 +246,9 @@ mod tests {
         assert_eq!(burst, 5, "a frame of 1.2 Mbit/s at 30 a second");
         (0..20).for_each(|sequence| assert!(pacer.push(waiting(0, sequence))));
         assert!(pacer.is_busy() && pacer.has(0) && !pacer.has(1));
+        assert!(pacer.push(Waiting { begins: true, ..waiting(1, 50) }));
+        assert!(pacer.has_beginning(1, 1) && !pacer.has_beginning(0, 1) && !pacer.has_beginning(1, 0));
+        pacer.forget(1, |_| false);
         assert!(pacer.holds(0, 1, 19) && !pacer.holds(0, 0, 19) && !pacer.holds(0, 1, 20));
         assert_eq!(pacer.waiting_bytes(), 20_000);
         let mut sent = Vec::new();

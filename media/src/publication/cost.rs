@@ -1,6 +1,6 @@
-//! What an encoding costs those who receive it, in bits per second, for the choice among encodings.
+//! What an encoding and its layers cost those who receive it, in bits per second, for the choice among them.
 
-use crate::allocation::MAX_TEMPORAL;
+use crate::allocation::{MAX_SPATIAL, MAX_TEMPORAL};
 use crate::flow::DATAGRAM_OVERHEAD;
 use std::time::{Duration, Instant};
 
@@ -73,20 +73,29 @@ impl Cost {
     }
 }
 
-/// What the temporal layers of an encoding take of it, as they come.
+/// Layers of one kind that are told apart: browsers send up to three.
+const LAYERS: usize = MAX_TEMPORAL;
+
+const _: () = assert!(MAX_SPATIAL == LAYERS);
+
+/// A spatial layer that was not measured yet costs so many times what those below it do: it has four times the pixels, and browsers'
+/// rates for simulcast of such sizes are as far apart.
+const USUAL_STEP: u64 = 3;
+
+/// What the layers of an encoding take of it, those of time or those of size, as they come.
 ///
 /// A layer's share falls soon and rises slowly, so that key frames, which are of the base layer, do not count: neither do they in what
 /// the whole encoding costs.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct TemporalShares {
+pub(crate) struct Shares {
     /// Bytes of each layer since the latest measure.
-    latest: [u64; MAX_TEMPORAL],
+    latest: [u64; LAYERS],
     /// What each takes together with those below it, in thousandths; 0 above the highest.
-    thousandths: [u64; MAX_TEMPORAL],
-    shares: [u8; MAX_TEMPORAL],
+    thousandths: [u64; LAYERS],
+    percent: [u8; LAYERS],
 }
 
-impl TemporalShares {
+impl Shares {
     /// Counts a packet of a layer; one that names none is needed by all.
     #[inline]
     pub(super) fn on_packet(&mut self, layer: Option<u8>, len: usize) {
@@ -114,19 +123,44 @@ impl TemporalShares {
                 known if now > known => known + (now - known).div_ceil(8),
                 known => known.midpoint(now),
             };
-            self.shares[index] = known.div_ceil(10) as u8;
+            self.percent[index] = known.div_ceil(10) as u8;
         }
     }
 
     /// Takes the word of the shard where it is published.
-    pub(crate) fn set(&mut self, shares: [u8; MAX_TEMPORAL]) {
-        self.shares = shares;
-        self.thousandths = shares.map(|share| u64::from(share) * 10);
+    pub(crate) fn set(&mut self, percent: [u8; LAYERS]) {
+        self.percent = percent;
+        self.thousandths = percent.map(|share| u64::from(share) * 10);
     }
 
-    /// The share of the bitrate that each layer takes together with those below it, as [`Offer::temporal`](crate::allocation::Offer) has it.
-    pub(crate) fn get(&self) -> [u8; MAX_TEMPORAL] {
-        self.shares
+    /// The share of the bitrate that each layer takes together with those below it, in percent, as [`Offer::temporal`](crate::allocation::Offer)
+    /// has it.
+    pub(crate) fn get(&self) -> [u8; LAYERS] {
+        self.percent
+    }
+
+    /// How many layers came of late; 0 before they were measured.
+    pub(crate) fn count(&self) -> usize {
+        self.thousandths.iter().take_while(|share| **share != 0).count()
+    }
+
+    /// What each of `count` layers costs together with those below it, where all that comes costs `whole_bps`. Layers that do not come,
+    /// or are not measured yet, have what is usual.
+    pub(crate) fn costs_bps(&self, whole_bps: u64, count: usize) -> [u64; LAYERS] {
+        let count = count.min(LAYERS);
+        let measured = self.count().min(count);
+        // Of an encoding of which nothing is measured the usual cost is that of all its layers.
+        let known = if measured == 0 { count } else { measured };
+        let mut costs_bps = [0; LAYERS];
+        for (layer, cost_bps) in (0..count).zip(&mut costs_bps) {
+            *cost_bps = match layer {
+                _ if layer + 1 > known => whole_bps.saturating_mul(USUAL_STEP.pow((layer + 1 - known) as u32)),
+                _ if layer + 1 == known => whole_bps,
+                _ if measured == 0 => whole_bps / USUAL_STEP.pow((known - 1 - layer) as u32),
+                _ => whole_bps.saturating_mul(self.thousandths[layer]).div_ceil(1_000),
+            };
+        }
+        costs_bps
     }
 }
 
@@ -173,8 +207,8 @@ mod tests {
 
     #[test]
     fn the_shares_of_temporal_layers_follow_what_comes() {
-        let mut shares = TemporalShares::default();
-        let second = |shares: &mut TemporalShares, layers: &[Option<u8>]| {
+        let mut shares = Shares::default();
+        let second = |shares: &mut Shares, layers: &[Option<u8>]| {
             layers.iter().cycle().take(20).for_each(|layer| shares.on_packet(*layer, 1_000));
             shares.measure();
             shares.get()
@@ -200,5 +234,22 @@ mod tests {
         shares.set(three);
         assert_eq!(shares.get(), three);
         assert_eq!(second(&mut shares, &[Some(0)])[0], 35, "a key frame is what comes first");
+    }
+
+    #[test]
+    fn layers_cost_what_they_take_or_what_is_usual() {
+        let mut shares = Shares::default();
+        assert_eq!((shares.count(), shares.costs_bps(900, 3)), (0, [100, 300, 900, 0]));
+        for layer in [0, 1, 1, 2, 2, 2, 2, 2, 2, 2] {
+            shares.on_packet(Some(layer), 1_000);
+        }
+        shares.measure();
+        assert_eq!((shares.count(), shares.costs_bps(2_000_000, 3)), (3, [200_000, 600_000, 2_000_000, 0]));
+        assert_eq!(shares.costs_bps(2_000_000, 2)[..2], [200_000, 2_000_000], "what comes is all of it");
+        assert_eq!(shares.costs_bps(2_000_000, 9)[3], 6_000_000);
+        shares.on_packet(Some(0), 1_000);
+        shares.measure();
+        assert_eq!(shares.costs_bps(200_000, 3), [200_000, 600_000, 1_800_000, 0], "the others rest");
+        assert_eq!(shares.costs_bps(u64::MAX, 4)[3], u64::MAX);
     }
 }

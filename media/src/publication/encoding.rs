@@ -1,6 +1,7 @@
 //! One RTP stream of a publication on its way in: numbers, packet ring, loss repair, key frames, reports.
 
-use super::cost::{Cost, TemporalShares};
+use super::cost::{Cost, Shares};
+use super::layers::SpatialLayers;
 use super::replay::{KEPT_FOR, Keyframe, Replay};
 use crate::codec::size::picture_size;
 use crate::command::{MediaKind, Rid};
@@ -18,7 +19,7 @@ use crate::room_stats::EncodingStats;
 use crate::rtp::header::RtpHeader;
 use crate::rtp::ring::{PacketRing, RingLimits};
 use crate::rtp::sequence::SequenceUnwrapper;
-use crate::subscription::ALIVE_FOR;
+use crate::subscription::{ALIVE_FOR, Tier};
 use std::time::{Duration, Instant};
 
 /// Silence after which nobody asks for what was sent before.
@@ -87,7 +88,9 @@ pub(crate) struct Encoding {
     pub(crate) keyframe_requests: u64,
     pub(crate) cost: Cost,
     /// What its temporal layers take of that.
-    pub(crate) temporal: TemporalShares,
+    pub(crate) temporal: Shares,
+    /// Its spatial layers.
+    pub(crate) spatial: SpatialLayers,
     /// Width and height of the picture, as of the latest key frame.
     pub(crate) size: Option<(u16, u16)>,
     /// Of the latest packet.
@@ -118,7 +121,8 @@ impl Encoding {
             nacked_packets: 0,
             keyframe_requests: 0,
             cost: Cost::default(),
-            temporal: TemporalShares::default(),
+            temporal: Shares::default(),
+            spatial: SpatialLayers::default(),
             size: None,
             format: None,
             formats: Vec::new(),
@@ -270,19 +274,31 @@ impl Encoding {
         }
     }
 
-    /// Reads the size of its picture where a key frame begins.
-    pub(crate) fn note_size(&mut self, codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) {
-        if self.kind == MediaKind::Video {
+    /// Takes note of what a packet that it took shows of its layers and of the size of its picture; `begins` says that a key frame begins.
+    #[inline]
+    pub(crate) fn note_picture(
+        &mut self,
+        codec: Codec,
+        (packet_len, payload): (usize, &[u8]),
+        descriptor: Option<&[u8]>,
+        tier: Option<Tier>,
+        begins: bool,
+    ) {
+        if self.kind != MediaKind::Video {
+            return;
+        }
+        self.temporal.on_packet(tier.map(|tier| tier.temporal), packet_len);
+        if let Some(tier) = tier.filter(|tier| !tier.closes_up) {
+            self.spatial.on_packet(codec, tier, packet_len, payload);
+        }
+        if begins {
             self.size = picture_size(codec, payload, descriptor).or(self.size);
         }
     }
 
-    /// Counts a packet that it took, of that temporal layer.
-    #[inline]
-    pub(crate) fn note_layer(&mut self, layer: Option<u8>, len: usize) {
-        if self.kind == MediaKind::Video {
-            self.temporal.on_packet(layer, len);
-        }
+    /// How many spatial layers its pictures have.
+    pub(crate) fn spatial_layers(&self) -> u8 {
+        self.spatial.count() as u8
     }
 
     /// Ends an interval of its cost, as the encoding `index` of `count`.
@@ -290,6 +306,7 @@ impl Encoding {
         let stats = self.traffic.stats();
         self.cost.measure(now, (stats.packets, stats.bytes), index, count);
         self.temporal.measure();
+        self.spatial.measure();
     }
 
     /// Bytes that its ring holds.
@@ -313,6 +330,7 @@ impl Encoding {
         self.mapping = None;
         self.silent_from = self.silent_from.map(|_| 0);
         self.open_from = 0;
+        self.spatial = SpatialLayers::default();
     }
 
     /// What its packets are encoded in, once there are any: the latest that came up, and RED whatever single packets fall back to.

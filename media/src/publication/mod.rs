@@ -5,6 +5,7 @@
 
 mod cost;
 mod encoding;
+mod layers;
 mod mirror;
 mod replay;
 mod streams;

@@ -4,11 +4,11 @@
 //! put together from what there is and how it is shown, and decisions become what selectors aim at.
 
 use super::Room;
-use crate::allocation::{Decision, Layer, Offer, Outcome, Scratch, Wish, allocate};
+use crate::allocation::{Decision, Offer, Outcome, Scratch, Wish, allocate};
 use crate::command::{Event, MediaKind, PauseReason};
 use crate::congestion::Demand;
 use crate::context::Context;
-use crate::publication::{Publication, Publisher};
+use crate::publication::{Encoding, Publication, Publisher};
 use crate::subscription::{MAX_ENCODINGS, Outgoing, Subscription};
 use std::time::Instant;
 
@@ -27,8 +27,8 @@ pub(crate) struct Choosing {
 fn instead_of_rising(wish: &Wish, decision: Decision) -> Option<Decision> {
     let next = decision.layer()?;
     match wish.current {
-        Some(current) if changes_encoding(wish, decision) => {
-            let rises = next.quality() > current.quality() && wish.is_useful(current);
+        Some(current) if changes_size(wish, decision) => {
+            let rises = wish.quality(next) > wish.quality(current) && wish.is_useful(current);
             rises.then_some(Decision::Forward(current))
         }
         None if wish.was_paused => Some(Decision::Paused),
@@ -40,14 +40,15 @@ fn instead_of_rising(wish: &Wish, decision: Decision) -> Option<Decision> {
 /// goes on falling this is the only fall that needs a key frame.
 fn lowest(decision: Decision, wish: &Wish) -> Decision {
     let Decision::Forward(layer) = decision else { return decision };
-    let falls = wish.current.is_some_and(|current| layer.encoding < current.encoding);
-    let lowest = wish.lowest().map(|lowest| lowest.encoding).filter(|lowest| falls && *lowest < layer.encoding);
-    lowest.map_or(decision, |encoding| Decision::Forward(Layer { encoding, temporal: None }))
+    let offer = wish.offer_of(layer);
+    let falls = wish.current.is_some_and(|current| offer < wish.offer_of(current));
+    let lowest = wish.lowest().map(|lowest| wish.offer_of(lowest)).filter(|lowest| falls && *lowest < offer);
+    lowest.map_or(decision, |lowest| Decision::Forward(wish.layer(lowest, None)))
 }
 
-/// Whether more than the frame rate changes: only another encoding begins with a key frame.
-fn changes_encoding(wish: &Wish, decision: Decision) -> bool {
-    wish.current.map(|layer| layer.encoding) != decision.layer().map(|layer| layer.encoding)
+/// Whether more than the frame rate changes: only another encoding, or a larger picture of the same, begins with a key frame.
+fn changes_size(wish: &Wish, decision: Decision) -> bool {
+    wish.current.map(|layer| wish.offer_of(layer)) != decision.layer().map(|layer| wish.offer_of(layer))
 }
 
 /// The lowest layer instead of a pause, for as long as the estimate is a guess.
@@ -97,7 +98,7 @@ impl Room {
         participant.flow.decide(now, Demand { sending_bps, next_bps, wanted_bps });
         let (id, is_guess) = (participant.id, participant.flow.is_guess(now));
         let was_sending_bps =
-            wishes.iter().filter_map(|wish| Some(wish.offers.get(wish.current?.encoding)?.bitrate_bps)).sum();
+            wishes.iter().filter_map(|wish| Some(wish.offers.get(wish.offer_of(wish.current?))?.bitrate_bps)).sum();
         let is_steep = participant.flow.is_steep_fall(now, was_sending_bps);
         for ((line, wish), decision) in lines.iter().zip(wishes.iter()).zip(decisions.iter()) {
             let Some(Some(outgoing)) = participant.outgoing.get_mut(*line) else { continue };
@@ -115,7 +116,7 @@ impl Room {
                 decision = stays;
             }
             // What a first guess has no room for has not failed.
-            if !is_guess && subscription.dwell.on_decision(now, wish, decision) && changes_encoding(wish, decision) {
+            if !is_guess && subscription.dwell.on_decision(now, wish, decision) && changes_size(wish, decision) {
                 participant.flow.on_fall(now);
             }
             subscription.layer = decision.layer();
@@ -160,19 +161,38 @@ impl Room {
         is_black: bool,
     ) -> Wish {
         let mut offers = [Offer::default(); MAX_ENCODINGS];
-        let count = publication.encodings.len();
-        for (index, (offer, encoding)) in offers.iter_mut().zip(&publication.encodings).enumerate() {
-            *offer = Offer {
-                bitrate_bps: encoding.cost.bitrate_bps(index, count),
-                height: encoding.size.map(|(_, height)| height),
-                is_available: publication.is_alive(now, index) || publication.watching.can_wake(now, index),
-                temporal: encoding.temporal.get(),
-            };
-        }
+        let encodings = &publication.encodings;
+        let offer = |index: usize, encoding: &Encoding| Offer {
+            bitrate_bps: encoding.cost.bitrate_bps(index, encodings.len()),
+            height: encoding.size.map(|(_, height)| height),
+            is_available: publication.is_alive(now, index) || publication.watching.can_wake(now, index),
+            temporal: encoding.temporal.get(),
+        };
+        let layered = match encodings.as_slice() {
+            [encoding] => Some(encoding).filter(|encoding| encoding.spatial.count() > 1),
+            _ => None,
+        };
+        let count = match layered {
+            Some(encoding) => {
+                let whole = offer(0, encoding);
+                let costs_bps = encoding.spatial.costs_bps(whole.bitrate_bps);
+                for (layer, (offer, bitrate_bps)) in offers.iter_mut().zip(costs_bps).enumerate() {
+                    *offer = Offer { bitrate_bps, height: encoding.spatial.height(layer), ..whole };
+                }
+                encoding.spatial.count()
+            }
+            None => {
+                for (index, (place, encoding)) in offers.iter_mut().zip(encodings).enumerate() {
+                    *place = offer(index, encoding);
+                }
+                encodings.len()
+            }
+        };
         let publisher = self.publisher_of(publication);
         Wish {
             offers,
             count,
+            is_layered: layered.is_some(),
             limit: subscription.limit,
             view: subscription.view,
             source: publication.source,
@@ -196,14 +216,22 @@ impl Room {
                 else {
                     continue;
                 };
-                let awaited = subscription.wants_keyframe_of();
+                let spatial_layers =
+                    |index: usize| publication.encodings.get(index).map_or(1, Encoding::spatial_layers);
+                let awaited = subscription.awaits_keyframe_of(spatial_layers);
                 let sources = [subscription.selector.current(), awaited];
                 watched |= sources.into_iter().flatten().fold(0, |bits, encoding| bits | 1 << encoding);
                 // What waits in the pacer already begins with a key frame.
-                let awaited = awaited.filter(|awaited| {
-                    let begins = subscription.replay.is_some_and(|pending| pending.encoding == *awaited);
-                    !(begins && participant.is_some_and(|p| p.flow.pacer.has(subscriber.line)))
-                });
+                let waits = |awaited: &usize| {
+                    let replays = subscription.replay.is_some_and(|pending| pending.encoding == *awaited);
+                    let is_current = subscription.selector.current() == Some(*awaited);
+                    participant.is_some_and(|participant| {
+                        let pacer = &participant.flow.pacer;
+                        let line = subscriber.line;
+                        replays && pacer.has(line) || is_current && pacer.has_beginning(line, *awaited)
+                    })
+                };
+                let awaited = awaited.filter(|awaited| !waits(awaited));
                 if let Some(encoding) = awaited.and_then(|awaited| publication.encodings.get_mut(awaited)) {
                     encoding.request_keyframe();
                     awaits = true;

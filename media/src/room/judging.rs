@@ -5,6 +5,7 @@
 //! where it is, so that each participant is judged on one shard.
 
 use super::Room;
+use crate::allocation::Layer;
 use crate::command::{Event, MediaKind};
 use crate::context::Context;
 use crate::formats::FormatId;
@@ -135,10 +136,11 @@ impl Room {
         let encoding = publication.encodings.get(current).filter(|encoding| encoding.is_alive(now))?;
         let wish = self.wish(now, publication, subscription, false);
         let best = wish.useful().map(|(index, _)| index).last()?;
+        let shown = Layer { encoding: current, spatial: subscription.spatial_limit(), temporal: None };
         let (published, sent) = (encoding.traffic.stats(), subscription.delivery.traffic.stats());
         let has_rate = published.frames_per_second >= FEW_FRAMES;
         Some(Picture {
-            height_share: height_share(current, best, |index| wish.height(index)),
+            height_share: height_share(wish.offer_of(shown), best, |index| wish.height(index)),
             frame_share: if has_rate {
                 sent.frames_per_second as f32 / published.frames_per_second as f32
             } else {

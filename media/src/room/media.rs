@@ -106,10 +106,8 @@ impl Room {
             return Err(DropReason::Silenced);
         }
         let picture = Picture::read(codec, payload, descriptor);
-        encoding.note_layer(picture.as_ref().and_then(|picture| picture.tier).map(|tier| tier.layer), packet.len());
-        if begins {
-            encoding.note_size(codec, payload, descriptor);
-        }
+        let tier = picture.as_ref().and_then(|picture| picture.tier);
+        encoding.note_picture(codec, (packet.len(), payload), descriptor, tier, begins);
         if received.first
             && let Some(publisher) = publication.member().and_then(|index| self.participants.get_mut(index))
         {

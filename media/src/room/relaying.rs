@@ -358,10 +358,8 @@ impl Room {
         let (codec, payload) = (relayed.format.format().codec, header.payload(packet));
         let picture = Picture::read(codec, payload, descriptor);
         if let Some(encoding) = publication.encodings.get_mut(index) {
-            encoding.note_layer(picture.as_ref().and_then(|picture| picture.tier).map(|tier| tier.layer), packet.len());
-            if relayed.begins {
-                encoding.note_size(codec, payload, descriptor);
-            }
+            let tier = picture.as_ref().and_then(|picture| picture.tier);
+            encoding.note_picture(codec, (packet.len(), payload), descriptor, tier, relayed.begins);
         }
         let (source, track) = (publication.source, publication.track);
         if source == Source::Microphone {

@@ -1,5 +1,7 @@
 //! What simulated media packets carry, so that a receiver can tell whose they are and what is missing.
 
+pub(crate) mod layered;
+
 use super::publisher::Place;
 use std::fmt;
 
@@ -18,14 +20,20 @@ pub(crate) struct Content {
     /// Packets of the frame.
     pub(crate) of: u8,
     pub(crate) key: bool,
-    /// The frames of its encoding that it refers to, as bits: the lowest is the one before.
+    /// The frames of its encoding and layer that it refers to, as bits: the lowest is the one before.
     pub(crate) refers: u8,
+    /// It refers to the spatial layer below, of the same picture.
+    pub(crate) below: bool,
 }
 
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { publisher, track, layer, life, frame, packet, of, key, refers } = self;
-        let key = if *key { " key" } else { "" };
+        let Self { publisher, track, layer, life, frame, packet, of, key, refers, below } = self;
+        let key = match (key, below) {
+            (true, _) => " key",
+            (false, true) => " above",
+            (false, false) => "",
+        };
         write!(f, "p{publisher} m{track} l{layer} life{life} frame {frame} {packet}/{of}{key} -{refers:b}")
     }
 }
@@ -38,7 +46,7 @@ impl Content {
         out.extend(self.publisher.to_be_bytes());
         out.extend([self.track, self.layer, self.life]);
         out.extend(self.frame.to_be_bytes());
-        out.extend([self.packet, self.of, u8::from(self.key), self.refers]);
+        out.extend([self.packet, self.of, u8::from(self.key) | u8::from(self.below) << 1, self.refers]);
     }
 
     pub(crate) fn read(bytes: &[u8]) -> Self {
@@ -52,8 +60,9 @@ impl Content {
             frame: u32::from_be_bytes([rest[3], rest[4], rest[5], rest[6]]),
             packet: rest[7],
             of: rest[8],
-            key: rest[9] != 0,
+            key: rest[9] & 1 != 0,
             refers: rest[10],
+            below: rest[9] & 2 != 0,
         }
     }
 
@@ -65,7 +74,12 @@ impl Content {
 
     /// Whether both come from one unbroken run of frames.
     pub(crate) fn same_source(&self, other: &Self) -> bool {
-        (self.publisher, self.track, self.layer, self.life) == (other.publisher, other.track, other.layer, other.life)
+        self.same_stream(other) && self.layer == other.layer
+    }
+
+    /// The same, of layers that are one stream.
+    pub(crate) fn same_stream(&self, other: &Self) -> bool {
+        (self.publisher, self.track, self.life) == (other.publisher, other.track, other.life)
     }
 }
 
@@ -147,8 +161,18 @@ mod tests {
 
     #[test]
     fn an_encoded_frame_reads_back_and_tells_its_size() {
-        let content =
-            Content { publisher: 3, track: 1, layer: 2, life: 0, frame: 700, packet: 0, of: 9, key: true, refers: 0 };
+        let content = Content {
+            publisher: 3,
+            track: 1,
+            layer: 2,
+            life: 0,
+            frame: 700,
+            packet: 0,
+            of: 9,
+            key: true,
+            refers: 0,
+            below: false,
+        };
         let place = Place { layer: 0, is_sync: false, refers: 0 };
         let payload = encoded_payload(0x1234, 9, place, (1280, 720), &content, 1_000);
         let numbers = Vp8Numbers { picture: 0x1234, tl0: 9, layer: 0, is_sync: false };

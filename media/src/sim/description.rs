@@ -1,6 +1,6 @@
 //! A simulated browser's session descriptions, written by hand: what it offers, and how it answers.
 
-use super::publisher::{AUDIO, Media, RED, Track, VP8, VP8_RTX};
+use super::publisher::{AUDIO, Media, RED, Track, VP8_RTX, VP9};
 use crate::formats::Extension;
 use crate::sdp::RemoteDescription;
 use crate::transport::{IceCredentials, RemoteTransport};
@@ -152,18 +152,21 @@ fn own_section(track: &Track, active: bool) -> (String, String) {
         ),
         Media::Video { .. } | Media::Encoded(_) => {
             let rids = track.media.rids();
+            let (picture, rtx) = track.media.picture_types();
+            let name = if picture == VP9 { "VP9" } else { "VP8" };
+            let parameters = if picture == VP9 { format!("a=fmtp:{picture} profile-id=0\r\n") } else { String::new() };
             let mut simulcast: String = rids.iter().map(|rid| format!("a=rid:{rid} send\r\n")).collect();
             if !rids.is_empty() {
                 simulcast += &format!("a=simulcast:send {}\r\n", rids.join(";"));
             }
             (
-                format!("video 9 UDP/TLS/RTP/SAVPF {VP8} {VP8_RTX}"),
+                format!("video 9 UDP/TLS/RTP/SAVPF {picture} {rtx}"),
                 format!(
                     "{common}a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n\
                      a=extmap:11 urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n\
-                     a=rtpmap:{VP8} VP8/90000\r\na=rtcp-fb:{VP8} transport-cc\r\na=rtcp-fb:{VP8} ccm fir\r\n\
-                     a=rtcp-fb:{VP8} nack\r\na=rtcp-fb:{VP8} nack pli\r\n\
-                     a=rtpmap:{VP8_RTX} rtx/90000\r\na=fmtp:{VP8_RTX} apt={VP8}\r\n{simulcast}"
+                     a=rtpmap:{picture} {name}/90000\r\n{parameters}a=rtcp-fb:{picture} transport-cc\r\na=rtcp-fb:{picture} ccm fir\r\n\
+                     a=rtcp-fb:{picture} nack\r\na=rtcp-fb:{picture} nack pli\r\n\
+                     a=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={picture}\r\n{simulcast}"
                 ),
             )
         }

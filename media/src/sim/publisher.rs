@@ -5,6 +5,7 @@
 
 mod encoded;
 mod encoder;
+mod layered;
 
 pub(crate) use encoder::{Encoded, Place};
 
@@ -25,6 +26,8 @@ pub(crate) const AUDIO: u8 = 111;
 pub(crate) const RED: u8 = 63;
 pub(crate) const VP8: u8 = 96;
 pub(crate) const VP8_RTX: u8 = 97;
+pub(crate) const VP9: u8 = 98;
+pub(crate) const VP9_RTX: u8 = 99;
 const LEVEL_ID: u8 = 1;
 const TRANSPORT_CC_ID: u8 = 3;
 const MID_ID: u8 = 4;
@@ -51,6 +54,14 @@ pub(crate) enum Media {
 impl Media {
     pub(crate) fn is_video(&self) -> bool {
         !matches!(self, Self::Audio { .. })
+    }
+
+    /// The payload types of a picture, and of what is sent again of it.
+    pub(crate) fn picture_types(&self) -> (u8, u8) {
+        match self {
+            Self::Encoded(Encoded { is_svc: true, .. }) => (VP9, VP9_RTX),
+            _ => (VP8, VP8_RTX),
+        }
     }
 
     /// Its rids, the lowest first.
@@ -122,6 +133,8 @@ pub(crate) struct Track {
     pub(crate) mid: String,
     pub(crate) media: Media,
     pub(crate) encodings: Vec<Encoding>,
+    /// The encoders of the spatial layers of its only encoding.
+    spatial: Vec<Encoder>,
     /// Whether media is produced.
     pub(crate) enabled: bool,
     /// The payload type of audio.
@@ -193,6 +206,7 @@ impl Publisher {
             mid: mid.to_owned(),
             media,
             encodings,
+            spatial: Vec::new(),
             enabled: true,
             audio_type: AUDIO,
             tells_level: true,
@@ -210,6 +224,11 @@ impl Publisher {
     fn set_encoders(&mut self, index: usize) {
         let track = &mut self.tracks[index];
         let Media::Encoded(settings) = &track.media else { return };
+        if settings.is_svc {
+            let layers = settings.layers.iter();
+            track.spatial = layers.map(|layer| Encoder::new(settings, *layer, self.rng.random())).collect();
+            return;
+        }
         for (encoding, layer) in track.encodings.iter_mut().zip(&settings.layers) {
             encoding.encoder = Some(Encoder::new(settings, *layer, self.rng.random()));
         }
@@ -306,6 +325,7 @@ impl Publisher {
             of: 1,
             key: false,
             refers: 0,
+            below: false,
         };
         track.frame += 1;
         let encoding = &mut track.encodings[0];
@@ -363,6 +383,7 @@ impl Publisher {
                     of,
                     key,
                     refers: u8::from(!key),
+                    below: false,
                 };
                 let encoding = &mut track.encodings[layer];
                 let mut extensions: Vec<(u8, &[u8])> = vec![(TRANSPORT_CC_ID, &transport)];
@@ -405,10 +426,10 @@ impl Publisher {
         for sequence in sequences {
             let transport = self.next_transport_sequence();
             let streams = self.tracks.iter_mut().flat_map(|track| {
-                let mid = track.mid.clone();
-                track.encodings.iter_mut().map(move |encoding| (mid.clone(), encoding))
+                let (mid, (_, rtx)) = (track.mid.clone(), track.media.picture_types());
+                track.encodings.iter_mut().map(move |encoding| (mid.clone(), rtx, encoding))
             });
-            let Some((mid, encoding)) = { streams }.find(|(_, encoding)| encoding.ssrc == ssrc) else { continue };
+            let Some((mid, rtx, encoding)) = { streams }.find(|(.., encoding)| encoding.ssrc == ssrc) else { continue };
             let stored = encoding.history.iter().find(|(stored, _)| *stored == sequence);
             let Some((_, original)) = stored.cloned() else { continue };
             let header = crate::rtp::header::RtpHeader::parse(&original).expect("an own packet");
@@ -419,7 +440,7 @@ impl Publisher {
             }
             let mut payload = sequence.to_be_bytes().to_vec();
             payload.extend(header.payload(&original));
-            let packet = packet(VP8_RTX, header.marker, header.timestamp, encoding.rtx_ssrc, &extensions, &payload);
+            let packet = packet(rtx, header.marker, header.timestamp, encoding.rtx_ssrc, &extensions, &payload);
             out.send_numbered(&packet, encoding.rtx_index);
             encoding.rtx_index += 1;
             encoding.rtx_acknowledged |= encoding.acknowledged && encoding.rtx_index % 8 == 0;

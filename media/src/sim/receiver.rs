@@ -2,12 +2,15 @@
 
 mod decoder;
 mod jitter_buffer;
+mod layered;
 mod references;
 
 pub(crate) use decoder::{Decoded, Decoder};
 pub(crate) use jitter_buffer::JitterBuffer;
 
+use super::content::layered::{self as payload, Vp9Numbers};
 use super::content::{Content, Vp8Numbers, read_vp8};
+use super::publisher::{VP9, VP9_RTX};
 use crate::feedback::nack::{MAX_AGE, NackGenerator};
 use crate::feedback::reception::ReceptionStats;
 use crate::feedback::rtcp::SenderReport;
@@ -37,8 +40,10 @@ const REPORTER: u32 = 77;
 pub(crate) struct Arrived {
     pub(crate) timestamp: u32,
     pub(crate) marker: bool,
-    /// Of video.
+    /// Of VP8.
     pub(crate) picture: Option<Vp8Numbers>,
+    /// Of VP9.
+    pub(crate) svc: Option<Vp9Numbers>,
     pub(crate) content: Content,
     pub(crate) at: Instant,
 }
@@ -165,13 +170,20 @@ impl Receiver {
             return None;
         }
         assert!(!stream.blanks.contains(&sequence), "a blank stays one ({sequence})");
-        let (picture, content) = if stream.video {
-            let (picture, content) = read_vp8(payload);
-            (Some(picture), content)
+        let is_svc = [VP9, VP9_RTX].contains(&header.payload_type);
+        let (mut picture, mut svc) = (None, None);
+        let content = if stream.video && is_svc {
+            let (numbers, content) = payload::read(payload);
+            svc = Some(numbers);
+            content
+        } else if stream.video {
+            let (numbers, content) = read_vp8(payload);
+            picture = Some(numbers);
+            content
         } else {
-            (None, Content::read(payload))
+            Content::read(payload)
         };
-        let arrived = Arrived { timestamp: header.timestamp, marker: header.marker, picture, content, at: now };
+        let arrived = Arrived { timestamp: header.timestamp, marker: header.marker, picture, svc, content, at: now };
         match stream.packets.get(&sequence) {
             Some(known) => {
                 assert_eq!(Arrived { at: now, ..*known }, arrived, "one number stands for one packet ({sequence})");
@@ -356,6 +368,9 @@ impl Stream {
     }
 
     fn judge_video(&self, beginning: u64) -> Vec<Content> {
+        if self.packets.values().any(|packet| packet.svc.is_some()) {
+            return self.judge_layered(beginning);
+        }
         let mid = &self.mid;
         let mut frames: Vec<Arrived> = Vec::new();
         let mut expected = 0;

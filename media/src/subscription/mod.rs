@@ -15,7 +15,7 @@ mod skips;
 mod thinning;
 
 pub(crate) use draft::{DraftKey, Drafts};
-pub(crate) use pictures::Picture;
+pub(crate) use pictures::{Picture, Tier};
 pub(crate) use selector::{ALIVE_FOR, MAX_ENCODINGS, Selection};
 
 use crate::allocation::Layer;
@@ -45,7 +45,7 @@ use rewriter::{Epoch, Rewriter};
 use selector::Selector;
 use sequencer::{Depths, Sequencer};
 use std::time::Instant;
-use thinning::Thinning;
+use thinning::{Fate, Thinning};
 
 /// What is known of a decrypted media packet on its way to the subscribers of its publication.
 pub(crate) struct Incoming {
@@ -78,6 +78,8 @@ pub(crate) struct Subscription {
     generation: u8,
     /// The latest two sources, for retransmissions.
     sources: [Option<Upstream>; 2],
+    /// Whether a key picture is to make good what a full path loses of a larger picture that was left.
+    renewal: Renewal,
     /// The client was told that it cannot decode this.
     pub(crate) refused: bool,
     /// How the client shows it.
@@ -106,6 +108,7 @@ impl Subscription {
             descriptor_id: line.id(Extension::DependencyDescriptor).unwrap_or(0),
             generation: 0,
             sources: [None; 2],
+            renewal: Renewal::None,
             refused: false,
             view: View::UNKNOWN,
             limit: None,
@@ -116,22 +119,41 @@ impl Subscription {
         }
     }
 
-    /// Aims at a layer: its encoding with the next key frame of it, its frame rate as soon as may be.
+    /// Aims at a layer: its encoding, or a larger picture of the same, with the next key frame, its frame rate as soon as may be.
     pub(crate) fn aim(&mut self, layer: Layer) {
         self.selector.aim(layer.encoding);
-        self.thinning.aim(layer.temporal);
+        self.thinning.aim(layer.spatial, layer.temporal);
     }
 
-    /// The same, and nothing of a better encoding is forwarded meanwhile.
+    /// The same, and nothing of a better encoding is forwarded meanwhile. A smaller picture of the same one goes on without a key picture,
+    /// but what is lost of the larger one on a path that is full of it would have to be sent again for that: so one is asked for.
     pub(crate) fn leave_for(&mut self, layer: Layer) {
+        let is_smaller = |spatial| self.thinning.spatial_limit().is_none_or(|limit| spatial < limit);
+        if self.selector.current() == Some(layer.encoding) && layer.spatial.is_some_and(is_smaller) {
+            self.renewal = Renewal::Awaited;
+        }
         self.selector.leave_for(layer.encoding);
-        self.thinning.aim(layer.temporal);
+        self.thinning.aim(layer.spatial, layer.temporal);
     }
 
     /// The encoding whose key frame is needed before anything, or anything better, can be shown.
     pub(crate) fn wants_keyframe_of(&self) -> Option<usize> {
         let nothing = || (self.selector.current().is_none() && !self.selector.is_stopped()).then_some(0);
         self.selector.awaited().or_else(nothing)
+    }
+
+    /// The encoding whose key frame is needed, also for a larger picture of the encoding that is forwarded: it has so many spatial layers.
+    pub(crate) fn awaits_keyframe_of(&self, spatial_layers: impl FnOnce(usize) -> u8) -> Option<usize> {
+        self.wants_keyframe_of().or_else(|| {
+            let current = self.selector.current()?;
+            let awaits = self.renewal == Renewal::Awaited || self.thinning.awaits_key(spatial_layers(current));
+            awaits.then_some(current)
+        })
+    }
+
+    /// The highest spatial layer of its encoding that is forwarded at present; `None` for all.
+    pub(crate) fn spatial_limit(&self) -> Option<u8> {
+        self.thinning.spatial_limit()
     }
 
     /// The format in which the client gets what is published in `format`; `None` where it cannot decode it.
@@ -152,6 +174,16 @@ impl Subscription {
         opus.zip(block).map(|(opus, block)| (opus, block.payload)).ok_or(DropReason::UnsupportedCodec)
     }
 
+    /// Whether what was lost need not be sent again: a packet of a source of such a number.
+    fn is_renewed_since(&self, upstream: Upstream, sequence: u64) -> bool {
+        let is_latest = self.sources[0].is_some_and(|latest| latest.epoch == upstream.epoch);
+        match self.renewal {
+            Renewal::None => false,
+            Renewal::Awaited => true,
+            Renewal::Since(first) => !is_latest || sequence < first,
+        }
+    }
+
     /// The source before the present one, if the packet belongs to it.
     fn late_upstream(&self, incoming: &Incoming) -> Option<Upstream> {
         self.sources[1].filter(|o| (o.encoding, o.generation) == (incoming.encoding, incoming.generation))
@@ -165,6 +197,15 @@ impl Subscription {
     fn upstream_of(&self, epoch: Epoch) -> Option<Upstream> {
         self.sources.iter().flatten().find(|upstream| upstream.epoch == epoch).copied()
     }
+}
+
+/// See [`Subscription::leave_for`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Renewal {
+    None,
+    Awaited,
+    /// The number of the key picture's first packet.
+    Since(u64),
 }
 
 /// Packets of an encoding's ring with which a subscription begins.
@@ -287,12 +328,11 @@ impl Outgoing {
         let Incoming { encoding, generation, sequence, .. } = *incoming;
         let tier = incoming.picture.as_ref().and_then(|picture| picture.tier);
         let is_current = subscription.selector.current() == Some(encoding) && subscription.generation == generation;
-        let Some(tier) = tier.filter(|_| is_current && subscription.thinning.is_out_of_reach(sequence, tier)) else {
-            return false;
-        };
-        let is_left_out = self.rewriter.skip(sequence, tier.begins);
+        let is_useless = |tier: &Tier| is_current && subscription.thinning.is_out_of_reach(sequence, *tier);
+        let Some(tier) = tier.filter(is_useless) else { return false };
+        let is_left_out = self.rewriter.skip(sequence, tier.begins && tier.closes_up);
         if is_left_out {
-            subscription.thinning.note_left_out(sequence, tier.layer);
+            subscription.thinning.note_left_out(sequence, tier);
         }
         is_left_out
     }
@@ -334,6 +374,7 @@ impl Outgoing {
             subscription.sources =
                 [Some(Upstream { epoch: source.epoch, encoding, generation }), subscription.sources[0]];
             subscription.thinning.begin(incoming.sequence);
+            subscription.renewal = Renewal::None;
             if let Some(picture) = &incoming.picture {
                 picture.align(&mut self.rewriter);
             }
@@ -342,14 +383,18 @@ impl Outgoing {
                 context.core.stats.replays += 1;
             }
         }
+        if incoming.begins && subscription.renewal == Renewal::Awaited {
+            subscription.renewal = Renewal::Since(incoming.sequence);
+        }
         let (sequence, tier) = (incoming.sequence, incoming.picture.as_ref().and_then(|picture| picture.tier));
-        let is_blank = !match late {
-            Some(_) => subscription.thinning.took(sequence, tier),
-            None => subscription.thinning.takes(sequence, tier, incoming.begins, || self.rewriter.is_ahead(sequence)),
+        let fate = match late {
+            Some(_) => subscription.thinning.late_fate(sequence, tier),
+            None => subscription.thinning.fate(sequence, tier, incoming.begins, || self.rewriter.is_ahead(sequence)),
         };
+        let is_blank = fate == Fate::LeftOut;
         let placed = match late {
             None if is_blank || payload.is_empty() => {
-                if self.rewriter.skip(sequence, tier.is_some_and(|tier| tier.begins)) {
+                if self.rewriter.skip(sequence, tier.is_some_and(|tier| tier.begins && tier.closes_up)) {
                     return Err(if is_blank { DropReason::NoSubscriberLayer } else { DropReason::PaddingOnly });
                 }
                 self.rewriter.place(sequence)
@@ -358,13 +403,14 @@ impl Outgoing {
             late => late,
         };
         let (index, source) = placed.ok_or(DropReason::TooOld)?;
-        self.sequencer.note(index, source.epoch, sequence, is_blank);
+        let marker = (incoming.header.marker || fate == Fate::SentLast) && !is_blank;
+        self.sequencer.note(index, source.epoch, sequence, marker, is_blank);
         if is_blank {
             // It was missed when what follows it was forwarded, so a number was left for it: that is taken up, or it would be asked for.
             payload = &[];
         }
         let fields = HeaderFields {
-            marker: incoming.header.marker && !is_blank,
+            marker,
             payload_type,
             sequence: index as u16,
             timestamp: source.timestamp(incoming.header.timestamp),
@@ -462,6 +508,9 @@ impl Outgoing {
         let encoding = encodings.get(upstream.encoding).filter(|e| e.generation == upstream.generation);
         let Stored { sequence, packet, header, format } =
             encoding.and_then(|e| e.stored(sent.incoming)).ok_or(DropReason::NotInRing)?;
+        if purpose == Purpose::Repair && subscription.is_renewed_since(upstream, sequence) {
+            return Err(DropReason::RepairBudget);
+        }
         let source = self.rewriter.source_of(sent.epoch, sequence).ok_or(DropReason::NotInRing)?;
         // Nor does who has fallen to a lower frame rate need frames of a higher one, which nothing refers to that is sent now.
         let tier =
@@ -480,7 +529,7 @@ impl Outgoing {
             None => (accepted_type, self.ssrc, self.rewriter.index_of(lost)),
         };
         let fields = HeaderFields {
-            marker: header.marker && !sent.is_blank,
+            marker: sent.marker,
             payload_type,
             sequence: index as u16,
             timestamp: source.timestamp(header.timestamp),

@@ -1,7 +1,7 @@
-//! The picture numbers inside payloads, which must go on without a jump when the source of a stream changes.
+//! The numbers of pictures and frames inside packets, which must go on without a jump when the source of a stream changes.
 //!
-//! VP8 and VP9 number their pictures in the payload descriptor (RFC 7741 section 4.2, RFC 9628 section 4.2), AV1 in the
-//! dependency descriptor. Decoders order frames by them.
+//! VP8 and VP9 number their pictures in the payload descriptor (RFC 7741 section 4.2, RFC 9628 section 4.2). The dependency descriptor
+//! numbers frames, of every codec: AV1 has no other numbers, and Chromium sends it with all. Decoders order frames by them.
 
 use super::rewriter::{Rewriter, Source};
 use crate::codec::PictureFields;
@@ -11,79 +11,117 @@ use crate::codec::vp9::Vp9Descriptor;
 use crate::formats::Codec;
 use crate::rtp::header::RtpHeader;
 
-/// Where a packet's frame stands among those of other frame rates.
+/// Where a packet's frame stands among those of other frame rates and sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tier {
+    /// Its spatial layer, 0 the base.
+    pub(crate) spatial: u8,
     /// Its temporal layer, 0 the base.
-    pub(crate) layer: u8,
-    /// The frame refers to the base layer alone: who is not sent its layer yet may be from here on.
-    pub(crate) is_sync: bool,
-    /// The packet is the first of its frame.
+    pub(crate) temporal: u8,
+    pub(crate) sync: Sync,
+    /// The packet is the first of its picture.
     pub(crate) begins: bool,
+    /// The packet is the last of its spatial layer's frame, where pictures have several.
+    pub(crate) ends: bool,
+    /// Picture ids close up where such pictures are left out.
+    pub(crate) closes_up: bool,
 }
 
-/// A frame's numbers: picture id or frame number, and TL0PICIDX; and where the packet has them.
+/// Who may be sent more temporal layers from a frame on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sync {
+    /// Nobody.
+    None,
+    /// Who is sent the layer below its own: the frame refers to the base layer alone (Y of RFC 7741).
+    Own,
+    /// Who is sent its own: later frames of higher layers refer to no earlier ones of layers above it (U of RFC 9628).
+    Above,
+}
+
+/// What numbers a packet's frame, and where the packet has that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Picture {
+    numbers: Option<Numbers>,
+    /// Of the dependency descriptor.
+    frame: Option<u16>,
+    /// `None` where frames cannot be left out for the sake of a lower frame rate or size.
+    pub(crate) tier: Option<Tier>,
+}
+
+/// Those of a payload descriptor: picture id and TL0PICIDX.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Numbers {
     id: u16,
     /// Bits of `id`.
     width: u8,
     tl0: u8,
-    /// `None` where frames cannot be left out for the sake of a lower frame rate.
-    pub(crate) tier: Option<Tier>,
-    /// In the payload; `None` if they are the dependency descriptor's.
-    fields: Option<PictureFields>,
+    fields: PictureFields,
+}
+
+impl Numbers {
+    fn read(fields: PictureFields, payload: &[u8]) -> Option<Self> {
+        let (id, width) = fields.id(payload)?;
+        Some(Self { id, width, tl0: fields.tl0_index(payload).unwrap_or(0), fields })
+    }
+
+    /// The same as they leave.
+    fn outgoing(&self, source: &Source) -> (u16, u8) {
+        (self.id.wrapping_add(source.picture_offset), self.tl0.wrapping_add(source.tl0_offset))
+    }
 }
 
 impl Picture {
     /// The numbers of an incoming packet's frame, if it carries any.
     pub(crate) fn read(codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) -> Option<Self> {
-        let (fields, tier) = match codec {
+        let (numbers, tier) = match codec {
             Codec::Vp8 => {
                 let descriptor = Vp8Descriptor::parse(payload)?;
-                (descriptor.pictures(), vp8_tier(&descriptor, payload))
+                let numbers = Numbers::read(descriptor.pictures(), payload);
+                (numbers, numbers.and_then(|_| vp8_tier(&descriptor, payload)))
             }
-            Codec::Vp9 => (Vp9Descriptor::parse(payload)?.pictures(), None),
-            _ => {
-                let id = DependencyDescriptor::parse(descriptor?)?.frame_number;
-                return Some(Self { id, width: 16, tl0: 0, tier: None, fields: None });
+            Codec::Vp9 => {
+                let descriptor = Vp9Descriptor::parse(payload)?;
+                let numbers = Numbers::read(descriptor.pictures(), payload);
+                (numbers, numbers.and_then(|_| vp9_tier(&descriptor)))
             }
+            _ => (None, None),
         };
-        let ((id, width), tl0) = (fields.id(payload)?, fields.tl0_index(payload).unwrap_or(0));
-        Some(Self { id, width, tl0, tier, fields: Some(fields) })
+        let frame = descriptor.and_then(DependencyDescriptor::parse).map(|descriptor| descriptor.frame_number);
+        (numbers.is_some() || frame.is_some()).then_some(Self { numbers, frame, tier })
     }
 
     /// Aligns a source that starts with this frame.
     pub(super) fn align(&self, rewriter: &mut Rewriter) {
-        rewriter.align_pictures(self.id, self.tl0);
+        if let Some(numbers) = self.numbers {
+            rewriter.align_pictures(numbers.id, numbers.tl0);
+        }
+        if let Some(frame) = self.frame {
+            rewriter.align_frames(frame);
+        }
     }
 
     /// Notes that a frame with these numbers has left for `source`.
     #[inline]
     pub(super) fn note(&self, source: &Source, rewriter: &mut Rewriter) {
-        let (id, tl0) = self.outgoing(source);
-        rewriter.note_picture(id, self.width, tl0);
-    }
-
-    /// The same frame's numbers as they leave.
-    fn outgoing(&self, source: &Source) -> (u16, u8) {
-        (self.id.wrapping_add(source.picture_offset), self.tl0.wrapping_add(source.tl0_offset))
+        if let Some(numbers) = &self.numbers {
+            let (id, tl0) = numbers.outgoing(source);
+            rewriter.note_picture(id, numbers.width, tl0);
+        }
+        if let Some(frame) = self.frame {
+            rewriter.note_frame(frame.wrapping_add(source.frame_offset));
+        }
     }
 
     /// Writes the outgoing numbers into a packet that was written for `source`. `descriptor_id` is the outgoing id of
     /// the dependency descriptor, 0 if it is not forwarded.
     #[inline]
     pub(super) fn renumber(&self, source: &Source, packet: &mut [u8], payload_start: usize, descriptor_id: u8) {
-        if source.picture_offset != 0 || source.tl0_offset != 0 {
-            self.write(source, packet, payload_start, descriptor_id);
+        if let Some(numbers) = self.numbers.filter(|_| source.picture_offset != 0 || source.tl0_offset != 0) {
+            let (id, tl0) = numbers.outgoing(source);
+            numbers.fields.renumber(packet.get_mut(payload_start..).unwrap_or_default(), id, tl0);
         }
-    }
-
-    fn write(&self, source: &Source, packet: &mut [u8], payload_start: usize, descriptor_id: u8) {
-        let (id, tl0) = self.outgoing(source);
-        match self.fields {
-            Some(fields) => fields.renumber(packet.get_mut(payload_start..).unwrap_or_default(), id, tl0),
-            None => renumber_descriptor(packet, descriptor_id, id),
+        if let Some(frame) = self.frame.filter(|_| source.frame_offset != 0 && descriptor_id != 0) {
+            renumber_descriptor(packet, descriptor_id, frame.wrapping_add(source.frame_offset));
         }
     }
 }
@@ -92,8 +130,28 @@ impl Picture {
 /// one before it.
 fn vp8_tier(descriptor: &Vp8Descriptor, payload: &[u8]) -> Option<Tier> {
     descriptor.pictures().tl0_index(payload)?;
-    let layer = descriptor.temporal_layer()?;
-    Some(Tier { layer, is_sync: descriptor.is_layer_sync(), begins: descriptor.is_frame_start() })
+    Some(Tier {
+        spatial: 0,
+        temporal: descriptor.temporal_layer()?,
+        sync: if descriptor.is_layer_sync() { Sync::Own } else { Sync::None },
+        begins: descriptor.is_frame_start(),
+        ends: false,
+        closes_up: true,
+    })
+}
+
+/// Picture ids keep their gaps: what a picture refers to is told by distances between them, in flexible mode with each picture, otherwise
+/// by its place in the group of pictures, which follows from its id.
+fn vp9_tier(descriptor: &Vp9Descriptor) -> Option<Tier> {
+    let layers = descriptor.layers()?;
+    Some(Tier {
+        spatial: layers.spatial,
+        temporal: layers.temporal,
+        sync: if layers.is_switching_up_point { Sync::Above } else { Sync::None },
+        begins: descriptor.is_frame_start() && layers.spatial == 0,
+        ends: descriptor.is_frame_end(),
+        closes_up: false,
+    })
 }
 
 fn renumber_descriptor(packet: &mut [u8], id: u8, frame_number: u16) {
@@ -111,11 +169,11 @@ mod tests {
     #[test]
     fn the_tier_of_a_vp8_frame_needs_all_numbers_of_its_picture() {
         let tier = |payload: &[u8]| Picture::read(Codec::Vp8, payload, None).and_then(|picture| picture.tier);
-        let top = Tier { layer: 2, is_sync: true, begins: true };
+        let top = Tier { spatial: 0, temporal: 2, sync: Sync::Own, begins: true, ends: false, closes_up: true };
         assert_eq!(tier(&[0x90, 0xe0, 0x92, 0x34, 9, 0b1010_0000, 1]), Some(top));
         assert_eq!(
             tier(&[0x80, 0xe0, 0x92, 0x34, 9, 0b0100_0000, 1]),
-            Some(Tier { layer: 1, is_sync: false, begins: false })
+            Some(Tier { temporal: 1, sync: Sync::None, begins: false, ..top })
         );
         assert_eq!(
             tier(&[0x91, 0xe0, 0x92, 0x34, 9, 0b1010_0000, 1]),
@@ -126,5 +184,37 @@ mod tests {
         assert_eq!(tier(&[0x90, 0xc0, 0x92, 0x34, 9, 1]), None, "no TID");
         assert_eq!(tier(&[0x90, 0x60, 9, 0b1010_0000, 1]), None, "no picture id");
         assert_eq!(tier(&[0x90, 0xe0, 0x92, 0x34]), None, "cut short");
+    }
+    #[test]
+    fn the_tier_of_a_vp9_frame_has_two_dimensions() {
+        let tier = |payload: &[u8]| Picture::read(Codec::Vp9, payload, None).and_then(|picture| picture.tier);
+        let base = Tier { spatial: 0, temporal: 0, sync: Sync::Above, begins: true, ends: true, closes_up: false };
+        assert_eq!(tier(&[0xfd, 0x8e, 0x39, 0b0001_0000, 8, 1]), Some(base));
+        assert_eq!(
+            tier(&[0xf9, 0x8e, 0x36, 0b0101_0100, 2, 1]),
+            Some(Tier { spatial: 2, temporal: 2, begins: false, ends: false, ..base }),
+            "a picture begins with its lowest layer"
+        );
+        assert_eq!(
+            tier(&[0xa4, 0x80, 5, 0b0010_0000, 7, 1]),
+            Some(Tier { temporal: 1, sync: Sync::None, begins: false, ..base })
+        );
+        assert_eq!(tier(&[0x8c, 0x80, 5, 1]), None, "no layers");
+        assert_eq!(tier(&[0x2c, 0, 7, 1]), None, "no picture id");
+    }
+
+    #[test]
+    fn frames_are_numbered_beside_pictures() {
+        let descriptor = [0xc0, 0x12, 0x34];
+        for codec in [Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H264] {
+            let picture = Picture::read(codec, &[0x10, 0x00], Some(&descriptor)).expect("numbered");
+            assert_eq!((picture.numbers, picture.frame), (None, Some(0x1234)), "{codec:?}");
+            assert_eq!(Picture::read(codec, &[0x10, 0x00], None), None);
+        }
+        let picture = Picture::read(Codec::Vp9, &[0xac, 0x80, 5, 0, 7, 1], Some(&descriptor)).expect("numbered");
+        assert_eq!(
+            (picture.numbers.map(|numbers| (numbers.id, numbers.tl0)), picture.frame),
+            (Some((5, 7)), Some(0x1234))
+        );
     }
 }

@@ -5,7 +5,7 @@
 //! Always holds: outgoing sequence numbers of distinct source packets are distinct, contiguous but for packets that the
 //! source itself lost, and continue across sources; timestamps never run backwards at a change of source.
 //!
-//! Packets of a source can be left out ([`Rewriter::skip`]): probe padding, and frames of temporal layers that the receiver is not sent.
+//! Packets of a source can be left out ([`Rewriter::skip`]): probe padding, and frames of layers that the receiver is not sent.
 //! Later sequence numbers and picture ids close up to those before, late packets around them keep the right ones.
 
 use super::skips::Skips;
@@ -21,13 +21,16 @@ const HASTE: u32 = 16;
 /// How far a source is past such frames, in ticks of 90 kHz, until nobody asks for them again: ten seconds.
 const FORGOTTEN_AFTER: i32 = 900_000;
 
-/// Identifies a source; it changes with every change of publication, encoding or SSRC.
+/// Identifies a source; it changes with every change of publication, encoding or SSRC. Less than [`EPOCHS`].
 pub(crate) type Epoch = u8;
+
+/// Epochs come round after so many sources, of which the latest two are remembered. They leave a bit of a byte free.
+pub(crate) const EPOCHS: u8 = 128;
 
 /// The transformation from one source's numbers to the outgoing ones, as it holds for a packet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source {
-    /// Which change of source this was, modulo 256.
+    /// Which change of source this was, modulo [`EPOCHS`].
     pub(crate) epoch: Epoch,
     /// Outgoing less incoming sequence number, modulo 2^64.
     sequence_offset: u64,
@@ -35,8 +38,10 @@ pub(crate) struct Source {
     pub(crate) timestamp_offset: u32,
     /// The incoming timestamp up to which frames follow each other [`HASTE`] times faster than they were captured.
     hastens_until: Option<u32>,
-    /// Outgoing less incoming VP8/VP9 picture id or AV1 frame number, modulo its width.
+    /// Outgoing less incoming picture id of VP8 or VP9, modulo its width.
     pub(crate) picture_offset: u16,
+    /// Outgoing less incoming frame number of the dependency descriptor, modulo 2^16.
+    pub(crate) frame_offset: u16,
     /// Outgoing less incoming TL0PICIDX, modulo 2^8.
     pub(crate) tl0_offset: u8,
 }
@@ -85,6 +90,8 @@ pub(crate) struct Rewriter {
     newest: Option<(u32, Instant)>,
     /// Outgoing picture number and TL0PICIDX of the newest frame that had them.
     newest_picture: Option<(u16, u8)>,
+    /// Outgoing number of the newest frame that had one.
+    newest_frame: Option<u16>,
     current: Option<Mapping>,
     previous: Option<Mapping>,
     epoch: Epoch,
@@ -99,6 +106,7 @@ impl Rewriter {
             highest: ROLLOVER_BASE + u64::from(first_sequence) - 1,
             newest: None,
             newest_picture: None,
+            newest_frame: None,
             current: None,
             previous: None,
             epoch: 0,
@@ -114,13 +122,14 @@ impl Rewriter {
             let ticks = (step.as_micros() * u128::from(clock_rate) / 1_000_000) as u32;
             newest.wrapping_add(ticks).wrapping_sub(timestamp)
         });
-        self.epoch = self.epoch.wrapping_add(1);
+        self.epoch = self.epoch.wrapping_add(1) % EPOCHS;
         let newest = Source {
             epoch: self.epoch,
             sequence_offset: (self.highest + 1).wrapping_sub(sequence),
             timestamp_offset,
             hastens_until: None,
             picture_offset: 0,
+            frame_offset: 0,
             tl0_offset: 0,
         };
         let forgotten = std::mem::replace(&mut self.previous, self.current.take());
@@ -161,6 +170,22 @@ impl Rewriter {
         }
     }
 
+    /// Makes the number of the source's first frame follow that of the frame before. A receiver drops a key frame whose number lies
+    /// behind that of the one before (`RtpVideoStreamReceiver2` in libwebrtc).
+    pub(crate) fn align_frames(&mut self, frame: u16) {
+        if let Some((mapping, newest)) = self.current.as_mut().zip(self.newest_frame) {
+            mapping.newest.frame_offset = newest.wrapping_add(1).wrapping_sub(frame);
+        }
+    }
+
+    /// Notes the outgoing number of a forwarded frame.
+    pub(crate) fn note_frame(&mut self, frame: u16) {
+        let newest = self.newest_frame.get_or_insert(frame);
+        if frame.wrapping_sub(*newest) < 1 << 15 {
+            *newest = frame;
+        }
+    }
+
     /// The source being forwarded, as it holds for its newest packet.
     pub(crate) fn source(&self) -> Option<&Source> {
         self.current.as_ref().map(|mapping| &mapping.newest)
@@ -179,8 +204,8 @@ impl Rewriter {
         }
     }
 
-    /// Leaves out the packet of `sequence`: later ones close up to those before, and their pictures, too, where a picture `begins` with
-    /// it. Only for a packet newer than all forwarded.
+    /// Leaves out the packet of `sequence`: later ones close up to those before, and the ids of their pictures, too, where a picture
+    /// `begins` with it. Only for a packet newer than all forwarded.
     ///
     /// Returns whether it is left out; if not, a number is reserved for it.
     pub(crate) fn skip(&mut self, sequence: u64, begins: bool) -> bool {
@@ -402,6 +427,19 @@ mod tests {
             assert_eq!(5_u16.wrapping_add(source.picture_offset) & mask, next.wrapping_add(1) & mask);
             assert_eq!(9_u8.wrapping_add(source.tl0_offset), 202);
         }
+    }
+
+    #[test]
+    fn frames_continue_across_sources_and_keep_their_distances() {
+        let (mut rewriter, now) = start();
+        rewriter.start_source(now, 0, 0, 90_000);
+        rewriter.align_frames(0xfffe);
+        [0xfffe, 3, 1].into_iter().for_each(|frame| rewriter.note_frame(frame));
+        rewriter.start_source(now, 0, 0, 90_000);
+        rewriter.align_frames(40_000);
+        assert!(rewriter.skip(1, false));
+        let offset = rewriter.source().unwrap().frame_offset;
+        assert_eq!(40_000_u16.wrapping_add(offset), 4);
     }
 
     #[test]

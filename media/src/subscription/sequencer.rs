@@ -4,7 +4,7 @@
 //! How far back NACKs reach depends on the path and the bitrate, and most never come. So the memory begins small, and
 //! doubles whenever one comes too late for it, up to a bound.
 
-use super::rewriter::Epoch;
+use super::rewriter::{EPOCHS, Epoch};
 use crate::rtp::padding::MAX_PADDING;
 
 /// How often one packet is sent again at most: beyond that the path is not coming back in time.
@@ -31,6 +31,7 @@ struct Entry {
     /// Low half of the incoming extended sequence number.
     incoming: u32,
     outgoing: u16,
+    /// With [`MARKED`], where the packet left with the marker.
     epoch: Epoch,
     /// Times sent, 0 for an empty entry, from [`BLANK`] on for a blank, and bytes of padding, 0 to 15, in the upper half.
     sent: u8,
@@ -39,7 +40,8 @@ struct Entry {
 impl Entry {
     fn read(self) -> Sent {
         let (times, padding) = (self.sent & TIMES, usize::from(self.sent >> 4));
-        Sent { epoch: self.epoch, incoming: self.incoming, padding, is_blank: times >= BLANK }
+        let (epoch, marker) = (self.epoch & !MARKED, self.epoch & MARKED != 0);
+        Sent { epoch, incoming: self.incoming, marker, padding, is_blank: times >= BLANK }
     }
 }
 
@@ -48,6 +50,9 @@ const TIMES: u8 = 0x0f;
 
 /// Where the count of a packet begins that left without its payload. It is sent again less often: nothing waits for it.
 const BLANK: u8 = 10;
+
+/// In an entry's epoch.
+const MARKED: u8 = EPOCHS;
 
 const _: () = assert!(MAX_RESENDS + 1 < BLANK && BLANK < TIMES && MAX_PADDING <= 15);
 
@@ -58,6 +63,8 @@ pub(crate) struct Sent {
     pub(crate) epoch: Epoch,
     /// Low 32 bits of its extended sequence number there.
     pub(crate) incoming: u32,
+    /// It left with the marker.
+    pub(crate) marker: bool,
     /// Bytes of padding that it left with.
     pub(crate) padding: usize,
     /// It left without its payload.
@@ -82,10 +89,11 @@ impl Sequencer {
         self.entries.fill(Entry::default());
     }
 
-    /// Notes that the packet `incoming` of the source `epoch` left as `outgoing`, with its payload or blank.
-    pub(crate) fn note(&mut self, outgoing: u64, epoch: Epoch, incoming: u64, is_blank: bool) {
+    /// Notes that the packet `incoming` of the source `epoch` left as `outgoing`, with the marker or without, with its payload or blank.
+    pub(crate) fn note(&mut self, outgoing: u64, epoch: Epoch, incoming: u64, marker: bool, is_blank: bool) {
         let index = outgoing as usize & (self.entries.len() - 1);
         let sent = if is_blank { BLANK } else { 1 };
+        let epoch = epoch | if marker { MARKED } else { 0 };
         self.entries[index] = Entry { incoming: incoming as u32, outgoing: outgoing as u16, epoch, sent };
     }
 
@@ -145,7 +153,7 @@ mod tests {
     fn who_asks_late_is_remembered_for_longer_up_to_a_bound() {
         let mut sequencer = Sequencer::new(Depths { first: 8, most: 32 });
         let send = |sequencer: &mut Sequencer, range: std::ops::Range<u64>| {
-            range.for_each(|outgoing| sequencer.note(outgoing, 0, outgoing, false));
+            range.for_each(|outgoing| sequencer.note(outgoing, 0, outgoing, false, false));
         };
         send(&mut sequencer, 0..20);
         assert_eq!((sequencer.resend(7), sequencer.entries.len()), (None, 16), "too late, but the next one is not");
@@ -163,37 +171,53 @@ mod tests {
     fn the_latest_packets_are_found_and_older_ones_forgotten() {
         let mut sequencer = Sequencer::new(EIGHT);
         for outgoing in 65_530..65_545u64 {
-            sequencer.note(outgoing, 3, outgoing + 1_000_000, false);
+            sequencer.note(outgoing, 3, outgoing + 1_000_000, false, false);
         }
         let newest = (65_544u64 & 0xffff) as u16;
-        assert_eq!(sequencer.resend(newest), Some(Sent { epoch: 3, incoming: 1_065_544, padding: 0, is_blank: false }));
+        assert_eq!(
+            sequencer.resend(newest),
+            Some(Sent { epoch: 3, incoming: 1_065_544, marker: false, padding: 0, is_blank: false })
+        );
         assert_eq!(sequencer.resend(newest.wrapping_sub(8)), None);
         assert_eq!(sequencer.resend(newest.wrapping_add(1)), None);
         assert_eq!(Sequencer::new(EIGHT).resend(0), None, "an empty entry is no packet 0");
     }
 
     #[test]
+    fn what_left_with_the_marker_is_sent_again_with_it() {
+        let mut sequencer = Sequencer::new(EIGHT);
+        for (outgoing, marker) in [(5, true), (6, false)] {
+            sequencer.note(outgoing, EPOCHS - 1, 70, marker, false);
+            let sent = Sent { epoch: EPOCHS - 1, incoming: 70, marker, padding: 0, is_blank: false };
+            assert_eq!(sequencer.resend(outgoing as u16), Some(sent));
+        }
+    }
+
+    #[test]
     fn one_packet_is_not_sent_again_for_ever() {
         let mut sequencer = Sequencer::new(EIGHT);
-        sequencer.note(5, 0, 5, false);
+        sequencer.note(5, 0, 5, false, false);
         sequencer.note_padding(5, MAX_PADDING);
         let resent: Vec<_> = (0..100).filter_map(|_| sequencer.resend(5)).collect();
         assert_eq!(resent.len(), usize::from(MAX_RESENDS));
         assert!(resent.iter().all(|sent| sent.padding == MAX_PADDING));
-        sequencer.note(5, 0, 5, false);
+        sequencer.note(5, 0, 5, false, false);
         assert_eq!(sequencer.resend(5).map(|sent| sent.padding), Some(0), "another packet");
     }
 
     #[test]
     fn a_blank_stays_one_and_is_sent_again_less_often() {
         let mut sequencer = Sequencer::new(EIGHT);
-        sequencer.note(5, 0, 5, true);
+        sequencer.note(5, 0, 5, false, true);
         sequencer.note_padding(5, MAX_PADDING);
-        assert_eq!(sequencer.find(5), Some(Sent { epoch: 0, incoming: 5, padding: MAX_PADDING, is_blank: true }));
+        assert_eq!(
+            sequencer.find(5),
+            Some(Sent { epoch: 0, incoming: 5, marker: false, padding: MAX_PADDING, is_blank: true })
+        );
         let resent: Vec<_> = (0..100).filter_map(|_| sequencer.resend(5)).collect();
         assert_eq!(resent.len(), usize::from(TIMES - BLANK));
         assert!(resent.iter().all(|sent| sent.is_blank && sent.padding == MAX_PADDING));
-        sequencer.note(5, 0, 5, false);
+        sequencer.note(5, 0, 5, false, false);
         assert_eq!(sequencer.resend(5).map(|sent| sent.is_blank), Some(false));
     }
 }

@@ -9,8 +9,8 @@
 
 use std::collections::VecDeque;
 
-/// Runs that are remembered: where every other frame is left out, those of two seconds at 60 frames a second, twice the time for
-/// which a packet may come late (see [`MAX_AGE`](crate::feedback::nack::MAX_AGE)). Packets from before them are not forwarded any more.
+/// Runs that are remembered: where something of each picture is left out, those of a second at 60 frames a second, the time for which
+/// a packet may come late (see [`MAX_AGE`](crate::feedback::nack::MAX_AGE)). Packets from before them are not forwarded any more.
 const MAX_RUNS: usize = 64;
 
 #[derive(Clone, Copy, Debug)]

@@ -8,10 +8,10 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Payload of a packet at most: libwebrtc fills 1,200 bytes with headers and all.
-const MAX_PAYLOAD: usize = 1_150;
+pub(super) const MAX_PAYLOAD: usize = 1_150;
 
 /// libwebrtc's pacer sends at this multiple of the bitrate (`PacingController::kDefaultPacingFactor` in `goog_cc`).
-const PACING_FACTOR: f64 = 2.5;
+pub(super) const PACING_FACTOR: f64 = 2.5;
 
 /// What leaves within such a time leaves together.
 const PACING_QUANTUM: Duration = Duration::from_millis(5);
@@ -33,7 +33,7 @@ impl Pacer {
         self.queue.front().map(|(at, ..)| *at)
     }
 
-    fn push(&mut self, now: Instant, rate_bps: u64, packet: Vec<u8>, index: u64) {
+    pub(super) fn push(&mut self, now: Instant, rate_bps: u64, packet: Vec<u8>, index: u64) {
         let at = self.free_at.map_or(now, |free_at| free_at.max(now));
         self.free_at = Some(at + Duration::from_nanos(packet.len() as u64 * 8 * 1_000_000_000 / rate_bps));
         let quanta = at.saturating_duration_since(now).as_micros() / PACING_QUANTUM.as_micros();
@@ -65,6 +65,9 @@ impl Publisher {
         let publisher = self.id;
         let track = &mut self.tracks[index];
         let Media::Encoded(settings) = &track.media else { return };
+        if settings.is_svc {
+            return self.send_layered(now, index);
+        }
         let active = settings.layers.iter().zip(&track.encodings).filter(|(_, encoding)| encoding.enabled);
         let target_bps: u64 = active.map(|(layer, _)| layer.target_bps).sum();
         let rate_bps = (target_bps as f64 * PACING_FACTOR) as u64;
@@ -95,6 +98,7 @@ impl Publisher {
                 of: bytes.div_ceil(MAX_PAYLOAD) as u8,
                 key,
                 refers: place.refers,
+                below: false,
             };
             self.send_packets(now, index, &Frame { content, place, timestamp, bytes }, rate_bps);
         }

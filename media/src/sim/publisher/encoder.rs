@@ -1,4 +1,4 @@
-//! How many bytes a VP8 encoder makes of each frame, and which frames refer to which.
+//! How many bytes an encoder of VP8 or VP9 makes of each frame, and which frames refer to which.
 //!
 //! Sizes vary as with libvpx in its real-time mode: log-normally around a mean, key frames several times as large,
 //! which the frames after them save again, so that the bitrate is met.
@@ -25,6 +25,8 @@ pub(crate) struct Encoded {
     pub(crate) frames_per_s: u32,
     /// Three temporal layers instead of one.
     pub(crate) temporal_layers: bool,
+    /// The layers are spatial ones of one VP9 stream, which refer to one another in key pictures alone, as L3T3_KEY of WebRTC-SVC has it.
+    pub(crate) is_svc: bool,
 }
 
 impl Encoded {
@@ -39,12 +41,20 @@ impl Encoded {
             ],
             frames_per_s: 30,
             temporal_layers: false,
+            is_svc: false,
         }
     }
 
     /// The same as Chromium sends it: in three frame rates.
     pub(crate) fn of_chromium() -> Self {
         Self { temporal_layers: true, ..Self::simulcast() }
+    }
+
+    /// The same camera in VP9 with three spatial layers.
+    pub(crate) fn svc() -> Self {
+        let simulcast = Self::simulcast();
+        let layers = simulcast.layers.iter().map(|layer| Layer { rid: None, ..*layer }).collect();
+        Self { layers, temporal_layers: true, is_svc: true, ..simulcast }
     }
 
     /// The same of a scene that takes this share of the bits.
@@ -78,6 +88,14 @@ const PATTERN: [Place; 8] = [
     Place { layer: 2, is_sync: false, refers: 0b101 },
 ];
 
+/// libwebrtc's of VP9 and AV1 (`scalability_structure_full_svc.cc`): every frame of the base layer is one to switch up behind.
+const SVC_PATTERN: [Place; 4] = [
+    Place { layer: 0, is_sync: true, refers: 0b1000 },
+    Place { layer: 2, is_sync: true, refers: 0b1 },
+    Place { layer: 1, is_sync: true, refers: 0b10 },
+    Place { layer: 2, is_sync: true, refers: 0b1 },
+];
+
 /// Each frame's share of the mean: 40 % of the bits for the base layer, 20 % for the next, 40 % for the top one.
 const SHARES: [f64; 3] = [1.6, 0.8, 0.8];
 
@@ -96,6 +114,7 @@ pub(super) struct Encoder {
     layer: Layer,
     mean_bytes: f64,
     temporal_layers: bool,
+    pattern: &'static [Place],
     /// Frames since the latest key frame.
     since_key: usize,
     /// Bytes beyond the bitrate so far; negative where frames were small.
@@ -109,6 +128,7 @@ impl Encoder {
             layer,
             mean_bytes: layer.target_bps as f64 / 8.0 / f64::from(settings.frames_per_s),
             temporal_layers: settings.temporal_layers,
+            pattern: if settings.is_svc { &SVC_PATTERN } else { &PATTERN },
             since_key: 0,
             excess_bytes: 0.0,
         }
@@ -122,9 +142,9 @@ impl Encoder {
     pub(super) fn encode(&mut self, key: bool) -> (usize, Place) {
         self.since_key = if key { 0 } else { self.since_key + 1 };
         let place = match (key, self.temporal_layers) {
-            (true, _) => Place { refers: 0, ..PATTERN[0] },
-            (false, true) => PATTERN[self.since_key % PATTERN.len()],
-            (false, false) => Place { refers: 1, ..PATTERN[0] },
+            (true, _) => Place { refers: 0, ..self.pattern[0] },
+            (false, true) => self.pattern[self.since_key % self.pattern.len()],
+            (false, false) => Place { refers: 1, ..self.pattern[0] },
         };
         let share = if self.temporal_layers { SHARES[usize::from(place.layer)] } else { 1.0 };
         let saved = (self.excess_bytes / SAVED_WITHIN).max(0.0);

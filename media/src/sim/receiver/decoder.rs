@@ -9,6 +9,7 @@
 
 use super::Arrived;
 use super::jitter_buffer::JitterBuffer;
+use super::layered::Pictures;
 use super::references::{Found, Frame, References};
 use crate::sim::content::{Content, Vp8Numbers};
 use std::collections::{BTreeMap, VecDeque};
@@ -56,6 +57,8 @@ pub(crate) struct Decoder {
     buffer: JitterBuffer,
     references: VecDeque<Content>,
     finder: References,
+    /// Where they have spatial layers.
+    layered: Pictures,
     /// The pictures that were decoded lately.
     pictures: VecDeque<i64>,
     pub(crate) decoded: Vec<Decoded>,
@@ -77,6 +80,11 @@ impl Decoder {
             self.key_packet = Some(now);
         }
         let Some(first) = sequence.checked_sub(u64::from(packet.content.packet)) else { return };
+        if packet.svc.is_some() {
+            let pictures = self.layered.take(first, packet).into_iter();
+            self.decoded.extend(pictures.map(|(content, timestamp)| Decoded { content, timestamp, at: now }));
+            return;
+        }
         if self.newest.is_some_and(|newest| first <= newest) {
             return;
         }
@@ -146,9 +154,9 @@ impl Decoder {
         let since = self.decoded.last().map(|last| last.at).or(self.began);
         let (Some(since), Some(newest_packet)) = (since, newest_packet) else { return false };
         let active = now - newest_packet < PATIENCE_FOR_KEY;
-        let due = self.next_request.unwrap_or(since + PATIENCE);
+        let due = self.next_request.filter(|request| *request > since).unwrap_or(since + PATIENCE);
         let receives_key = self.key_packet.is_some_and(|at| now - at < PATIENCE_FOR_KEY);
-        if !active || due > now || receives_key || self.frames.is_empty() {
+        if !active || due > now || receives_key || (self.frames.is_empty() && self.layered.is_empty()) {
             return false;
         }
         self.next_request = Some(now + PATIENCE_FOR_KEY);
@@ -170,8 +178,9 @@ mod tests {
 
     /// A frame of two packets whose first has number `2 * frame`.
     fn packet(frame: u32, packet: u8, key: bool, refers: u8) -> Arrived {
-        let content = Content { publisher: 1, track: 1, layer: 0, life: 0, frame, packet, of: 2, key, refers };
-        Arrived { timestamp: frame * 3_000, marker: packet == 1, picture: None, content, at: test_start() }
+        let content =
+            Content { publisher: 1, track: 1, layer: 0, life: 0, frame, packet, of: 2, key, refers, below: false };
+        Arrived { timestamp: frame * 3_000, marker: packet == 1, picture: None, svc: None, content, at: test_start() }
     }
 
     fn take(decoder: &mut Decoder, now: Instant, packets: &[Arrived]) -> Vec<u32> {
@@ -241,7 +250,7 @@ mod tests {
         let content = Content { of: 1, ..packet(frame, 0, frame == 0, refers).content };
         let picture = Some(Vp8Numbers { picture, tl0, layer, is_sync });
         // All of one time: none waits for what is missing before it.
-        Arrived { timestamp: 0, marker: true, picture, content, at: test_start() }
+        Arrived { timestamp: 0, marker: true, picture, content, at: test_start(), svc: None }
     }
 
     #[test]

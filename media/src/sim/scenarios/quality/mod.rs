@@ -16,6 +16,7 @@ mod jitter;
 mod limited;
 mod lossy;
 mod outage;
+mod spatial;
 mod steps;
 mod table;
 mod temporal;
