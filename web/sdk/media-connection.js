@@ -11,7 +11,7 @@ import { Emitter } from './emitter.js';
 import { ParlorError } from './errors.js';
 import * as messages from './messages.js';
 import { Negotiator } from './negotiation.js';
-import { encodingsOf, preferCodec } from './publications.js';
+import { encodingsOf, preferCodec, withoutLayers } from './publications.js';
 import { updateParameters } from './sender-parameters.js';
 import { SubscriptionTable } from './subscriptions.js';
 
@@ -166,10 +166,17 @@ export class MediaConnection extends Emitter {
 
   /** @param {Publication} publication */
   #create(publication) {
-    const transceiver = this.pc.addTransceiver(publication.track ?? publication.kind, {
-      direction: 'sendonly',
-      sendEncodings: encodingsOf(publication),
-    });
+    const encodings = encodingsOf(publication);
+    const add = (/** @type {RTCRtpEncodingParameters[]} */ sendEncodings) =>
+      this.pc.addTransceiver(publication.track ?? publication.kind, { direction: 'sendonly', sendEncodings });
+    let transceiver;
+    try {
+      transceiver = add(encodings);
+    } catch (error) {
+      // Browsers refuse a scalability mode that none of their codecs has. Those that know none at all ignore it.
+      if (!encodings.some(({ scalabilityMode }) => scalabilityMode)) throw error;
+      transceiver = add(withoutLayers(encodings));
+    }
     this.#own.add(transceiver);
     if (publication.source === 'screen') {
       updateParameters(transceiver.sender, (parameters) => keepResolution(parameters, true));

@@ -16,7 +16,15 @@ const BITRATE_SCREEN = 2_500_000;
 /** Text does not move, and what scrolls may jump: bits are better spent on sharpness. */
 const FRAMERATE_SCREEN = 15;
 
-/** How m-lines may be reused: a transceiver's set of encodings is fixed when it is made. @typedef {'audio' | 'video' | 'two-sizes' | 'three-sizes'} Profile */
+/**
+ * Three sizes and three frame rates in one stream, of which the server sends everybody what fits. Sizes refer to one another in key
+ * pictures alone: what Chromium encodes best, and the server needs.
+ */
+const CAMERA_LAYERS = 'L3T3_KEY';
+/** Text must be sharp: one size, three frame rates. */
+const SCREEN_RATES = 'L1T3';
+
+/** How m-lines may be reused: a transceiver's set of encodings and their layers are fixed when it is made. @typedef {'audio' | 'video' | 'layers' | 'rates' | 'two-sizes' | 'three-sizes'} Profile */
 
 /** @extends {Emitter<{ changed: {} }>} */
 export class Publication extends Emitter {
@@ -83,6 +91,21 @@ export class Publication extends Emitter {
   }
 }
 
+/** Whether the preferred codec carries its sizes in one stream. @param {Pick<PublishOptions, 'codec'>} options */
+function isLayered({ codec }) {
+  return codec === 'vp9' || codec === 'av1';
+}
+
+/**
+ * The same encodings for a browser that refuses scalability modes.
+ *
+ * @param {RTCRtpEncodingParameters[]} encodings
+ * @returns {RTCRtpEncodingParameters[]}
+ */
+export function withoutLayers(encodings) {
+  return encodings.map(({ scalabilityMode, ...rest }) => rest);
+}
+
 /**
  * @param {import('./types.js').Kind} kind
  * @param {PublishOptions} options
@@ -91,11 +114,11 @@ export class Publication extends Emitter {
  */
 export function profileOf(kind, { source, simulcast, codec }, { width, height }) {
   if (kind === 'audio') return 'audio';
-  // VP9 and AV1 carry their layers in one stream.
   const longSide = Math.max(width, height);
-  const byDefault = source === 'camera' && codec !== 'vp9' && codec !== 'av1' && longSide >= TWO_SIZES_FROM;
-  if (source === 'screen' || !(simulcast ?? byDefault)) return 'video';
-  return simulcast || longSide >= THREE_SIZES_FROM ? 'three-sizes' : 'two-sizes';
+  const byDefault = !isLayered({ codec }) && longSide >= TWO_SIZES_FROM;
+  if (source === 'camera' && (simulcast ?? byDefault)) return simulcast || longSide >= THREE_SIZES_FROM ? 'three-sizes' : 'two-sizes';
+  if (codec !== 'vp9') return 'video';
+  return source === 'screen' ? 'rates' : 'layers';
 }
 
 /**
@@ -106,12 +129,16 @@ export function profileOf(kind, { source, simulcast, codec }, { width, height })
  */
 export function encodingsOf({ kind, profile, source, options, size }) {
   if (kind === 'audio') return options.maxBitrate ? [{ maxBitrate: options.maxBitrate }] : [{}];
-  if (source === 'screen') return [{ maxBitrate: options.maxBitrate ?? BITRATE_SCREEN, maxFramerate: FRAMERATE_SCREEN }];
+  if (source === 'screen') {
+    const mode = profile === 'rates' ? { scalabilityMode: SCREEN_RATES } : {};
+    return [{ maxBitrate: options.maxBitrate ?? BITRATE_SCREEN, maxFramerate: FRAMERATE_SCREEN, ...mode }];
+  }
   const area = size.width * size.height || 1280 * 720;
   const full = options.maxBitrate ?? Math.round(BITRATE_720P * (area / (1280 * 720)) ** 0.75);
   if (profile === 'video') return [{ maxBitrate: full }];
+  if (profile === 'layers') return [{ maxBitrate: full, scalabilityMode: CAMERA_LAYERS }];
   // Without a scalability mode browsers take several VP9 or AV1 encodings for layers of one stream.
-  const mode = options.codec === 'vp9' || options.codec === 'av1' ? { scalabilityMode: 'L1T1' } : {};
+  const mode = isLayered(options) ? { scalabilityMode: 'L1T1' } : {};
   const sizes = [
     { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: Math.round(full * 0.09), ...mode },
     { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: Math.round(full * 0.3), ...mode },

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { scenario } from './harness/scenario.mjs';
+import { eventually } from './harness/wait.mjs';
+
+const CAMERA = { width: 1280, height: 720 };
+/** The sender's bandwidth estimate has to grow before it sends the largest layer. */
+const RAMP_UP_MS = 30_000;
+const LAYER_MS = 15_000;
+
+scenario('of one VP9 stream everybody is sent the size that is seen, without a freeze', async (scene) => {
+  const ada = await scene.join('Ada', { devices: CAMERA, query: { codec: 'vp9' } });
+  const ben = await scene.join('Ben', { query: { cam: '0' } });
+  const cleo = await scene.join('Cleo', { query: { cam: '0' } });
+  await Promise.all([ben.sees(ada), cleo.sees(ada)]);
+  const { rids } = await ben.ask(() => /** @type {any} */ (window).probe.track('Ada'));
+  assert.deepEqual(rids, [], 'it is one stream');
+  assert.equal(await mode(ada), 'L3T3_KEY');
+
+  for (const person of [ben, cleo]) await shows(person, ada, CAMERA);
+  await isSent(cleo, ada, 1280, RAMP_UP_MS);
+  const start = { ben: await ben.inbound(ada), cleo: await cleo.inbound(ada) };
+  assert.equal(start.ben.codec, 'video/VP9');
+  for (const [size, width] of /** @type {const} */ ([[{ width: 300, height: 170 }, 320], [CAMERA, 1280], [{ width: 600, height: 340 }, 640]])) {
+    await shows(ben, ada, size);
+    await isSent(ben, ada, width, LAYER_MS);
+    await Promise.all([ben.decodesMore(ada, 20), cleo.decodesMore(ada, 20)]);
+    await Promise.all([ben.sees(ada), cleo.sees(ada)]);
+    assert.equal((await cleo.inbound(ada)).frameWidth, 1280, 'whoever looks at the whole picture keeps it');
+  }
+  for (const [name, person] of /** @type {const} */ ([['ben', ben], ['cleo', cleo]])) {
+    const after = await person.inbound(ada);
+    assert.equal(after.freezeCount, start[name].freezeCount, `freezes of ${name}`);
+    assert.ok(after.framesDropped - start[name].framesDropped < 10, `frames dropped of ${name}`);
+    assert.equal(after.ssrc, start[name].ssrc, 'it is one and the same stream');
+  }
+});
+
+scenario('a browser without scalability modes sends and sees VP9 all the same', async (scene) => {
+  const ada = await scene.join('Ada', { devices: { width: 640, height: 360 }, query: { codec: 'vp9' } });
+  const fox = await scene.join('Fox', { browser: 'firefox', devices: { hz: null }, query: { codec: 'vp9' } });
+  await Promise.all([ada.sees(fox), fox.sees(ada)]);
+  assert.equal((await ada.inbound(fox)).codec, 'video/VP9');
+  assert.equal((await fox.inbound(ada)).codec, 'video/VP9');
+  await shows(fox, ada, { width: 150, height: 85 });
+  // Browsers make no layers smaller than 240 pixels.
+  await isSent(fox, ada, 320, LAYER_MS);
+  await shows(fox, ada, { width: 640, height: 360 });
+  await isSent(fox, ada, 640, LAYER_MS);
+  await fox.decodesMore(ada, 15);
+  await fox.sees(ada);
+});
+
+/**
+ * Tells the server how large the picture is shown.
+ *
+ * @param {import('./harness/participant.mjs').Participant} person
+ * @param {import('./harness/participant.mjs').Participant} other
+ * @param {{ width: number, height: number }} size
+ */
+async function shows(person, other, { width, height }) {
+  await person.ask((name, size) => {
+    const tile = /** @type {any} */ (window).probe.tile(name);
+    const pixels = devicePixelRatio;
+    Object.assign(tile.style, { position: 'fixed', inset: '0 auto auto 0', width: `${size.width / pixels}px`, height: `${size.height / pixels}px` });
+  }, other.name, { width, height });
+}
+
+/**
+ * @param {import('./harness/participant.mjs').Participant} person
+ * @param {import('./harness/participant.mjs').Participant} other
+ * @param {number} width
+ * @param {number} within
+ */
+async function isSent(person, other, width, within) {
+  await eventually(`${person.name} is sent ${width} pixels of ${other.name}`, async () => {
+    const { frameWidth } = await person.inbound(other);
+    if (frameWidth !== width) throw new Error(`it is ${frameWidth}`);
+    return true;
+  }, { within });
+}
+
+/** The scalability mode of a camera. @param {import('./harness/participant.mjs').Participant} person */
+function mode(person) {
+  return person.ask(() => {
+    const { room } = /** @type {any} */ (window).parlor;
+    const { transceiver } = [...room.publications].find(({ source }) => source === 'camera');
+    return transceiver.sender.getParameters().encodings[0].scalabilityMode;
+  });
+}
