@@ -90,6 +90,7 @@ fn wish(order: u32) -> Wish {
     Wish {
         offers,
         count: ENCODINGS.len(),
+        is_layered: false,
         limit: None,
         view: View { size: Some((640, 360)), ..View::UNKNOWN },
         source: Source::Camera,

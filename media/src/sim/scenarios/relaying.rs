@@ -1,7 +1,7 @@
 //! One room on two shards.
 
 use super::{QUIET, caller, camera, settle, simulcast};
-use crate::command::{Command, Event, Rid};
+use crate::command::{Command, Event, Rid, View};
 use crate::ids::ParticipantId;
 use crate::sim::network::Quality;
 use crate::sim::publisher::{Encoded, Media};
@@ -359,4 +359,45 @@ fn a_frame_rate_is_lowered_on_another_shard() {
     assert!((70..200).contains(&shown), "{shown} frames in ten seconds");
     let paused = world.count_events(since, |event| matches!(event, Event::SubscriptionPaused { .. }));
     assert_eq!(paused, 0);
+}
+
+#[test]
+fn a_smaller_picture_of_one_stream_is_made_on_another_shard() {
+    let mut world = World::new(Quality::GOOD, 16);
+    caller(&mut world, Media::Encoded(Encoded::svc()));
+    world.run_ms(3_000);
+    world.place = world.branch();
+    world.run_ms(1_000);
+    let track = world.track(0, "1");
+    let [large, small] = [(); 2].map(|()| {
+        let client = world.join(true, false);
+        world.clients[client].watch();
+        let participant = world.clients[client].id;
+        world.command(Command::Subscribe { participant, track });
+        world.offer(client);
+        client
+    });
+    world.run_ms(5_000);
+    let show = |world: &mut World, client: usize, height: u16| {
+        let view = View { size: Some((320, height)), ..View::UNKNOWN };
+        world.command(Command::SetView { participant: world.clients[client].id, track, view });
+    };
+    show(&mut world, large, 720);
+    show(&mut world, small, 180);
+    world.run_ms(5_000);
+    let keys = keyframes(&mut world, 0);
+    let shown = |world: &World, client: usize| {
+        let line = world.line_of(client, 0, "1").expect("a line");
+        let decoded = &world.clients[client].receiver.stream(&line).decoder.decoded;
+        decoded.last().filter(|last| world.now - last.at < Duration::from_millis(200)).map(|last| last.content.layer)
+    };
+    assert_eq!((shown(&world, large), shown(&world, small)), (Some(2), Some(0)));
+    show(&mut world, small, 360);
+    world.run_ms(2_000);
+    assert_eq!((shown(&world, large), shown(&world, small)), (Some(2), Some(1)));
+    assert_eq!(keyframes(&mut world, 0), keys + 1, "the wish for a key picture crosses once");
+    settle(&mut world);
+    for client in [large, small] {
+        assert!(frames(&world, client, 0) > 250);
+    }
 }
