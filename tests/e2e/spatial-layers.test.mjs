@@ -6,30 +6,40 @@ const CAMERA = { width: 1280, height: 720 };
 /** The sender's bandwidth estimate has to grow before it sends the largest layer. */
 const RAMP_UP_MS = 30_000;
 const LAYER_MS = 15_000;
+const STEADY_FRAMES = 60;
+const FROZEN_S = 1.5;
 
-scenario('of one VP9 stream everybody is sent the size that is seen, without a freeze', async (scene) => {
+scenario('of one VP9 stream everybody is sent the size that is seen, and no picture gets stuck', async (scene) => {
   const ada = await scene.join('Ada', { devices: CAMERA, query: { codec: 'vp9' } });
   const ben = await scene.join('Ben', { query: { cam: '0' } });
-  const cleo = await scene.join('Cleo', { query: { cam: '0' } });
+  // Who sends layers, too, agrees on the dependency descriptor in Chromium, and then takes from there what refers to what.
+  const cleo = await scene.join('Cleo', { query: { codec: 'vp9' } });
   await Promise.all([ben.sees(ada), cleo.sees(ada)]);
   const { rids } = await ben.ask(() => /** @type {any} */ (window).probe.track('Ada'));
   assert.deepEqual(rids, [], 'it is one stream');
   assert.equal(await mode(ada), 'L3T3_KEY');
 
+  assert.deepEqual(await Promise.all([ben, cleo].map(takesDescriptors)), [false, true]);
+
   for (const person of [ben, cleo]) await shows(person, ada, CAMERA);
-  await isSent(cleo, ada, 1280, RAMP_UP_MS);
+  // What each path carries is found by trying, while the picture grows.
+  for (const person of [ben, cleo]) await isSent(person, ada, 1280, RAMP_UP_MS, STEADY_FRAMES);
   const start = { ben: await ben.inbound(ada), cleo: await cleo.inbound(ada) };
   assert.equal(start.ben.codec, 'video/VP9');
-  for (const [size, width] of /** @type {const} */ ([[{ width: 300, height: 170 }, 320], [CAMERA, 1280], [{ width: 600, height: 340 }, 640]])) {
-    await shows(ben, ada, size);
-    await isSent(ben, ada, width, LAYER_MS);
-    await Promise.all([ben.decodesMore(ada, 20), cleo.decodesMore(ada, 20)]);
-    await Promise.all([ben.sees(ada), cleo.sees(ada)]);
-    assert.equal((await cleo.inbound(ada)).frameWidth, 1280, 'whoever looks at the whole picture keeps it');
+  for (const [person, other] of [[ben, cleo], [cleo, ben]]) {
+    for (const [size, width] of /** @type {const} */ ([[{ width: 300, height: 170 }, 320], [CAMERA, 1280], [{ width: 600, height: 340 }, 640], [CAMERA, 1280]])) {
+      await shows(person, ada, size);
+      await isSent(person, ada, width, LAYER_MS);
+      await Promise.all([person.decodesMore(ada, 20), other.decodesMore(ada, 20)]);
+      await Promise.all([person.sees(ada), other.sees(ada)]);
+      assert.equal((await other.inbound(ada)).frameWidth, 1280, 'whoever looks at the whole picture keeps it');
+    }
   }
   for (const [name, person] of /** @type {const} */ ([['ben', ben], ['cleo', cleo]])) {
     const after = await person.inbound(ada);
-    assert.equal(after.freezeCount, start[name].freezeCount, `freezes of ${name}`);
+    // Three browsers on a busy machine stumble now and then; a picture that waits for what was left out stands still for seconds.
+    const frozen = after.totalFreezesDuration - start[name].totalFreezesDuration;
+    assert.ok(frozen < FROZEN_S, `${name} saw the picture stand still for ${frozen} s`);
     assert.ok(after.framesDropped - start[name].framesDropped < 10, `frames dropped of ${name}`);
     assert.equal(after.ssrc, start[name].ssrc, 'it is one and the same stream');
   }
@@ -66,17 +76,32 @@ async function shows(person, other, { width, height }) {
 }
 
 /**
+ * Waits until a picture of that width is shown, and nothing else for so many frames.
+ *
  * @param {import('./harness/participant.mjs').Participant} person
  * @param {import('./harness/participant.mjs').Participant} other
  * @param {number} width
  * @param {number} within
+ * @param {number} [frames]
  */
-async function isSent(person, other, width, within) {
+async function isSent(person, other, width, within, frames = 0) {
+  let since = 0;
   await eventually(`${person.name} is sent ${width} pixels of ${other.name}`, async () => {
-    const { frameWidth } = await person.inbound(other);
-    if (frameWidth !== width) throw new Error(`it is ${frameWidth}`);
+    const { frameWidth, framesDecoded } = await person.inbound(other);
+    if (frameWidth !== width) since = 0;
+    else since ||= framesDecoded;
+    if (frameWidth !== width || framesDecoded < since + frames) throw new Error(`it is ${frameWidth}`);
     return true;
   }, { within });
+}
+
+/** Whether a browser takes dependency descriptors where it receives. @param {import('./harness/participant.mjs').Participant} person */
+function takesDescriptors(person) {
+  return person.ask(() => {
+    const { sdp } = /** @type {any} */ (window).parlor.room.media.pc.localDescription;
+    const received = sdp.split(/^m=/m).filter((/** @type {string} */ section) => section.startsWith('video') && section.includes('a=recvonly'));
+    return received.some((/** @type {string} */ section) => section.includes('dependency-descriptor'));
+  });
 }
 
 /** The scalability mode of a camera. @param {import('./harness/participant.mjs').Participant} person */
