@@ -546,7 +546,9 @@ impl Outgoing {
         };
         let len = len.ok_or(DropReason::TooLarge)?;
         let descriptor = subscription_descriptor(subscription, &header, packet);
-        if let Some(picture) = Picture::read(format.format().codec, payload, descriptor) {
+        // A blank keeps the numbers that it left with.
+        let picture = Picture::read(format.format().codec, payload, descriptor).filter(|_| !sent.is_blank);
+        if let Some(picture) = picture {
             picture.renumber(&source, &mut buffer[..len], len - payload.len(), subscription.descriptor_id);
         }
         let len = if rtx.is_some() { len } else { pad(buffer, len, sent.padding) };
