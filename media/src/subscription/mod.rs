@@ -515,7 +515,7 @@ impl Outgoing {
         // Nor does who has fallen to a lower frame rate need frames of a higher one, which nothing refers to that is sent now.
         let tier =
             || Picture::read(format.format().codec, header.payload(packet), None).and_then(|picture| picture.tier);
-        if purpose == Purpose::Repair && subscription.thinning.has_given_up(tier) {
+        if purpose == Purpose::Repair && flow.is_congested() && subscription.thinning.has_given_up(tier) {
             return Err(DropReason::RepairBudget);
         }
         let (accepted_type, mut payload) = subscription.accepted(format, header.payload(packet))?;

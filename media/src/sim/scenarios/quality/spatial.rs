@@ -123,7 +123,7 @@ fn the_smallest_picture_moves_at_a_lower_frame_rate_where_it_does_not_fit() {
         let window = room.run(seconds(20));
         let playback = &room.playbacks()[0];
         room.expect([
-            oracles::picture_is_fluid(playback, &window, 7.0),
+            oracles::picture_is_fluid(playback, &window, 6.0),
             oracles::layer_is_kept(playback, &window, LOWEST),
             oracles::is_never_paused(playback, &window),
             oracles::sound_arrives(room.sound(), &window, 0.98, ms(300)),
