@@ -86,8 +86,12 @@ impl Section {
         }
         keep_red_with_opus(&mut formats);
         section.formats = formats.into();
-        let learnt = usable_extensions(media, kind).filter(|e| numbering.learn_extension(e.extension, e.id));
-        section.extensions = learnt.collect();
+        // With the dependency descriptor Chromium leaves layers and picture numbers out of the payloads of VP8 and VP9, from which they
+        // are read here. Of AV1, which has them nowhere else, it is taken.
+        let sends_av1 = section.formats.first().is_some_and(|format| format.id.format().codec == Codec::Av1);
+        let takes = |e: &RemoteExtension| sends_av1 || e.extension != Extension::DependencyDescriptor;
+        let usable = usable_extensions(media, kind).filter(takes);
+        section.extensions = usable.filter(|e| numbering.learn_extension(e.extension, e.id)).collect();
         section.rejected = section.formats.is_empty();
         section.hear(media);
         section

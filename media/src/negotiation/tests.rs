@@ -37,6 +37,11 @@ pub(super) fn parse(sdp: &str) -> RemoteDescription {
     RemoteDescription::parse(sdp).expect("a good SDP")
 }
 
+/// The same offer with AV1 before the other formats.
+fn prefers_av1(offer: &str) -> String {
+    offer.replace("SAVPF 96 97 102 103", "SAVPF 45 46 96 97 102 103").replace(" 39 40 45 46 98", " 39 40 98")
+}
+
 /// A negotiator that has accepted an offer.
 pub(super) fn accepted(follows_bindings: bool, offer: &str) -> Negotiator {
     let mut negotiator = negotiator(follows_bindings);
@@ -95,6 +100,17 @@ fn the_answer_keeps_the_clients_preference() {
     let offer = negotiator(true).handle_offer(&parse(&swapped), &ice()).unwrap();
     assert!(section(&offer.sdp, 1)[0].starts_with("video 9 UDP/TLS/RTP/SAVPF 102 103 96 97 104"));
     assert_eq!(offer.receives[1].formats[0].format().name, "H264");
+}
+
+#[test]
+fn the_dependency_descriptor_is_taken_where_av1_is_sent() {
+    let answers = |offer: &str| {
+        let answer = negotiator(true).handle_offer(&parse(offer), &ice()).unwrap().sdp;
+        answer.contains("dependency-descriptor")
+    };
+    let av1_first =
+        CHROMIUM.replace("SAVPF 96 97 102 103", "SAVPF 45 46 96 97 102 103").replace(" 39 40 45 46 98", " 39 40 98");
+    assert_eq!([answers(CHROMIUM), answers(&av1_first)], [false, true]);
 }
 
 #[test]
@@ -180,7 +196,7 @@ fn a_track_that_ends_is_no_longer_received() {
 
 #[test]
 fn the_plan_renumbers_from_publisher_to_subscriber() {
-    let publisher = accepted(true, CHROMIUM);
+    let publisher = accepted(true, &prefers_av1(CHROMIUM));
     let mut subscriber = accepted(true, FIREFOX);
     let video = bind(&mut subscriber, MediaKind::Video, "A");
     let audio = bind(&mut subscriber, MediaKind::Audio, "A");
