@@ -92,7 +92,6 @@ pub(crate) struct Shares {
     latest: [u64; LAYERS],
     /// What each takes together with those below it, in thousandths; 0 above the highest.
     thousandths: [u64; LAYERS],
-    percent: [u8; LAYERS],
 }
 
 impl Shares {
@@ -123,20 +122,18 @@ impl Shares {
                 known if now > known => known + (now - known).div_ceil(8),
                 known => known.midpoint(now),
             };
-            self.percent[index] = known.div_ceil(10) as u8;
         }
     }
 
     /// Takes the word of the shard where it is published.
     pub(crate) fn set(&mut self, percent: [u8; LAYERS]) {
-        self.percent = percent;
         self.thousandths = percent.map(|share| u64::from(share) * 10);
     }
 
     /// The share of the bitrate that each layer takes together with those below it, in percent, as [`Offer::temporal`](crate::allocation::Offer)
     /// has it.
     pub(crate) fn get(&self) -> [u8; LAYERS] {
-        self.percent
+        self.thousandths.map(|share| share.div_ceil(10) as u8)
     }
 
     /// How many layers came of late; 0 before they were measured.

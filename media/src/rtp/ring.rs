@@ -258,14 +258,15 @@ impl PacketRing {
     }
 
     const fn lap(&self, position: u64) -> u64 {
-        position / self.arena.len() as u64
+        position >> self.arena.len().trailing_zeros()
     }
 
     /// The parts in which so many bytes at a position lie.
     fn parts_of(&self, position: u64, len: usize) -> std::ops::RangeInclusive<usize> {
-        let part = |offset: usize| (offset / (self.arena.len() / PARTS)).min(PARTS - 1);
+        // Both are powers of two, and no packet straddles the arena's end.
+        let shift = (self.arena.len() / PARTS).trailing_zeros();
         let offset = self.offset(position);
-        part(offset)..=part(offset + len - 1)
+        offset >> shift..=(offset + len - 1) >> shift
     }
 
     /// Whether what would be overwritten is younger than the history that is wanted.

@@ -42,6 +42,20 @@ impl fmt::Debug for Content {
 const LEN: usize = 19;
 
 impl Content {
+    /// A key frame of one packet, the first that the first publisher sends.
+    pub(crate) const FIRST: Self = Self {
+        publisher: 1,
+        track: 1,
+        layer: 0,
+        life: 0,
+        frame: 0,
+        packet: 0,
+        of: 1,
+        key: true,
+        refers: 0,
+        below: false,
+    };
+
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend(self.publisher.to_be_bytes());
         out.extend([self.track, self.layer, self.life]);
@@ -161,18 +175,7 @@ mod tests {
 
     #[test]
     fn an_encoded_frame_reads_back_and_tells_its_size() {
-        let content = Content {
-            publisher: 3,
-            track: 1,
-            layer: 2,
-            life: 0,
-            frame: 700,
-            packet: 0,
-            of: 9,
-            key: true,
-            refers: 0,
-            below: false,
-        };
+        let content = Content { publisher: 3, layer: 2, frame: 700, of: 9, ..Content::FIRST };
         let place = Place { layer: 0, is_sync: false, refers: 0 };
         let payload = encoded_payload(0x1234, 9, place, (1280, 720), &content, 1_000);
         let numbers = Vp8Numbers { picture: 0x1234, tl0: 9, layer: 0, is_sync: false };

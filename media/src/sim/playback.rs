@@ -162,18 +162,7 @@ mod tests {
 
     /// Frames of 50 a second, decoded at these times of theirs in milliseconds.
     fn decoded(start: Instant, times: &[u64]) -> Vec<Decoded> {
-        let content = Content {
-            publisher: 1,
-            track: 1,
-            layer: 0,
-            life: 0,
-            frame: 0,
-            packet: 0,
-            of: 1,
-            key: false,
-            refers: 1,
-            below: false,
-        };
+        let content = Content { key: false, refers: 1, ..Content::FIRST };
         let frame = |(number, at): (usize, &u64)| Decoded {
             content: Content { frame: number as u32, ..content },
             timestamp: (number as u32).wrapping_mul(1_800).wrapping_sub(5_000),

@@ -77,18 +77,7 @@ mod tests {
     #[test]
     fn a_layer_reads_back_here_and_as_a_descriptor() {
         let sizes = [(320, 180), (640, 360), (1280, 720)];
-        let key = Content {
-            publisher: 3,
-            track: 1,
-            layer: 0,
-            life: 0,
-            frame: 700,
-            packet: 0,
-            of: 9,
-            key: true,
-            refers: 0,
-            below: false,
-        };
+        let key = Content { publisher: 3, frame: 700, of: 9, ..Content::FIRST };
         let place = Place { layer: 0, is_sync: false, refers: 0 };
         let bytes = payload(0x1234, place, &sizes, &key, 1_000);
         let numbers = Vp9Numbers { picture: 0x1234, spatial: 0, temporal: 0, depends_on_lower: false, distance: 0 };

@@ -47,18 +47,7 @@ fn sound(window: &Range<Instant>, is_lost: impl Fn(u64) -> bool) -> Receiver {
     receiver.learn("0", false, 1, None);
     for number in (0..500).filter(|number| !is_lost(number * 20)) {
         let frame = number as u32;
-        let content = Content {
-            publisher: 1,
-            track: 0,
-            layer: 0,
-            life: 0,
-            frame,
-            packet: 0,
-            of: 1,
-            key: false,
-            refers: 0,
-            below: false,
-        };
+        let content = Content { track: 0, frame, key: false, ..Content::FIRST };
         let at = window.start + ms(number * 20);
         let arrived = Arrived { timestamp: frame * 960, marker: false, picture: None, svc: None, content, at };
         receiver.streams[0].packets.insert(number, arrived);
@@ -197,18 +186,7 @@ fn judge(change: impl Fn(&mut Vec<(u64, Arrived)>)) -> std::thread::Result<usize
         let key = number == 0;
         let layer = [0, 2, 1, 2][number as usize % 4];
         let refers = if key { 0 } else { [0b1000, 0b1, 0b10, 0b101][number as usize % 4] };
-        let content = Content {
-            publisher: 1,
-            track: 1,
-            layer: 0,
-            life: 0,
-            frame: number as u32,
-            packet: 0,
-            of: 1,
-            key,
-            refers,
-            below: false,
-        };
+        let content = Content { frame: number as u32, key, refers, ..Content::FIRST };
         let picture = Vp8Numbers { picture: number as u16, tl0: (number / 4) as u8, layer, is_sync: false };
         let timestamp = number as u32 * 3_000;
         (number, Arrived { timestamp, marker: true, picture: Some(picture), svc: None, content, at: start })

@@ -178,8 +178,7 @@ mod tests {
 
     /// A frame of two packets whose first has number `2 * frame`.
     fn packet(frame: u32, packet: u8, key: bool, refers: u8) -> Arrived {
-        let content =
-            Content { publisher: 1, track: 1, layer: 0, life: 0, frame, packet, of: 2, key, refers, below: false };
+        let content = Content { frame, packet, of: 2, key, refers, ..Content::FIRST };
         Arrived { timestamp: frame * 3_000, marker: packet == 1, picture: None, svc: None, content, at: test_start() }
     }
 

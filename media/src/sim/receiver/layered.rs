@@ -189,23 +189,10 @@ mod tests {
     use super::*;
     use crate::feedback::test_start;
 
-    const KEY: Content = Content {
-        publisher: 1,
-        track: 1,
-        layer: 0,
-        life: 0,
-        frame: 0,
-        packet: 0,
-        of: 1,
-        key: true,
-        refers: 0,
-        below: false,
-    };
-
     /// A frame of one packet, of a picture that refers to the one before in the same layer, or of a key picture.
     fn layer(frame: u32, layer: u8, marker: bool) -> Arrived {
         let key = frame == 0;
-        let content = Content { layer, frame, key, refers: u8::from(!key), below: key && layer > 0, ..KEY };
+        let content = Content { layer, frame, key, refers: u8::from(!key), below: key && layer > 0, ..Content::FIRST };
         let svc = Vp9Numbers {
             picture: frame as u16,
             spatial: layer,

@@ -16,18 +16,7 @@ fn receiver() -> Receiver {
 }
 
 fn payload(frame: u32) -> Vec<u8> {
-    let content = Content {
-        publisher: 1,
-        track: 1,
-        layer: 0,
-        life: 0,
-        frame,
-        packet: 0,
-        of: 1,
-        key: true,
-        refers: 0,
-        below: false,
-    };
+    let content = Content { frame, ..Content::FIRST };
     encoded_payload(frame as u16, frame as u8, Place { layer: 0, is_sync: false, refers: 0 }, (320, 180), &content, 200)
 }
 
