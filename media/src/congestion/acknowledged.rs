@@ -32,9 +32,9 @@ impl Acknowledged {
         self.estimate.map(|(rate_kbps, _)| rate_kbps * 1e3)
     }
 
-    /// A packet that arrived. Of those that arrived before a known one the bytes count, the time does not run back.
+    /// Packets that arrived together. Of those that arrived before a known one the bytes count, the time does not run back.
     #[inline]
-    pub(super) fn on_packet(&mut self, arrival_us: i64, bytes: u16, is_limited: bool) {
+    pub(super) fn on_packets(&mut self, arrival_us: i64, bytes: u32, is_limited: bool) {
         let pause_us = self.latest_us.map_or(0, |latest_us| (arrival_us - latest_us).max(0));
         self.latest_us = self.latest_us.max(Some(arrival_us));
         self.elapsed_us += pause_us;
@@ -88,7 +88,7 @@ mod tests {
 
     /// Feeds packets of 500 bytes every 4 ms, 1 Mbit/s, or in other steps.
     fn feed(acknowledged: &mut Acknowledged, from_us: i64, count: i64, step_us: i64, is_limited: bool) -> i64 {
-        (0..count).for_each(|i| acknowledged.on_packet(from_us + i * step_us, 500, is_limited));
+        (0..count).for_each(|i| acknowledged.on_packets(from_us + i * step_us, 500, is_limited));
         from_us + count * step_us
     }
 
@@ -123,7 +123,7 @@ mod tests {
         let now = feed(&mut acknowledged, 0, 300, 4_000, false);
         let now = feed(&mut acknowledged, now + 3_000_000, 300, 4_000, false);
         assert!((kbps(&acknowledged) - 1_000.0).abs() < 60.0, "{}", kbps(&acknowledged));
-        (0..300).for_each(|i| acknowledged.on_packet(now + i * 4_000 - (i % 3) * 9_000, 500, false));
+        (0..300).for_each(|i| acknowledged.on_packets(now + i * 4_000 - (i % 3) * 9_000, 500, false));
         assert!((kbps(&acknowledged) - 1_000.0).abs() < 120.0, "{}", kbps(&acknowledged));
     }
 }

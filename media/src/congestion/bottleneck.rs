@@ -69,15 +69,15 @@ pub(super) struct Bottleneck {
 }
 
 impl Bottleneck {
-    /// A packet that arrived, after those that it is told of with; whether it had to wait on its way.
-    pub(super) fn on_packet(&mut self, sent_us: i64, arrival_us: i64, bytes: u16, has_waited: bool) {
+    /// Packets that left at once and arrived together, after those that they are told of with; whether they had to wait on their way.
+    pub(super) fn on_packets(&mut self, sent_us: i64, arrival_us: i64, packets: u32, bytes: u32, has_waited: bool) {
         if !has_waited {
             *self = Self::default();
             return;
         }
         let span = self.present.get_or_insert(Span::new(sent_us, arrival_us));
         span.bytes += if span.packets == 0 && self.former.is_none() { 0 } else { u64::from(bytes) };
-        span.packets += 1;
+        span.packets += packets;
         span.last_arrival_us = span.last_arrival_us.max(arrival_us);
         span.last_sent_us = span.last_sent_us.max(sent_us);
         if span.last_arrival_us - span.first_arrival_us >= SPAN_US {
@@ -106,7 +106,7 @@ mod tests {
 
     /// Packets of 500 bytes that left and arrived so far apart.
     fn feed(bottleneck: &mut Bottleneck, from_us: i64, count: i64, sent_us: i64, arrival_us: i64) {
-        (0..count).for_each(|i| bottleneck.on_packet(from_us + i * sent_us, from_us + i * arrival_us, 500, true));
+        (0..count).for_each(|i| bottleneck.on_packets(from_us + i * sent_us, from_us + i * arrival_us, 1, 500, true));
     }
 
     #[test]
@@ -128,7 +128,7 @@ mod tests {
         assert!(bottleneck.rate().is_some_and(|full| !full.is_sure() && (full.arriving_bps - 2e6).abs() < 1e3));
         feed(&mut bottleneck, 1_000_000, 40, 2_000, 10_000);
         assert!(bottleneck.rate().is_some_and(|full| full.is_sure() && (full.arriving_bps - 4e5).abs() < 1e3));
-        bottleneck.on_packet(2_000_000, 2_000_000, 500, false);
+        bottleneck.on_packets(2_000_000, 2_000_000, 1, 500, false);
         assert_eq!(bottleneck.rate(), None, "what does not wait tells nothing");
     }
 

@@ -54,8 +54,9 @@ impl Groups {
         self.jitter_us
     }
 
-    /// Takes a packet that arrived, in the order of arrival. When it begins a group, the spacing of the two before it.
-    pub(super) fn on_packet(&mut self, sent_us: i64, arrival_us: i64, heard_us: i64) -> Option<Spacing> {
+    /// Takes packets that left at once and arrived together, in the order of arrival. When they begin a group, the spacing of the two
+    /// before it.
+    pub(super) fn on_packets(&mut self, sent_us: i64, arrival_us: i64, heard_us: i64) -> Option<Spacing> {
         let fresh = Group {
             first_sent_us: sent_us,
             last_sent_us: sent_us,
@@ -123,7 +124,7 @@ mod tests {
 
     fn feed(groups: &mut Groups, packets: &[(i64, i64)]) -> Vec<(i64, i64)> {
         let spacings =
-            packets.iter().filter_map(|(sent, arrival)| groups.on_packet(sent * MS, arrival * MS, arrival * MS));
+            packets.iter().filter_map(|(sent, arrival)| groups.on_packets(sent * MS, arrival * MS, arrival * MS));
         spacings.map(|spacing| (spacing.sent_us / MS, spacing.arrived_us / MS)).collect()
     }
 
@@ -151,7 +152,7 @@ mod tests {
         let mut spacings = Vec::new();
         for i in 0..10 {
             let jump = if i >= 5 { 3_600_000 * MS } else { 0 };
-            spacings.extend(groups.on_packet(i * 20 * MS, i * 20 * MS + jump, i * 20 * MS));
+            spacings.extend(groups.on_packets(i * 20 * MS, i * 20 * MS + jump, i * 20 * MS));
         }
         assert!(spacings.iter().all(|spacing| spacing.arrived_us == 20 * MS), "{spacings:?}");
         assert!(spacings.len() >= 5);
@@ -160,9 +161,9 @@ mod tests {
     #[test]
     fn a_clock_that_runs_back_is_believed_after_a_while() {
         let mut groups = Groups::default();
-        let late = (0..20).filter_map(|i| groups.on_packet(i * 20 * MS, -i * 20 * MS, i * 20 * MS));
+        let late = (0..20).filter_map(|i| groups.on_packets(i * 20 * MS, -i * 20 * MS, i * 20 * MS));
         assert_eq!(late.count(), 0);
-        let spacings = (21..30).filter_map(|i| groups.on_packet(i * 20 * MS, i * 20 * MS, i * 20 * MS));
+        let spacings = (21..30).filter_map(|i| groups.on_packets(i * 20 * MS, i * 20 * MS, i * 20 * MS));
         assert!(spacings.count() >= 5);
     }
 }

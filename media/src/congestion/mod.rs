@@ -72,6 +72,8 @@ const JITTERS: i64 = 3;
 const STEEP: f64 = 0.75;
 /// Arrivals that are put into order at once.
 const CHUNK: usize = 64;
+/// A frame's packets leave at once, and on a path that is fast arrive so close to each other that they count as one.
+const TOGETHER_US: i64 = 1_000;
 /// Ticks of arrival times.
 const TICK_US: i64 = 250;
 
@@ -111,11 +113,35 @@ pub(crate) struct CongestionStats {
     pub(crate) rtt: Duration,
 }
 
-/// One packet that arrived.
+/// Packets that left at once and arrived within [`TOGETHER_US`], or a packet of a probe.
 #[derive(Clone, Copy, Debug, Default)]
 struct Arrival {
+    /// The first of them.
     sent: Sent,
-    arrival_us: i64,
+    packets: u32,
+    bytes: u32,
+    first_us: i64,
+    last_us: i64,
+}
+
+impl Arrival {
+    fn new(sent: Sent, arrival_us: i64) -> Self {
+        Self { sent, packets: 1, bytes: u32::from(sent.bytes), first_us: arrival_us, last_us: arrival_us }
+    }
+
+    /// Counts another packet with them, if it came with them; whether it did.
+    #[inline]
+    fn takes(&mut self, sent: Sent, arrival_us: i64) -> bool {
+        let is_together = sent.at_us == self.sent.at_us
+            && (self.last_us..=self.first_us + TOGETHER_US).contains(&arrival_us)
+            && (sent.cluster, self.sent.cluster) == (0, 0);
+        if is_together {
+            self.packets += 1;
+            self.bytes += u32::from(sent.bytes);
+            self.last_us = arrival_us;
+        }
+        is_together
+    }
 }
 
 /// The estimate of one participant's path.
@@ -219,7 +245,7 @@ impl Congestion {
         self.has_feedback = true;
         self.update_sending(now_us);
         let mut chunk = [Arrival::default(); CHUNK];
-        let (mut len, mut has_arrived, mut is_sorted) = (0, false, true);
+        let (mut len, mut has_arrived, mut is_sorted) = (0_usize, false, true);
         for (sequence, ticks) in feedback.by_ref() {
             let Some(sent) = self.history.report(sequence, ticks.is_some()) else { continue };
             let Some(ticks) = ticks else { continue };
@@ -228,11 +254,16 @@ impl Congestion {
                 self.heard_least_us = i64::MAX;
                 self.begin_arrivals(now_us);
             }
-            let before_us = self.arrival.map_or(i64::MIN, |(_, before_us)| before_us);
             let arrival_us = self.unwrap_arrival(ticks);
-            is_sorted &= len == 0 || arrival_us >= before_us;
+            let latest = len.checked_sub(1).and_then(|latest| chunk.get_mut(latest));
+            if let Some(latest) = latest {
+                if latest.takes(sent, arrival_us) {
+                    continue;
+                }
+                is_sorted &= arrival_us >= latest.last_us;
+            }
             if let Some(place) = chunk.get_mut(len) {
-                *place = Arrival { sent, arrival_us };
+                *place = Arrival::new(sent, arrival_us);
                 len += 1;
             }
             if len == CHUNK {
@@ -402,24 +433,24 @@ impl Congestion {
 
     fn on_arrivals(&mut self, now_us: i64, arrivals: &mut [Arrival], is_sorted: bool) {
         if !is_sorted {
-            arrivals.sort_by_key(|arrival| arrival.arrival_us);
+            arrivals.sort_by_key(|arrival| arrival.last_us);
         }
         let is_limited = self.sending.is_limited();
         let (mut newest_sent_us, mut least_delay_us) = (self.newest_sent_us, i64::MAX);
         let longest_us = self.standing.longest_without_waiting_us();
-        for arrival in arrivals.iter() {
+        for Arrival { sent, packets, bytes, first_us, last_us } in arrivals.iter().copied() {
             // Departures are less than an hour ago, so what their clock has lost is known.
-            let sent_us = now_us - i64::from((now_us as u32).wrapping_sub(arrival.sent.at_us));
-            let delay_us = arrival.arrival_us.saturating_sub(sent_us);
+            let sent_us = now_us - i64::from((now_us as u32).wrapping_sub(sent.at_us));
+            let delay_us = first_us.saturating_sub(sent_us);
             newest_sent_us = newest_sent_us.max(sent_us);
             least_delay_us = least_delay_us.min(delay_us);
-            self.bottleneck.on_packet(sent_us, arrival.arrival_us, arrival.sent.bytes, delay_us > longest_us);
-            self.acknowledged.on_packet(arrival.arrival_us, arrival.sent.bytes, is_limited);
-            if let Some(spacing) = self.groups.on_packet(sent_us, arrival.arrival_us, now_us) {
+            self.bottleneck.on_packets(sent_us, last_us, packets, bytes, delay_us > longest_us);
+            self.acknowledged.on_packets(last_us, bytes, is_limited);
+            if let Some(spacing) = self.groups.on_packets(sent_us, last_us, now_us) {
                 self.trendline.on_spacing(spacing);
             }
-            if arrival.sent.cluster != 0 {
-                self.clusters.on_packet(arrival.sent, sent_us, arrival.arrival_us);
+            if sent.cluster != 0 {
+                self.clusters.on_packet(sent, sent_us, last_us);
             }
         }
         self.newest_sent_us = newest_sent_us;

@@ -8,11 +8,6 @@ use super::groups::Spacing;
 
 /// Groups in the regression.
 const WINDOW: usize = 20;
-/// Sums that are added up side by side.
-const LANES: usize = 4;
-
-const _: () = assert!(WINDOW.is_multiple_of(LANES));
-
 /// The share of the former value in the smoothed delay.
 const SMOOTHING: f64 = 0.9;
 /// What brings the slope to the threshold's scale.
@@ -31,6 +26,8 @@ const K_DOWN: f64 = 0.039;
 const MAX_ADAPT_OFFSET_MS: f64 = 15.0;
 /// Longest time that the threshold moves by at once.
 const MAX_STEP_MS: f64 = 100.0;
+/// Arrivals that vary by less, squared and as often as there are groups, are at one place: the rest is rounding.
+const LEAST_VARIANCE: f64 = 1.0;
 /// No spacing counts for more: a path that stood still does not fill a minute's arithmetic.
 const MAX_DELTA_MS: f64 = 10_000.0;
 
@@ -48,10 +45,11 @@ pub(crate) enum Usage {
 
 #[derive(Debug)]
 pub(super) struct Trendline {
-    /// Arrival since the first in ms, and smoothed delay in ms; in a circle, `at` is the oldest once it is full.
-    arrivals_ms: [f64; WINDOW],
-    delays_ms: [f64; WINDOW],
+    /// In a circle, `at` is the oldest once it is full.
+    points: [Point; WINDOW],
     at: usize,
+    /// Of all points, once there are so many.
+    sums: Sums,
     deltas: u32,
     first_arrival_us: i64,
     delay_ms: f64,
@@ -67,9 +65,9 @@ pub(super) struct Trendline {
 impl Trendline {
     pub(super) const fn new() -> Self {
         Self {
-            arrivals_ms: [0.0; WINDOW],
-            delays_ms: [0.0; WINDOW],
+            points: [Point::ZERO; WINDOW],
             at: 0,
+            sums: Sums::ZERO,
             deltas: 0,
             first_arrival_us: 0,
             delay_ms: 0.0,
@@ -106,15 +104,25 @@ impl Trendline {
         self.delay_ms += delta_ms.clamp(-MAX_DELTA_MS, MAX_DELTA_MS);
         self.smoothed_ms = SMOOTHING * self.smoothed_ms + (1.0 - SMOOTHING) * self.delay_ms;
         let arrival_ms = (spacing.arrival_us - self.first_arrival_us) as f64 / 1e3;
-        if let (Some(arrival), Some(delay)) = (self.arrivals_ms.get_mut(self.at), self.delays_ms.get_mut(self.at)) {
-            (*arrival, *delay) = (arrival_ms, self.smoothed_ms);
-        }
-        self.at = if self.at + 1 == WINDOW { 0 } else { self.at + 1 };
+        self.add(Point { arrival_ms, delay_ms: self.smoothed_ms });
         let former = self.trend;
         if self.deltas >= WINDOW as u32 {
-            self.trend = slope(&self.arrivals_ms, &self.delays_ms).unwrap_or(self.trend);
+            self.trend = self.sums.slope().unwrap_or(self.trend);
         }
         self.detect(former, spacing.sent_us as f64 / 1e3, arrival_ms);
+    }
+
+    /// Takes a point in place of the oldest.
+    fn add(&mut self, point: Point) {
+        let Some(place) = self.points.get_mut(self.at) else { return };
+        let oldest = std::mem::replace(place, point);
+        self.at += 1;
+        if self.at == WINDOW {
+            self.at = 0;
+            self.sums = Sums::of(&self.points);
+        } else {
+            self.sums.exchange(oldest, point);
+        }
     }
 
     fn detect(&mut self, former: f64, sent_apart_ms: f64, now_ms: f64) {
@@ -147,38 +155,64 @@ impl Trendline {
     }
 }
 
-/// The least-squares slope of points; `None` where all are at one place. It is made for every group of packets, so sums have
-/// [`LANES`] parts: an addition does not wait for the one before.
-fn slope(xs: &[f64; WINDOW], ys: &[f64; WINDOW]) -> Option<f64> {
-    let (mean_x, mean_y) = (mean(xs), mean(ys));
-    let (mut covariance, mut variance) = ([0.0; LANES], [0.0; LANES]);
-    for (x, y) in xs.chunks_exact(LANES).zip(ys.chunks_exact(LANES)) {
-        let sums = covariance.iter_mut().zip(&mut variance);
-        for ((covariance, variance), (x, y)) in sums.zip(x.iter().zip(y)) {
-            let dx = x - mean_x;
-            *covariance += dx * (y - mean_y);
-            *variance += dx * dx;
-        }
-    }
-    let (covariance, variance) = (total(covariance), total(variance));
-    (variance > 0.0).then(|| covariance / variance)
+/// A group of packets.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    /// Since the first group.
+    arrival_ms: f64,
+    /// Smoothed.
+    delay_ms: f64,
 }
 
-fn mean(values: &[f64; WINDOW]) -> f64 {
-    let mut sums = [0.0; LANES];
-    for values in values.chunks_exact(LANES) {
-        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-    }
-    total(sums) / WINDOW as f64
+impl Point {
+    const ZERO: Self = Self { arrival_ms: 0.0, delay_ms: 0.0 };
 }
 
-const fn total([a, b, c, d]: [f64; LANES]) -> f64 {
-    (a + b) + (c + d)
+/// What the least-squares slope of [`WINDOW`] points is made of. It is asked for with every group of packets, so points come and go one by
+/// one; with each round of the circle all is added up anew, around another origin, lest rounding add up.
+#[derive(Clone, Copy, Debug)]
+struct Sums {
+    origin: Point,
+    x: f64,
+    y: f64,
+    xx: f64,
+    xy: f64,
+}
+
+impl Sums {
+    const ZERO: Self = Self { origin: Point::ZERO, x: 0.0, y: 0.0, xx: 0.0, xy: 0.0 };
+
+    fn of(points: &[Point; WINDOW]) -> Self {
+        let mut sums = Self { origin: points[0], ..Self::ZERO };
+        points.iter().for_each(|point| sums.add(*point, 1.0));
+        sums
+    }
+
+    fn exchange(&mut self, former: Point, point: Point) {
+        self.add(former, -1.0);
+        self.add(point, 1.0);
+    }
+
+    fn add(&mut self, point: Point, sign: f64) {
+        let (x, y) = (point.arrival_ms - self.origin.arrival_ms, point.delay_ms - self.origin.delay_ms);
+        self.x += sign * x;
+        self.y += sign * y;
+        self.xx += sign * x * x;
+        self.xy += sign * x * y;
+    }
+
+    /// `None` where all points are at one place.
+    fn slope(&self) -> Option<f64> {
+        let count = WINDOW as f64;
+        let (covariance, variance) = (count * self.xy - self.x * self.y, count * self.xx - self.x * self.x);
+        (variance > LEAST_VARIANCE).then(|| covariance / variance)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// Groups 20 ms apart, each delayed `delay_us` more than the one before.
     fn feed(trendline: &mut Trendline, from: i64, count: i64, mut delta_us: impl FnMut(i64) -> i64) -> Vec<Usage> {
@@ -229,6 +263,26 @@ mod tests {
             over(late),
             late.len()
         );
+    }
+
+    proptest! {
+        #[test]
+        fn the_slope_is_that_of_the_latest_points(spacings in prop::collection::vec((1_000i64..200_000, -50_000i64..50_000), 20..400)) {
+            let mut trendline = Trendline::new();
+            let mut arrival_us = 0;
+            for (sent_us, more_us) in spacings {
+                arrival_us += (sent_us + more_us).max(0);
+                trendline.on_spacing(Spacing { sent_us, arrived_us: sent_us + more_us, arrival_us });
+            }
+            let points = trendline.points;
+            let mean = |of: fn(&Point) -> f64| points.iter().map(of).sum::<f64>() / WINDOW as f64;
+            let (mean_x, mean_y) = (mean(|point| point.arrival_ms), mean(|point| point.delay_ms));
+            let [covariance, variance] = points.iter().fold([0.0, 0.0], |[covariance, variance], point| {
+                let dx = point.arrival_ms - mean_x;
+                [covariance + dx * (point.delay_ms - mean_y), variance + dx * dx]
+            });
+            prop_assert!((trendline.trend() * variance - covariance).abs() <= 1e-6 * (variance + covariance.abs()));
+        }
     }
 
     #[test]
