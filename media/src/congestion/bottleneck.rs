@@ -43,7 +43,7 @@ struct Span {
     last_arrival_us: i64,
     first_sent_us: i64,
     last_sent_us: i64,
-    /// Without the first packet's, which arrived before the span began.
+    /// Without those of the first arrival, with which the span began.
     bytes: u64,
     packets: u32,
 }

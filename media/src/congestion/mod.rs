@@ -245,7 +245,7 @@ impl Congestion {
         self.has_feedback = true;
         self.update_sending(now_us);
         let mut chunk = [Arrival::default(); CHUNK];
-        let (mut len, mut has_arrived, mut is_sorted) = (0_usize, false, true);
+        let (mut len, mut has_arrived, mut is_sorted) = (0, false, true);
         for (sequence, ticks) in feedback.by_ref() {
             let Some(sent) = self.history.report(sequence, ticks.is_some()) else { continue };
             let Some(ticks) = ticks else { continue };
@@ -255,8 +255,7 @@ impl Congestion {
                 self.begin_arrivals(now_us);
             }
             let arrival_us = self.unwrap_arrival(ticks);
-            let latest = len.checked_sub(1).and_then(|latest| chunk.get_mut(latest));
-            if let Some(latest) = latest {
+            if let Some(latest) = chunk.get_mut(..len).and_then(<[Arrival]>::last_mut) {
                 if latest.takes(sent, arrival_us) {
                     continue;
                 }
