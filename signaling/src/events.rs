@@ -4,10 +4,10 @@
 
 use crate::protocol::client::{AnswerDescription, AnswerType, CandidateInit, OfferDescription, OfferType};
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::server::{
-    From, MediaFailure, MediaProtocol, MediaState, PauseReason, ServerMessage, Speaker, SubscriptionFailure,
-    WantedEncoding,
+use crate::protocol::media::{
+    MediaFailure, MediaProtocol, MediaState, PauseReason, SubscriptionFailure, WantedEncoding,
 };
+use crate::protocol::server::{From, ServerMessage, Speaker};
 use crate::protocol::track::Track;
 use crate::protocol::{ParticipantRef, TrackRef};
 use crate::room::{Early, Member, Room, RoomState, encode};

@@ -7,7 +7,8 @@
 use crate::lines::paced;
 use crate::places::RoomPlace;
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::server::{Departure, MediaFailure, ServerMessage};
+use crate::protocol::media::MediaFailure;
+use crate::protocol::server::{Departure, ServerMessage};
 use crate::room::{Room, RoomState};
 use crate::room_settings::History;
 use crate::shards::{Permits, least_loaded};

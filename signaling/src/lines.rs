@@ -5,7 +5,8 @@
 //! can bring about is paced: beyond a [`Pace`] lines are counted, and the next line, or the sweep, says how many are missing.
 
 use crate::access::Role;
-use crate::protocol::server::{Departure, MediaFailure, MediaProtocol};
+use crate::protocol::media::{MediaFailure, MediaProtocol};
+use crate::protocol::server::Departure;
 use crate::protocol::{ErrorCode, ParticipantRef};
 use crate::rate::{Rate, TokenBucket};
 use crate::session::lock;

@@ -10,6 +10,7 @@ pub mod error;
 pub mod fields;
 pub mod file;
 pub mod ids;
+pub mod media;
 pub mod quality;
 pub mod room;
 pub(crate) mod schema;

@@ -3,8 +3,8 @@
 use super::{AtRoom, Board, Routes};
 use crate::access::{Action, Caller, Identity, Role};
 use crate::problem::Problem;
+use crate::protocol::media::MediaProtocol;
 use crate::protocol::quality::QualityView;
-use crate::protocol::server::MediaProtocol;
 use crate::protocol::track::{Kind, Source};
 use crate::protocol::{Participant, ParticipantRef, RoomCode, Timestamp, TrackRef};
 use axum::extract::State;

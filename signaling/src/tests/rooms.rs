@@ -1,7 +1,7 @@
 //! Joining, leaving, and the ways a room ends.
 
 use super::house::{House, pass};
-use crate::protocol::server::MediaFailure;
+use crate::protocol::media::MediaFailure;
 use crate::visitor::Whence;
 use crate::{Announce, Settings, ShardHandle, Signaling, Storage};
 use parlor_media::command::{CloseReason, Command, Event};
