@@ -71,10 +71,15 @@ impl History {
     /// Takes note of what feedback says of one number. The packet, when this is the first to say that it arrived.
     #[inline]
     pub(super) fn report(&mut self, sequence: u16, has_arrived: bool) -> Option<Sent> {
-        let number = self.resolve(sequence)?;
-        let place = self.place(number);
-        // A place that has been empty since the ring grew has no bytes.
-        let sent = self.ring.get_mut(place).filter(|sent| sent.bytes > 0)?;
+        let back = (self.next as u16).wrapping_sub(sequence);
+        if usize::from(back) > self.ring.len() {
+            self.grow(u64::from(back));
+            return None;
+        }
+        // The length divides the cycle of sequence numbers, so those tell the place. One that is empty still, because so few were
+        // sent or the ring has grown, has no bytes.
+        let place = self.place(u64::from(sequence));
+        let sent = self.ring.get_mut(place).filter(|sent| back > 0 && sent.bytes > 0)?;
         match (sent.fate, has_arrived) {
             (Fate::Unknown | Fate::Missing, true) => {
                 sent.fate = Fate::Arrived;
@@ -106,18 +111,6 @@ impl History {
             self.judged += 1;
         }
         (arrived, missing)
-    }
-
-    /// The whole number of a sequence number from feedback, of a packet that is still known.
-    #[inline]
-    fn resolve(&mut self, sequence: u16) -> Option<u64> {
-        let back = u64::from((self.next as u16).wrapping_sub(sequence));
-        let number = self.next.checked_sub(back).filter(|number| back > 0 && *number >= FIRST)?;
-        if back > self.ring.len() as u64 {
-            self.grow(back);
-            return None;
-        }
-        Some(number)
     }
 
     #[cold]

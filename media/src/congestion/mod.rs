@@ -70,7 +70,7 @@ const SURELY_WAITING_US: i64 = 50_000;
 const JITTERS: i64 = 3;
 /// A fall to less than this share is steep: packets that were sent before it were too many, and their losses say nothing more.
 const STEEP: f64 = 0.75;
-/// Arrivals that are put into order at once.
+/// Packets that are read of at once, and whose arrivals are put into order.
 const CHUNK: usize = 64;
 /// A frame's packets leave at once, and on a path that is fast arrive so close to each other that they count as one.
 const TOGETHER_US: i64 = 1_000;
@@ -244,34 +244,38 @@ impl Congestion {
         let now_us = self.micros(now);
         self.has_feedback = true;
         self.update_sending(now_us);
-        let mut chunk = [Arrival::default(); CHUNK];
-        let (mut len, mut has_arrived, mut is_sorted) = (0, false, true);
-        for (sequence, ticks) in feedback.by_ref() {
-            let Some(sent) = self.history.report(sequence, ticks.is_some()) else { continue };
-            let Some(ticks) = ticks else { continue };
-            if !has_arrived {
-                has_arrived = true;
-                self.heard_least_us = i64::MAX;
-                self.begin_arrivals(now_us);
+        let (mut statuses, mut arrivals) = ([None; CHUNK], [Arrival::default(); CHUNK]);
+        let (mut sequence, mut has_arrived) = (feedback.base(), false);
+        loop {
+            let read = feedback.read(&mut statuses);
+            if read.is_empty() {
+                break;
             }
-            let arrival_us = self.unwrap_arrival(ticks);
-            if let Some(latest) = chunk.get_mut(..len).and_then(<[Arrival]>::last_mut) {
-                if latest.takes(sent, arrival_us) {
-                    continue;
+            let (mut len, mut is_sorted) = (0, true);
+            for ticks in read {
+                let sent = self.history.report(sequence, ticks.is_some());
+                sequence = sequence.wrapping_add(1);
+                let Some((sent, ticks)) = sent.zip(*ticks) else { continue };
+                if !has_arrived {
+                    has_arrived = true;
+                    self.heard_least_us = i64::MAX;
+                    self.begin_arrivals(now_us);
                 }
-                is_sorted &= arrival_us >= latest.last_us;
+                let arrival_us = self.unwrap_arrival(ticks);
+                if let Some(latest) = arrivals.get_mut(..len).and_then(<[Arrival]>::last_mut) {
+                    if latest.takes(sent, arrival_us) {
+                        continue;
+                    }
+                    is_sorted &= arrival_us >= latest.last_us;
+                }
+                if let Some(place) = arrivals.get_mut(len) {
+                    *place = Arrival::new(sent, arrival_us);
+                    len += 1;
+                }
             }
-            if let Some(place) = chunk.get_mut(len) {
-                *place = Arrival::new(sent, arrival_us);
-                len += 1;
-            }
-            if len == CHUNK {
-                self.on_arrivals(now_us, &mut chunk, is_sorted);
-                (len, is_sorted) = (0, true);
-            }
+            self.on_arrivals(now_us, arrivals.get_mut(..len).unwrap_or_default(), is_sorted);
         }
         if has_arrived {
-            self.on_arrivals(now_us, chunk.get_mut(..len).unwrap_or_default(), is_sorted);
             self.estimate(now_us);
         }
         if feedback.is_broken() { Err(Malformed) } else { Ok(()) }
