@@ -1,8 +1,8 @@
 //! How long a subscription stays as it is: falls are at once, rises take their time.
 //!
 //! A rise that is followed by a fall soon after has failed: the budget was not really there. Each failure makes the time until the next
-//! try longer: 2, 8, then 32 s. From the second failure on a layer is tried twice a minute at most, which is four changes, whatever
-//! the budget does short of [`Rise::Clear`].
+//! try longer: 2, 8, 32, then 64 s. From the second failure on a layer is tried twice a minute at most, which is four changes, whatever
+//! the budget does short of [`Rise::Clear`]; from the third on once, since on a slow path each try makes the sound wait for a second or two.
 
 use super::{Decision, Rise, Wish};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ pub(crate) const MIN_WAIT: Duration = Duration::from_secs(2);
 /// in the first minute.
 const BACKOFF: u32 = 4;
 /// Between a fall and the next rise at most.
-pub(crate) const MAX_WAIT: Duration = Duration::from_secs(32);
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(64);
 /// Between a fall and the next rise at most for who is shown nothing.
 pub(crate) const BLACK_WAIT: Duration = Duration::from_secs(4);
 /// A rise that has lasted this long was right: the fall after it has another reason, and doubles nothing.

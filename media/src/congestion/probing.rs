@@ -24,7 +24,7 @@ const LIMITED_STEP: f64 = 3.0;
 /// Where packets arrive this unevenly a cluster shows little for sure, so less is tried.
 const UNEVEN_US: i64 = 15_000;
 const UNEVEN_STEP: f64 = 1.5;
-/// A cluster that shows this share of what was tried is followed by the next.
+/// A cluster that shows this share of what was tried is followed by the next; but on a slow path not at once.
 const FOLLOWED: f64 = 0.7;
 /// A cluster that raises the estimate by this has succeeded.
 const SUCCESS: f64 = 1.05;
@@ -32,10 +32,15 @@ const SUCCESS: f64 = 1.05;
 const JITTERS: i64 = 4;
 const MIN_DURATION_US: i64 = 25_000;
 const MAX_DURATION_US: i64 = 100_000;
+/// The same on a slow path, where a frame's own length is most of the jitter.
+const MAX_SLOW_DURATION_US: i64 = 40_000;
 const MIN_PACKETS: usize = 5;
 /// The time between attempts, which doubles with each that fails.
 const MIN_INTERVAL_US: i64 = 1_500_000;
 const MAX_INTERVAL_US: i64 = 4_000_000;
+/// So many times as long on a path so slow that each attempt makes the sound wait for a while.
+const SELDOM: i64 = 2;
+const SLOW_BPS: f64 = 200_000.0;
 /// The same for those that were found to lie: a stream that follows them loses.
 const MAX_LIE_INTERVAL_US: i64 = 5_000_000;
 /// The same after one that showed nothing, by loss or by bad luck, for so many in a row.
@@ -170,7 +175,8 @@ impl Probing {
     /// Considers what to try.
     pub(super) fn plan(&mut self, situation: Situation) {
         self.give_up(situation);
-        self.duration_us = (JITTERS * situation.jitter_us).clamp(MIN_DURATION_US, MAX_DURATION_US);
+        let most_us = if situation.estimate_bps < SLOW_BPS { MAX_SLOW_DURATION_US } else { MAX_DURATION_US };
+        self.duration_us = (JITTERS * situation.jitter_us).clamp(MIN_DURATION_US, most_us);
         if situation.is_overused {
             self.queue = [None; 2];
             return;
@@ -186,8 +192,11 @@ impl Probing {
             if self.queue[0] == self.queue[1] {
                 self.queue[1] = None;
             }
-        } else if !self.is_busy() && situation.now_us - self.began_us >= self.interval_us {
-            self.queue[0] = Some(situation.target_bps(need_bps));
+        } else if !self.is_busy() {
+            let times = if situation.estimate_bps < SLOW_BPS { SELDOM } else { 1 };
+            if situation.now_us - self.began_us >= times * self.interval_us {
+                self.queue[0] = Some(situation.target_bps(need_bps));
+            }
         }
     }
 
@@ -226,7 +235,8 @@ impl Probing {
         self.raise = Some((situation.now_us, before_us));
         self.interval_us = MIN_INTERVAL_US;
         let next_bps = (rate_bps * situation.step().min(STEP)).min(situation.ceiling_bps());
-        let is_followed = rate_bps > awaited.bitrate_bps * FOLLOWED && next_bps > rate_bps * MARGIN;
+        let is_shown = rate_bps > awaited.bitrate_bps * FOLLOWED && rate_bps >= SLOW_BPS;
+        let is_followed = is_shown && next_bps > rate_bps * MARGIN;
         if is_followed && situation.need_bps().is_some() && self.queue == [None; 2] {
             self.queue[0] = Some(next_bps);
         }
@@ -360,6 +370,31 @@ mod tests {
         let pauses: Vec<_> = begun.windows(2).map(|pair| (pair[1].0 - pair[0].0) / 1_000).collect();
         assert_eq!(pauses.get(..4), Some(&[0, 0, 0, 1][..]), "nothing was shown; {begun:?}");
         assert_eq!(pauses.get(4..8), Some(&[3, 4, 4, 4][..]), "{begun:?}");
+    }
+
+    #[test]
+    fn a_slow_path_is_tried_seldom_and_for_a_moment() {
+        let last_pause_ms = |estimate_bps: f64, next_bps: u64| {
+            let (mut probing, mut begun_ms) = (Probing::default(), Vec::new());
+            for now_ms in (0..60_000).step_by(20) {
+                probing.plan(Situation { jitter_us: 20_000, ..situation(now_ms, estimate_bps, next_bps) });
+                begun_ms.extend(probing.poll(now_ms * 1_000).map(|_| now_ms));
+            }
+            let pauses: Vec<_> = begun_ms.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            pauses.last().copied().expect("several")
+        };
+        let usual_ms = last_pause_ms(500e3, 800_000);
+        assert_eq!(usual_ms, MAX_INTERVAL_US / 1_000);
+        assert_eq!(last_pause_ms(100e3, 150_000), SELDOM * usual_ms);
+
+        let mut probing = Probing::default();
+        let slow = Situation { jitter_us: 20_000, ..situation(0, 100e3, 150_000) };
+        probing.plan(slow);
+        let first = probing.poll(0).expect("a probe");
+        assert_eq!(first.min_bytes, 300_000 / 8 * 40 / 1_000);
+        probing.queue = [None; 2];
+        probing.on_result(slow, first.id, 190_000.0);
+        assert_eq!(probing.poll(100_000), None, "all that it has shown is a slow path");
     }
 
     #[test]

@@ -169,6 +169,11 @@ impl Pacer {
         self.probing.as_ref().map(Probing::id)
     }
 
+    /// Whether a video packet would be much of what the probe sends.
+    pub(crate) fn probes_slowly(&self) -> bool {
+        self.probing.as_ref().is_some_and(Probing::is_slow)
+    }
+
     /// Bytes that the probe wants to have sent now beyond what was; ends it once it has had all.
     pub(crate) fn probe_due(&mut self, now: Instant) -> usize {
         let Some(probing) = &self.probing else { return 0 };

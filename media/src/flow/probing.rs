@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 /// A probe that has not had its bytes by then has nothing to send them with.
 const LONGEST: Duration = Duration::from_millis(200);
 
+/// Below this rate a packet of 1,200 bytes takes as long as all of a usual probe, and its path as long to carry it.
+const SLOW_BPS: u64 = 500_000;
+
 /// See the module's text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Probing {
@@ -23,6 +26,11 @@ impl Probing {
 
     pub(super) fn id(&self) -> ProbeId {
         self.probe.id
+    }
+
+    /// Whether it is made of small packets, as its rate is low.
+    pub(super) fn is_slow(&self) -> bool {
+        self.probe.bitrate_bps < SLOW_BPS
     }
 
     /// Counts a packet, the probe's own or media: both are part of it.

@@ -11,6 +11,7 @@ const CONGESTED_PERCENT: u64 = 10;
 
 /// At least so much, in bits per second: a packet now and then gets through on any path.
 const LEAST_BPS: u64 = 50_000;
+const CONGESTED_LEAST_BPS: u64 = 10_000;
 
 /// Unused budget is kept for so long, and two packets at least: losses come in bursts. Those that come when the path has become narrow
 /// ask for more than that before anything else shows it, and what answers them fills the path's queue.
@@ -79,10 +80,11 @@ impl Repairs {
 
     /// Fills the budget for the time since the last turn.
     pub(crate) fn turn(&mut self, now: Instant, estimate_bps: Option<u64>, is_congested: bool) {
-        let percent = if is_congested { CONGESTED_PERCENT } else { SHARE_PERCENT };
+        let (percent, least_bps) =
+            if is_congested { (CONGESTED_PERCENT, CONGESTED_LEAST_BPS) } else { (SHARE_PERCENT, LEAST_BPS) };
         let elapsed = self.turned.map_or(Duration::ZERO, |at| now.saturating_duration_since(at)).as_secs_f64();
         self.turned = Some(now);
-        let rate = estimate_bps.map(|bps| (bps / 100).saturating_mul(percent).max(LEAST_BPS) as f64 / 8.0);
+        let rate = estimate_bps.map(|bps| (bps / 100).saturating_mul(percent).max(least_bps) as f64 / 8.0);
         self.budget = rate.map(|rate| {
             let most = (rate * KEPT.as_secs_f64()).max(KEPT_BYTES);
             let kept = self.budget.map_or(most, |budget| budget as f64);
@@ -134,6 +136,23 @@ mod tests {
         // Six seconds of 50 kB, and what was kept.
         assert!((300_000..=305_000).contains(&sent), "{sent}");
         assert!((390_000..410_000).contains(&repairs.bitrate_bps()), "{}", repairs.bitrate_bps());
+    }
+
+    #[test]
+    fn repairs_do_not_keep_a_slow_path_full() {
+        for (is_congested, expected) in [(false, 50_000..58_000), (true, 10_000..15_000)] {
+            let (mut repairs, start) = (Repairs::default(), test_start());
+            let mut sent = 0;
+            for turn in 0..500_u64 {
+                repairs.turn(start + ms(20 * turn), Some(80_000), is_congested);
+                while repairs.allows(1_000) {
+                    repairs.on_resent(start, 0, 0, 1_000);
+                    sent += 1_000;
+                }
+            }
+            let bps = sent * 8 / 10;
+            assert!(expected.contains(&bps), "{bps} bit/s while congested: {is_congested}");
+        }
     }
 
     #[test]

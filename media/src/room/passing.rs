@@ -225,7 +225,7 @@ impl Room {
     }
 }
 
-/// Sends the bytes that a probe is due: packets that the client has already, or padding where there are none.
+/// Sends the bytes that a probe is due: packets that the client has already, or padding where there are none, or they are too large.
 fn send_probe(context: &mut Context<'_>, participant: &mut Participant, publications: &Slab<Publication>) {
     let mut due = participant.flow.pacer.probe_due(context.now);
     let Participant { outgoing, transport, flow, .. } = participant;
@@ -235,8 +235,8 @@ fn send_probe(context: &mut Context<'_>, participant: &mut Participant, publicat
         let Some(publication) = publication else { continue };
         let newest = outgoing.newest_sequence();
         for sequence in (0..PROBE_REACH).map(|back| newest.wrapping_sub(back)) {
-            if due == 0 {
-                return;
+            if due == 0 || flow.pacer.probes_slowly() {
+                break;
             }
             let before = context.core.outbox.bytes();
             if outgoing.resend(context, transport, flow, &publication.encodings, sequence, Purpose::Probe).is_ok() {

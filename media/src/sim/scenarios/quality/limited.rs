@@ -34,7 +34,8 @@ fn filled(rate_bps: u64) {
         room.run(WARM_UP);
         // Which layers fit beside one another is found by trying, ever more rarely.
         room.run(seconds(15));
-        let window = room.run(seconds(30));
+        // What is allowed is a number of changes a minute.
+        let window = room.run(seconds(60));
         let mut verdicts = steady(&room, &window, rate_bps);
         verdicts.push(oracles::link_is_used(room.link(), &window, rate_bps, 0.85));
         room.expect(verdicts);
@@ -63,13 +64,14 @@ fn four_hundred_kilobits_carry_a_moving_picture() {
     }
 }
 
-/// The lowest layer fits at best at times: sound comes first. With several frame rates the lowest is shown, beside which the queue is
-/// not short: [`super::temporal`].
+/// The lowest encoding does not fit beside the sound, but its lowest frame rate does.
 #[test]
 fn a_hundred_and_fifty_kilobits_carry_sound() {
     for seed in seeds() {
-        let mut room = Room::with("150 kbit/s", Quality::limited(150_000), seed, 1, &Encoded::simulcast());
+        let mut room = Room::new("150 kbit/s", Quality::limited(150_000), seed, 1);
         room.run(WARM_UP);
+        // Whether a higher frame rate fits is found by trying, ever more rarely; each time the sound waits.
+        room.run(seconds(45));
         let window = room.run(seconds(30));
         let verdicts = steady(&room, &window, 150_000);
         room.expect(verdicts);
