@@ -104,7 +104,7 @@ impl<'a> Bits<'a> {
 
 /// Packs (value, width) pairs.
 #[cfg(test)]
-pub(super) fn pack(fields: &[(u32, usize)]) -> Vec<u8> {
+pub(crate) fn pack(fields: &[(u32, usize)]) -> Vec<u8> {
     let bits: Vec<bool> =
         fields.iter().flat_map(|&(value, width)| (0..width).rev().map(move |i| value >> i & 1 == 1)).collect();
     bits.chunks(8).map(|byte| byte.iter().enumerate().fold(0, |sum, (i, b)| sum | u8::from(*b) << (7 - i))).collect()

@@ -13,6 +13,9 @@ pub mod size;
 pub mod vp8;
 pub mod vp9;
 
+#[cfg(test)]
+pub(crate) use bits::pack;
+
 use crate::formats::Codec;
 use dependency::DependencyDescriptor;
 use vp8::Vp8Descriptor;

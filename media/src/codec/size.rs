@@ -4,7 +4,7 @@
 //! was told stands.
 
 use super::bits::Bits;
-use super::dependency;
+use super::dependency::Structure;
 use super::vp8::Vp8Descriptor;
 use super::vp9::Vp9Descriptor;
 use super::{av1, h264, h265, is_keyframe_start};
@@ -25,9 +25,7 @@ pub fn picture_size(codec: Codec, payload: &[u8], dependency_descriptor: Option<
         Codec::Vp9 => vp9_size(payload),
         Codec::H264 => h264::picture_size(payload),
         Codec::H265 => h265::picture_size(payload),
-        Codec::Av1 => {
-            dependency_descriptor.and_then(dependency::largest_resolution).or_else(|| av1::largest_size(payload))
-        }
+        Codec::Av1 => dependency_descriptor.and_then(av1_size).or_else(|| av1::largest_size(payload)),
     };
     size.filter(|(width, height)| *width > 0 && *height > 0)
 }
@@ -46,6 +44,10 @@ fn vp9_size(payload: &[u8]) -> Option<(u16, u16)> {
     let descriptor = Vp9Descriptor::parse(payload)?;
     let largest = descriptor.structure(payload).and_then(|structure| structure.sizes()?.last().copied());
     largest.or_else(|| vp9_frame_size(payload.get(descriptor.descriptor_len()..)?))
+}
+
+fn av1_size(dependency_descriptor: &[u8]) -> Option<(u16, u16)> {
+    Structure::parse(dependency_descriptor)?.sizes()?.last().copied()
 }
 
 /// The uncompressed header of a key frame (VP9 bitstream specification section 6.2).

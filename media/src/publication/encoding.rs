@@ -3,6 +3,7 @@
 use super::cost::{Cost, Shares};
 use super::layers::SpatialLayers;
 use super::replay::{KEPT_FOR, Keyframe, Replay};
+use super::structures::Structures;
 use crate::codec::size::picture_size;
 use crate::command::{MediaKind, Rid};
 use crate::drop_reason::DropReason;
@@ -19,7 +20,7 @@ use crate::room_stats::EncodingStats;
 use crate::rtp::header::RtpHeader;
 use crate::rtp::ring::{PacketRing, RingLimits};
 use crate::rtp::sequence::SequenceUnwrapper;
-use crate::subscription::{ALIVE_FOR, Tier};
+use crate::subscription::{ALIVE_FOR, Picture};
 use std::time::{Duration, Instant};
 
 /// Silence after which nobody asks for what was sent before.
@@ -102,6 +103,8 @@ pub(crate) struct Encoding {
     ring: PacketRing,
     /// The latest of the present generation.
     keyframe: Option<Keyframe>,
+    /// What frames of AV1 are read with.
+    structures: Structures,
 }
 
 impl Encoding {
@@ -130,6 +133,7 @@ impl Encoding {
             sequences: SequenceUnwrapper::default(),
             ring: Self::ring(kind),
             keyframe: None,
+            structures: Structures::default(),
         }
     }
 
@@ -274,26 +278,48 @@ impl Encoding {
         }
     }
 
-    /// Takes note of what a packet that it took shows of its layers and of the size of its picture; `begins` says that a key frame begins.
+    /// What numbers the picture of a packet that it took. Takes note of what the packet shows of layers and of the size of the picture; `begins`
+    /// says that a key frame begins.
     #[inline]
     pub(crate) fn note_picture(
         &mut self,
+        sequence: u64,
         codec: Codec,
-        (packet_len, payload): (usize, &[u8]),
+        (header, packet): (&RtpHeader, &[u8]),
         descriptor: Option<&[u8]>,
-        tier: Option<Tier>,
         begins: bool,
-    ) {
-        if self.kind != MediaKind::Video {
-            return;
+    ) -> Option<Picture> {
+        let payload = header.payload(packet);
+        let is_newest = self.sequences.highest() == Some(sequence);
+        if let Some(value) = descriptor.filter(|_| codec == Codec::Av1)
+            && self.structures.on_packet(sequence, header.timestamp, is_newest, value)
+        {
+            self.spatial = SpatialLayers::default();
         }
-        self.temporal.on_packet(tier.map(|tier| tier.temporal), packet_len);
-        if let Some(tier) = tier.filter(|tier| !tier.closes_up) {
-            self.spatial.on_packet(codec, tier, packet_len, payload);
+        let structure = self.structures.of(sequence);
+        let picture = Picture::read(codec, payload, descriptor, structure);
+        if self.kind == MediaKind::Video {
+            let tier = picture.and_then(|picture| picture.tier);
+            self.temporal.on_packet(tier.map(|tier| tier.temporal), packet.len());
+            if let Some(tier) = tier.filter(|tier| !tier.closes_up) {
+                self.spatial.on_packet(tier, packet.len());
+                match codec {
+                    Codec::Vp9 if tier.begins => self.spatial.read_vp9(payload),
+                    Codec::Av1 if tier.begins && is_newest => self.spatial.read_av1(structure, descriptor),
+                    _ => {}
+                }
+            }
+            if begins {
+                self.size = picture_size(codec, payload, descriptor).or(self.size);
+            }
         }
-        if begins {
-            self.size = picture_size(codec, payload, descriptor).or(self.size);
-        }
+        picture
+    }
+
+    /// What numbers the picture of a packet that it has stored.
+    pub(crate) fn picture(&self, stored: &Stored<'_>, descriptor: Option<&[u8]>) -> Option<Picture> {
+        let Stored { sequence, packet, header, format } = stored;
+        Picture::read(format.format().codec, header.payload(packet), descriptor, self.structures.of(*sequence))
     }
 
     /// How many spatial layers its pictures have.
@@ -331,6 +357,7 @@ impl Encoding {
         self.silent_from = self.silent_from.map(|_| 0);
         self.open_from = 0;
         self.spatial = SpatialLayers::default();
+        self.structures = Structures::default();
     }
 
     /// What its packets are encoded in, once there are any: the latest that came up, and RED whatever single packets fall back to.

@@ -9,6 +9,7 @@ mod layers;
 mod mirror;
 mod replay;
 mod streams;
+mod structures;
 mod watching;
 
 pub(crate) use encoding::{Encoding, Received, Stored};

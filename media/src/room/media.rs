@@ -18,7 +18,7 @@ use crate::path::Path;
 use crate::publication::{Publication, Received, Stream};
 use crate::relay::RelayedPacket;
 use crate::rtp::header::RtpHeader;
-use crate::subscription::{Incoming, Picture};
+use crate::subscription::Incoming;
 use slab::Slab;
 use std::time::{Duration, Instant};
 
@@ -105,9 +105,7 @@ impl Room {
         if encoding.silent_from.is_some_and(|from| received.sequence >= from) {
             return Err(DropReason::Silenced);
         }
-        let picture = Picture::read(codec, payload, descriptor);
-        let tier = picture.as_ref().and_then(|picture| picture.tier);
-        encoding.note_picture(codec, (packet.len(), payload), descriptor, tier, begins);
+        let picture = encoding.note_picture(received.sequence, codec, (&header, packet), descriptor, begins);
         if received.first
             && let Some(publisher) = publication.member().and_then(|index| self.participants.get_mut(index))
         {

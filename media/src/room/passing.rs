@@ -9,7 +9,7 @@ use crate::flow::{QUANTUM, Waiting};
 use crate::formats::Extension;
 use crate::participant::Participant;
 use crate::publication::{Publication, Stored};
-use crate::subscription::{Incoming, Outgoing, Picture, Purpose};
+use crate::subscription::{Incoming, Outgoing, Purpose};
 use slab::Slab;
 
 /// How far back packets are looked for that a probe may repeat.
@@ -134,7 +134,8 @@ impl Way<'_> {
     fn incoming(&self, context: &mut Context<'_>, like: &Incoming, sequence: u64, stored: &Stored<'_>) -> Incoming {
         let Stored { packet, header, format, .. } = stored;
         let descriptor = self.descriptor_id.and_then(|id| header.extension(packet, id));
-        let picture = Picture::read(format.format().codec, header.payload(packet), descriptor);
+        let encoding = self.publication.encodings.get(like.encoding);
+        let picture = encoding.and_then(|encoding| encoding.picture(stored, descriptor));
         let key = context.core.drafts.begin(MAX_PACKETS - 1);
         Incoming { header: *header, sequence, format: *format, picture, key, ..*like }
     }

@@ -23,7 +23,7 @@ use crate::loudest::loudness_of;
 use crate::publication::{Mirror, Publication};
 use crate::relay::{HeardEncoding, Note, RelayedClock, RelayedPacket, ShardSet, SharedTrack};
 use crate::rtp::header::RtpHeader;
-use crate::subscription::{Incoming, Picture};
+use crate::subscription::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -355,15 +355,12 @@ impl Room {
         let numbering = publication.origin().map(|mirror| &mirror.shared.numbering);
         let descriptor_id = numbering.and_then(|numbering| numbering.id(Extension::DependencyDescriptor));
         let descriptor = descriptor_id.and_then(|id| header.extension(packet, id));
-        let (codec, payload) = (relayed.format.format().codec, header.payload(packet));
-        let picture = Picture::read(codec, payload, descriptor);
-        if let Some(encoding) = publication.encodings.get_mut(index) {
-            let tier = picture.as_ref().and_then(|picture| picture.tier);
-            encoding.note_picture(codec, (packet.len(), payload), descriptor, tier, relayed.begins);
-        }
+        let codec = relayed.format.format().codec;
+        let encoding = publication.encodings.get_mut(index).ok_or(DropReason::NotPublished)?;
+        let picture = encoding.note_picture(received.sequence, codec, (&header, packet), descriptor, relayed.begins);
         let (source, track) = (publication.source, publication.track);
         if source == Source::Microphone {
-            let loudness = loudness_of(relayed.level, payload.len());
+            let loudness = loudness_of(relayed.level, header.payload(packet).len());
             let hearing = self.voices.judge_relayed(context.now, key, loudness);
             self.follow(context, key, index, received.sequence, hearing)?;
         }

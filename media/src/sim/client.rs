@@ -6,6 +6,7 @@ use super::publisher::{Media, Publisher};
 use super::receiver::Receiver;
 use crate::command::{Source, TrackDescription};
 use crate::feedback::rtcp::{self, Feedback};
+use crate::formats::Extension;
 use crate::ids::ParticipantId;
 use crate::path::{Path, Protocol};
 use crate::transport::IceCredentials;
@@ -134,8 +135,8 @@ impl SimClient {
         let answer = self.session.answer(offer, &self.publisher.tracks, &self.transport.description());
         for line in self.session.lines.values().filter(|line| !line.ssrcs.is_empty()) {
             self.receiver.learn(&line.mid, line.video, line.ssrcs[0], line.ssrcs.get(1).copied());
-            let id = line.transport_cc_id().filter(|_| self.session.transport_cc && line.video);
-            self.receiver.set_transport_cc(&line.mid, id);
+            let transport_cc = line.transport_cc_id().filter(|_| self.session.transport_cc && line.video);
+            self.receiver.set_ids(&line.mid, transport_cc, line.extension_id(Extension::DependencyDescriptor));
         }
         answer
     }

@@ -1,6 +1,8 @@
 //! What simulated media packets carry, so that a receiver can tell whose they are and what is missing.
 
+pub(crate) mod av1;
 pub(crate) mod layered;
+pub(crate) mod vp9;
 
 use super::publisher::Place;
 use std::fmt;

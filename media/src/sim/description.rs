@@ -1,6 +1,6 @@
 //! A simulated browser's session descriptions, written by hand: what it offers, and how it answers.
 
-use super::publisher::{AUDIO, Media, RED, Track, VP8_RTX, VP9};
+use super::publisher::{AUDIO, AV1, DESCRIPTOR_ID, Media, RED, Track, VP8_RTX, VP9};
 use crate::formats::Extension;
 use crate::sdp::RemoteDescription;
 use crate::transport::{IceCredentials, RemoteTransport};
@@ -25,7 +25,12 @@ pub(crate) struct ServerLine {
 impl ServerLine {
     /// The id under which its packets carry their transport-wide number.
     pub(crate) fn transport_cc_id(&self) -> Option<u8> {
-        let attribute = self.attributes.iter().find(|line| line.ends_with(Extension::TransportCc.uri()))?;
+        self.extension_id(Extension::TransportCc)
+    }
+
+    /// The same of a header extension.
+    pub(crate) fn extension_id(&self, extension: Extension) -> Option<u8> {
+        let attribute = self.attributes.iter().find(|line| line.ends_with(extension.uri()))?;
         let id = attribute.strip_prefix("a=extmap:")?.split([' ', '/']).next()?;
         id.parse().ok()
     }
@@ -153,8 +158,14 @@ fn own_section(track: &Track, active: bool) -> (String, String) {
         Media::Video { .. } | Media::Encoded(_) => {
             let rids = track.media.rids();
             let (picture, rtx) = track.media.picture_types();
-            let name = if picture == VP9 { "VP9" } else { "VP8" };
-            let parameters = if picture == VP9 { format!("a=fmtp:{picture} profile-id=0\r\n") } else { String::new() };
+            let (name, parameters) = match picture {
+                VP9 => ("VP9", format!("a=fmtp:{picture} profile-id=0\r\n")),
+                AV1 => {
+                    let uri = Extension::DependencyDescriptor.uri();
+                    ("AV1", format!("a=fmtp:{picture} profile=0\r\na=extmap:{DESCRIPTOR_ID} {uri}\r\n"))
+                }
+                _ => ("VP8", String::new()),
+            };
             let mut simulcast: String = rids.iter().map(|rid| format!("a=rid:{rid} send\r\n")).collect();
             if !rids.is_empty() {
                 simulcast += &format!("a=simulcast:send {}\r\n", rids.join(";"));

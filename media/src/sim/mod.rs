@@ -4,7 +4,7 @@
 //! of it. Nothing here depends on the machine's speed, and a failure repeats with its seed.
 
 mod client;
-mod content;
+pub(crate) mod content;
 mod description;
 mod network;
 mod oracles;

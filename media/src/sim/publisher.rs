@@ -14,6 +14,7 @@ use crate::command::Rid;
 use crate::feedback::ntp::NtpClock;
 use crate::feedback::rtcp::SenderReport;
 use crate::feedback::rtcp_writer::write_sender_report;
+use crate::formats::Codec;
 use crate::transport::test_client::TestClient;
 use encoded::{KEY_FRAME_DISTANCE, Pacer};
 use encoder::Encoder;
@@ -28,11 +29,14 @@ pub(crate) const VP8: u8 = 96;
 pub(crate) const VP8_RTX: u8 = 97;
 pub(crate) const VP9: u8 = 98;
 pub(crate) const VP9_RTX: u8 = 99;
+pub(crate) const AV1: u8 = 116;
+pub(crate) const AV1_RTX: u8 = 117;
 const LEVEL_ID: u8 = 1;
 const TRANSPORT_CC_ID: u8 = 3;
 const MID_ID: u8 = 4;
 const RID_ID: u8 = 10;
 const REPAIRED_RID_ID: u8 = 11;
+pub(crate) const DESCRIPTOR_ID: u8 = 12;
 
 pub(crate) const AUDIO_INTERVAL: Duration = Duration::from_millis(20);
 const FRAME_INTERVAL: Duration = Duration::from_micros(33_333);
@@ -59,7 +63,8 @@ impl Media {
     /// The payload types of a picture, and of what is sent again of it.
     pub(crate) fn picture_types(&self) -> (u8, u8) {
         match self {
-            Self::Encoded(Encoded { is_svc: true, .. }) => (VP9, VP9_RTX),
+            Self::Encoded(Encoded { codec: Codec::Vp9, .. }) => (VP9, VP9_RTX),
+            Self::Encoded(Encoded { codec: Codec::Av1, .. }) => (AV1, AV1_RTX),
             _ => (VP8, VP8_RTX),
         }
     }
@@ -224,7 +229,7 @@ impl Publisher {
     fn set_encoders(&mut self, index: usize) {
         let track = &mut self.tracks[index];
         let Media::Encoded(settings) = &track.media else { return };
-        if settings.is_svc {
+        if settings.is_svc() {
             let layers = settings.layers.iter();
             track.spatial = layers.map(|layer| Encoder::new(settings, *layer, self.rng.random())).collect();
             return;
@@ -438,6 +443,7 @@ impl Publisher {
                 extensions.push((MID_ID, mid.as_bytes()));
                 extensions.extend(encoding.rid.map(|rid| (REPAIRED_RID_ID, rid.as_bytes())));
             }
+            extensions.extend(header.extension(&original, DESCRIPTOR_ID).map(|value| (DESCRIPTOR_ID, value)));
             let mut payload = sequence.to_be_bytes().to_vec();
             payload.extend(header.payload(&original));
             let packet = packet(rtx, header.marker, header.timestamp, encoding.rtx_ssrc, &extensions, &payload);
@@ -484,7 +490,7 @@ impl Publisher {
     }
 }
 
-/// An RTP packet with one-byte header extensions. Its sequence number is written when it is sent.
+/// An RTP packet with header extensions, in the two-byte form where one of them needs it (RFC 8285). Its sequence number is written when it is sent.
 pub(crate) fn packet(
     payload_type: u8,
     marker: bool,
@@ -497,12 +503,18 @@ pub(crate) fn packet(
     packet.extend(timestamp.to_be_bytes());
     packet.extend(ssrc.to_be_bytes());
     let mut body = Vec::new();
+    let is_short = extensions.iter().all(|(_, value)| (1..=16).contains(&value.len()));
     for (id, value) in extensions {
-        body.push(id << 4 | (value.len() as u8 - 1));
+        let len = value.len() as u8;
+        if is_short {
+            body.push(id << 4 | (len - 1));
+        } else {
+            body.extend([*id, len]);
+        }
         body.extend(*value);
     }
     body.resize(body.len().next_multiple_of(4), 0);
-    packet.extend([0xbe, 0xde]);
+    packet.extend(if is_short { [0xbe, 0xde] } else { [0x10, 0x00] });
     packet.extend((body.len() as u16 / 4).to_be_bytes());
     packet.extend(body);
     packet.extend(payload);

@@ -8,9 +8,9 @@ mod references;
 pub(crate) use decoder::{Decoded, Decoder};
 pub(crate) use jitter_buffer::JitterBuffer;
 
-use super::content::layered::{self as payload, Vp9Numbers};
-use super::content::{Content, Vp8Numbers, read_vp8};
-use super::publisher::{VP9, VP9_RTX};
+use super::content::layered::LayeredNumbers;
+use super::content::{Content, Vp8Numbers, av1, read_vp8, vp9};
+use super::publisher::{AV1, AV1_RTX, VP9, VP9_RTX};
 use crate::feedback::nack::{MAX_AGE, NackGenerator};
 use crate::feedback::reception::ReceptionStats;
 use crate::feedback::rtcp::SenderReport;
@@ -42,8 +42,8 @@ pub(crate) struct Arrived {
     pub(crate) marker: bool,
     /// Of VP8.
     pub(crate) picture: Option<Vp8Numbers>,
-    /// Of VP9.
-    pub(crate) svc: Option<Vp9Numbers>,
+    /// Of VP9 and AV1.
+    pub(crate) svc: Option<LayeredNumbers>,
     pub(crate) content: Content,
     pub(crate) at: Instant,
 }
@@ -67,6 +67,8 @@ pub(crate) struct Stream {
     next_request: Option<Instant>,
     /// The id of the transport-wide number, where it is agreed on.
     transport_cc: Option<u8>,
+    /// The same of the dependency descriptor.
+    descriptor: Option<u8>,
     /// When each missing number was asked for last.
     asked: BTreeMap<u16, Instant>,
     pub(crate) decoder: Decoder,
@@ -116,15 +118,16 @@ impl Receiver {
             newest_timestamp: None,
             next_request: None,
             transport_cc: None,
+            descriptor: None,
             asked: BTreeMap::new(),
             decoder: Decoder::default(),
         });
     }
 
-    /// Sets under which id a line's packets carry their transport-wide number.
-    pub(crate) fn set_transport_cc(&mut self, mid: &str, id: Option<u8>) {
+    /// Sets under which ids a line's packets carry their transport-wide number and dependency descriptor.
+    pub(crate) fn set_ids(&mut self, mid: &str, transport_cc: Option<u8>, descriptor: Option<u8>) {
         if let Some(stream) = self.streams.iter_mut().find(|stream| stream.mid == mid) {
-            stream.transport_cc = id;
+            (stream.transport_cc, stream.descriptor) = (transport_cc, descriptor);
         }
     }
 
@@ -170,18 +173,25 @@ impl Receiver {
             return None;
         }
         assert!(!stream.blanks.contains(&sequence), "a blank stays one ({sequence})");
-        let is_svc = [VP9, VP9_RTX].contains(&header.payload_type);
         let (mut picture, mut svc) = (None, None);
-        let content = if stream.video && is_svc {
-            let (numbers, content) = payload::read(payload);
-            svc = Some(numbers);
-            content
-        } else if stream.video {
-            let (numbers, content) = read_vp8(payload);
-            picture = Some(numbers);
-            content
-        } else {
-            Content::read(payload)
+        let content = match header.payload_type {
+            VP9 | VP9_RTX => {
+                let (numbers, content) = vp9::read(payload);
+                svc = Some(numbers.into());
+                content
+            }
+            AV1 | AV1_RTX => {
+                let descriptor = stream.descriptor.and_then(|id| header.extension(packet, id));
+                let (numbers, content) = av1::read(payload, descriptor.expect("packets of AV1 have a descriptor"));
+                svc = Some(numbers);
+                content
+            }
+            _ if stream.video => {
+                let (numbers, content) = read_vp8(payload);
+                picture = Some(numbers);
+                content
+            }
+            _ => Content::read(payload),
         };
         let arrived = Arrived { timestamp: header.timestamp, marker: header.marker, picture, svc, content, at: now };
         match stream.packets.get(&sequence) {

@@ -3,7 +3,7 @@
 //! Numbering continues from one subscription to the next, so the receiver sees a single stream.
 
 use super::equal::Equal;
-use super::pictures::{Picture, Tier};
+use super::pictures::Tier;
 use super::rewriter::Rewriter;
 use super::selector::Selection;
 use super::sequencer::{Depths, Sequencer};
@@ -302,15 +302,16 @@ impl Outgoing {
             return Err(DropReason::RepairBudget);
         }
         let encoding = encodings.get(upstream.encoding).filter(|e| e.generation == upstream.generation);
-        let Stored { sequence, packet, header, format } =
-            encoding.and_then(|e| e.stored(sent.incoming)).ok_or(DropReason::NotInRing)?;
+        let encoding = encoding.ok_or(DropReason::NotInRing)?;
+        let stored = encoding.stored(sent.incoming).ok_or(DropReason::NotInRing)?;
+        let Stored { sequence, packet, header, format } = stored;
         if purpose == Purpose::Repair && subscription.is_renewed_since(upstream, sequence) {
             return Err(DropReason::RepairBudget);
         }
         let source = self.rewriter.source_of(sent.epoch, sequence).ok_or(DropReason::NotInRing)?;
         // Nor does who has fallen to a lower frame rate need frames of a higher one, which nothing refers to that is sent now.
-        let tier =
-            || Picture::read(format.format().codec, header.payload(packet), None).and_then(|picture| picture.tier);
+        let picture = encoding.picture(&stored, subscription_descriptor(subscription, &header, packet));
+        let tier = || picture?.tier;
         if purpose == Purpose::Repair && flow.is_congested() && subscription.thinning.has_given_up(tier) {
             return Err(DropReason::RepairBudget);
         }
@@ -341,10 +342,8 @@ impl Outgoing {
             None => write_packet(buffer, &fields, &extensions, payload),
         };
         let len = len.ok_or(DropReason::TooLarge)?;
-        let descriptor = subscription_descriptor(subscription, &header, packet);
         // A blank keeps the numbers that it left with.
-        let picture = Picture::read(format.format().codec, payload, descriptor).filter(|_| !sent.is_blank);
-        if let Some(picture) = picture {
+        if let Some(picture) = picture.filter(|_| !sent.is_blank) {
             picture.renumber(&source, &mut buffer[..len], len - payload.len(), subscription.descriptor_id);
         }
         let len = if rtx.is_some() { len } else { pad(buffer, len, sent.padding) };

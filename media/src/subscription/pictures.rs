@@ -5,7 +5,7 @@
 
 use super::rewriter::{Rewriter, Source};
 use crate::codec::PictureFields;
-use crate::codec::dependency::DependencyDescriptor;
+use crate::codec::dependency::{DependencyDescriptor, Structure};
 use crate::codec::vp8::Vp8Descriptor;
 use crate::codec::vp9::Vp9Descriptor;
 use crate::formats::Codec;
@@ -34,7 +34,8 @@ pub(crate) enum Sync {
     None,
     /// Who is sent the layer below its own: the frame refers to the base layer alone (Y of RFC 7741).
     Own,
-    /// Who is sent its own: later frames of higher layers refer to no earlier ones of layers above it (U of RFC 9628).
+    /// Who is sent its own: later frames of higher layers refer to no earlier ones of layers above it (U of RFC 9628, decode target
+    /// indications of AV1).
     Above,
 }
 
@@ -71,8 +72,15 @@ impl Numbers {
 }
 
 impl Picture {
-    /// The numbers of an incoming packet's frame, if it carries any.
-    pub(crate) fn read(codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) -> Option<Self> {
+    /// The numbers of an incoming packet's frame, if it carries any. `structure` tells the layers of frames with a descriptor, and is of
+    /// AV1 alone: other codecs tell of their layers in the payload.
+    pub(crate) fn read(
+        codec: Codec,
+        payload: &[u8],
+        descriptor: Option<&[u8]>,
+        structure: Option<&Structure>,
+    ) -> Option<Self> {
+        let descriptor = descriptor.and_then(DependencyDescriptor::parse);
         let (numbers, tier) = match codec {
             Codec::Vp8 => {
                 let descriptor = Vp8Descriptor::parse(payload)?;
@@ -84,9 +92,12 @@ impl Picture {
                 let numbers = Numbers::read(descriptor.pictures(), payload);
                 (numbers, numbers.and_then(|_| vp9_tier(&descriptor)))
             }
+            Codec::Av1 => {
+                (None, descriptor.zip(structure).and_then(|(descriptor, structure)| av1_tier(&descriptor, structure)))
+            }
             _ => (None, None),
         };
-        let frame = descriptor.and_then(DependencyDescriptor::parse).map(|descriptor| descriptor.frame_number);
+        let frame = descriptor.map(|descriptor| descriptor.frame_number);
         (numbers.is_some() || frame.is_some()).then_some(Self { numbers, frame, tier })
     }
 
@@ -154,6 +165,20 @@ fn vp9_tier(descriptor: &Vp9Descriptor) -> Option<Tier> {
     })
 }
 
+/// Frame numbers keep their gaps: what a frame refers to is told by distances between them.
+fn av1_tier(descriptor: &DependencyDescriptor, structure: &Structure) -> Option<Tier> {
+    let template = structure.template(descriptor.template_id)?;
+    let is_sync = template.is_switching_up_point && !descriptor.has_own_indications;
+    Some(Tier {
+        spatial: template.spatial,
+        temporal: template.temporal,
+        sync: if is_sync { Sync::Above } else { Sync::None },
+        begins: descriptor.is_frame_start && template.spatial == 0,
+        ends: descriptor.is_frame_end,
+        closes_up: false,
+    })
+}
+
 fn renumber_descriptor(packet: &mut [u8], id: u8, frame_number: u16) {
     let range = RtpHeader::parse(packet)
         .and_then(|header| header.extension_ranges(packet).find_map(|(found, range)| (found == id).then_some(range)));
@@ -165,10 +190,11 @@ fn renumber_descriptor(packet: &mut [u8], id: u8, frame_number: u16) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::content::av1;
 
     #[test]
     fn the_tier_of_a_vp8_frame_needs_all_numbers_of_its_picture() {
-        let tier = |payload: &[u8]| Picture::read(Codec::Vp8, payload, None).and_then(|picture| picture.tier);
+        let tier = |payload: &[u8]| Picture::read(Codec::Vp8, payload, None, None).and_then(|picture| picture.tier);
         let top = Tier { spatial: 0, temporal: 2, sync: Sync::Own, begins: true, ends: false, closes_up: true };
         assert_eq!(tier(&[0x90, 0xe0, 0x92, 0x34, 9, 0b1010_0000, 1]), Some(top));
         assert_eq!(
@@ -187,7 +213,7 @@ mod tests {
     }
     #[test]
     fn the_tier_of_a_vp9_frame_has_two_dimensions() {
-        let tier = |payload: &[u8]| Picture::read(Codec::Vp9, payload, None).and_then(|picture| picture.tier);
+        let tier = |payload: &[u8]| Picture::read(Codec::Vp9, payload, None, None).and_then(|picture| picture.tier);
         let base = Tier { spatial: 0, temporal: 0, sync: Sync::Above, begins: true, ends: true, closes_up: false };
         assert_eq!(tier(&[0xfd, 0x8e, 0x39, 0b0001_0000, 8, 1]), Some(base));
         assert_eq!(
@@ -204,14 +230,33 @@ mod tests {
     }
 
     #[test]
+    fn the_tier_of_an_av1_frame_is_its_templates() {
+        let structure = Structure::parse(&av1::key_descriptor(60, 7, &[(320, 180); 3])).expect("has a structure");
+        let tier = |descriptor: &[u8], structure| {
+            Picture::read(Codec::Av1, &[0x10, 0x00], Some(descriptor), structure).expect("numbered").tier
+        };
+        let base = Tier { spatial: 0, temporal: 0, sync: Sync::Above, begins: true, ends: true, closes_up: false };
+        // Templates 0, 7 and 13 of those that begin with number 60.
+        assert_eq!(tier(&[0xc0 | 60, 0, 7], Some(&structure)), Some(base));
+        let middle = Tier { spatial: 1, temporal: 1, begins: false, ..base };
+        assert_eq!(tier(&[0xc0 | 3, 0, 7], Some(&structure)), Some(middle), "a picture begins with its lowest layer");
+        let top = Tier { spatial: 2, temporal: 2, begins: false, ends: false, ..base };
+        assert_eq!(tier(&[9, 0, 7], Some(&structure)), Some(top));
+        let own = Tier { sync: Sync::None, ..base };
+        assert_eq!(tier(&[0xc0 | 60, 0, 7, 0b0010_0000], Some(&structure)), Some(own), "indications of its own");
+        assert_eq!(tier(&[0xc0 | 11, 0, 7], Some(&structure)), None, "an unknown template");
+        assert_eq!(tier(&[0xc0 | 60, 0, 7], None), None);
+    }
+
+    #[test]
     fn frames_are_numbered_beside_pictures() {
         let descriptor = [0xc0, 0x12, 0x34];
         for codec in [Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H264] {
-            let picture = Picture::read(codec, &[0x10, 0x00], Some(&descriptor)).expect("numbered");
+            let picture = Picture::read(codec, &[0x10, 0x00], Some(&descriptor), None).expect("numbered");
             assert_eq!((picture.numbers, picture.frame), (None, Some(0x1234)), "{codec:?}");
-            assert_eq!(Picture::read(codec, &[0x10, 0x00], None), None);
+            assert_eq!(Picture::read(codec, &[0x10, 0x00], None, None), None);
         }
-        let picture = Picture::read(Codec::Vp9, &[0xac, 0x80, 5, 0, 7, 1], Some(&descriptor)).expect("numbered");
+        let picture = Picture::read(Codec::Vp9, &[0xac, 0x80, 5, 0, 7, 1], Some(&descriptor), None).expect("numbered");
         assert_eq!(
             (picture.numbers.map(|numbers| (numbers.id, numbers.tl0)), picture.frame),
             (Some((5, 7)), Some(0x1234))

@@ -65,7 +65,7 @@ impl Publisher {
         let publisher = self.id;
         let track = &mut self.tracks[index];
         let Media::Encoded(settings) = &track.media else { return };
-        if settings.is_svc {
+        if settings.is_svc() {
             return self.send_layered(now, index);
         }
         let active = settings.layers.iter().zip(&track.encodings).filter(|(_, encoding)| encoding.enabled);

@@ -1,8 +1,9 @@
-//! How many bytes an encoder of VP8 or VP9 makes of each frame, and which frames refer to which.
+//! How many bytes an encoder of VP8, VP9 or AV1 makes of each frame, and which frames refer to which.
 //!
 //! Sizes vary as with libvpx in its real-time mode: log-normally around a mean, key frames several times as large,
 //! which the frames after them save again, so that the bitrate is met.
 
+use crate::formats::Codec;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -25,8 +26,9 @@ pub(crate) struct Encoded {
     pub(crate) frames_per_s: u32,
     /// Three temporal layers instead of one.
     pub(crate) temporal_layers: bool,
-    /// The layers are spatial ones of one VP9 stream, which refer to one another in key pictures alone, as L3T3_KEY of WebRTC-SVC has it.
-    pub(crate) is_svc: bool,
+    /// The layers of VP9 and AV1 are spatial ones of one stream, which refer to one another in key pictures alone, as L3T3_KEY of
+    /// WebRTC-SVC has it.
+    pub(crate) codec: Codec,
 }
 
 impl Encoded {
@@ -41,7 +43,7 @@ impl Encoded {
             ],
             frames_per_s: 30,
             temporal_layers: false,
-            is_svc: false,
+            codec: Codec::Vp8,
         }
     }
 
@@ -50,11 +52,16 @@ impl Encoded {
         Self { temporal_layers: true, ..Self::simulcast() }
     }
 
-    /// The same camera in VP9 with three spatial layers.
-    pub(crate) fn svc() -> Self {
+    /// The same camera in VP9 or AV1 with three spatial layers.
+    pub(crate) fn svc(codec: Codec) -> Self {
         let simulcast = Self::simulcast();
         let layers = simulcast.layers.iter().map(|layer| Layer { rid: None, ..*layer }).collect();
-        Self { layers, temporal_layers: true, is_svc: true, ..simulcast }
+        Self { layers, temporal_layers: true, codec, ..simulcast }
+    }
+
+    /// Whether its layers are of one stream.
+    pub(crate) fn is_svc(&self) -> bool {
+        self.codec != Codec::Vp8
     }
 
     /// The same of a scene that takes this share of the bits.
@@ -128,10 +135,15 @@ impl Encoder {
             layer,
             mean_bytes: layer.target_bps as f64 / 8.0 / f64::from(settings.frames_per_s),
             temporal_layers: settings.temporal_layers,
-            pattern: if settings.is_svc { &SVC_PATTERN } else { &PATTERN },
+            pattern: if settings.is_svc() { &SVC_PATTERN } else { &PATTERN },
             since_key: 0,
             excess_bytes: 0.0,
         }
+    }
+
+    /// Where in its pattern the latest frame is.
+    pub(super) fn phase(&self) -> usize {
+        self.since_key % self.pattern.len()
     }
 
     pub(super) fn layer(&self) -> &Layer {
@@ -143,7 +155,7 @@ impl Encoder {
         self.since_key = if key { 0 } else { self.since_key + 1 };
         let place = match (key, self.temporal_layers) {
             (true, _) => Place { refers: 0, ..self.pattern[0] },
-            (false, true) => self.pattern[self.since_key % self.pattern.len()],
+            (false, true) => self.pattern[self.phase()],
             (false, false) => Place { refers: 1, ..self.pattern[0] },
         };
         let share = if self.temporal_layers { SHARES[usize::from(place.layer)] } else { 1.0 };

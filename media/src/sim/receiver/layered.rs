@@ -1,14 +1,14 @@
-//! What can be made of VP9 with spatial layers: pictures of a frame for each layer, up to the one that the marker ends.
+//! What can be made of VP9 and AV1 with spatial layers: pictures of a frame for each layer, up to the one that the marker ends.
 //!
-//! As libwebrtc does it in flexible mode (`RtpVp9RefFinder::ManageFrameFlexible`, `FrameBuffer`): a layer's frame refers to those of its own
-//! layer by the distances of their pictures, and to the layer below in its own picture (D). A picture is decoded once it is whole, and all
-//! that it refers to is decoded; one that cannot be is given up when a later one can.
+//! As libwebrtc does it (`RtpVp9RefFinder::ManageFrameFlexible`, `RtpGenericFrameRefFinder`, `FrameBuffer`): frames of VP9 refer to those of their
+//! own layer by the distances of their pictures, and to the layer below in their own picture (D), frames of AV1 to others by the distances of
+//! frames. A picture is decoded once it is whole, and all that it refers to is decoded; one that cannot be is given up when a later one can.
 //!
 //! Always holds: what is taken for decodable by the numbers in its packets truly is, and no picture has a second part.
 
 use super::{Arrived, Stream};
 use crate::sim::content::Content;
-use crate::sim::content::layered::Vp9Numbers;
+use crate::sim::content::layered::LayeredNumbers;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Layers' frames that are remembered as references.
@@ -21,7 +21,7 @@ struct Layer {
     have: u8,
     /// Its last packet has the marker.
     is_last: bool,
-    numbers: Vp9Numbers,
+    numbers: LayeredNumbers,
 }
 
 /// See the module's text.
@@ -32,7 +32,7 @@ pub(super) struct Pictures {
     newest: Option<u64>,
     newest_timestamp: Option<u32>,
     /// What was decoded: by the numbers, and in truth.
-    decoded: VecDeque<(Vp9Numbers, Content)>,
+    decoded: VecDeque<(LayeredNumbers, Content)>,
 }
 
 impl Pictures {
@@ -75,8 +75,8 @@ impl Pictures {
     }
 
     /// The layers of the picture that begins with a packet, if it is whole and can be decoded.
-    fn picture(&self, start: u64) -> Option<Vec<(u64, Vp9Numbers, Content)>> {
-        let mut picture: Vec<(u64, Vp9Numbers, Content)> = Vec::new();
+    fn picture(&self, start: u64) -> Option<Vec<(u64, LayeredNumbers, Content)>> {
+        let mut picture: Vec<(u64, LayeredNumbers, Content)> = Vec::new();
         let mut at = start;
         loop {
             let layer = self.layers.get(&at).filter(|layer| layer.have == layer.content.of)?;
@@ -99,17 +99,14 @@ impl Pictures {
         }
     }
 
-    /// Whether what a frame refers to was decoded, by the numbers.
-    fn is_found(&self, numbers: &Vp9Numbers, picture: &[(u64, Vp9Numbers, Content)]) -> bool {
-        let id = numbers.picture.wrapping_sub(u16::from(numbers.distance)) & 0x7fff;
-        let is_it = |known: &Vp9Numbers| (known.picture, known.spatial) == (id, numbers.spatial);
-        let has_earlier = numbers.distance == 0 || self.decoded.iter().any(|(known, _)| is_it(known));
-        let below = |known: &Vp9Numbers| known.spatial + 1 == numbers.spatial;
-        has_earlier && (!numbers.depends_on_lower || picture.last().is_some_and(|(_, known, _)| below(known)))
+    /// Whether what a frame refers to was decoded, or is in its own picture, by the numbers.
+    fn is_found(&self, numbers: &LayeredNumbers, picture: &[(u64, LayeredNumbers, Content)]) -> bool {
+        let known = || self.decoded.iter().map(|(known, _)| known).chain(picture.iter().map(|(_, known, _)| known));
+        numbers.refers.into_iter().flatten().all(|frame| known().any(|known| known.frame == frame))
     }
 
     /// The same in truth.
-    fn is_decodable(&self, content: &Content, picture: &[(u64, Vp9Numbers, Content)]) -> bool {
+    fn is_decodable(&self, content: &Content, picture: &[(u64, LayeredNumbers, Content)]) -> bool {
         let is_known = |frame: Option<u32>| {
             self.decoded.iter().any(|(_, known)| known.same_source(content) && Some(known.frame) == frame)
         };
@@ -123,12 +120,12 @@ impl Stream {
     /// with a time of its own, and of nothing that refers to what did not come. Returns the highest layer of each.
     pub(super) fn judge_layered(&self, beginning: u64) -> Vec<Content> {
         let mid = &self.mid;
-        let mut known: VecDeque<Content> = VecDeque::new();
+        let mut known: VecDeque<(Content, u32)> = VecDeque::new();
         let mut pictures: Vec<(Arrived, Content)> = Vec::new();
         let mut before: Option<Arrived> = None;
         for (sequence, packet) in self.packets.range(beginning..) {
             let Arrived { content, timestamp, .. } = *packet;
-            let numbers = packet.svc.expect("VP9");
+            let numbers = packet.svc.expect("layered");
             let begins = before.is_none_or(|before| before.marker);
             // A source may end within a picture: the next one does not wait for its late packets.
             let cut = content.key && (content.layer, content.packet) == (0, 0) && !begins;
@@ -141,12 +138,13 @@ impl Stream {
                 if let Some((last, _)) = pictures.last() {
                     let step = timestamp.wrapping_sub(last.timestamp) as i32;
                     assert!(step > 0, "{mid} {sequence}: {content:?} is {step} after {:?}", last.content);
-                    let ahead = numbers.picture.wrapping_sub(last.svc.expect("VP9").picture) & 0x7fff;
+                    let ahead = numbers.ahead_of(&last.svc.expect("layered"));
                     let goes_on = last.content.same_stream(&content) && last.content.frame < content.frame && !cut;
                     let least = if goes_on && !content.key { content.frame - last.content.frame } else { 1 };
+                    let least = if goes_on { least * u32::from(numbers.picture_step) } else { least };
                     assert!(
-                        u32::from(ahead) >= least && ahead < 0x4000,
-                        "{mid} {sequence}: picture ids keep the distance of {least}, not {ahead}"
+                        ahead >= least && ahead < 1 << (numbers.picture_bits - 1),
+                        "{mid} {sequence}: the numbers of pictures keep the distance of {least}, not {ahead}"
                     );
                 }
                 pictures.push((*packet, content));
@@ -157,18 +155,20 @@ impl Stream {
                     if last.packet + 1 == last.of { (last.layer + 1, 0) } else { (last.layer, last.packet + 1) };
                 assert_eq!(
                     (content.layer, content.packet, content.frame, timestamp, numbers.picture),
-                    (layer, number, last.frame, before.timestamp, before.svc.expect("VP9").picture),
+                    (layer, number, last.frame, before.timestamp, before.svc.expect("layered").picture),
                     "{mid} {sequence}: pictures are whole and in one piece"
                 );
             }
             if content.packet == 0 {
                 let is_known =
-                    |frame: Option<u32>| known.iter().any(|k| k.same_source(&content) && Some(k.frame) == frame);
+                    |frame: Option<u32>| known.iter().any(|(k, _)| k.same_source(&content) && Some(k.frame) == frame);
                 assert!(
                     content.references().all(is_known),
                     "{mid} {sequence}: {content:?} refers to what did not come"
                 );
-                known.push_front(content);
+                let is_whole = numbers.chain.is_none_or(|chain| known.iter().any(|(_, frame)| *frame == chain));
+                assert!(is_whole, "{mid} {sequence}: the chain before {content:?} is broken, {numbers:?}");
+                known.push_front((content, numbers.frame));
                 known.truncate(REFERENCES);
             }
             assert!(
@@ -188,6 +188,7 @@ impl Stream {
 mod tests {
     use super::*;
     use crate::feedback::test_start;
+    use crate::sim::content::vp9::Vp9Numbers;
 
     /// A frame of one packet, of a picture that refers to the one before in the same layer, or of a key picture.
     fn layer(frame: u32, layer: u8, marker: bool) -> Arrived {
@@ -200,7 +201,7 @@ mod tests {
             depends_on_lower: content.below,
             distance: u8::from(!key),
         };
-        Arrived { timestamp: frame * 3_000, marker, picture: None, svc: Some(svc), content, at: test_start() }
+        Arrived { timestamp: frame * 3_000, marker, picture: None, svc: Some(svc.into()), content, at: test_start() }
     }
 
     fn take(pictures: &mut Pictures, sequence: u64, packet: Arrived) -> Vec<(u32, u8)> {

@@ -11,7 +11,7 @@ const TRANSPORT_CC_ID: u8 = 3;
 fn receiver() -> Receiver {
     let mut receiver = Receiver { watches: true, ..Receiver::default() };
     receiver.learn("1", true, SSRC, Some(RTX_SSRC));
-    receiver.set_transport_cc("1", Some(TRANSPORT_CC_ID));
+    receiver.set_ids("1", Some(TRANSPORT_CC_ID), None);
     receiver
 }
 

@@ -2,6 +2,7 @@
 
 use super::{QUIET, caller, camera, settle, simulcast};
 use crate::command::{Command, Event, Rid, View};
+use crate::formats::Codec;
 use crate::ids::ParticipantId;
 use crate::sim::network::Quality;
 use crate::sim::publisher::{Encoded, Media};
@@ -363,8 +364,12 @@ fn a_frame_rate_is_lowered_on_another_shard() {
 
 #[test]
 fn a_smaller_picture_of_one_stream_is_made_on_another_shard() {
+    [Codec::Vp9, Codec::Av1].into_iter().for_each(make_a_smaller_picture);
+}
+
+fn make_a_smaller_picture(codec: Codec) {
     let mut world = World::new(Quality::GOOD, 16);
-    caller(&mut world, Media::Encoded(Encoded::svc()));
+    caller(&mut world, Media::Encoded(Encoded::svc(codec)));
     world.run_ms(3_000);
     world.place = world.branch();
     world.run_ms(1_000);

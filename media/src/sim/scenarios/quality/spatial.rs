@@ -1,13 +1,24 @@
-//! A camera in one VP9 stream with spatial layers: a smaller picture where the whole does not fit, or is not of use.
+//! A camera in one stream of VP9 or AV1 with spatial layers: a smaller picture where the whole does not fit, or is not of use.
 
 use super::{CAMERA, LOWEST, Room, TOP, WARM_UP, ms, seconds, seeds, settle};
 use crate::command::{Command, View};
+use crate::formats::Codec;
 use crate::sim::network::Quality;
 use crate::sim::oracles::{self, SHORT_QUEUE};
 use crate::sim::publisher::Encoded;
 
 const WIDE_BPS: u64 = 3_000_000;
 const NARROW_BPS: u64 = 400_000;
+
+/// A room with such a camera, and a subscriber behind a downlink of this quality.
+fn room(name: &str, down: Quality, (codec, seed): (Codec, u64)) -> Room {
+    Room::with(&format!("{name}, {codec:?}"), down, seed, 1, &Encoded::svc(codec))
+}
+
+/// Both codecs with each seed.
+fn runs() -> impl Iterator<Item = (Codec, u64)> {
+    seeds().flat_map(|seed| [(Codec::Vp9, seed), (Codec::Av1, seed)])
+}
 
 fn keyframes(room: &Room) -> usize {
     room.world.clients[room.publishers[0]].publisher.known_track(CAMERA).keyframes.len()
@@ -16,9 +27,8 @@ fn keyframes(room: &Room) -> usize {
 /// Who is behind the link falls at once, and rises with one key picture for each layer; who is beside it keeps the whole picture.
 #[test]
 fn spatial_layers_follow_the_link_down_and_up() {
-    for seed in seeds() {
-        let mut room =
-            Room::with("spatial layers, 3 to 0.4 to 3 Mbit/s", Quality::limited(WIDE_BPS), seed, 1, &Encoded::svc());
+    for run in runs() {
+        let mut room = room("spatial layers, 3 to 0.4 to 3 Mbit/s", Quality::limited(WIDE_BPS), run);
         room.run(WARM_UP);
         let before = keyframes(&room);
         room.world.plan_down(room.subscriber, seconds(0), Quality::limited(NARROW_BPS));
@@ -56,8 +66,8 @@ fn spatial_layers_follow_the_link_down_and_up() {
 /// NACKs of who is sent a part of each packet sequence are answered with what was sent under those numbers, marker and all.
 #[test]
 fn what_is_lost_of_a_smaller_picture_is_sent_again() {
-    for seed in seeds() {
-        let mut room = Room::with("a small lossy view", Quality::lossy(0.03), seed, 1, &Encoded::svc());
+    for run in runs() {
+        let mut room = room("a small lossy view", Quality::lossy(0.03), run);
         let (participant, track) =
             (room.world.clients[room.subscriber].id, room.world.track(room.publishers[0], CAMERA));
         let before = keyframes(&room);
@@ -91,8 +101,8 @@ fn what_is_lost_of_a_smaller_picture_is_sent_again() {
 #[test]
 fn a_smaller_picture_has_no_gap_though_the_publisher_loses() {
     let mut blanks = 0;
-    for seed in seeds() {
-        let mut room = Room::with("layers of a lossy publisher", Quality::limited(WIDE_BPS), seed, 1, &Encoded::svc());
+    for run in runs() {
+        let mut room = room("layers of a lossy publisher", Quality::limited(WIDE_BPS), run);
         room.world.set_quality(room.publishers[0], Quality::lossy(0.03));
         room.run(WARM_UP);
         room.world.set_down(room.subscriber, Quality::limited(250_000));
@@ -117,8 +127,8 @@ fn a_smaller_picture_has_no_gap_though_the_publisher_loses() {
 /// Half of the frames, and then all of them again, of the smallest picture.
 #[test]
 fn the_smallest_picture_moves_at_a_lower_frame_rate_where_it_does_not_fit() {
-    for seed in seeds() {
-        let mut room = Room::with("150 kbit/s, spatial layers", Quality::limited(150_000), seed, 1, &Encoded::svc());
+    for run in runs() {
+        let mut room = room("150 kbit/s, spatial layers", Quality::limited(150_000), run);
         room.run(WARM_UP);
         let window = room.run(seconds(20));
         let playback = &room.playbacks()[0];
