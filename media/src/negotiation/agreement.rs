@@ -29,7 +29,12 @@ pub(super) struct Agreement {
     named: [bool; 2],
     /// The payload types that the client has used for anything.
     taken: u128,
+    /// The ids that it has used for any header extension.
+    taken_ids: u16,
 }
+
+/// Chromium's id of the dependency descriptor: one that it will not want for another extension later.
+const DESCRIPTOR_ID: u8 = 12;
 
 impl Agreement {
     pub(super) fn accept_offer(
@@ -196,6 +201,7 @@ impl Agreement {
     fn listen(&mut self, kind: MediaKind, media: &RemoteMedia) {
         self.named[kind as usize] |= !media.formats.is_empty();
         self.taken |= media.payload_types;
+        self.taken_ids |= media.extension_ids;
         for format in &media.formats {
             let (id, pt) = (format.id, format.payload_type);
             let _ = self.words.learn_format(id, pt, format.rtx) || self.words.learn_format(id, pt, None);
@@ -207,7 +213,9 @@ impl Agreement {
 
     /// The numbers that the server offers: the client's words, completed where it has not spoken. Formats of a kind
     /// that it never named get payload types that it has not used, header extensions their default ids if it named
-    /// no media at all.
+    /// no media at all. The dependency descriptor is always offered, under an id that is free: who does not name it of itself, as browsers
+    /// that send no layers, takes it all the same; without it each frame of AV1 seems to need the one before, also what a lower frame rate
+    /// leaves out.
     pub(super) fn offered_numbers(&self) -> Numbering {
         let (mut numbers, mut taken) = (self.words.clone(), self.taken);
         for kind in [MediaKind::Audio, MediaKind::Video].into_iter().filter(|kind| !self.named[*kind as usize]) {
@@ -222,6 +230,10 @@ impl Agreement {
             for (extension, id) in Extension::ALL.into_iter().zip(1..) {
                 numbers.learn_extension(extension, id);
             }
+        }
+        let is_free = |id: &u8| self.taken_ids >> id & 1 == 0;
+        if let Some(id) = std::iter::once(DESCRIPTOR_ID).chain((1..15).rev()).find(is_free) {
+            numbers.learn_extension(Extension::DependencyDescriptor, id);
         }
         numbers
     }

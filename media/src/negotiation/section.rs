@@ -86,11 +86,7 @@ impl Section {
         }
         keep_red_with_opus(&mut formats);
         section.formats = formats.into();
-        // With the dependency descriptor Chromium leaves layers and picture numbers out of the payloads of VP8 and VP9, from which they
-        // are read here. Of AV1, which has them nowhere else, it is taken.
-        let sends_av1 = section.formats.first().is_some_and(|format| format.id.format().codec == Codec::Av1);
-        let takes = |e: &RemoteExtension| sends_av1 || e.extension != Extension::DependencyDescriptor;
-        let usable = usable_extensions(media, kind).filter(takes);
+        let usable = usable_extensions(media, kind).filter(|e| may_be_sent(e, &section.formats));
         section.extensions = usable.filter(|e| numbering.learn_extension(e.extension, e.id)).collect();
         section.rejected = section.formats.is_empty();
         section.hear(media);
@@ -106,10 +102,12 @@ impl Section {
             ..answered(format)
         };
         section.formats = media.formats.iter().map(answered).collect();
-        section.extensions = usable_extensions(media, kind).collect();
+        let sends = media.direction.sends();
+        let usable = usable_extensions(media, kind).filter(|e| !sends || may_be_sent(e, &section.formats));
+        section.extensions = usable.collect();
         section.rejected = section.formats.is_empty();
         section.client_receives = media.direction.receives();
-        if media.direction.sends() {
+        if sends {
             let mut words = numbering.clone();
             let formats = section.formats.iter().all(|f| words.learn_format(f.id, f.payload_type, f.rtx));
             if formats && section.extensions.iter().all(|e| words.learn_extension(e.extension, e.id)) {
@@ -243,6 +241,13 @@ pub struct ReceiveLine {
 fn usable_extensions(media: &RemoteMedia, kind: MediaKind) -> impl Iterator<Item = RemoteExtension> + '_ {
     let usable = move |e: &&RemoteExtension| e.extension.applies_to(kind) && (1..MAX_EXTENSION_ID).contains(&e.id);
     media.extensions.iter().filter(usable).copied()
+}
+
+/// Whether the server wants an extension from a client that sends in these formats. With the dependency descriptor Chromium leaves layers
+/// and picture numbers out of the payloads of VP8 and VP9, from which they are read here. Of AV1, which has them nowhere else, it is taken.
+fn may_be_sent(known: &RemoteExtension, formats: &[RemoteFormat]) -> bool {
+    let sends_av1 = formats.first().is_some_and(|format| format.id.format().codec == Codec::Av1);
+    sends_av1 || known.extension != Extension::DependencyDescriptor
 }
 
 /// The parameters that Parlor's answer repeats: those that describe the stream, and none that restrict its size.

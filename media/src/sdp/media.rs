@@ -197,6 +197,8 @@ pub struct RemoteMedia {
     pub formats: Vec<RemoteFormat>,
     /// The header extensions that Parlor knows.
     pub extensions: Vec<RemoteExtension>,
+    /// The ids of all header extensions, known or not, as far as the one-byte form has them (RFC 8285 section 4.2): bit n for id n.
+    pub extension_ids: u16,
     /// The rids that the client sends, in the order of `a=simulcast`, else of `a=rid`: a client that configures its
     /// encodings from the lowest to the highest, as Parlor's does, names the lowest first.
     pub rids: Vec<Rid>,
@@ -244,6 +246,7 @@ impl RemoteMedia {
             payload_types: listed.iter().fold(0, |all, pt| all | 1 << pt),
             formats,
             extensions: extensions(session, own),
+            extension_ids: extension_ids(session, own),
             rids,
             paused,
             msid: msid(own),
@@ -366,14 +369,23 @@ fn feedback_of(payload_type: u8, values: &[(&str, &str)]) -> Feedback {
     feedback
 }
 
-/// `a=extmap:<id>[/<direction>] <uri> [<attributes>]` (RFC 8285 section 5).
+/// `a=extmap:<id>[/<direction>] <uri> [<attributes>]` (RFC 8285 section 5): id, direction and URI.
+fn extmap(value: &str) -> Option<(u8, Option<Direction>, &str)> {
+    let mut words = value.split_ascii_whitespace();
+    let (id, uri) = (words.next()?, words.next()?);
+    let (id, direction) = id.split_once('/').map_or((id, None), |(id, d)| (id, Direction::parse(d)));
+    Some((id.parse().ok()?, direction, uri))
+}
+
+fn extension_ids(session: &[Attribute<'_>], own: &[Attribute<'_>]) -> u16 {
+    let ids = inherited(session, own, "extmap").into_iter().filter_map(extmap).map(|(id, ..)| id);
+    ids.filter(|id| *id < 15).fold(0, |all, id| all | 1 << id)
+}
+
 fn extensions(session: &[Attribute<'_>], own: &[Attribute<'_>]) -> Vec<RemoteExtension> {
     let mut known: Vec<RemoteExtension> = Vec::new();
-    for value in inherited(session, own, "extmap") {
-        let mut words = value.split_ascii_whitespace();
-        let (Some(id), Some(uri)) = (words.next(), words.next()) else { continue };
-        let (id, direction) = id.split_once('/').map_or((id, None), |(id, d)| (id, Direction::parse(d)));
-        let (Ok(id), Some(extension)) = (id.parse(), Extension::from_uri(uri)) else { continue };
+    for (id, direction, uri) in inherited(session, own, "extmap").into_iter().filter_map(extmap) {
+        let Some(extension) = Extension::from_uri(uri) else { continue };
         if known.iter().all(|k| k.extension != extension && k.id != id) {
             known.push(RemoteExtension { extension, id, direction });
         }

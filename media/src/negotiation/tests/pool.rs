@@ -110,6 +110,28 @@ fn a_client_without_media_gets_default_extensions() {
 }
 
 #[test]
+fn the_dependency_descriptor_is_offered_under_an_id_that_the_client_has_not_used() {
+    let descriptor = format!("a=extmap:12 {}\r\n", Extension::DependencyDescriptor.uri());
+    let id = |offer: &str| {
+        let mut negotiator = accepted(true, offer);
+        let line = bind(&mut negotiator, Video, "A");
+        settle(&mut negotiator);
+        negotiator.send_line(line).unwrap().id(Extension::DependencyDescriptor)
+    };
+    assert!(CHROMIUM.contains(&descriptor));
+    let unnamed = CHROMIUM.replace(&descriptor, "");
+    let other = |id: u8| CHROMIUM.replace(&descriptor, &format!("a=extmap:{id} urn:example:other\r\n"));
+    assert_eq!(
+        (id(&unnamed), id(&other(12)), id(&other(15))),
+        (Some(12), None, Some(12)),
+        "twelve is the only free one"
+    );
+    let audio = AIORTC.split("m=video").next().unwrap().replace("BUNDLE 0 1 2", "BUNDLE 0");
+    let taken = audio.clone() + "a=extmap:12 urn:example:other\r\n" + "a=extmap:14/recvonly urn:example:more\r\n";
+    assert_eq!((id(&audio), id(&taken)), (Some(12), Some(13)));
+}
+
+#[test]
 fn a_refused_line_is_reported_and_never_used_again() {
     let mut negotiator = accepted(false, CHROMIUM);
     let line = bind(&mut negotiator, Video, "A");
@@ -191,4 +213,19 @@ fn a_client_may_send_on_a_line_of_the_pool() {
     bind(&mut negotiator, Video, "B");
     let (_, next) = negotiator.create_offer(&ice()).unwrap();
     assert!(section(&next, 1).contains(&"a=sendrecv"), "the server's next offer does not silence it");
+}
+
+#[test]
+fn a_client_that_sends_on_a_line_of_the_pool_gives_the_dependency_descriptor_with_av1_alone() {
+    let answers = |first: &str| {
+        let mut negotiator = accepted(true, CHROMIUM_DATA);
+        bind(&mut negotiator, Video, "A");
+        settle(&mut negotiator);
+        let described = negotiator.describe(&ice(), "actpass", &negotiator.agreement.sections);
+        let offer = willing_answer(&described).replacen("a=recvonly", "a=sendrecv", 1);
+        let offer = offer.replacen("SAVPF 96", &format!("SAVPF {first} 96"), 1);
+        let accepted = negotiator.handle_offer(&as_client(&offer, &negotiator), &ice()).unwrap();
+        section(&accepted.sdp, 1).join("").contains("dependency-descriptor")
+    };
+    assert_eq!([answers("98"), answers("116")], [false, true]);
 }
