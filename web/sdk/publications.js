@@ -117,7 +117,7 @@ export function profileOf(kind, { source, simulcast, codec }, { width, height })
   const longSide = Math.max(width, height);
   const byDefault = !isLayered({ codec }) && longSide >= TWO_SIZES_FROM;
   if (source === 'camera' && (simulcast ?? byDefault)) return simulcast || longSide >= THREE_SIZES_FROM ? 'three-sizes' : 'two-sizes';
-  if (codec !== 'vp9') return 'video';
+  if (!isLayered({ codec })) return 'video';
   return source === 'screen' ? 'rates' : 'layers';
 }
 

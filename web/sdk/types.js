@@ -85,7 +85,7 @@
  *
  * @typedef {object} PublishOptions
  * @property {Source} source
- * @property {boolean} [simulcast] default: camera with a long side of at least 640 pixels, unless `codec` is VP9, which carries its sizes in one stream, or AV1
+ * @property {boolean} [simulcast] default: camera with a long side of at least 640 pixels, unless `codec` is VP9 or AV1, which carry their sizes in one stream
  * @property {'vp8' | 'vp9' | 'h264' | 'av1'} [codec] preferred video codec
  * @property {number} [maxBitrate] bits per second of the best encoding
  * @property {boolean} [muted]

@@ -33,15 +33,17 @@ test('sizes halve, and bitrates fall with them; a shared screen keeps its size',
   assert.equal(encodingsOf(publication(1280, 720, { source: 'camera', maxBitrate: 800000 }))[2].maxBitrate, 800000);
 });
 
-test('VP9 carries sizes and frame rates in one stream, a shared screen frame rates alone', () => {
+test('VP9 and AV1 carry sizes and frame rates in one stream, a shared screen frame rates alone', () => {
   const modes = (width, height, options) => encodingsOf(publication(width, height, options)).map(({ scalabilityMode }) => scalabilityMode);
   const camera = { source: 'camera', codec: 'vp9' };
   assert.deepEqual(encodingsOf(publication(1280, 720, camera)), [{ maxBitrate: 1700000, scalabilityMode: 'L3T3_KEY' }]);
   assert.deepEqual(modes(320, 180, camera), ['L3T3_KEY']);
   assert.deepEqual(modes(1280, 720, { ...camera, simulcast: true }), ['L1T1', 'L1T1', 'L1T1']);
-  assert.deepEqual(modes(1280, 720, { ...camera, codec: 'av1' }), [undefined]);
+  assert.deepEqual(modes(1280, 720, { ...camera, codec: 'av1' }), ['L3T3_KEY']);
+  assert.deepEqual(modes(1280, 720, { ...camera, codec: 'av1', simulcast: true }), ['L1T1', 'L1T1', 'L1T1']);
   assert.deepEqual(modes(1280, 720, { ...camera, codec: 'vp8', simulcast: false }), [undefined]);
   assert.deepEqual(modes(1920, 1080, { source: 'screen', codec: 'vp9' }), ['L1T3']);
+  assert.deepEqual(modes(1920, 1080, { source: 'screen', codec: 'av1' }), ['L1T3']);
   assert.deepEqual(modes(1920, 1080, { source: 'screen' }), [undefined]);
   const profiles = [camera, { source: 'screen', codec: 'vp9' }, { source: 'screen' }].map((options) => profileOf('video', options, { width: 1280, height: 720 }));
   assert.deepEqual(profiles, ['layers', 'rates', 'video'], 'm-lines of one are not reused by another');
