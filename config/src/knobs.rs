@@ -138,6 +138,13 @@ pub const KNOBS: &[Knob] = &[
         field: |c| Field::Number16(&mut c.media.loudest, 1..=32),
     },
     Knob {
+        key: "media.opus_red",
+        help: "Send sound with copies of earlier packets (RED) to those who lose packets",
+        placeholder: "true|false",
+        reload: false,
+        field: |c| Field::Switch(&mut c.media.opus_red),
+    },
+    Knob {
         key: "media.announce",
         help: "Addresses to tell clients, separated by commas: auto, IP, LOCAL=PUBLIC, stun:HOST:PORT",
         placeholder: "ADDRESSES",

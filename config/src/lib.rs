@@ -137,6 +137,8 @@ pub struct MediaConfig {
     pub loudest_above: u32,
     /// How many voices are forwarded there.
     pub loudest: u16,
+    /// Whether Opus is sent with copies of earlier packets (RED) to those who lose packets.
+    pub opus_red: bool,
     /// Where the addresses that clients are told come from, in order of preference; never empty.
     pub announce: Vec<Announced>,
     /// UDP generic segmentation offload for sending.
@@ -323,6 +325,7 @@ impl Default for MediaConfig {
             spread_participants: 500,
             loudest_above: 16,
             loudest: 8,
+            opus_red: true,
             announce: vec![Announced::Auto],
             gso: GsoMode::Auto,
             tcp: true,

@@ -61,6 +61,8 @@ pub(crate) struct Core {
     pub(crate) next_track: u64,
     /// The shard's number.
     pub(crate) index: u16,
+    /// Whether sound is sent with copies where it gets lost.
+    pub(crate) opus_red: bool,
     /// What the other shards are to have.
     pub(crate) relay: RelayBatch,
     /// Shards that may have missed something of what they were told.

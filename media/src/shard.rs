@@ -50,6 +50,8 @@ pub struct ShardSettings {
     pub unix_time: Duration,
     /// In which rooms only the loudest voices are forwarded.
     pub loudest: LoudestLimits,
+    /// Whether Opus is sent with copies (RED, RFC 2198) to those who lose packets and take it.
+    pub opus_red: bool,
     /// What earlier shards of this number have counted: it goes on from there.
     pub past: ShardStats,
 }
@@ -109,6 +111,7 @@ impl Shard {
                 choosing: Choosing::default(),
                 next_track: u64::from(settings.index) << 48,
                 index: settings.index,
+                opus_red: settings.opus_red,
                 relay: RelayBatch::default().reused_by(settings.index),
                 relay_lost: ShardSet::EMPTY,
                 mirrors: HashMap::new(),

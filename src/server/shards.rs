@@ -69,6 +69,7 @@ pub(super) fn start(config: &Config, clock: Clock, sockets: Vec<ShardSockets>) -
     let (mut shards, mut events) = (Vec::new(), Vec::new());
     let loudest =
         LoudestLimits { above: config.media.loudest_above as usize, places: usize::from(config.media.loudest) };
+    let opus_red = config.media.opus_red;
     let ports = RelayPort::connect(sockets.len());
     for (index, (sockets, relay)) in (0..).zip(sockets.into_iter().zip(ports)) {
         let (sender, receiver) = mpsc::channel(EVENTS);
@@ -94,6 +95,7 @@ pub(super) fn start(config: &Config, clock: Clock, sockets: Vec<ShardSockets>) -
                 now,
                 unix_time: clock.unix_time(now),
                 loudest,
+                opus_red,
                 past,
             })
         };

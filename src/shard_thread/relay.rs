@@ -187,7 +187,8 @@ mod tests {
         let identity = Identity::generate().unwrap();
         let (unix_time, past) = (Duration::from_secs(1_700_000_000), ShardStats::default());
         let loudest = LoudestLimits::NEVER;
-        let mut shard = Shard::new(ShardSettings { index, identity, seed: [1; 32], now, unix_time, loudest, past });
+        let settings = ShardSettings { index, identity, seed: [1; 32], now, unix_time, loudest, opus_red: true, past };
+        let mut shard = Shard::new(settings);
         Engine::handle_command(&mut shard, now, Command::OpenRoom { room: ROOM });
         shard
     }

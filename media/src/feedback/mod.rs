@@ -4,6 +4,7 @@
 //! hand what to send. RTCP itself is read and written without allocation.
 
 pub mod keyframe;
+pub(crate) mod losses;
 pub mod nack;
 pub mod ntp;
 pub mod reception;

@@ -71,6 +71,12 @@ impl SendingStats {
         self.octets = self.octets.wrapping_add(payload_len as u32);
     }
 
+    /// Packets sent so far, modulo 2^32.
+    #[must_use]
+    pub const fn packets(&self) -> u32 {
+        self.packets
+    }
+
     /// The report at `now`; `None` before the first packet. `mapping` is of the timestamps as they are sent.
     #[must_use]
     pub fn report(&self, now: NtpTime, ssrc: u32, mapping: &TimestampMapping) -> Option<SenderReport> {

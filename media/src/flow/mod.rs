@@ -1,7 +1,8 @@
-//! How fast a participant is sent to: what its path carries, what waits for its turn, what is sent again.
+//! How fast a participant is sent to: what its path carries, what waits for its turn, what is sent again or twice.
 
 mod pacer;
 mod probing;
+mod redundancy;
 mod repairs;
 
 pub(crate) use pacer::{Pacer, QUANTUM, Waiting};
@@ -9,6 +10,7 @@ pub(crate) use pacer::{Pacer, QUANTUM, Waiting};
 use crate::allocation::Budget;
 use crate::congestion::{Congestion, Demand};
 use pacer::{LONGEST_QUEUE, MAX_WAITING};
+use redundancy::Redundancy;
 use repairs::Repairs;
 use std::time::{Duration, Instant};
 
@@ -61,6 +63,7 @@ const GUESSING: Duration = Duration::from_secs(1);
 pub(crate) struct Flow {
     pub(crate) pacer: Pacer,
     pub(crate) repairs: Repairs,
+    pub(crate) redundancy: Redundancy,
     /// Once it is sent numbered packets, or says what it can be sent.
     congestion: Option<Box<Congestion>>,
     /// When packets began to be numbered.
@@ -141,13 +144,13 @@ impl Flow {
         self.congestion.as_ref().filter(|_| is_known).map(|congestion| congestion.estimate_bps())
     }
 
-    /// The same without what is sent again, and without what waits, which is to be gone within a second: what may be sent of new
-    /// video. Repairs are short of breath: most of the estimate is never theirs.
+    /// The same without what is sent again, without copies of sound that it does not know of, and without what waits, which is to be gone
+    /// within a second: what may be sent of new video. Repairs are short of breath: most of the estimate is never theirs.
     pub(crate) fn budget_bps(&self, now: Instant) -> Option<u64> {
         let estimate = self.estimate_bps(now)?;
         let usual = estimate / 100 * USUALLY_WAITING_PERCENT;
         let waiting = (8 * self.pacer.waiting_bytes() as u64).saturating_sub(usual);
-        let taken = self.repairs.bitrate_bps() + waiting;
+        let taken = self.repairs.bitrate_bps() + self.redundancy.charge_bps() + waiting;
         let reserve = estimate / 100 * RESERVE_PERCENT;
         Some(estimate.saturating_sub(reserve + taken).max(estimate / 4 * 3))
     }
@@ -173,8 +176,9 @@ impl Flow {
         self.pacer.waiting_packets() + packets <= MAX_REPLAYED && self.pacer.waiting_bytes() + bytes <= room
     }
 
-    /// Takes note of what was decided to be sent.
-    pub(crate) fn decide(&mut self, now: Instant, demand: Demand) {
+    /// Takes note of what was decided to be sent, and of whether something is paused for want of bandwidth.
+    pub(crate) fn decide(&mut self, now: Instant, demand: Demand, is_short: bool) {
+        self.redundancy.note_path(now, self.is_congested(), is_short);
         let estimate_bps = self.estimate_bps(now).unwrap_or(0);
         self.before_bps = std::mem::replace(&mut self.decided_at_bps, estimate_bps);
         self.demand = demand;
@@ -227,6 +231,7 @@ impl Flow {
         let estimate = self.estimate_bps(now);
         self.pacer.set_estimate(now, estimate);
         self.repairs.turn(now, estimate, self.is_congested());
+        self.redundancy.turn(now);
         if let Some(probe) = probe {
             self.pacer.probe(now, probe);
         }

@@ -21,6 +21,7 @@ mod section;
 mod tests;
 
 pub use plan::ForwardPlan;
+pub(crate) use plan::RedTypes;
 pub use pool::{LineIndex, Msid, SendLine};
 pub use section::ReceiveLine;
 

@@ -5,6 +5,15 @@ use crate::formats::{Extension, FORMAT_COUNT, FormatId};
 use crate::numbering::{MAX_EXTENSION_ID, Numbering};
 use crate::rtp::writer::{ExtensionMap, OWN_NUMBER};
 
+/// The payload types under which a subscriber takes Opus with copies of earlier packets (RFC 2198), whatever the publisher's are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RedTypes {
+    /// Of the packet.
+    pub(crate) red: u8,
+    /// Of each block in it.
+    pub(crate) opus: u8,
+}
+
 /// The tables of one (publisher, sending m-line) pair: three array look-ups a packet, no strings.
 ///
 /// It holds as long as both sides' numbers do: it is to be made anew when the publisher's offer taught new numbers, and
@@ -13,6 +22,7 @@ use crate::rtp::writer::{ExtensionMap, OWN_NUMBER};
 pub struct ForwardPlan {
     media: [Option<u8>; FORMAT_COUNT],
     rtx: [Option<u8>; FORMAT_COUNT],
+    redundant: Option<RedTypes>,
     /// No element has id 0: there is the subscriber's id of the transport-wide number, which is this hop's own.
     extensions: ExtensionMap,
 }
@@ -24,6 +34,7 @@ impl ForwardPlan {
         let mut plan = Self {
             media: [None; FORMAT_COUNT],
             rtx: [None; FORMAT_COUNT],
+            redundant: None,
             extensions: [0; MAX_EXTENSION_ID as usize + 1],
         };
         for format in FormatId::of_kind(line.kind) {
@@ -31,7 +42,9 @@ impl ForwardPlan {
             plan.media[format.index()] = types.map(|t| t.media);
             plan.rtx[format.index()] = types.and_then(|t| t.rtx).filter(|_| line.rtx_ssrc.is_some());
         }
-        // RED names Opus's payload type inside its payload: it passes only where both sides mean the same by it.
+        let of = |format: FormatId| plan.media[format.index()];
+        plan.redundant = of(FormatId::RED).zip(of(FormatId::OPUS)).map(|(red, opus)| RedTypes { red, opus });
+        // A publisher's RED names Opus's payload type inside its payload: it passes only where both sides mean the same by it.
         if publisher.types(FormatId::OPUS).map(|t| t.media) != plan.media[FormatId::OPUS.index()] {
             plan.media[FormatId::RED.index()] = None;
         }
@@ -55,6 +68,12 @@ impl ForwardPlan {
     #[must_use]
     pub fn rtx(&self, format: FormatId) -> Option<u8> {
         self.rtx[format.index()]
+    }
+
+    /// How Parlor's own RED is named to the subscriber; `None` where it takes none.
+    #[must_use]
+    pub(crate) fn redundant(&self) -> Option<RedTypes> {
+        self.redundant
     }
 
     /// The subscriber's ids of header extensions by the publisher's; 0 where one is not forwarded.

@@ -215,4 +215,16 @@ fn the_plan_renumbers_from_publisher_to_subscriber() {
     let plan = ForwardPlan::new(publisher.numbering(), subscriber.send_line(audio).unwrap());
     assert_eq!((plan.media(FormatId::OPUS), plan.rtx(FormatId::OPUS)), (Some(109), None));
     assert_eq!((plan.media(FormatId::RED), plan.extension(1)), (None, Some(1)));
+    assert_eq!(plan.redundant(), None, "Firefox takes no RED");
+}
+
+#[test]
+fn the_servers_own_red_names_the_subscribers_opus() {
+    let publisher = accepted(true, FIREFOX);
+    let mut subscriber = accepted(true, CHROMIUM);
+    let audio = bind(&mut subscriber, MediaKind::Audio, "A");
+    settle(&mut subscriber);
+    let plan = ForwardPlan::new(publisher.numbering(), subscriber.send_line(audio).unwrap());
+    assert_eq!(plan.media(FormatId::RED), None, "a publisher's would name another payload type");
+    assert_eq!(plan.redundant(), Some(RedTypes { red: 63, opus: 111 }));
 }

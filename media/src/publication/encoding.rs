@@ -108,7 +108,7 @@ pub(crate) struct Encoding {
 }
 
 impl Encoding {
-    pub(super) fn new(kind: MediaKind, rid: Option<Rid>) -> Self {
+    pub(crate) fn new(kind: MediaKind, rid: Option<Rid>) -> Self {
         Self {
             rid,
             ssrc: None,
@@ -383,6 +383,11 @@ impl Encoding {
         self.open_from = self.sequences.highest().map_or(0, |highest| highest + 1);
     }
 
+    /// What came before that extended sequence number is not to be heard any more.
+    pub(crate) fn open_from(&self) -> u64 {
+        self.open_from
+    }
+
     /// What came just before a packet of sound, the oldest first: see [`PREROLL`]. What came before the last turn ended is left out.
     pub(crate) fn preroll(&self, sequence: u64) -> impl Iterator<Item = Stored<'_>> {
         let timestamp = self.stored_at(sequence).map(|stored| stored.header.timestamp);
@@ -406,7 +411,8 @@ impl Encoding {
         (sequence + 1..=end).filter_map(|sequence| Some((sequence, self.stored_at(sequence)?)))
     }
 
-    fn stored_at(&self, sequence: u64) -> Option<Stored<'_>> {
+    /// A packet of the present generation by its extended sequence number.
+    pub(crate) fn stored_at(&self, sequence: u64) -> Option<Stored<'_>> {
         let packet = self.ring.get(sequence)?;
         let header = RtpHeader::parse(packet)?;
         let format = self.formats.iter().find(|(payload_type, _)| *payload_type == header.payload_type)?.1;

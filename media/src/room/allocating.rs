@@ -95,7 +95,8 @@ impl Room {
         let Outcome { sending_bps, next_bps, wanted_bps } =
             allocate(participant.flow.budget(now), wishes, scratch, decisions);
         let Some(participant) = self.participants.get_mut(index) else { return };
-        participant.flow.decide(now, Demand { sending_bps, next_bps, wanted_bps });
+        let is_short = decisions.contains(&Decision::Paused);
+        participant.flow.decide(now, Demand { sending_bps, next_bps, wanted_bps }, is_short);
         let (id, is_guess) = (participant.id, participant.flow.is_guess(now));
         let was_sending_bps =
             wishes.iter().filter_map(|wish| Some(wish.offers.get(wish.offer_of(wish.current?))?.bitrate_bps)).sum();

@@ -8,7 +8,7 @@ use super::Room;
 use crate::allocation::Layer;
 use crate::command::{Event, MediaKind};
 use crate::context::Context;
-use crate::formats::FormatId;
+use crate::formats::{Codec, FormatId};
 use crate::participant::Participant;
 use crate::publication::Publication;
 use crate::quality::audio::{Sound, after_redundancy};
@@ -23,6 +23,9 @@ const MAX_TOLD: usize = 64;
 
 /// Frames a second below which a frame rate says nothing: a screen that does not change.
 const FEW_FRAMES: u64 = 5;
+
+/// What a publisher of RED sends of each frame beside itself. It may be more; one is what browsers begin with.
+const PUBLISHED_COPIES: u8 = 1;
 
 /// Jitter beyond which no jitter buffer goes.
 const MAX_JITTER: Duration = Duration::from_millis(500);
@@ -81,7 +84,8 @@ impl Room {
                     let reception = encoding.reception.as_ref().filter(|reception| !reception.is_idle());
                     let quality =
                         reception.filter(|_| encoding.is_alive(now)).and_then(|reception| reception.quality());
-                    sounds.add(quality, encoding.format());
+                    let is_red = encoding.codec() == Some(Codec::Red);
+                    sounds.add(quality, if is_red { PUBLISHED_COPIES } else { 0 });
                 }),
                 MediaKind::Video => {
                     if let Some(picture) = arriving(now, publication, round_trip) {
@@ -107,7 +111,11 @@ impl Room {
                     let came = encoding.reception.as_ref().and_then(|reception| reception.quality());
                     let format = encoding.format().and_then(|format| subscription.forwarded_as(format));
                     let reported = subscription.delivery.reception.filter(|_| format.is_some());
-                    sounds.add(reported.map(|reported| without(came, reported)), format);
+                    let copies = match format {
+                        Some(FormatId::RED) => PUBLISHED_COPIES,
+                        _ => subscription.copies(encoding, participant.flow.redundancy.copies()),
+                    };
+                    sounds.add(reported.map(|reported| without(came, reported)), copies);
                 }
                 MediaKind::Video if subscription.is_paused => pictures.add(Picture::PAUSED_SCORE),
                 MediaKind::Video if has_reports => {
@@ -203,11 +211,10 @@ struct Sounds {
 }
 
 impl Sounds {
-    /// Adds one, if anything is known of it.
-    fn add(&mut self, quality: Option<ReceptionQuality>, format: Option<FormatId>) {
+    /// Adds one whose frames come again in so many packets behind their own, if anything is known of it.
+    fn add(&mut self, quality: Option<ReceptionQuality>, copies: u8) {
         let Some(ReceptionQuality { loss_fraction, jitter }) = quality else { return };
-        let is_redundant = format == Some(FormatId::RED);
-        self.loss.add(if is_redundant { after_redundancy(loss_fraction) } else { loss_fraction });
+        self.loss.add(after_redundancy(loss_fraction, copies));
         // A report may say anything: one that is absurd must not make a mean of it.
         self.jitter_s.add(jitter.min(MAX_JITTER).as_secs_f32());
     }
@@ -244,16 +251,16 @@ mod tests {
     fn sound_is_judged_by_the_mean_of_its_streams() {
         let quality = |loss_fraction| Some(ReceptionQuality { loss_fraction, jitter: Duration::from_millis(5) });
         let round_trip = Duration::from_millis(50);
-        let score = |streams: &[(f32, FormatId)]| {
+        let score = |streams: &[(f32, u8)]| {
             let mut sounds = Sounds::default();
-            streams.iter().for_each(|(loss, format)| sounds.add(quality(*loss), Some(*format)));
+            streams.iter().for_each(|(loss, copies)| sounds.add(quality(*loss), *copies));
             sounds.score(round_trip)
         };
         assert_eq!(score(&[]), None);
-        assert_eq!(score(&[(0.2, FormatId::OPUS), (0.0, FormatId::OPUS)]), score(&[(0.1, FormatId::OPUS)]));
-        assert!(score(&[(0.2, FormatId::RED)]) > score(&[(0.2, FormatId::OPUS)]));
+        assert_eq!(score(&[(0.2, 0), (0.0, 0)]), score(&[(0.1, 0)]));
+        assert!(score(&[(0.2, 2)]) > score(&[(0.2, 1)]) && score(&[(0.2, 1)]) > score(&[(0.2, 0)]));
         let mut sounds = Sounds::default();
-        sounds.add(Some(ReceptionQuality { loss_fraction: 0.0, jitter: Duration::MAX }), None);
+        sounds.add(Some(ReceptionQuality { loss_fraction: 0.0, jitter: Duration::MAX }), 0);
         assert!(sounds.score(round_trip).is_some_and(|score| (1.0..3.1).contains(&score)), "absurd reports do no harm");
     }
 }

@@ -81,7 +81,7 @@ impl Way<'_> {
     ) {
         let Participant { outgoing, transport, flow, .. } = participant;
         let Some(Some(outgoing)) = outgoing.get_mut(line) else { return };
-        match outgoing.forward(context, transport, flow, packet, incoming) {
+        match outgoing.forward(context, transport, flow, &self.publication.encodings, packet, incoming) {
             Ok(false) => {}
             Ok(true) => self.on_switched(context, participant, line, incoming, left),
             Err(reason) => self.note_refusal(context, participant, line, reason),

@@ -124,7 +124,10 @@ impl Room {
             if let Some(Some(outgoing)) = participant.outgoing.get_mut(line)
                 && outgoing.ssrc == block.ssrc
             {
-                outgoing.on_report(&block);
+                let loss = outgoing.on_report(&block);
+                if let Some(loss) = loss.filter(|_| outgoing.is_audio() && context.core.opus_red) {
+                    participant.flow.redundancy.on_report(context.now, loss);
+                }
                 if outgoing.is_news(&block) {
                     context.core.stats.observe_report(Direction::Out, &block, outgoing.clock_rate());
                 }

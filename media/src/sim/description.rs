@@ -50,6 +50,8 @@ pub(crate) struct Session {
     pub(crate) refused: Vec<String>,
     /// The client has no RTX for what it receives.
     pub(crate) without_rtx: bool,
+    /// Nor RED.
+    pub(crate) without_red: bool,
     /// The client reports when each packet of video arrives (transport-cc).
     pub(crate) transport_cc: bool,
     version: u32,
@@ -125,11 +127,14 @@ impl Session {
         let refused = self.refused.contains(&line.mid);
         let direction = if line.sends && !refused { "recvonly" } else { "inactive" };
         let transport_cc = self.transport_cc && line.video;
-        let known = line.attributes.iter().filter(|line| !self.without_rtx || !is_of(line, VP8_RTX));
+        let unknown: Vec<u8> = [(VP8_RTX, self.without_rtx), (RED, self.without_red)]
+            .into_iter()
+            .filter_map(|(payload_type, is_unknown)| is_unknown.then_some(payload_type))
+            .collect();
+        let known = line.attributes.iter().filter(|line| !unknown.iter().any(|pt| is_of(line, *pt)));
         let known = known.filter(|line| transport_cc || !is_of_transport_cc(line));
         let attributes: String = known.map(|line| format!("{line}\r\n")).collect();
-        let rtx = VP8_RTX.to_string();
-        let formats = line.formats.split(' ').filter(|pt| !self.without_rtx || *pt != rtx);
+        let formats = line.formats.split(' ').filter(|pt| !unknown.iter().any(|unknown| *pt == unknown.to_string()));
         (
             format!("{kind} 9 UDP/TLS/RTP/SAVPF {}", formats.collect::<Vec<_>>().join(" ")),
             format!("a=rtcp-mux\r\na=rtcp-rsize\r\na={direction}\r\n{attributes}"),

@@ -5,6 +5,7 @@
 use super::network::record::Record;
 use super::playback::Playback;
 use super::receiver::Stream;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -169,8 +170,8 @@ pub(crate) fn switches_are_smooth(playback: &Playback, window: &Range<Instant>, 
     hold(found.is_none(), || format!("a switch took {} ms", found.map_or(0, |freeze| freeze.length.as_millis())))
 }
 
-/// The share of a publisher's sound that arrived at all, of what it sent from the first to the last packet that came in
-/// the window.
+/// The share of a publisher's sound that arrived at all, by itself or as a copy, of what it sent from the first to the last packet that
+/// came in the window.
 pub(crate) fn share_of_sound(stream: &Stream, window: &Range<Instant>) -> f64 {
     let arrived = stream.packets.values().filter(|packet| window.contains(&packet.at));
     let (first, last) = arrived
@@ -179,7 +180,7 @@ pub(crate) fn share_of_sound(stream: &Stream, window: &Range<Instant>) -> f64 {
         return 0.0;
     }
     let span = first..=last;
-    let count = stream.packets.values().filter(|packet| span.contains(&packet.content.frame)).count();
+    let count = stream.frames_of_sound().filter(|frame| span.contains(frame)).collect::<BTreeSet<u32>>().len();
     count as f64 / f64::from(last - first + 1)
 }
 

@@ -348,6 +348,10 @@ impl Publisher {
         let mut payload = Vec::new();
         content.write(&mut payload);
         payload.resize(80, 0x55);
+        if track.audio_type == RED {
+            // With no copy: the block is the last one.
+            payload.insert(0, AUDIO);
+        }
         let timestamp = encoding.timestamp.wrapping_add(timestamp);
         let packet = packet(track.audio_type, false, timestamp, encoding.ssrc, &extensions, &payload);
         encoding.packets += 1;

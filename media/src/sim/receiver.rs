@@ -3,6 +3,7 @@
 mod decoder;
 mod jitter_buffer;
 mod layered;
+mod redundancy;
 mod references;
 
 pub(crate) use decoder::{Decoded, Decoder};
@@ -10,7 +11,7 @@ pub(crate) use jitter_buffer::JitterBuffer;
 
 use super::content::layered::LayeredNumbers;
 use super::content::{Content, Vp8Numbers, av1, read_vp8, vp9};
-use super::publisher::{AV1, AV1_RTX, VP9, VP9_RTX};
+use super::publisher::{AV1, AV1_RTX, RED, VP9, VP9_RTX};
 use crate::feedback::nack::{MAX_AGE, NackGenerator};
 use crate::feedback::reception::ReceptionStats;
 use crate::feedback::rtcp::SenderReport;
@@ -58,6 +59,11 @@ pub(crate) struct Stream {
     pub(crate) packets: BTreeMap<u64, Arrived>,
     /// Numbers under which nothing but padding came: what they stand for is left out.
     pub(crate) blanks: BTreeSet<u64>,
+    /// Copies of sound that came with later packets (RED), by their timestamps.
+    pub(crate) copies: BTreeMap<u32, Content>,
+    /// Packets that came with copies, and the time of the latest.
+    pub(crate) redundant: u64,
+    pub(crate) redundant_at: Option<Instant>,
     pub(crate) repaired: u64,
     pub(crate) duplicates: u64,
     sequences: SequenceUnwrapper,
@@ -110,6 +116,9 @@ impl Receiver {
             rtx_ssrc,
             packets: BTreeMap::new(),
             blanks: BTreeSet::new(),
+            copies: BTreeMap::new(),
+            redundant: 0,
+            redundant_at: None,
             repaired: 0,
             duplicates: 0,
             sequences: SequenceUnwrapper::default(),
@@ -191,6 +200,7 @@ impl Receiver {
                 picture = Some(numbers);
                 content
             }
+            RED => stream.read_red(now, header.timestamp, payload),
             _ => Content::read(payload),
         };
         let arrived = Arrived { timestamp: header.timestamp, marker: header.marker, picture, svc, content, at: now };

@@ -57,6 +57,7 @@ pub(crate) struct World {
     quality: Quality,
     seed: u64,
     loudest: LoudestLimits,
+    opus_red: bool,
     fingerprint: String,
     pub(crate) signalling_delay: Duration,
     to_clients: BTreeMap<(Instant, u64), (usize, Signal)>,
@@ -83,16 +84,25 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(quality: Quality, seed: u64) -> Self {
-        Self::choosing(quality, seed, LoudestLimits::NEVER)
+        Self::with(quality, seed, LoudestLimits::NEVER, true)
+    }
+
+    /// A world in which sound is sent without copies, whatever gets lost.
+    pub(crate) fn without_red(quality: Quality, seed: u64) -> Self {
+        Self::with(quality, seed, LoudestLimits::NEVER, false)
     }
 
     /// A world whose rooms forward only the loudest voices where there are many.
     pub(crate) fn choosing(quality: Quality, seed: u64, loudest: LoudestLimits) -> Self {
+        Self::with(quality, seed, loudest, true)
+    }
+
+    fn with(quality: Quality, seed: u64, loudest: LoudestLimits, opus_red: bool) -> Self {
         #[allow(clippy::disallowed_methods, reason = "an anchor for virtual time")]
         let now = Instant::now();
         let identity = Identity::generate().expect("an identity");
         let fingerprint = identity.fingerprint().to_owned();
-        let shard = Self::shard(now, 0, seed, &identity, loudest);
+        let shard = Self::shard(now, 0, seed, &identity, (loudest, opus_red));
         Self {
             now,
             start: now,
@@ -109,6 +119,7 @@ impl World {
             quality,
             seed,
             loudest,
+            opus_red,
             fingerprint,
             signalling_delay: Duration::from_millis(10),
             to_clients: BTreeMap::new(),
@@ -127,7 +138,13 @@ impl World {
         }
     }
 
-    fn shard(now: Instant, place: usize, seed: u64, identity: &Arc<Identity>, loudest: LoudestLimits) -> Shard {
+    fn shard(
+        now: Instant,
+        place: usize,
+        seed: u64,
+        identity: &Arc<Identity>,
+        (loudest, opus_red): (LoudestLimits, bool),
+    ) -> Shard {
         let mut shard = Shard::new(ShardSettings {
             index: 3 + place as u16,
             identity: Arc::clone(identity),
@@ -136,6 +153,7 @@ impl World {
             // A clock that was set between two starts.
             unix_time: Duration::from_secs(1_700_000_000 + 5_000 * place as u64),
             loudest,
+            opus_red,
             past: ShardStats::default(),
         });
         shard.handle_command(now, Command::OpenRoom { room: ROOM });
@@ -147,7 +165,8 @@ impl World {
     /// Opens a part of the room on another shard. Returns its place.
     pub(crate) fn branch(&mut self) -> usize {
         let place = self.branches.len() + 1;
-        self.branches.push(Self::shard(self.now, place, self.seed, &self.identity, self.loudest));
+        let settings = (self.loudest, self.opus_red);
+        self.branches.push(Self::shard(self.now, place, self.seed, &self.identity, settings));
         self.link(place + 1);
         place
     }

@@ -157,6 +157,8 @@ pub struct ShardStats {
     pub rtx_out_packets: u64,
     /// SRTP packets sent to learn what a subscriber's path carries, which it has no other use for. Not counted above, but in `rtp_out`.
     pub probe_out: Volume,
+    /// Packets of sound sent with copies of earlier ones, and the bytes of the copies.
+    pub redundant_out: Volume,
     /// Subscriptions to video that were paused for want of bandwidth.
     pub pauses: u64,
     /// Pictures that began with what was kept of the latest key frame, without one being asked for.
@@ -217,6 +219,7 @@ impl Default for ShardStats {
             rtx_in_packets: 0,
             rtx_out_packets: 0,
             probe_out: Volume::default(),
+            redundant_out: Volume::default(),
             pauses: 0,
             replays: 0,
             voice_changes: 0,

@@ -6,10 +6,11 @@
 //!
 //! Always holds: a draft is used for the packet that has its key alone, and no two packets have the same.
 
+use super::redundancy::{Body, Form};
 use crate::burst::MAX_PACKETS;
 use crate::outbox::MAX_DATAGRAM;
 use crate::rtp::header::RtpHeader;
-use crate::rtp::writer::{ExtensionMap, HeaderFields, OWN_NUMBER, OutgoingExtensions, first_extension, write_packet};
+use crate::rtp::writer::{ExtensionMap, HeaderFields, OWN_NUMBER, OutgoingExtensions, first_extension};
 use std::ops::Range;
 
 /// Drafts of each packet. Clients of one make have the same ids; there are few makes.
@@ -25,6 +26,7 @@ pub(crate) struct DraftKey {
 /// One draft.
 pub(super) struct Draft {
     map: ExtensionMap,
+    form: Form,
     payload_len: usize,
     header_len: usize,
     /// Where the subscriber's transport-wide number goes; `None` where it has none.
@@ -33,7 +35,14 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    const EMPTY: Self = Self { map: [0; 16], payload_len: 0, header_len: 0, number_at: None, bytes: [0; MAX_DATAGRAM] };
+    const EMPTY: Self = Self {
+        map: [0; 16],
+        form: Form::NONE,
+        payload_len: 0,
+        header_len: 0,
+        number_at: None,
+        bytes: [0; MAX_DATAGRAM],
+    };
 
     /// Where the payload lies in each copy.
     #[inline]
@@ -86,7 +95,7 @@ impl Drafts {
         DraftKey { row: position % MAX_PACKETS, number: self.newest }
     }
 
-    /// The draft of a packet with the extensions that `map` leaves it and this payload of its; written if it is the first of
+    /// The draft of a packet with the extensions that `map` leaves it and this body; written if it is the first of
     /// its kind. `None` when it is too large to be sent.
     #[inline]
     pub(super) fn draft(
@@ -95,18 +104,19 @@ impl Drafts {
         packet: &[u8],
         header: &RtpHeader,
         map: &ExtensionMap,
-        payload: &[u8],
+        body: &Body<'_>,
     ) -> Option<&Draft> {
         let row = self.rows.get_mut(key.row)?;
         if row.number != key.number {
             (row.number, row.used) = (key.number, 0);
         }
-        let known = |draft: &Draft| draft.map == *map && draft.payload_len == payload.len();
+        let form = body.form();
+        let known = |draft: &Draft| draft.map == *map && draft.form == form;
         let index = match row.drafts.get(..row.used)?.iter().position(known) {
             Some(index) => index,
             None => {
                 let own: &[(u8, &[u8])] = &[(map[OWN_NUMBER], &[0, 0])];
-                row.write(OutgoingExtensions { packet, header, map, own }, payload)?
+                row.write(&OutgoingExtensions { packet, header, map, own }, body)?
             }
         };
         row.drafts.get(index)
@@ -116,16 +126,17 @@ impl Drafts {
 impl Row {
     /// Writes a further draft, over the latest one if there is no room.
     #[cold]
-    fn write(&mut self, extensions: OutgoingExtensions<'_>, payload: &[u8]) -> Option<usize> {
+    fn write(&mut self, extensions: &OutgoingExtensions<'_>, body: &Body<'_>) -> Option<usize> {
         let index = self.used.min(DRAFTS - 1);
         // What it was is gone, also if this fails.
         self.used = index;
         let draft = self.drafts.get_mut(index)?;
-        let len = write_packet(&mut draft.bytes, &HeaderFields::default(), &extensions, payload)?;
+        let len = body.write(&mut draft.bytes, &HeaderFields::default(), extensions)?;
         draft.map = *extensions.map;
         draft.number_at = if extensions.map[OWN_NUMBER] == 0 { None } else { Some(first_extension(&draft.bytes)?) };
-        draft.payload_len = payload.len();
-        draft.header_len = len - payload.len();
+        draft.form = body.form();
+        draft.payload_len = body.len();
+        draft.header_len = len.checked_sub(draft.payload_len)?;
         self.used = index + 1;
         Some(index)
     }
@@ -134,6 +145,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtp::writer::write_packet;
 
     /// Extension 1 of one byte, and three bytes of payload.
     const PACKET: [u8; 23] = [0x90, 96, 0, 1, 0, 0, 0, 9, 0, 0, 0, 7, 0xbe, 0xde, 0, 1, 0x10, 0xaa, 0, 0, 40, 41, 42];
@@ -151,7 +163,7 @@ mod tests {
 
     fn copy(drafts: &mut Drafts, key: DraftKey, map: &ExtensionMap, payload: &[u8]) -> Vec<u8> {
         let header = RtpHeader::parse(&PACKET).expect("valid");
-        let draft = drafts.draft(key, &PACKET, &header, map, payload).expect("fits");
+        let draft = drafts.draft(key, &PACKET, &header, map, &Body::Plain(payload)).expect("fits");
         draft.copy_to(&mut [0xff; 100], &FIELDS, NUMBER).expect("fits").to_vec()
     }
 
@@ -187,8 +199,8 @@ mod tests {
         let header = RtpHeader::parse(&PACKET).expect("valid");
         let mut drafts = Drafts::default();
         let key = drafts.begin(0);
-        assert!(drafts.draft(key, &PACKET, &header, &map(1), &[0; MAX_DATAGRAM]).is_none());
-        let draft = drafts.draft(key, &PACKET, &header, &map(1), &PACKET[20..]).expect("fits");
+        assert!(drafts.draft(key, &PACKET, &header, &map(1), &Body::Plain(&[0; MAX_DATAGRAM])).is_none());
+        let draft = drafts.draft(key, &PACKET, &header, &map(1), &Body::Plain(&PACKET[20..])).expect("fits");
         assert!(draft.copy_to(&mut [0; 22], &FIELDS, NUMBER).is_none());
     }
 }

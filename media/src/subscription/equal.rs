@@ -31,7 +31,7 @@ impl Equal {
     /// Pads the packet `buffer[..len]`, the `last` of its frame or not, which leaves as `index`. Returns its new length.
     pub(super) fn pad(self, buffer: &mut [u8], len: usize, last: bool, index: u64, sequencer: &mut Sequencer) -> usize {
         let count = padding(len + self.overhead, last, self.open, MAX_DATAGRAM);
-        sequencer.note_padding(index, count);
+        sequencer.note_annex(index, count as u8);
         pad(buffer, len, count)
     }
 }

@@ -8,6 +8,7 @@ mod draft;
 mod equal;
 mod outgoing;
 mod pictures;
+mod redundancy;
 mod rewriter;
 mod selector;
 mod sequencer;
@@ -26,10 +27,11 @@ use crate::drop_reason::DropReason;
 use crate::formats::{Extension, FormatId};
 use crate::negotiation::{ForwardPlan, SendLine};
 use crate::numbering::Numbering;
-use crate::publication::Replay;
+use crate::publication::{Encoding, Replay};
 use crate::rtp::header::RtpHeader;
 use crate::rtp::red::primary_block;
 use delivery::Delivery;
+use redundancy::{Primary, Redundant};
 use rewriter::Epoch;
 use selector::Selector;
 use thinning::Thinning;
@@ -159,6 +161,30 @@ impl Subscription {
         let opus = self.plan.media(FormatId::OPUS).filter(|_| format == FormatId::RED);
         let block = primary_block(payload);
         opus.zip(block).map(|(opus, block)| (opus, block.payload)).ok_or(DropReason::UnsupportedCodec)
+    }
+
+    /// How many copies of earlier packets leave with one of an encoding's, of `most` that may.
+    pub(crate) fn copies(&self, encoding: &Encoding, most: u8) -> u8 {
+        if self.plan.redundant().is_some() && Redundant::is_of_use_to(encoding) { most } else { 0 }
+    }
+
+    /// A packet of sound with up to `most` copies of what was just before it; `since` is the first of its source.
+    fn redundant<'a>(
+        &self,
+        encodings: &'a [Encoding],
+        incoming: &Incoming,
+        payload: &'a [u8],
+        since: Option<u64>,
+        most: u8,
+    ) -> Option<Redundant<'a>> {
+        if most == 0 {
+            return None;
+        }
+        let types = self.plan.redundant()?;
+        let encoding =
+            encodings.get(incoming.encoding).filter(|encoding| encoding.generation == incoming.generation)?;
+        let primary = Primary { sequence: incoming.sequence, timestamp: incoming.header.timestamp, payload };
+        Redundant::choose(types, encoding, primary, since?, most)
     }
 
     /// Whether what was lost need not be sent again: a packet of a source of such a number.

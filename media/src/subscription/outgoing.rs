@@ -4,6 +4,7 @@
 
 use super::equal::Equal;
 use super::pictures::Tier;
+use super::redundancy::{Body, Copies, Primary, Redundant};
 use super::rewriter::Rewriter;
 use super::selector::Selection;
 use super::sequencer::{Depths, Sequencer};
@@ -12,6 +13,7 @@ use super::{Incoming, Renewal, Subscription, Upstream};
 use crate::command::MediaKind;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
+use crate::feedback::losses::{Losses, PathLoss};
 use crate::feedback::rtcp::ReportBlock;
 use crate::feedback::sending::SendingStats;
 use crate::flow::Flow;
@@ -23,9 +25,7 @@ use crate::path::Path;
 use crate::publication::{Encoding, Stored};
 use crate::rtp::header::RtpHeader;
 use crate::rtp::padding::pad;
-use crate::rtp::writer::{
-    HeaderFields, OWN_NUMBER, OutgoingExtensions, write_packet, write_padding, write_retransmission,
-};
+use crate::rtp::writer::{HeaderFields, OWN_NUMBER, OutgoingExtensions, write_padding, write_retransmission};
 use crate::transport::Transport;
 use std::time::Instant;
 
@@ -52,6 +52,8 @@ pub(crate) struct Outgoing {
     kind: MediaKind,
     /// The highest sequence number that the client has reported.
     reported: Option<u32>,
+    first_sequence: u16,
+    losses: Losses,
 }
 
 impl Outgoing {
@@ -59,17 +61,20 @@ impl Outgoing {
     /// first packets cannot be mistaken for a rollover (RFC 3711 section 3.3.1).
     pub(crate) fn new(line: &SendLine, first_sequence: u16, first_rtx_sequence: u16) -> Self {
         let video = line.rtx_ssrc.is_some();
+        let first_sequence = first_sequence & 0x7fff;
         Self {
             line: line.index,
             ssrc: line.ssrc,
             rtx_ssrc: line.rtx_ssrc,
             subscription: None,
             sending: SendingStats::default(),
-            rewriter: Rewriter::new(first_sequence & 0x7fff),
+            rewriter: Rewriter::new(first_sequence),
             sequencer: Sequencer::new(if video { Depths::VIDEO } else { Depths::AUDIO }),
             rtx_index: u64::from(first_rtx_sequence & 0x7fff),
             kind: if video { MediaKind::Video } else { MediaKind::Audio },
             reported: None,
+            first_sequence,
+            losses: Losses::new(first_sequence),
         }
     }
 
@@ -99,12 +104,19 @@ impl Outgoing {
         Some((timestamp, at, self.rewriter.source()?.timestamp_offset))
     }
 
-    /// Takes note of what the client says of the stream.
-    pub(crate) fn on_report(&mut self, block: &ReportBlock) {
+    /// Takes note of what the client says of the stream. Returns what of it got lost on the way to the client, if that is news.
+    pub(crate) fn on_report(&mut self, block: &ReportBlock) -> Option<PathLoss> {
         let clock_rate = self.clock_rate();
         if let Some(subscription) = &mut self.subscription {
             subscription.delivery.on_report(block, clock_rate);
         }
+        let gaps = self.rewriter.numbers_since(self.first_sequence).wrapping_sub(self.sending.packets());
+        self.losses.on_report(block, gaps)
+    }
+
+    /// Whether it carries sound.
+    pub(crate) fn is_audio(&self) -> bool {
+        self.kind == MediaKind::Audio
     }
 
     /// Clock rate in Hz.
@@ -141,6 +153,7 @@ impl Outgoing {
         context: &mut Context<'_>,
         transport: &mut Transport,
         flow: &mut Flow,
+        encodings: &[Encoding],
         packet: &[u8],
         incoming: &Incoming,
     ) -> Result<bool, DropReason> {
@@ -150,7 +163,7 @@ impl Outgoing {
         {
             subscription.selector.reset();
         }
-        let (payload_type, mut payload) = subscription.accepted(incoming.format, incoming.header.payload(packet))?;
+        let (accepted_type, mut payload) = subscription.accepted(incoming.format, incoming.header.payload(packet))?;
         let selection = subscription.selector.select(incoming.encoding, incoming.begins);
         let mut late = None;
         if selection == Selection::Drop {
@@ -205,6 +218,12 @@ impl Outgoing {
             // It was missed when what follows it was forwarded, so a number was left for it: that is taken up, or it would be asked for.
             payload = &[];
         }
+        let most = if self.kind == MediaKind::Audio && late.is_none() { flow.redundancy.copies() } else { 0 };
+        let redundant = subscription.redundant(encodings, incoming, payload, self.rewriter.since(), most);
+        if let Some(redundant) = &redundant {
+            self.sequencer.note_annex(index, redundant.copies.annex());
+        }
+        let (payload_type, body) = Body::of(accepted_type, payload, redundant);
         let fields = HeaderFields {
             marker,
             payload_type,
@@ -213,7 +232,7 @@ impl Outgoing {
             ssrc: self.ssrc,
         };
         let core = &mut *context.core;
-        let draft = core.drafts.draft(incoming.key, packet, &incoming.header, subscription.plan.extensions(), payload);
+        let draft = core.drafts.draft(incoming.key, packet, &incoming.header, subscription.plan.extensions(), &body);
         let draft = draft.ok_or(DropReason::TooLarge)?;
         let equal = Equal::of(&core.outbox, transport, self.kind);
         let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
@@ -233,7 +252,11 @@ impl Outgoing {
             flow.on_sent(context.now, sealed, is_numbered);
         }
         self.rewriter.note_timestamp(context.now, fields.timestamp);
-        self.sending.on_packet(payload.len());
+        if let Body::Redundant(redundant) = &body {
+            flow.redundancy.on_sent(redundant.extra());
+            core.stats.redundant_out.add(redundant.extra());
+        }
+        self.sending.on_packet(body.len());
         subscription.delivery.traffic.on_packet(len, fields.marker && self.rtx_ssrc.is_some());
         core.stats.rtp_out_mut(self.kind).add(sealed);
         Ok(switched)
@@ -319,6 +342,19 @@ impl Outgoing {
         if sent.is_blank {
             payload = &[];
         }
+        let (copies, padding) = match self.kind {
+            MediaKind::Audio => (Copies::from_annex(sent.annex), 0),
+            MediaKind::Video => (Copies::NONE, usize::from(sent.annex)),
+        };
+        let mut redundant = None;
+        if copies != Copies::NONE {
+            let primary = Primary { sequence, timestamp: header.timestamp, payload };
+            let types = subscription.plan.redundant();
+            let again = types.and_then(|types| Redundant::again(types, encoding, primary, copies));
+            // Without one of its copies it would be another packet under the same SRTP index.
+            redundant = Some(again.ok_or(DropReason::NotInRing)?);
+        }
+        let (accepted_type, body) = Body::of(accepted_type, payload, redundant);
         let rtx = subscription.plan.rtx(format).zip(self.rtx_ssrc);
         let (payload_type, ssrc, index) = match rtx {
             Some((payload_type, ssrc)) => (payload_type, ssrc, self.rtx_index),
@@ -339,14 +375,14 @@ impl Outgoing {
         let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
         let len = match rtx {
             Some(_) => write_retransmission(buffer, &fields, &extensions, lost, payload),
-            None => write_packet(buffer, &fields, &extensions, payload),
+            None => body.write(buffer, &fields, &extensions),
         };
         let len = len.ok_or(DropReason::TooLarge)?;
         // A blank keeps the numbers that it left with.
         if let Some(picture) = picture.filter(|_| !sent.is_blank) {
             picture.renumber(&source, &mut buffer[..len], len - payload.len(), subscription.descriptor_id);
         }
-        let len = if rtx.is_some() { len } else { pad(buffer, len, sent.padding) };
+        let len = if rtx.is_some() { len } else { pad(buffer, len, padding) };
         let sealed = transport.protect_rtp(buffer, len, index).ok_or(DropReason::TooLarge)?;
         let class = match purpose {
             _ if self.kind == MediaKind::Audio => Class::Audio,

@@ -191,6 +191,11 @@ impl Rewriter {
         self.current.as_ref().map(|mapping| &mapping.newest)
     }
 
+    /// The first incoming sequence number of the current source that is known; `None` between two sources.
+    pub(crate) fn since(&self) -> Option<u64> {
+        self.current.as_ref().map(|mapping| mapping.first)
+    }
+
     /// The current or the previous source, as a retransmission may belong to either, as it holds for the packet `incoming`.
     pub(crate) fn source_of(&self, epoch: Epoch, incoming: u64) -> Option<Source> {
         let mut mappings = [&self.current, &self.previous].into_iter().flatten();
@@ -261,6 +266,11 @@ impl Rewriter {
     /// The newest outgoing sequence number; the one before the first, if nothing has been sent.
     pub(crate) fn highest(&self) -> u16 {
         self.highest as u16
+    }
+
+    /// How many sequence numbers were used or left free, modulo 2^32, of a stream whose first was `first`.
+    pub(crate) fn numbers_since(&self, first: u16) -> u32 {
+        (self.highest + 1).wrapping_sub(ROLLOVER_BASE + u64::from(first)) as u32
     }
 
     /// Notes the outgoing timestamp of a forwarded packet.

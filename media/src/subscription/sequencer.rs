@@ -33,15 +33,15 @@ struct Entry {
     outgoing: u16,
     /// With [`MARKED`], where the packet left with the marker.
     epoch: Epoch,
-    /// Times sent, 0 for an empty entry, from [`BLANK`] on for a blank, and bytes of padding, 0 to 15, in the upper half.
+    /// Times sent, 0 for an empty entry, from [`BLANK`] on for a blank, and the annex, 0 to 15, in the upper half.
     sent: u8,
 }
 
 impl Entry {
     fn read(self) -> Sent {
-        let (times, padding) = (self.sent & TIMES, usize::from(self.sent >> 4));
+        let (times, annex) = (self.sent & TIMES, self.sent >> 4);
         let (epoch, marker) = (self.epoch & !MARKED, self.epoch & MARKED != 0);
-        Sent { epoch, incoming: self.incoming, marker, padding, is_blank: times >= BLANK }
+        Sent { epoch, incoming: self.incoming, marker, annex, is_blank: times >= BLANK }
     }
 }
 
@@ -54,7 +54,10 @@ const BLANK: u8 = 10;
 /// In an entry's epoch.
 const MARKED: u8 = EPOCHS;
 
-const _: () = assert!(MAX_RESENDS + 1 < BLANK && BLANK < TIMES && MAX_PADDING <= 15);
+/// How many annexes there are.
+pub(super) const ANNEXES: usize = 16;
+
+const _: () = assert!(MAX_RESENDS + 1 < BLANK && BLANK < TIMES && MAX_PADDING < ANNEXES);
 
 /// What was sent under an outgoing number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +68,8 @@ pub(crate) struct Sent {
     pub(crate) incoming: u32,
     /// It left with the marker.
     pub(crate) marker: bool,
-    /// Bytes of padding that it left with.
-    pub(crate) padding: usize,
+    /// What it left with beside its own payload: so many bytes of padding, if it is of video, and which copies, if it is of audio.
+    pub(crate) annex: u8,
     /// It left without its payload.
     pub(crate) is_blank: bool,
 }
@@ -97,10 +100,10 @@ impl Sequencer {
         self.entries[index] = Entry { incoming: incoming as u32, outgoing: outgoing as u16, epoch, sent };
     }
 
-    /// Notes the padding of the packet that was last noted as `outgoing`.
-    pub(crate) fn note_padding(&mut self, outgoing: u64, padding: usize) {
+    /// Notes the annex of the packet that was last noted as `outgoing`.
+    pub(crate) fn note_annex(&mut self, outgoing: u64, annex: u8) {
         let index = outgoing as usize & (self.entries.len() - 1);
-        self.entries[index].sent |= (padding as u8) << 4;
+        self.entries[index].sent |= annex << 4;
     }
 
     /// What left as `outgoing`, to be sent again; `None` once forgotten or sent too often.
@@ -176,7 +179,7 @@ mod tests {
         let newest = (65_544u64 & 0xffff) as u16;
         assert_eq!(
             sequencer.resend(newest),
-            Some(Sent { epoch: 3, incoming: 1_065_544, marker: false, padding: 0, is_blank: false })
+            Some(Sent { epoch: 3, incoming: 1_065_544, marker: false, annex: 0, is_blank: false })
         );
         assert_eq!(sequencer.resend(newest.wrapping_sub(8)), None);
         assert_eq!(sequencer.resend(newest.wrapping_add(1)), None);
@@ -188,7 +191,7 @@ mod tests {
         let mut sequencer = Sequencer::new(EIGHT);
         for (outgoing, marker) in [(5, true), (6, false)] {
             sequencer.note(outgoing, EPOCHS - 1, 70, marker, false);
-            let sent = Sent { epoch: EPOCHS - 1, incoming: 70, marker, padding: 0, is_blank: false };
+            let sent = Sent { epoch: EPOCHS - 1, incoming: 70, marker, annex: 0, is_blank: false };
             assert_eq!(sequencer.resend(outgoing as u16), Some(sent));
         }
     }
@@ -197,26 +200,26 @@ mod tests {
     fn one_packet_is_not_sent_again_for_ever() {
         let mut sequencer = Sequencer::new(EIGHT);
         sequencer.note(5, 0, 5, false, false);
-        sequencer.note_padding(5, MAX_PADDING);
+        sequencer.note_annex(5, MAX_PADDING as u8);
         let resent: Vec<_> = (0..100).filter_map(|_| sequencer.resend(5)).collect();
         assert_eq!(resent.len(), usize::from(MAX_RESENDS));
-        assert!(resent.iter().all(|sent| sent.padding == MAX_PADDING));
+        assert!(resent.iter().all(|sent| usize::from(sent.annex) == MAX_PADDING));
         sequencer.note(5, 0, 5, false, false);
-        assert_eq!(sequencer.resend(5).map(|sent| sent.padding), Some(0), "another packet");
+        assert_eq!(sequencer.resend(5).map(|sent| sent.annex), Some(0), "another packet");
     }
 
     #[test]
     fn a_blank_stays_one_and_is_sent_again_less_often() {
         let mut sequencer = Sequencer::new(EIGHT);
         sequencer.note(5, 0, 5, false, true);
-        sequencer.note_padding(5, MAX_PADDING);
+        sequencer.note_annex(5, MAX_PADDING as u8);
         assert_eq!(
             sequencer.find(5),
-            Some(Sent { epoch: 0, incoming: 5, marker: false, padding: MAX_PADDING, is_blank: true })
+            Some(Sent { epoch: 0, incoming: 5, marker: false, annex: MAX_PADDING as u8, is_blank: true })
         );
         let resent: Vec<_> = (0..100).filter_map(|_| sequencer.resend(5)).collect();
         assert_eq!(resent.len(), usize::from(TIMES - BLANK));
-        assert!(resent.iter().all(|sent| sent.is_blank && sent.padding == MAX_PADDING));
+        assert!(resent.iter().all(|sent| sent.is_blank && usize::from(sent.annex) == MAX_PADDING));
         sequencer.note(5, 0, 5, false, false);
         assert_eq!(sequencer.resend(5).map(|sent| sent.is_blank), Some(false));
     }

@@ -82,6 +82,7 @@ impl House {
             now,
             unix_time: Duration::from_secs(1_800_000_000),
             loudest: parlor_media::loudest::LoudestLimits::NEVER,
+            opus_red: true,
             past: ShardStats::default(),
         });
         shard.handle_command(now, Command::OpenRoom { room: ROOM });

@@ -69,6 +69,8 @@ metrics! {
     RTX_PACKETS = Counter "parlor_rtx_packets_total" [DIRECTION], "Retransmitted packets. What could not be sent again is a drop as `not_in_ring`.";
     PROBE_PACKETS = Counter "parlor_probe_packets_total", "RTP packets sent to learn how much a subscriber's path carries, which repeat what the client has, or carry nothing. Among `parlor_rtp_packets_total`.";
     PROBE_BYTES = Counter "parlor_probe_bytes_total", "Bytes of these packets.";
+    REDUNDANT_PACKETS = Counter "parlor_redundant_audio_packets_total", "RTP packets of sound that were sent with copies of earlier ones (RED), to subscribers who lose packets: `media.opus_red`. Among `parlor_rtp_packets_total`.";
+    REDUNDANT_BYTES = Counter "parlor_redundant_audio_bytes_total", "Bytes that the copies took.";
     PAUSES = Counter "parlor_subscription_pauses_total", "Subscriptions to video that were paused because a subscriber's path does not carry them.";
     REPLAYS = Counter "parlor_pictures_replayed_total", "Pictures that began with what was kept of the latest key frame, without another being asked for.";
     VOICE_CHANGES = Counter "parlor_voice_changes_total", "Voices that began to be heard where only the loudest are, each with what was just before; in a room on several shards on each of them.";
@@ -167,6 +169,7 @@ fn read_traffic(scrape: &mut Scrape, stats: &ShardStats) {
         }
     }
     add_volume(scrape, (&PROBE_PACKETS, &PROBE_BYTES), &[], stats.probe_out);
+    add_volume(scrape, (&REDUNDANT_PACKETS, &REDUNDANT_BYTES), &[], stats.redundant_out);
     scrape.add(&PAUSES, &[], stats.pauses);
     scrape.add(&REPLAYS, &[], stats.replays);
     scrape.add(&VOICE_CHANGES, &[], stats.voice_changes);

@@ -111,7 +111,9 @@ impl Pair {
             let start = move |now, past| {
                 let (identity, unix_time) = (Arc::clone(&identity), clock.unix_time(now));
                 let loudest = LoudestLimits::NEVER;
-                let shard = Shard::new(ShardSettings { index, identity, seed: [1; 32], now, unix_time, loudest, past });
+                let settings =
+                    ShardSettings { index, identity, seed: [1; 32], now, unix_time, loudest, opus_red: true, past };
+                let shard = Shard::new(settings);
                 Peer { shard, heard: Arc::clone(&heard) }
             };
             shards.push(ShardThread::spawn(setup, start).unwrap());

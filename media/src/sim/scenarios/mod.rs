@@ -17,6 +17,7 @@ mod moving;
 mod negotiating;
 mod quality;
 mod reading;
+mod redundancy;
 mod relaying;
 mod replaying;
 mod resending;

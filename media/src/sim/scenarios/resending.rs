@@ -66,5 +66,6 @@ fn no_index_is_used_for_two_packets_whatever_changes() {
             world.send(0);
         }
     }
+    assert!(world.shard.stats().redundant_out.count > 100, "{:?}", world.shard.stats().redundant_out);
     assert!(world.shard.stats().rtx_out_packets > 10_000, "{}", world.shard.stats().rtx_out_packets);
 }
