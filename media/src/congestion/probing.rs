@@ -175,7 +175,8 @@ impl Probing {
     /// Considers what to try.
     pub(super) fn plan(&mut self, situation: Situation) {
         self.give_up(situation);
-        let most_us = if situation.estimate_bps < SLOW_BPS { MAX_SLOW_DURATION_US } else { MAX_DURATION_US };
+        let is_slow = situation.estimate_bps < SLOW_BPS;
+        let (most_us, times) = if is_slow { (MAX_SLOW_DURATION_US, SELDOM) } else { (MAX_DURATION_US, 1) };
         self.duration_us = (JITTERS * situation.jitter_us).clamp(MIN_DURATION_US, most_us);
         if situation.is_overused {
             self.queue = [None; 2];
@@ -192,11 +193,8 @@ impl Probing {
             if self.queue[0] == self.queue[1] {
                 self.queue[1] = None;
             }
-        } else if !self.is_busy() {
-            let times = if situation.estimate_bps < SLOW_BPS { SELDOM } else { 1 };
-            if situation.now_us - self.began_us >= times * self.interval_us {
-                self.queue[0] = Some(situation.target_bps(need_bps));
-            }
+        } else if !self.is_busy() && situation.now_us - self.began_us >= times * self.interval_us {
+            self.queue[0] = Some(situation.target_bps(need_bps));
         }
     }
 

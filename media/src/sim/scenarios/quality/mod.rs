@@ -5,8 +5,6 @@
 //! them with a microphone, a subscriber behind the link in question and one on a clean link beside it, who looks at the
 //! first two.
 //!
-//! What needs the server to follow links and views is marked `needs …` and ignored until it does. To lift that:
-//!
 //! `PARLOR_QUALITY_SEEDS=20` runs so many seeds instead of three, `PARLOR_QUALITY_TABLE=1` prints each run second by
 //! second (with `--nocapture`).
 
