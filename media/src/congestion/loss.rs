@@ -71,6 +71,11 @@ impl Loss {
         self.average
     }
 
+    /// Whether of late more was lost than any path loses now and then.
+    pub(super) fn is_noticeable(&self) -> bool {
+        self.average >= LOW
+    }
+
     /// The path is another now, or was shown to carry more.
     pub(super) fn release(&mut self) {
         self.bound_bps = None;

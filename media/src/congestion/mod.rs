@@ -377,6 +377,11 @@ impl Congestion {
         self.usage() == Usage::Over || self.standing.is_long()
     }
 
+    /// Whether packets get lost that no full queue drops, and more than any path loses now and then.
+    pub(crate) fn is_lossy(&self) -> bool {
+        self.loss.is_noticeable() && !self.is_congested()
+    }
+
     /// Whether the receiver makes the estimate.
     const fn is_told(&self) -> bool {
         self.remb_bps.is_some() && !self.has_feedback

@@ -242,6 +242,11 @@ impl Flow {
         self.congestion.as_ref().is_some_and(|congestion| congestion.is_congested())
     }
 
+    /// Whether packets get lost that no full queue drops.
+    pub(crate) fn is_lossy(&self) -> bool {
+        self.congestion.as_ref().is_some_and(|congestion| congestion.is_lossy())
+    }
+
     /// Whether the client has said anything of its path.
     pub(crate) fn is_answered(&self) -> bool {
         self.is_answered

@@ -47,7 +47,7 @@ impl Way<'_> {
         incoming: &Incoming,
     ) -> bool {
         let Some(Some(outgoing)) = participant.outgoing.get_mut(line) else { return false };
-        if outgoing.leave_out(incoming) {
+        if outgoing.leave_out(incoming, &participant.flow) {
             context.core.stats.drop(DropReason::NoSubscriberLayer);
             return true;
         }

@@ -131,13 +131,17 @@ impl Outgoing {
 
     /// Leaves out a packet of the encoding that is forwarded which is of no use to this subscriber, before it waits for its turn; whether
     /// it is one.
-    pub(crate) fn leave_out(&mut self, incoming: &Incoming) -> bool {
+    pub(crate) fn leave_out(&mut self, incoming: &Incoming, flow: &Flow) -> bool {
         let Some(subscription) = &mut self.subscription else { return false };
         let Incoming { encoding, generation, sequence, .. } = *incoming;
         let tier = incoming.picture.as_ref().and_then(|picture| picture.tier);
         let is_current = subscription.selector.current() == Some(encoding) && subscription.generation == generation;
         let is_useless = |tier: &Tier| is_current && subscription.thinning.is_out_of_reach(sequence, *tier);
         let Some(tier) = tier.filter(is_useless) else { return false };
+        let waits = || flow.pacer.holds(self.line.index(), encoding, sequence.wrapping_sub(1));
+        if tier.begins && flow.is_lossy() && (self.rewriter.is_next(sequence) || waits()) {
+            return false;
+        }
         let is_left_out = self.rewriter.skip(sequence, tier.begins && tier.closes_up);
         if is_left_out {
             subscription.thinning.note_left_out(sequence, tier);
@@ -203,7 +207,12 @@ impl Outgoing {
         let is_blank = fate == Fate::LeftOut;
         let placed = match late {
             None if is_blank || payload.is_empty() => {
-                if self.rewriter.skip(sequence, tier.is_some_and(|tier| tier.begins && tier.closes_up)) {
+                let begins = tier.is_some_and(|tier| tier.begins);
+                let closes_up = tier.is_some_and(|tier| tier.begins && tier.closes_up);
+                if is_blank && begins && flow.is_lossy() && self.rewriter.is_next(sequence) {
+                    // If what is before it gets lost, that shows now, and not when the next picture comes.
+                    self.rewriter.skip_behind(sequence, closes_up);
+                } else if self.rewriter.skip(sequence, closes_up) {
                     return Err(if is_blank { DropReason::NoSubscriberLayer } else { DropReason::PaddingOnly });
                 }
                 self.rewriter.place(sequence)
@@ -215,7 +224,8 @@ impl Outgoing {
         let marker = (incoming.header.marker || fate == Fate::SentLast) && !is_blank;
         self.sequencer.note(index, source.epoch, sequence, marker, is_blank);
         if is_blank {
-            // It was missed when what follows it was forwarded, so a number was left for it: that is taken up, or it would be asked for.
+            // It has a number of its own, or one was left for it when what follows it was forwarded. That is taken up, or it would be asked
+            // for.
             payload = &[];
         }
         let most = if self.kind == MediaKind::Audio && late.is_none() { flow.redundancy.copies() } else { 0 };

@@ -5,6 +5,8 @@
 //! which of them it lies tells its number. They are merged where they touch, so that there is at most one between two frames that
 //! are sent.
 //!
+//! A run may be empty, where a picture that is left out has kept the number of its first packet.
+//!
 //! Always holds: runs ascend, and between two of them there is a number that was not left out.
 
 use std::collections::VecDeque;
@@ -41,7 +43,7 @@ impl Skips {
         self.runs.clear();
     }
 
-    /// The newest number that is left out.
+    /// The newest number that is left out, or was kept of a picture that is.
     pub(super) fn newest(&self) -> Option<u64> {
         self.runs.back().map(|run| run.last)
     }
@@ -53,10 +55,15 @@ impl Skips {
             if run.first <= sequence {
                 return None;
             }
-            behind.packets += run.last - run.first + 1;
+            behind.packets += run.last + 1 - run.first;
             behind.pictures = behind.pictures.wrapping_add(run.pictures);
         }
         Some(behind)
+    }
+
+    /// Whether the number before this one is left out, or was kept of a picture that is.
+    pub(super) fn end_before(&self, sequence: u64) -> bool {
+        self.runs.iter().rev().any(|run| run.last + 1 == sequence)
     }
 
     /// Leaves out a number that is not left out yet; `begins` tells that a picture begins there.
@@ -87,6 +94,18 @@ impl Skips {
             (false, false) => return self.insert_run(at, Run { first: sequence, last: sequence, pictures }),
         }
         None
+    }
+
+    /// Takes a picture for left out, but not the number that it begins with, which follows one that is not left out either; `closes_up`
+    /// tells that pictures behind it close up. Returns what [`Self::insert`] does.
+    pub(super) fn insert_behind(&mut self, sequence: u64, closes_up: bool) -> Option<u64> {
+        let pictures = u16::from(closes_up);
+        let at = self.runs.iter().rposition(|run| run.last < sequence).map_or(0, |before| before + 1);
+        if let Some(next) = self.runs.get_mut(at).filter(|next| next.first == sequence + 1) {
+            next.pictures = next.pictures.wrapping_add(pictures);
+            return None;
+        }
+        self.insert_run(at, Run { first: sequence + 1, last: sequence, pictures })
     }
 
     fn insert_run(&mut self, at: usize, run: Run) -> Option<u64> {
@@ -124,22 +143,44 @@ mod tests {
         assert_eq!((skips.runs.len(), skips.runs.capacity()), (MAX_RUNS, capacity), "nothing is allocated any more");
     }
 
+    #[test]
+    fn a_picture_that_keeps_its_first_number_closes_up_all_the_same() {
+        let mut skips = Skips::default();
+        assert_eq!(skips.insert_behind(10, true), None);
+        assert_eq!(
+            [10, 11].map(|at| skips.behind(at)),
+            [Some(Behind { packets: 0, pictures: 1 }), Some(Behind::default())]
+        );
+        assert!(skips.end_before(11) && !skips.end_before(10));
+        skips.insert(11, false);
+        skips.insert(12, true);
+        assert_eq!([10, 12, 13].map(|at| skips.behind(at).map(|behind| behind.packets)), [Some(2), None, Some(0)]);
+        assert_eq!((skips.runs.len(), skips.newest()), (1, Some(12)));
+    }
+
     proptest! {
-        /// In whatever order numbers are left out, as many count as in a list of them.
+        /// In whatever order numbers are left out, or kept of pictures that are, as many count as in a list of them.
         #[test]
-        fn agrees_with_a_naive_list(numbers in prop::collection::vec((0u64..100, any::<bool>()), 1..60)) {
+        fn agrees_with_a_naive_list(numbers in prop::collection::vec((1u64..100, any::<bool>(), prop::bool::weighted(0.3)), 1..60)) {
+            // By number: whether a picture begins with it, and whether it is kept.
             let (mut skips, mut model) = (Skips::default(), BTreeMap::new());
-            for (number, begins) in numbers {
-                if let std::collections::btree_map::Entry::Vacant(entry) = model.entry(number) {
-                    entry.insert(begins);
-                    prop_assert_eq!(skips.insert(number, begins), None);
+            for (number, begins, is_kept) in numbers {
+                let is_free = !model.contains_key(&number) && model.get(&(number + 1)).is_none_or(|(_, is_kept)| !is_kept);
+                if is_free && (!is_kept || !model.contains_key(&(number - 1))) {
+                    model.insert(number, (begins, is_kept));
+                    let forgotten = if is_kept { skips.insert_behind(number, begins) } else { skips.insert(number, begins) };
+                    prop_assert_eq!(forgotten, None);
                 }
                 prop_assert_eq!(skips.newest(), model.last_key_value().map(|(number, _)| *number));
-                for at in 0..101 {
-                    let behind = model.range(at..);
-                    let pictures = behind.clone().filter(|(_, begins)| **begins).count() as u16;
-                    let expected = Behind { packets: behind.count() as u64, pictures };
-                    prop_assert_eq!(skips.behind(at), (!model.contains_key(&at)).then_some(expected));
+                for at in 1..101 {
+                    let behind = model.range(at..).map(|(_, entry)| entry);
+                    let pictures = behind.clone().filter(|(begins, _)| *begins).count() as u16;
+                    let expected = Behind { packets: behind.filter(|(_, is_kept)| !is_kept).count() as u64, pictures };
+                    let is_left_out = model.get(&at).is_some_and(|(_, is_kept)| !is_kept);
+                    prop_assert_eq!(skips.behind(at), (!is_left_out).then_some(expected));
+                    // Of a picture that goes on, the number that was kept is none that others begin behind.
+                    let is_behind = model.contains_key(&(at - 1)) && !is_left_out;
+                    prop_assert!(!is_behind || skips.end_before(at));
                 }
                 prop_assert!(skips.runs.iter().zip(skips.runs.iter().skip(1)).all(|(one, next)| one.last + 1 < next.first));
             }

@@ -28,7 +28,7 @@ fn steady(room: &Room, window: &Range<Instant>, rate_bps: u64) -> Vec<Verdict> {
 /// Eight cameras whose lowest layers take some two thirds of the link, so that there is something for every bit of it.
 fn filled(rate_bps: u64) {
     for seed in seeds() {
-        let camera = Encoded::simulcast().scaled(rate_bps as f64 / 2e6);
+        let camera = Encoded::of_chromium().scaled(rate_bps as f64 / 2e6);
         let name = format!("{} kbit/s", rate_bps / 1_000);
         let mut room = Room::with(&name, Quality::limited(rate_bps), seed, 8, &camera);
         room.run(WARM_UP);

@@ -4,14 +4,12 @@ use super::{Room, TOP, WARM_UP, ms, seconds, seeds};
 use crate::sim::network::Quality;
 use crate::sim::network::bursts::Bursts;
 use crate::sim::oracles::{self, SHORT_QUEUE};
-use crate::sim::publisher::Encoded;
 
 #[test]
 fn a_megabit_with_five_percent_of_loss_is_still_used() {
     for seed in seeds() {
         let quality = Quality { loss: 0.05, ..Quality::limited(1_000_000) };
-        // At a low frame rate a loss is noticed with the next frame, and repaired too late for the picture to move: one rate.
-        let mut room = Room::with("1 Mbit/s, 5 % loss", quality, seed, 8, &Encoded::simulcast());
+        let mut room = Room::new("1 Mbit/s, 5 % loss", quality, seed, 8);
         room.run(WARM_UP);
         let window = room.run(seconds(30));
         let mut verdicts = vec![
