@@ -58,6 +58,7 @@ pub(crate) struct Listeners {
     /// The shard has one, with memory of its own, for everybody.
     chooser: Chooser,
     publishers: usize,
+    began: Instant,
     now: Instant,
     frames: u64,
     random: u64,
@@ -70,7 +71,7 @@ impl Listeners {
     pub(crate) fn new(count: usize, publishers: usize) -> Self {
         let now = Instant::now();
         let listener = || Listener {
-            estimator: Estimator::new(now, SENDING_BPS * publishers as u64),
+            estimator: Estimator::new(0, SENDING_BPS * publishers as u64),
             recorder: TwccRecorder::default(),
             reports: Vec::new(),
         };
@@ -78,6 +79,7 @@ impl Listeners {
             all: (0..count).map(|_| listener()).collect(),
             chooser: Chooser::new(publishers as u32),
             publishers,
+            began: now,
             now,
             frames: 0,
             random: 1,
@@ -93,25 +95,29 @@ impl Listeners {
         for _ in 0..self.publishers {
             // Nobody's camera keeps time with another's.
             self.now += FRAME_INTERVAL / self.publishers as u32;
-            let now = self.now;
             let took = time(|| {
-                for listener in &mut self.all {
-                    for size in sizes {
-                        listener.estimator.on_sent(now, size + OVERHEAD);
+                let now_us = self.now_us();
+                for size in sizes {
+                    // Each packet is sealed between the two.
+                    for listener in &self.all {
+                        std::hint::black_box(listener.estimator.next_sequence());
+                    }
+                    for listener in &mut self.all {
+                        listener.estimator.on_sent(now_us, size + OVERHEAD);
                     }
                 }
             });
             cost.sent_ns += self.net_ns(took);
             self.record(sizes.len());
         }
-        let now = self.now;
+        let now_us = self.now_us();
         if self.frames.is_multiple_of(FRAMES_BETWEEN_REPORTS) {
             self.write_reports();
             let all = &mut self.all;
             let took = time(|| {
                 for Listener { estimator, reports, .. } in all {
                     for report in reports.iter() {
-                        assert!(estimator.on_feedback(now, report), "a report that can be read");
+                        assert!(estimator.on_feedback(now_us, report), "a report that can be read");
                     }
                 }
             });
@@ -119,7 +125,7 @@ impl Listeners {
         }
         let took = time(|| {
             for listener in &mut self.all {
-                listener.estimator.handle_timeout(now);
+                listener.estimator.handle_timeout(now_us);
             }
         });
         cost.clock_ns += self.net_ns(took);
@@ -133,6 +139,11 @@ impl Listeners {
             cost.choices_ns += self.net_ns(took);
         }
         cost
+    }
+
+    /// As the engine tells the time, once for each input.
+    fn now_us(&self) -> i64 {
+        (self.now - self.began).as_micros() as i64
     }
 
     fn net_ns(&self, took: Duration) -> f64 {

@@ -36,6 +36,8 @@ pub(crate) struct Core {
     pub(crate) stats: ShardStats,
     pub(crate) rng: StdRng,
     pub(crate) clock: NtpClock,
+    /// The time of the latest input, and the same in µs since the shard began.
+    pub(crate) moment: (Instant, i64),
     /// When transports have something to do, by their participants' slots.
     pub(crate) timers: Timers,
     /// When rooms may have their next turn, by their numbers.
@@ -74,7 +76,10 @@ pub(crate) struct Core {
 impl Core {
     /// Lends everything for the handling of one input at `now`.
     pub(crate) fn at(&mut self, now: Instant) -> Context<'_> {
-        Context { now, core: self }
+        if self.moment.0 != now {
+            self.moment = (now, self.clock.micros_at(now));
+        }
+        Context { now, micros: self.moment.1, core: self }
     }
 
     /// The key to the drafts of the next packet of the burst.
@@ -98,6 +103,8 @@ impl Core {
 /// See the module's text.
 pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
+    /// The same in µs since the shard began.
+    pub(crate) micros: i64,
     pub(crate) core: &'a mut Core,
 }
 

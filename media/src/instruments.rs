@@ -5,12 +5,11 @@ use crate::allocation::{Decision, Offer, Rise, Scratch, Wish, allocate};
 use crate::command::{Source, View};
 use crate::congestion::{Congestion, Demand};
 use crate::subscription::MAX_ENCODINGS;
-use std::time::Instant;
 
 /// The encodings of the cameras that are chosen of: bits per second, and the picture's height.
 const ENCODINGS: [(u64, u16); 3] = [(150_000, 180), (500_000, 360), (1_500_000, 720)];
 
-/// The estimate of one participant's path. All is as on the engine's own estimator, which it is.
+/// The estimate of one participant's path. All is as on the engine's own estimator, which it is. Times are in µs since any epoch.
 pub struct Estimator {
     congestion: Congestion,
     demand: Demand,
@@ -19,34 +18,34 @@ pub struct Estimator {
 impl Estimator {
     /// Of somebody who is sent so many bits per second, and wants no more.
     #[must_use]
-    pub fn new(now: Instant, sending_bps: u64) -> Self {
+    pub fn new(now_us: i64, sending_bps: u64) -> Self {
         let demand = Demand { sending_bps, next_bps: sending_bps, wanted_bps: sending_bps };
-        Self { congestion: Congestion::new(now), demand }
+        Self { congestion: Congestion::new(now_us), demand }
     }
 
     /// The number of the next packet.
     #[must_use]
-    pub const fn next_sequence(&self) -> u16 {
+    pub fn next_sequence(&self) -> u16 {
         self.congestion.next_sequence()
     }
 
     /// The next packet leaves, with so many bytes.
     #[inline]
-    pub fn on_sent(&mut self, now: Instant, bytes: usize) {
-        self.congestion.on_sent(now, bytes, None);
+    pub fn on_sent(&mut self, now_us: i64, bytes: usize) {
+        self.congestion.on_sent(now_us, bytes, None);
     }
 
     /// Takes transport-wide feedback; whether it could be read.
     #[inline]
-    pub fn on_feedback(&mut self, now: Instant, packet: &[u8]) -> bool {
-        self.congestion.on_feedback(now, packet).is_ok()
+    pub fn on_feedback(&mut self, now_us: i64, packet: &[u8]) -> bool {
+        self.congestion.on_feedback(now_us, packet).is_ok()
     }
 
     /// A turn of the clock.
     #[inline]
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.congestion.handle_timeout(now, self.demand);
-        self.congestion.poll_probe(now);
+    pub fn handle_timeout(&mut self, now_us: i64) {
+        self.congestion.handle_timeout(now_us, self.demand);
+        self.congestion.poll_probe(now_us);
     }
 
     /// What the path carries, in bits per second.

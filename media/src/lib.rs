@@ -8,6 +8,7 @@ mod allocation;
 #[cfg(test)]
 pub(crate) mod allocations;
 mod burst;
+mod cache;
 pub mod codec;
 pub mod command;
 mod congestion;

@@ -98,6 +98,7 @@ impl Shard {
                 stats: settings.past.without_gauges(),
                 rng: StdRng::from_seed(settings.seed),
                 clock: NtpClock::new(settings.now, settings.unix_time),
+                moment: (settings.now, 0),
                 timers: Timers::default(),
                 upkeep: Timers::default(),
                 pacing: Timers::default(),

@@ -15,7 +15,7 @@ use crate::subscription::MAX_ENCODINGS;
 const MAX_RUNGS: usize = MAX_ENCODINGS + MAX_TEMPORAL - 1;
 
 /// A bitrate above this counts as this, in bits per second: far above any video, and sums of thousands do not overflow.
-const MAX_BITRATE_BPS: u64 = 1 << 48;
+pub(super) const MAX_BITRATE_BPS: u64 = 1 << 48;
 
 /// What is not sent yet is charged with this much on top: there must be some room before the picture changes for the better.
 pub(super) const RISE_MARGIN_PERCENT: u64 = 12;

@@ -10,6 +10,7 @@
 //! given up lightly ([`ledger::LAST_PERCENT`], [`ledger::ONLY_PERCENT`], [`ledger::BASE_PERCENT`]); the order in which the wishes come does not matter;
 //! the same in gives the same out; nothing is allocated once the scratch has grown.
 
+mod contentment;
 pub(crate) mod dwell;
 mod floor;
 mod ladder;
@@ -99,6 +100,10 @@ pub(crate) fn allocate(
     scratch: &mut Scratch,
     decisions: &mut Vec<Decision>,
 ) -> Outcome {
+    contentment::keep(budget, wishes, decisions).unwrap_or_else(|| choose(budget, wishes, scratch, decisions))
+}
+
+fn choose(budget: Budget, wishes: &[Wish], scratch: &mut Scratch, decisions: &mut Vec<Decision>) -> Outcome {
     let Scratch { ladders, order } = scratch;
     survey(wishes, ladders, order, decisions);
     let mut ledger = Ledger::new(budget, order.len() == 1);

@@ -42,7 +42,7 @@ fn with_rates(mut wish: Wish) -> Wish {
     wish
 }
 
-fn shown(mut wish: Wish, width: u16, height: u16) -> Wish {
+pub(super) fn shown(mut wish: Wish, width: u16, height: u16) -> Wish {
     wish.view.size = Some((width, height));
     wish
 }
@@ -488,7 +488,7 @@ fn any_wish() -> impl Strategy<Value = Wish> {
     )
 }
 
-fn any_wishes() -> impl Strategy<Value = Vec<Wish>> {
+pub(super) fn any_wishes() -> impl Strategy<Value = Vec<Wish>> {
     prop::collection::vec(any_wish(), 0..12).prop_map(|mut wishes| {
         (0u32..).zip(&mut wishes).for_each(|(order, wish)| wish.order = order);
         wishes

@@ -64,15 +64,19 @@ impl Span {
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(super) struct Bottleneck {
+    /// Only where there is a present one.
     former: Option<Span>,
     present: Option<Span>,
 }
 
 impl Bottleneck {
     /// Packets that left at once and arrived together, after those that they are told of with; whether they had to wait on their way.
+    #[inline]
     pub(super) fn on_packets(&mut self, sent_us: i64, arrival_us: i64, packets: u32, bytes: u32, has_waited: bool) {
         if !has_waited {
-            *self = Self::default();
+            if self.present.is_some() {
+                *self = Self::default();
+            }
             return;
         }
         let span = self.present.get_or_insert(Span::new(sent_us, arrival_us));
@@ -88,8 +92,12 @@ impl Bottleneck {
     }
 
     /// What the path carries, while it is full.
+    #[inline]
     pub(super) fn rate(&self) -> Option<Full> {
-        let present = self.present?;
+        self.present.and_then(|present| self.rate_up_to(present))
+    }
+
+    fn rate_up_to(&self, present: Span) -> Option<Full> {
         let first = self.former.unwrap_or(present);
         let packets = present.packets + self.former.map_or(0, |former| former.packets);
         let bits = 8e6 * (present.bytes + self.former.map_or(0, |former| former.bytes)) as f64;

@@ -57,9 +57,12 @@ impl Ends {
 
 /// The clusters that were begun last.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Clusters {
-    slots: [Option<Cluster>; CLUSTERS],
+    /// Some cluster has changed since it was last measured. Most of the time none is under way.
+    has_news: bool,
     next: usize,
+    slots: [Option<Cluster>; CLUSTERS],
 }
 
 /// What a cluster came to.
@@ -97,14 +100,22 @@ impl Clusters {
         cluster.sent.add(sent_us, sent.bytes);
         cluster.arrived.add(arrival_us, sent.bytes);
         cluster.is_changed = true;
+        self.has_news = true;
     }
 
     /// The greatest rate that was shown since this was last asked.
+    #[inline]
     pub(super) fn take_measured(&mut self) -> Option<Measured> {
+        if std::mem::take(&mut self.has_news) { self.measure() } else { None }
+    }
+
+    #[cold]
+    fn measure(&mut self) -> Option<Measured> {
         let mut best: Option<Measured> = None;
-        for cluster in self.slots.iter_mut().flatten() {
-            let is_changed = std::mem::take(&mut cluster.is_changed);
-            let Some(rate_bps) = cluster.measure().filter(|_| is_changed) else { continue };
+        let changed = self.slots.iter_mut().flatten().filter(|cluster| cluster.is_changed);
+        for cluster in changed {
+            cluster.is_changed = false;
+            let Some(rate_bps) = cluster.measure() else { continue };
             if best.is_none_or(|best| rate_bps > best.rate_bps) {
                 best = Some(Measured { id: cluster.id, rate_bps });
             }
@@ -148,7 +159,7 @@ mod tests {
         (0..10u16).for_each(|i| history.push(u32::from(i) * 2_000, 1_000, id.get()));
         for i in 0..10u16 {
             let Some(arrival_us) = arrive(i64::from(i)) else { continue };
-            let sent = history.report(i, true).expect("sent");
+            let sent = history.arrive(i).expect("sent");
             clusters.on_packet(sent, i64::from(i) * 2_000, arrival_us);
         }
         clusters.take_measured().map(|measured| measured.rate_bps)

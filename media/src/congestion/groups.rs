@@ -39,11 +39,19 @@ struct Group {
     heard_us: i64,
 }
 
+/// The end of a group that is complete.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    sent_us: i64,
+    arrival_us: i64,
+    heard_us: i64,
+}
+
 /// The two latest groups.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     current: Option<Group>,
-    previous: Option<Group>,
+    previous: Option<End>,
     reordered: u8,
     jitter_us: i64,
 }
@@ -77,14 +85,15 @@ impl Groups {
             current.heard_us = heard_us;
             return None;
         }
-        let closed = *current;
-        let previous = self.previous.replace(closed);
-        self.current = Some(fresh);
-        self.spacing(&previous?, &closed)
+        let closed =
+            End { sent_us: current.last_sent_us, arrival_us: current.last_arrival_us, heard_us: current.heard_us };
+        *current = fresh;
+        let previous = self.previous.replace(closed)?;
+        self.spacing(previous, closed)
     }
 
-    fn spacing(&mut self, previous: &Group, closed: &Group) -> Option<Spacing> {
-        let arrived_us = closed.last_arrival_us - previous.last_arrival_us;
+    fn spacing(&mut self, previous: End, closed: End) -> Option<Spacing> {
+        let arrived_us = closed.arrival_us - previous.arrival_us;
         if arrived_us - (closed.heard_us - previous.heard_us) >= CLOCK_JUMP_US {
             *self = Self::default();
             return None;
@@ -97,10 +106,10 @@ impl Groups {
             return None;
         }
         self.reordered = 0;
-        let sent_us = closed.last_sent_us - previous.last_sent_us;
+        let sent_us = closed.sent_us - previous.sent_us;
         let uneven_us = (arrived_us - sent_us).abs().min(MAX_JITTER_US);
         self.jitter_us += (uneven_us - self.jitter_us) / JITTER_SHARE;
-        Some(Spacing { sent_us, arrived_us, arrival_us: closed.last_arrival_us })
+        Some(Spacing { sent_us, arrived_us, arrival_us: closed.arrival_us })
     }
 }
 

@@ -4,6 +4,8 @@
 //! when feedback comes for a packet that has been overwritten: what a path's delay and rate need is found by use. Numbers
 //! that were never sent, or were answered before, find nothing.
 
+use crate::cache::prefetch;
+
 /// Packets kept at first: 100 ms of 10 Mbit/s.
 const MIN_LEN: usize = 128;
 /// Packets kept at most: a second of 40 Mbit/s.
@@ -57,6 +59,11 @@ impl History {
         self.next as u16
     }
 
+    /// Whether there ever was a packet.
+    pub(super) const fn has_any(&self) -> bool {
+        self.next > FIRST
+    }
+
     /// Takes note of the next packet.
     #[inline]
     pub(super) fn push(&mut self, at_us: u32, bytes: usize, cluster: u8) {
@@ -68,9 +75,40 @@ impl History {
         self.next += 1;
     }
 
-    /// Takes note of what feedback says of one number. The packet, when this is the first to say that it arrived.
+    /// Asks for the place of the next packet, which is still to be sealed.
     #[inline]
-    pub(super) fn report(&mut self, sequence: u16, has_arrived: bool) -> Option<Sent> {
+    pub(super) fn prefetch_next(&self) {
+        if let Some(sent) = self.ring.get(self.place(self.next)) {
+            prefetch(sent);
+        }
+    }
+
+    /// Asks for what is known of so many numbers, and of those that [`Self::judge`] is to look at.
+    pub(super) fn prefetch(&self, base: u16, count: u16) {
+        let (first, count) = (self.place(u64::from(base)), usize::from(count).min(self.ring.len()));
+        let (begin, rest) = self.ring.split_at(first);
+        prefetch(rest.get(..count).unwrap_or(rest));
+        prefetch(begin.get(..count.saturating_sub(rest.len())).unwrap_or_default());
+    }
+
+    /// Feedback says that a number arrived: the packet, when this is the first to say so.
+    #[inline]
+    pub(super) fn arrive(&mut self, sequence: u16) -> Option<Sent> {
+        let sent = self.find(sequence).filter(|sent| sent.fate != Fate::Arrived)?;
+        sent.fate = Fate::Arrived;
+        Some(*sent)
+    }
+
+    /// Feedback says that a number is missing so far.
+    #[inline]
+    pub(super) fn miss(&mut self, sequence: u16) {
+        if let Some(sent) = self.find(sequence).filter(|sent| sent.fate == Fate::Unknown) {
+            sent.fate = Fate::Missing;
+        }
+    }
+
+    #[inline]
+    fn find(&mut self, sequence: u16) -> Option<&mut Sent> {
         let back = (self.next as u16).wrapping_sub(sequence);
         if usize::from(back) > self.ring.len() {
             self.grow(u64::from(back));
@@ -79,18 +117,7 @@ impl History {
         // The length divides the cycle of sequence numbers, so those tell the place. One that is empty still, because so few were
         // sent or the ring has grown, has no bytes.
         let place = self.place(u64::from(sequence));
-        let sent = self.ring.get_mut(place).filter(|sent| back > 0 && sent.bytes > 0)?;
-        match (sent.fate, has_arrived) {
-            (Fate::Unknown | Fate::Missing, true) => {
-                sent.fate = Fate::Arrived;
-                Some(*sent)
-            }
-            (Fate::Unknown, false) => {
-                sent.fate = Fate::Missing;
-                None
-            }
-            _ => None,
-        }
+        self.ring.get_mut(place).filter(|sent| back > 0 && sent.bytes > 0)
     }
 
     /// Counts packets sent before `until_us` by their fate, each once: (arrived, missing). Those of which nothing was
@@ -99,16 +126,20 @@ impl History {
         self.judged = self.judged.max(self.oldest());
         let (mut arrived, mut missing) = (0, 0);
         while self.judged < self.next {
-            let Some(sent) = self.ring.get(self.place(self.judged)) else { break };
-            if sent.bytes > 0 && (until_us.wrapping_sub(sent.at_us) as i32) < 0 {
+            let place = self.place(self.judged);
+            let left = (self.next - self.judged) as usize;
+            // What left earlier stands before what left later.
+            let Some(run) = self.ring.get(place..self.ring.len().min(place + left)) else { break };
+            let is_before = |sent: &Sent| sent.bytes == 0 || (until_us.wrapping_sub(sent.at_us) as i32) >= 0;
+            let due = run.get(..run.partition_point(is_before)).unwrap_or_default();
+            for sent in due {
+                arrived += u32::from(sent.fate == Fate::Arrived);
+                missing += u32::from(sent.fate == Fate::Missing);
+            }
+            self.judged += due.len() as u64;
+            if due.len() < run.len() {
                 break;
             }
-            match sent.fate {
-                Fate::Unknown => {}
-                Fate::Missing => missing += 1,
-                Fate::Arrived => arrived += 1,
-            }
-            self.judged += 1;
         }
         (arrived, missing)
     }
@@ -153,45 +184,43 @@ mod tests {
     fn a_packet_is_answered_once_and_only_if_it_was_sent() {
         let mut history = filled(10);
         assert_eq!(history.next_sequence(), 10);
-        assert!(history.report(4, false).is_none());
-        assert_eq!(history.report(4, true).map(|sent| sent.at_us), Some(4_000), "it was only late");
-        assert!(history.report(4, true).is_none());
-        assert!(history.report(4, false).is_none());
-        assert!(history.report(10, true).is_none(), "not sent yet");
-        assert!(history.report(65_535, true).is_none(), "never sent");
+        history.miss(4);
+        assert_eq!(history.arrive(4).map(|sent| sent.at_us), Some(4_000), "it was only late");
+        assert!(history.arrive(4).is_none());
+        history.miss(4);
+        assert!(history.arrive(10).is_none(), "not sent yet");
+        assert!(history.arrive(65_535).is_none(), "never sent");
     }
 
     #[test]
     fn numbers_go_on_across_the_wrap() {
         let mut history = filled(65_536 + 5);
         assert_eq!(history.next_sequence(), 5);
-        assert!(history.report(65_535, true).is_some());
-        assert!(history.report(4, true).is_some());
-        assert!(history.report(5, true).is_none());
+        assert!(history.arrive(65_535).is_some());
+        assert!(history.arrive(4).is_some());
+        assert!(history.arrive(5).is_none());
     }
 
     #[test]
     fn it_grows_by_need_and_keeps_what_it_has() {
         let mut history = filled(300);
-        assert!(history.report(100, true).is_none());
+        assert!(history.arrive(100).is_none());
         assert_eq!(history.ring.len(), 256);
-        assert!(history.report(172, true).is_some_and(|sent| sent.at_us == 172_000));
+        assert!(history.arrive(172).is_some_and(|sent| sent.at_us == 172_000));
         for count in 0..20_000u32 {
             history.push(count, 100, 0);
-            history.report(history.next_sequence().wrapping_sub(4_096), true);
-            history.report(history.next_sequence().wrapping_sub(30_000), true);
+            history.arrive(history.next_sequence().wrapping_sub(4_096));
+            history.arrive(history.next_sequence().wrapping_sub(30_000));
         }
         assert_eq!(history.ring.len(), MAX_LEN);
-        assert!(
-            history.report(history.next_sequence().wrapping_sub(4_096), true).is_some()
-                || history.ring.len() == MAX_LEN
-        );
+        assert!(history.arrive(history.next_sequence().wrapping_sub(4_096)).is_some() || history.ring.len() == MAX_LEN);
     }
 
     #[test]
     fn fates_are_counted_once() {
         let mut history = filled(10);
-        (0..8).for_each(|sequence| _ = history.report(sequence, sequence % 4 != 0));
+        (0..8u16)
+            .for_each(|sequence| if sequence % 4 == 0 { history.miss(sequence) } else { _ = history.arrive(sequence) });
         assert_eq!(history.judge(5_000), (4, 2));
         assert_eq!(history.judge(5_000), (0, 0));
         assert_eq!(history.judge(20_000), (2, 0), "of the last two nothing is known");

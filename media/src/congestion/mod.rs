@@ -13,9 +13,11 @@
 
 mod acknowledged;
 mod aimd;
+mod arrival;
 mod bottleneck;
 mod capacity;
 mod cluster;
+mod departures;
 mod groups;
 mod history;
 mod loss;
@@ -31,19 +33,22 @@ pub(crate) use crate::feedback::transport_cc::Malformed;
 pub(crate) use probing::{Probe, ProbeId};
 pub(crate) use trendline::Usage;
 
+use crate::cache::prefetch;
 use crate::feedback::transport_cc::TransportCc;
 use acknowledged::Acknowledged;
 use aimd::{Aimd, Observation};
+use arrival::Arrival;
 use bottleneck::Bottleneck;
 use cluster::Clusters;
+use departures::Departures;
 use groups::Groups;
-use history::{History, Sent};
+use history::History;
 use loss::Loss;
 use outage::Outage;
 use probing::{Probing, Situation};
 use sending::Sending;
 use standing::Standing;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use trendline::Trendline;
 
 /// Bounds of the estimate. The lower still carries a picture now and then; the upper is more than 50 pictures of 1080p.
@@ -72,8 +77,6 @@ const JITTERS: i64 = 3;
 const STEEP: f64 = 0.75;
 /// Packets that are read of at once, and whose arrivals are put into order.
 const CHUNK: usize = 64;
-/// A frame's packets leave at once, and on a path that is fast arrive so close to each other that they count as one.
-const TOGETHER_US: i64 = 1_000;
 /// Ticks of arrival times.
 const TICK_US: i64 = 250;
 
@@ -113,52 +116,29 @@ pub(crate) struct CongestionStats {
     pub(crate) rtt: Duration,
 }
 
-/// Packets that left at once and arrived within [`TOGETHER_US`], or a packet of a probe.
-#[derive(Clone, Copy, Debug, Default)]
-struct Arrival {
-    /// The first of them.
-    sent: Sent,
-    packets: u32,
-    bytes: u32,
-    first_us: i64,
-    last_us: i64,
-}
-
-impl Arrival {
-    fn new(sent: Sent, arrival_us: i64) -> Self {
-        Self { sent, packets: 1, bytes: u32::from(sent.bytes), first_us: arrival_us, last_us: arrival_us }
-    }
-
-    /// Counts another packet with them, if it came with them; whether it did.
-    #[inline]
-    fn takes(&mut self, sent: Sent, arrival_us: i64) -> bool {
-        let is_together = sent.at_us == self.sent.at_us
-            && (self.last_us..=self.first_us + TOGETHER_US).contains(&arrival_us)
-            && (sent.cluster, self.sent.cluster) == (0, 0);
-        if is_together {
-            self.packets += 1;
-            self.bytes += u32::from(sent.bytes);
-            self.last_us = arrival_us;
-        }
-        is_together
-    }
-}
-
 /// The estimate of one participant's path.
 ///
 /// For each packet: [`Self::next_sequence`], then [`Self::on_sent`] when it has left. By the clock, every 20 to 30 ms:
-/// [`Self::handle_timeout`], then [`Self::poll_probe`].
+/// [`Self::handle_timeout`], then [`Self::poll_probe`]. What these are told of the time is in µs, since whenever.
 ///
-/// What is touched for each packet that leaves lies together, in this order: of thousands of participants none is in the cache.
+/// What is touched for each packet that leaves lies in one line of the cache, and what the clock looks at behind it: of thousands of
+/// participants none is in the cache.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct Congestion {
-    epoch: Instant,
-    /// When something last left, and how long that is after the epoch: a frame's packets leave at one time.
-    departure: (Instant, i64),
     history: History,
-    outage: Outage,
+    /// The time at which it begins. All times but those of callers are in µs since then.
+    epoch_us: i64,
+    departures: Departures,
+    verdict: Verdict,
+    demand: Demand,
     sending: Sending,
+    outage: Outage,
+    rtt_us: i64,
+    probing: Probing,
+    /// The estimate of a receiver without transport-wide feedback.
+    remb_bps: Option<f64>,
+    has_feedback: bool,
     groups: Groups,
     trendline: Trendline,
     standing: Standing,
@@ -167,9 +147,6 @@ pub(crate) struct Congestion {
     aimd: Aimd,
     loss: Loss,
     clusters: Clusters,
-    probing: Probing,
-    demand: Demand,
-    rtt_us: i64,
     /// The latest time of arrival: as it was told, and in µs of the receiver's clock without its wrap-around.
     arrival: Option<(u32, i64)>,
     /// When the sender last heard of an arrival, and the latest departure of one that arrived.
@@ -177,21 +154,32 @@ pub(crate) struct Congestion {
     newest_sent_us: i64,
     /// The shortest way of the packets of the latest message, on two clocks.
     heard_least_us: i64,
-    /// The estimate of a receiver without transport-wide feedback.
-    remb_bps: Option<f64>,
     /// What arrived when the path's queue was last full, as long as that drains.
     full_bps: Option<f64>,
     /// When the rate last fell steeply for a queue.
     fallen_us: Option<i64>,
-    has_feedback: bool,
+}
+
+/// What follows from all that is known. It is asked for with every turn of the clock and every packet that has to wait, and changes with
+/// what is heard.
+#[derive(Clone, Copy, Debug, Default)]
+struct Verdict {
+    rate_bps: f64,
+    /// See [`Groups::jitter_us`].
+    jitter_us: i64,
+    usage: Usage,
+    /// See [`Standing::is_long`] and [`Standing::is_there`].
+    is_long: bool,
+    has_queue: bool,
 }
 
 impl Congestion {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self {
-            epoch: now,
-            departure: (now, 0),
+    pub(crate) fn new(now_us: i64) -> Self {
+        let mut congestion = Self {
+            epoch_us: now_us,
+            departures: Departures::default(),
             history: History::new(),
+            verdict: Verdict::default(),
             sending: Sending::new(),
             outage: Outage::default(),
             groups: Groups::default(),
@@ -213,25 +201,29 @@ impl Congestion {
             full_bps: None,
             fallen_us: None,
             has_feedback: false,
-        }
+        };
+        congestion.settle();
+        congestion
     }
 
     /// The number that the next packet carries.
     #[inline]
-    pub(crate) const fn next_sequence(&self) -> u16 {
+    pub(crate) fn next_sequence(&self) -> u16 {
+        self.history.prefetch_next();
         self.history.next_sequence()
+    }
+
+    /// Whether any packet has left.
+    pub(crate) const fn has_sent(&self) -> bool {
+        self.history.has_any()
     }
 
     /// The packet with that number has left, with so many bytes of RTP, for a probe or not.
     #[inline]
-    pub(crate) fn on_sent(&mut self, now: Instant, bytes: usize, probe: Option<ProbeId>) {
-        if self.departure.0 != now {
-            self.departure = (now, self.micros(now));
-        }
-        let now_us = self.departure.1;
+    pub(crate) fn on_sent(&mut self, now_us: i64, bytes: usize, probe: Option<ProbeId>) {
+        let now_us = now_us - self.epoch_us;
         self.history.push(now_us as u32, bytes, probe.map_or(0, ProbeId::get));
-        self.sending.on_sent(bytes);
-        self.outage.on_sent(now_us);
+        self.departures.add(now_us, bytes);
     }
 
     /// Takes transport-wide feedback: a whole RTCP packet.
@@ -239,13 +231,17 @@ impl Congestion {
     /// # Errors
     ///
     /// When it is malformed. What could be read before that counts.
-    pub(crate) fn on_feedback(&mut self, now: Instant, packet: &[u8]) -> Result<(), Malformed> {
+    pub(crate) fn on_feedback(&mut self, now_us: i64, packet: &[u8]) -> Result<(), Malformed> {
+        prefetch(self);
+        let now_us = now_us - self.epoch_us;
         let mut feedback = TransportCc::parse(packet)?;
-        let now_us = self.micros(now);
+        self.history.prefetch(feedback.base(), feedback.count());
         self.has_feedback = true;
         self.update_sending(now_us);
         let (mut statuses, mut arrivals) = ([None; CHUNK], [Arrival::default(); CHUNK]);
         let (mut sequence, mut has_arrived) = (feedback.base(), false);
+        // The receiver's clock begins with what the first message refers to.
+        let (mut known_ticks, mut known_us) = self.arrival.unwrap_or((feedback.reference(), 0));
         loop {
             let read = feedback.read(&mut statuses);
             if read.is_empty() {
@@ -253,15 +249,15 @@ impl Congestion {
             }
             let (mut len, mut is_sorted) = (0, true);
             for ticks in read {
-                let sent = self.history.report(sequence, ticks.is_some());
+                let number = sequence;
                 sequence = sequence.wrapping_add(1);
-                let Some((sent, ticks)) = sent.zip(*ticks) else { continue };
-                if !has_arrived {
-                    has_arrived = true;
-                    self.heard_least_us = i64::MAX;
-                    self.begin_arrivals(now_us);
-                }
-                let arrival_us = self.unwrap_arrival(ticks);
+                let Some(ticks) = *ticks else {
+                    self.history.miss(number);
+                    continue;
+                };
+                let Some(sent) = self.history.arrive(number) else { continue };
+                let arrival_us = known_us + i64::from(ticks.wrapping_sub(known_ticks) as i32) * TICK_US;
+                (known_ticks, known_us) = (ticks, arrival_us);
                 if let Some(latest) = arrivals.get_mut(..len).and_then(<[Arrival]>::last_mut) {
                     if latest.takes(sent, arrival_us) {
                         continue;
@@ -273,11 +269,20 @@ impl Congestion {
                     len += 1;
                 }
             }
-            self.on_arrivals(now_us, arrivals.get_mut(..len).unwrap_or_default(), is_sorted);
+            if len > 0 {
+                self.arrival = Some((known_ticks, known_us));
+                if !has_arrived {
+                    has_arrived = true;
+                    self.heard_least_us = i64::MAX;
+                    self.begin_arrivals(now_us);
+                }
+                self.on_arrivals(now_us, arrivals.get_mut(..len).unwrap_or_default(), is_sorted);
+            }
         }
         if has_arrived {
             self.estimate(now_us);
         }
+        self.verdict.rate_bps = self.present_rate_bps();
         if feedback.is_broken() { Err(Malformed) } else { Ok(()) }
     }
 
@@ -288,27 +293,30 @@ impl Congestion {
 
     /// Takes the estimate of a receiver that gives no transport-wide feedback, for which nothing else is known. Beside such
     /// feedback it is not looked at: it would be the same estimate, made later from less.
-    pub(crate) fn on_remb(&mut self, _now: Instant, bitrate_bps: u64) {
+    pub(crate) fn on_remb(&mut self, bitrate_bps: u64) {
         self.remb_bps = Some(bitrate_bps as f64);
+        self.settle();
     }
 
     /// Does what the passing of time asks for. To be called every 20 to 30 ms while video is sent or wanted.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, demand: Demand) {
-        let now_us = self.micros(now);
+    pub(crate) fn handle_timeout(&mut self, now_us: i64, demand: Demand) {
+        let now_us = now_us - self.epoch_us;
         self.demand = demand;
         self.update_sending(now_us);
         if self.is_told() {
             return;
         }
         // A queue lets go of a packet now and then: where none comes there is nothing in it.
-        if self.standing.is_long() && now_us - self.heard_us > self.rtt_us + DRAINED_US {
+        if self.verdict.is_long && now_us - self.heard_us > self.rtt_us + DRAINED_US {
             self.standing.forget_present();
             self.on_drained(now_us);
             self.bottleneck = Bottleneck::default();
             self.trendline.reset();
+            self.settle();
         }
-        if let Some(factor) = self.outage.update(now_us, self.rtt_us, self.aimd.rate_bps()) {
+        if let Some(factor) = self.outage.update(now_us, self.rtt_us, self.departures, || self.aimd.rate_bps()) {
             self.aimd.set(now_us, self.aimd.rate_bps() * factor);
+            self.settle();
         }
         self.probing.plan(self.situation(now_us));
     }
@@ -319,11 +327,11 @@ impl Congestion {
     }
 
     /// A cluster that shall begin now. What is sent from here on carries its id, at its rate, until it is whole.
-    pub(crate) fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
+    pub(crate) fn poll_probe(&mut self, now_us: i64) -> Option<Probe> {
         if self.is_congested() || self.is_told() {
             return None;
         }
-        let probe = self.probing.poll(self.micros(now))?;
+        let probe = self.probing.poll(now_us - self.epoch_us)?;
         self.clusters.begin(&probe);
         Some(probe)
     }
@@ -344,15 +352,19 @@ impl Congestion {
         }
     }
 
-    /// Time since the epoch.
-    #[inline]
-    fn micros(&self, now: Instant) -> i64 {
-        let since = now.saturating_duration_since(self.epoch);
-        since.as_secs() as i64 * 1_000_000 + i64::from(since.subsec_micros())
+    /// Finds out again what follows from what is known.
+    fn settle(&mut self) {
+        self.verdict = Verdict {
+            rate_bps: self.present_rate_bps(),
+            jitter_us: self.groups.jitter_us(),
+            usage: self.present_usage(),
+            is_long: self.standing.is_long(),
+            has_queue: self.standing.is_there(),
+        };
     }
 
     /// What the path's queue does, by all that is known of it.
-    fn usage(&self) -> Usage {
+    fn present_usage(&self) -> Usage {
         let full = self.bottleneck.rate();
         let is_sure = self.waiting_us() > SURELY_WAITING_US && full.is_some_and(|full| full.is_sure());
         match self.trendline.usage() {
@@ -374,7 +386,7 @@ impl Congestion {
 
     /// Whether the queue grows, or is long.
     pub(crate) fn is_congested(&self) -> bool {
-        self.usage() == Usage::Over || self.standing.is_long()
+        self.verdict.usage == Usage::Over || self.verdict.is_long
     }
 
     /// Whether packets get lost that no full queue drops, and more than any path loses now and then.
@@ -387,7 +399,11 @@ impl Congestion {
         self.remb_bps.is_some() && !self.has_feedback
     }
 
-    fn rate_bps(&self) -> f64 {
+    const fn rate_bps(&self) -> f64 {
+        self.verdict.rate_bps
+    }
+
+    fn present_rate_bps(&self) -> f64 {
         match self.remb_bps {
             Some(remb_bps) if !self.has_feedback => remb_bps,
             _ => {
@@ -399,7 +415,7 @@ impl Congestion {
 
     /// What the path carries of video while its queue is long, which the estimate is below so that the queue drains.
     pub(crate) fn draining_bps(&self) -> Option<u64> {
-        self.carried_bps().filter(|_| self.standing.is_long()).map(|bps| bps as u64)
+        if self.verdict.is_long { self.carried_bps().map(|bps| bps as u64) } else { None }
     }
 
     /// What the path carries while its queue is long: what last arrived before less was sent than that, so that the queue drains.
@@ -409,7 +425,7 @@ impl Congestion {
 
     fn update_sending(&mut self, now_us: i64) {
         let was_limited = self.sending.is_limited();
-        self.sending.update(now_us, self.rate_bps());
+        self.sending.update(now_us, self.departures.bytes, self.rate_bps());
         if was_limited && !self.sending.is_limited() {
             self.acknowledged.expect_change();
         }
@@ -417,6 +433,7 @@ impl Congestion {
 
     /// The first arrival that a message tells of.
     fn begin_arrivals(&mut self, now_us: i64) {
+        self.departures.on_heard();
         let before_bps = self.outage.on_heard();
         if before_bps.is_some() || now_us - self.heard_us > SILENCE_US {
             self.groups = Groups::default();
@@ -432,13 +449,7 @@ impl Congestion {
         self.heard_us = now_us;
     }
 
-    fn unwrap_arrival(&mut self, ticks: u32) -> i64 {
-        let (known_ticks, known_us) = self.arrival.unwrap_or((ticks, 0));
-        let arrival_us = known_us + i64::from(ticks.wrapping_sub(known_ticks) as i32) * TICK_US;
-        self.arrival = Some((ticks, arrival_us));
-        arrival_us
-    }
-
+    /// Of at least one arrival.
     fn on_arrivals(&mut self, now_us: i64, arrivals: &mut [Arrival], is_sorted: bool) {
         if !is_sorted {
             arrivals.sort_by_key(|arrival| arrival.last_us);
@@ -462,16 +473,15 @@ impl Congestion {
             }
         }
         self.newest_sent_us = newest_sent_us;
-        if !arrivals.is_empty() {
-            // All were heard of at once, so the least of them is all that counts.
-            self.standing.on_heard(now_us, least_delay_us);
-            self.heard_least_us = self.heard_least_us.min(least_delay_us);
-        }
+        // All were heard of at once, so the least of them is all that counts.
+        self.standing.on_heard(now_us, least_delay_us);
+        self.heard_least_us = self.heard_least_us.min(least_delay_us);
     }
 
     /// Makes the estimate from what feedback has told.
     fn estimate(&mut self, now_us: i64) {
         self.follow_queue(now_us);
+        self.settle();
         let is_congested = self.is_congested();
         let before_bps = self.rate_bps();
         let measured = self.clusters.take_measured();
@@ -533,7 +543,7 @@ impl Congestion {
         let (sent_bps, mean_sent_bps) = (self.sending.peak_bps(), self.sending.mean_bps());
         let has_fallen = self.aimd.update(Observation {
             now_us,
-            usage: self.usage(),
+            usage: self.verdict.usage,
             acknowledged_bps,
             full: self.bottleneck.rate(),
             waiting_us: self.waiting_us(),
@@ -559,8 +569,8 @@ impl Congestion {
             is_limited: self.sending.is_limited(),
             is_overused: self.is_congested(),
             rtt_us: self.rtt_us,
-            jitter_us: self.groups.jitter_us(),
-            has_queue: self.standing.is_there(),
+            jitter_us: self.verdict.jitter_us,
+            has_queue: self.verdict.has_queue,
         }
     }
 }

@@ -4,6 +4,8 @@
 //! something is heard. draft-ietf-rmcat-gcc-02 knows no such rule; libwebrtc's is in `send_side_bandwidth_estimation.cc`
 //! (feedback timeout) and, with a window of bytes in flight, in `congestion_window_pushback_controller.cc`.
 
+use super::departures::Departures;
+
 /// Silence beyond a round trip that makes an outage, and the same before anything was ever heard.
 const SILENCE_US: i64 = 500_000;
 const FIRST_SILENCE_US: i64 = 2_000_000;
@@ -14,44 +16,35 @@ const RECENT_US: i64 = 1_000_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Outage {
-    /// Since the last arrival was heard of: packets sent, when the first and the last of them left.
-    unanswered: u32,
-    first_us: i64,
-    last_us: i64,
     has_heard: bool,
     /// The rate before, and when the rate was last lowered.
     state: Option<(f64, i64)>,
 }
 
 impl Outage {
-    /// A packet was sent.
-    #[inline]
-    pub(super) const fn on_sent(&mut self, now_us: i64) {
-        if self.unanswered == 0 {
-            self.first_us = now_us;
-        }
-        self.unanswered = self.unanswered.saturating_add(1);
-        self.last_us = now_us;
-    }
-
     /// Something arrived. The rate of before, when this ends an outage.
     pub(super) fn on_heard(&mut self) -> Option<f64> {
-        self.unanswered = 0;
         self.has_heard = true;
         self.state.take().map(|(rate_bps, _)| rate_bps)
     }
 
     /// The factor by which the rate falls now, if it does.
-    pub(super) fn update(&mut self, now_us: i64, rtt_us: i64, rate_bps: f64) -> Option<f64> {
+    pub(super) fn update(
+        &mut self,
+        now_us: i64,
+        rtt_us: i64,
+        departures: Departures,
+        rate_bps: impl FnOnce() -> f64,
+    ) -> Option<f64> {
         let silence_us = rtt_us + if self.has_heard { SILENCE_US } else { FIRST_SILENCE_US };
-        let is_silent = self.unanswered >= MIN_PACKETS && now_us - self.first_us > silence_us;
-        if !is_silent || now_us - self.last_us > RECENT_US {
+        let is_silent = departures.unanswered >= MIN_PACKETS && now_us - departures.first_us > silence_us;
+        if !is_silent || now_us - departures.last_us > RECENT_US {
             if let Some((_, lowered_us)) = &mut self.state {
                 *lowered_us = now_us;
             }
             return None;
         }
-        let (before_bps, lowered_us) = self.state.unwrap_or((rate_bps, now_us));
+        let (before_bps, lowered_us) = self.state.unwrap_or_else(|| (rate_bps(), now_us));
         self.state = Some((before_bps, now_us));
         Some(0.5f64.powf((now_us - lowered_us).clamp(0, 1_000_000) as f64 / 1e6))
     }
@@ -63,12 +56,12 @@ mod tests {
 
     #[test]
     fn the_rate_halves_by_the_second_until_something_is_heard() {
-        let mut outage = Outage::default();
+        let (mut outage, mut departures) = (Outage::default(), Departures::default());
         outage.on_heard();
         let mut rate_bps = 1e6;
         for now_ms in (0..2_620).step_by(20) {
-            outage.on_sent(now_ms * 1_000);
-            rate_bps *= outage.update(now_ms * 1_000, 100_000, rate_bps).unwrap_or(1.0);
+            departures.add(now_ms * 1_000, 1_000);
+            rate_bps *= outage.update(now_ms * 1_000, 100_000, departures, || rate_bps).unwrap_or(1.0);
         }
         assert!((0.24e6..0.26e6).contains(&rate_bps), "{rate_bps}");
         assert_eq!(outage.on_heard(), Some(1e6));
@@ -77,11 +70,11 @@ mod tests {
 
     #[test]
     fn a_pause_is_no_outage() {
-        let mut outage = Outage::default();
+        let (mut outage, mut departures) = (Outage::default(), Departures::default());
         outage.on_heard();
-        (0..8).for_each(|_| outage.on_sent(0));
+        (0..8).for_each(|_| departures.add(0, 1_000));
         for now_ms in (1_001..10_000).step_by(20) {
-            assert_eq!(outage.update(now_ms * 1_000, 100_000, 1e6), None);
+            assert_eq!(outage.update(now_ms * 1_000, 100_000, departures, || 1e6), None);
         }
     }
 }

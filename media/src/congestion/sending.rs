@@ -15,8 +15,8 @@ const WINDOW_US: i64 = 500_000;
 
 #[derive(Debug)]
 pub(super) struct Sending {
-    /// Sent since the last update.
-    pending_bytes: u64,
+    /// All that was sent until the last update, modulo 2^32.
+    seen_bytes: u32,
     updated_us: i64,
     /// In bytes; what is left or, below zero, overdrawn.
     budget: f64,
@@ -30,7 +30,7 @@ pub(super) struct Sending {
 impl Sending {
     pub(super) const fn new() -> Self {
         Self {
-            pending_bytes: 0,
+            seen_bytes: 0,
             updated_us: 0,
             budget: 0.0,
             is_limited: false,
@@ -55,15 +55,11 @@ impl Sending {
         (self.rates_bps[0] + self.rates_bps[1]) / 2.0
     }
 
-    #[inline]
-    pub(super) const fn on_sent(&mut self, bytes: usize) {
-        self.pending_bytes += bytes as u64;
-    }
-
-    pub(super) fn update(&mut self, now_us: i64, estimate_bps: f64) {
+    /// Takes what was sent until now, in bytes altogether, modulo 2^32.
+    pub(super) fn update(&mut self, now_us: i64, sent_bytes: u32, estimate_bps: f64) {
         let elapsed_us = (now_us - self.updated_us).max(0) as f64;
         self.updated_us = now_us;
-        let bytes = std::mem::take(&mut self.pending_bytes);
+        let bytes = u64::from(sent_bytes.wrapping_sub(std::mem::replace(&mut self.seen_bytes, sent_bytes)));
         let depth = (USAGE * estimate_bps / 8e6 * DEPTH_US).max(1.0);
         self.budget = (self.budget - bytes as f64).max(-depth);
         self.budget = (self.budget + USAGE * estimate_bps / 8e6 * elapsed_us).min(depth);
@@ -86,8 +82,8 @@ mod tests {
 
     fn run(sending: &mut Sending, from_ms: i64, to_ms: i64, rate_bps: usize) {
         for now_ms in (from_ms..to_ms).step_by(20) {
-            sending.on_sent(rate_bps / 8 / 50);
-            sending.update(now_ms * 1_000, 1e6);
+            let sent_bytes = sending.seen_bytes + rate_bps as u32 / 8 / 50;
+            sending.update(now_ms * 1_000, sent_bytes, 1e6);
         }
     }
 

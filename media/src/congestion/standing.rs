@@ -27,45 +27,45 @@ const MAX_SHARE: f64 = 0.85;
 const TRIAL_US: i64 = 3_000_000;
 const SHRUNK: f64 = 0.8;
 
-/// The least of two spans of time.
+/// The least of two spans of so many µs.
 #[derive(Debug)]
-struct Least {
-    span_us: i64,
+struct Least<const SPAN_US: i64> {
     began_us: i64,
-    present_us: Option<i64>,
-    former_us: Option<i64>,
+    /// [`UNKNOWN`] without a value.
+    present_us: i64,
+    former_us: i64,
 }
 
-impl Least {
-    const fn new(span_us: i64) -> Self {
-        Self { span_us, began_us: 0, present_us: None, former_us: None }
-    }
+/// Longer than anything takes.
+const UNKNOWN: i64 = i64::MAX;
+
+impl<const SPAN_US: i64> Least<SPAN_US> {
+    const NEW: Self = Self { began_us: 0, present_us: UNKNOWN, former_us: UNKNOWN };
 
     fn add(&mut self, at_us: i64, value_us: i64) {
-        if at_us - self.began_us >= self.span_us {
+        if at_us - self.began_us >= SPAN_US {
             self.began_us = at_us;
-            self.former_us = self.present_us.take();
+            self.former_us = std::mem::replace(&mut self.present_us, UNKNOWN);
         }
-        self.present_us = Some(self.present_us.map_or(value_us, |present_us| present_us.min(value_us)));
+        self.present_us = self.present_us.min(value_us);
     }
 
     fn get(&self) -> Option<i64> {
-        let present_us = self.present_us?;
-        Some(self.former_us.map_or(present_us, |former_us| former_us.min(present_us)))
+        (self.present_us != UNKNOWN).then_some(self.present_us.min(self.former_us))
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Standing {
-    base: Least,
-    present: Least,
+    base: Least<BASE_SPAN_US>,
+    present: Least<PRESENT_SPAN_US>,
     /// What waited when the present trial began, or at most since then, and when that was.
     draining: Option<(i64, i64)>,
 }
 
 impl Standing {
     pub(super) const fn new() -> Self {
-        Self { base: Least::new(BASE_SPAN_US), present: Least::new(PRESENT_SPAN_US), draining: None }
+        Self { base: Least::NEW, present: Least::NEW, draining: None }
     }
 
     /// Packets were heard of that arrived: `delay_us` is the shortest of their ways, on two clocks.
@@ -106,7 +106,7 @@ impl Standing {
 
     /// Nothing waits any more.
     pub(super) fn forget_present(&mut self) {
-        self.present = Least::new(PRESENT_SPAN_US);
+        self.present = Least::NEW;
         self.draining = None;
     }
 

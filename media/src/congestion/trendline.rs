@@ -104,7 +104,8 @@ impl Trendline {
         self.delay_ms += delta_ms.clamp(-MAX_DELTA_MS, MAX_DELTA_MS);
         self.smoothed_ms = SMOOTHING * self.smoothed_ms + (1.0 - SMOOTHING) * self.delay_ms;
         let arrival_ms = (spacing.arrival_us - self.first_arrival_us) as f64 / 1e3;
-        self.add(Point { arrival_ms, delay_ms: self.smoothed_ms });
+        let arrival_us = (spacing.arrival_us - self.first_arrival_us) as u32;
+        self.add(Point { arrival_us, delay_ms: self.smoothed_ms as f32 });
         let former = self.trend;
         if self.deltas >= WINDOW as u32 {
             self.trend = self.sums.slope().unwrap_or(self.trend);
@@ -155,17 +156,23 @@ impl Trendline {
     }
 }
 
-/// A group of packets.
+/// A group of packets. It is small, since participants' trends are not in the cache when they are asked for.
 #[derive(Clone, Copy, Debug)]
 struct Point {
-    /// Since the first group.
-    arrival_ms: f64,
+    /// In µs since the first group, modulo 2^32.
+    arrival_us: u32,
     /// Smoothed.
-    delay_ms: f64,
+    delay_ms: f32,
 }
 
 impl Point {
-    const ZERO: Self = Self { arrival_ms: 0.0, delay_ms: 0.0 };
+    const ZERO: Self = Self { arrival_us: 0, delay_ms: 0.0 };
+
+    /// How much later it arrived than another one, in ms, and how much longer it was on its way.
+    fn since(self, origin: Self) -> (f64, f64) {
+        let arrival_us = self.arrival_us.wrapping_sub(origin.arrival_us) as i32;
+        (f64::from(arrival_us) / 1e3, f64::from(self.delay_ms) - f64::from(origin.delay_ms))
+    }
 }
 
 /// What the least-squares slope of [`WINDOW`] points is made of. It is asked for with every group of packets, so points come and go one by
@@ -194,7 +201,7 @@ impl Sums {
     }
 
     fn add(&mut self, point: Point, sign: f64) {
-        let (x, y) = (point.arrival_ms - self.origin.arrival_ms, point.delay_ms - self.origin.delay_ms);
+        let (x, y) = point.since(self.origin);
         self.x += sign * x;
         self.y += sign * y;
         self.xx += sign * x * x;
@@ -276,10 +283,11 @@ mod tests {
             }
             let points = trendline.points;
             let mean = |of: fn(&Point) -> f64| points.iter().map(of).sum::<f64>() / WINDOW as f64;
-            let (mean_x, mean_y) = (mean(|point| point.arrival_ms), mean(|point| point.delay_ms));
+            let (mean_x, mean_y) = (mean(|point| point.since(Point::ZERO).0), mean(|point| point.since(Point::ZERO).1));
             let [covariance, variance] = points.iter().fold([0.0, 0.0], |[covariance, variance], point| {
-                let dx = point.arrival_ms - mean_x;
-                [covariance + dx * (point.delay_ms - mean_y), variance + dx * dx]
+                let (x, y) = point.since(Point::ZERO);
+                let dx = x - mean_x;
+                [covariance + dx * (y - mean_y), variance + dx * dx]
             });
             prop_assert!((trendline.trend() * variance - covariance).abs() <= 1e-6 * (variance + covariance.abs()));
         }

@@ -41,6 +41,13 @@ impl NtpClock {
         Self { anchor, unix_at_anchor }
     }
 
+    /// The time of that instant in µs since the anchor, for arithmetic on every packet. Instants before the anchor count as it.
+    #[must_use]
+    pub fn micros_at(&self, now: Instant) -> i64 {
+        let since = now.saturating_duration_since(self.anchor);
+        since.as_secs() as i64 * 1_000_000 + i64::from(since.subsec_micros())
+    }
+
     /// The NTP time of that instant. Instants before the anchor count as it.
     #[must_use]
     pub fn at(&self, now: Instant) -> NtpTime {

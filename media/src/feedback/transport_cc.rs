@@ -66,6 +66,18 @@ impl<'a> TransportCc<'a> {
         self.base
     }
 
+    /// How many numbers are left to be read.
+    #[must_use]
+    pub const fn count(&self) -> u16 {
+        self.left
+    }
+
+    /// The latest time of arrival that was read; at first what the first of them is told against.
+    #[must_use]
+    pub const fn reference(&self) -> u32 {
+        self.ticks
+    }
+
     /// Whether reading has ended before the count was reached: the message is cut short, or has the reserved symbol.
     #[must_use]
     pub const fn is_broken(&self) -> bool {

@@ -91,9 +91,9 @@ pub(crate) struct Flow {
 
 impl Flow {
     /// Begins to number packets, if that has not begun.
-    pub(crate) fn begin(&mut self, now: Instant) {
+    pub(crate) fn begin(&mut self, now: Instant, micros: i64) {
         self.began.get_or_insert(now);
-        self.congestion.get_or_insert_with(|| Box::new(Congestion::new(now)));
+        self.congestion.get_or_insert_with(|| Box::new(Congestion::new(micros)));
     }
 
     /// The transport-wide number of the next packet that has one.
@@ -104,29 +104,28 @@ impl Flow {
 
     /// A video datagram of so many bytes leaves, with a number or without.
     #[inline]
-    pub(crate) fn on_sent(&mut self, now: Instant, bytes: usize, is_numbered: bool) {
+    pub(crate) fn on_sent(&mut self, micros: i64, bytes: usize, is_numbered: bool) {
         let bytes = bytes + DATAGRAM_OVERHEAD;
         if is_numbered && let Some(congestion) = &mut self.congestion {
-            congestion.on_sent(now, bytes, self.pacer.probe_id());
-            self.sent.get_or_insert(now);
+            congestion.on_sent(micros, bytes, self.pacer.probe_id());
         }
         self.pacer.spend(bytes);
     }
 
     /// Takes transport-wide feedback; whether it could be read.
-    pub(crate) fn on_feedback(&mut self, now: Instant, packet: &[u8]) -> bool {
+    pub(crate) fn on_feedback(&mut self, micros: i64, packet: &[u8]) -> bool {
         let Some(congestion) = &mut self.congestion else { return true };
-        let is_read = congestion.on_feedback(now, packet).is_ok();
+        let is_read = congestion.on_feedback(micros, packet).is_ok();
         self.is_answered |= is_read;
         is_read
     }
 
     /// Takes the client's own estimate, in bits per second.
-    pub(crate) fn on_remb(&mut self, now: Instant, bitrate_bps: u64) {
-        self.begin(now);
+    pub(crate) fn on_remb(&mut self, now: Instant, micros: i64, bitrate_bps: u64) {
+        self.begin(now, micros);
         self.is_answered = true;
         if let Some(congestion) = &mut self.congestion {
-            congestion.on_remb(now, bitrate_bps);
+            congestion.on_remb(bitrate_bps);
         }
     }
 
@@ -224,10 +223,13 @@ impl Flow {
     }
 
     /// One turn of the room's clock.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, micros: i64) {
         let Some(congestion) = &mut self.congestion else { return };
-        congestion.handle_timeout(now, self.demand);
-        let probe = congestion.poll_probe(now);
+        congestion.handle_timeout(micros, self.demand);
+        let probe = congestion.poll_probe(micros);
+        if congestion.has_sent() {
+            self.sent.get_or_insert(now);
+        }
         let estimate = self.estimate_bps(now);
         self.pacer.set_estimate(now, estimate);
         self.repairs.turn(now, estimate, self.is_congested());
@@ -280,7 +282,7 @@ mod tests {
     #[test]
     fn once_a_path_is_known_no_more_is_sent_late_than_it_carries() {
         let (mut flow, now) = (Flow::default(), test_start());
-        flow.on_remb(now, 400_000);
+        flow.on_remb(now, 0, 400_000);
         assert!(flow.has_room_for(now, 1, 250_000), "a first guess is not believed");
         let later = now + GUESSING;
         assert!(flow.has_room_for(later, 1, 12_500) && !flow.has_room_for(later, 1, 12_501));

@@ -267,7 +267,7 @@ impl Room {
             if !participant.flow.is_estimated() || !participant.is_connected() {
                 continue;
             }
-            participant.flow.handle_timeout(context.now);
+            participant.flow.handle_timeout(context.now, context.micros);
             self.hurried |= participant.flow.has_moved(context.now);
             if participant.flow.pacer.is_busy() {
                 context.core.pacing.schedule(participant.slot, context.now);

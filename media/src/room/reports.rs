@@ -46,12 +46,12 @@ impl Room {
                 Feedback::ReceiverReport { blocks, .. } => self.on_report_blocks(context, index, blocks),
                 Feedback::Remb { bitrate_bps } => {
                     if let Some(participant) = self.participants.get_mut(index) {
-                        participant.flow.on_remb(context.now, bitrate_bps);
+                        participant.flow.on_remb(context.now, context.micros, bitrate_bps);
                     }
                 }
                 Feedback::TransportCc(packet) => {
                     let Some(participant) = self.participants.get_mut(index) else { return };
-                    if !participant.flow.on_feedback(context.now, packet) {
+                    if !participant.flow.on_feedback(context.micros, packet) {
                         context.core.stats.drop(DropReason::MalformedRtcp);
                     }
                     self.hurried |= participant.flow.has_moved(context.now);

@@ -120,7 +120,7 @@ impl Room {
                 participant.outgoing[slot].get_or_insert_with(|| Outgoing::new(send_line, rng.random(), rng.random()));
             outgoing.subscription = Some(subscription);
             if outgoing.is_numbered() {
-                participant.flow.begin(context.now);
+                participant.flow.begin(context.now, context.micros);
             }
             participant.pending.retain(|pending| pending.line != line);
             let id = participant.id;

@@ -259,7 +259,7 @@ impl Outgoing {
         let sealed = transport.seal_rtp(buffer, at.start..len, self.ssrc, index).ok_or(DropReason::TooLarge)?;
         core.outbox.commit(transport.slot(), connected_path(transport)?, sealed, Class::of(self.kind));
         if self.kind == MediaKind::Video {
-            flow.on_sent(context.now, sealed, is_numbered);
+            flow.on_sent(context.micros, sealed, is_numbered);
         }
         self.rewriter.note_timestamp(context.now, fields.timestamp);
         if let Body::Redundant(redundant) = &body {
@@ -305,7 +305,7 @@ impl Outgoing {
         self.rtx_index += 1;
         core.stats.rtp_out_mut(self.kind).add(sealed);
         core.stats.probe_out.add(sealed);
-        flow.on_sent(context.now, sealed, true);
+        flow.on_sent(context.micros, sealed, true);
         Ok(sealed)
     }
 
@@ -403,7 +403,7 @@ impl Outgoing {
         self.rtx_index += u64::from(rtx.is_some());
         core.stats.rtp_out_mut(self.kind).add(sealed);
         if self.kind == MediaKind::Video {
-            flow.on_sent(context.now, sealed, rtx.is_some() && subscription.plan.is_numbered());
+            flow.on_sent(context.micros, sealed, rtx.is_some() && subscription.plan.is_numbered());
         }
         match purpose {
             Purpose::Repair => {

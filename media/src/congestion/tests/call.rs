@@ -70,7 +70,7 @@ impl Call {
         Self {
             start,
             now_us: 0,
-            congestion: Congestion::new(start),
+            congestion: Congestion::new(0),
             path: Bottleneck::new(quality, seed),
             wishes,
             samples: Vec::new(),
@@ -129,8 +129,8 @@ impl Call {
         later.clone().find(|sample| sample.estimate_bps >= bps).map_or(i64::MAX, |sample| sample.at_ms - from_ms)
     }
 
-    pub(super) fn now(&self) -> Instant {
-        self.at(self.now_us)
+    pub(super) fn now_us(&self) -> i64 {
+        self.now_us
     }
 
     fn at(&self, us: i64) -> Instant {
@@ -160,14 +160,13 @@ impl Call {
             return;
         }
         self.next_timeout_us = self.now_us + TIMEOUT_US;
-        let now = self.at(self.now_us);
         let estimate_bps = self.congestion.estimate_bps() as f64;
         let sending_bps = self.sending_bps();
         let next_bps = if self.wishes.next_bps > 0.0 { self.wishes.next_bps } else { estimate_bps * 1.5 };
         let next_bps = next_bps.min(self.wishes.wanted_bps).max(sending_bps);
         self.congestion.on_round_trip(Duration::from_micros(2 * self.path.quality.delay_us as u64));
         self.congestion.handle_timeout(
-            now,
+            self.now_us,
             Demand {
                 sending_bps: sending_bps as u64,
                 next_bps: next_bps as u64,
@@ -183,7 +182,7 @@ impl Call {
 
     fn send(&mut self) {
         if self.probe.is_none() {
-            let probe = self.congestion.poll_probe(self.at(self.now_us));
+            let probe = self.congestion.poll_probe(self.now_us);
             self.probes.extend(probe.map(|probe| (self.now_us / 1_000, probe)));
             self.probe = probe.map(|probe| (probe, 0, 0, self.now_us));
         }
@@ -215,7 +214,7 @@ impl Call {
 
     fn transmit(&mut self, len: usize, probe: Option<&Probe>) {
         let sequence = self.congestion.next_sequence();
-        self.congestion.on_sent(self.at(self.now_us), len, probe.map(|probe| probe.id));
+        self.congestion.on_sent(self.now_us, len, probe.map(|probe| probe.id));
         self.count += 1;
         if let Some(arrival_us) = self.path.send(self.now_us, len) {
             self.in_flight.insert((arrival_us, self.count), sequence);
@@ -259,7 +258,7 @@ impl Call {
             && let Some(first) = self.feedback.first_entry().filter(|first| first.key().0 <= self.now_us)
         {
             let message = first.remove();
-            assert_eq!(self.congestion.on_feedback(self.at(self.now_us), &message), Ok(()));
+            assert_eq!(self.congestion.on_feedback(self.now_us, &message), Ok(()));
         }
     }
 }
