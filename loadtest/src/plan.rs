@@ -17,6 +17,8 @@ pub struct Plan {
     pub insecure: bool,
     /// For servers with keys: a credential that may create rooms and sign tokens (`Authorization: Bearer`).
     pub credential: Option<String>,
+    /// A room that is there already, which everybody joins and which stays. Without it rooms are made for the run, and ended after it.
+    pub room: Option<String>,
     /// How long the run takes once everybody has joined, in seconds.
     pub duration_seconds: f64,
     /// How many participants join in a second.
@@ -42,6 +44,7 @@ impl Default for Plan {
             target: TargetKind::Parlor,
             insecure: false,
             credential: None,
+            room: None,
             duration_seconds: 30.0,
             joins_per_second: 50.0,
             join_timeout_seconds: 15.0,
@@ -229,7 +232,12 @@ impl Plan {
         if self.scenarios.is_empty() {
             return Err("`scenarios` is empty: there is nothing to do".to_owned());
         }
-        self.scenarios.iter().try_for_each(Scenario::check)
+        self.scenarios.iter().try_for_each(Scenario::check)?;
+        let rooms: usize = self.scenarios.iter().map(Scenario::rooms).sum();
+        if self.room.is_some() && rooms != 1 {
+            return Err(format!("`room` is for a run in one room, and this takes {rooms}"));
+        }
+        Ok(())
     }
 }
 
@@ -243,6 +251,13 @@ impl Scenario {
             Self::Audio { .. } => "audio",
             Self::Churn { .. } => "churn",
             Self::Rooms { .. } => "rooms",
+        }
+    }
+
+    fn rooms(&self) -> usize {
+        match self {
+            Self::Meeting { .. } | Self::Livestream { .. } | Self::Audio { .. } => 1,
+            Self::Churn { rooms, .. } | Self::Rooms { rooms, .. } => *rooms,
         }
     }
 

@@ -51,7 +51,10 @@ pub async fn run(
     let workers = (0..plan.threads)
         .map(|index| Worker::start(index, local, plan.seed, plan.sample_every, count, start))
         .collect::<Result<Vec<_>, _>>()?;
-    let rooms = open_rooms(target.as_ref(), &table).await?;
+    let rooms = match &plan.room {
+        Some(room) => vec![room.clone()],
+        None => open_rooms(target.as_ref(), &table).await?,
+    };
     let stage = Arc::new(Stage {
         target,
         workers,
@@ -64,7 +67,9 @@ pub async fn run(
     let mut run = Run { stage, progress, stop, people: JoinSet::new(), start };
     let steady = run.go(plan, &mut table).await;
     let mut tally = run.add_up(steady).await;
-    close_rooms(run.stage.target.as_ref(), &run.stage.rooms).await;
+    if plan.room.is_none() {
+        close_rooms(run.stage.target.as_ref(), &run.stage.rooms).await;
+    }
     run.progress.enter(Phase::Over, None);
     tally.interrupted = run.stop.is_cancelled();
     Ok(tally)

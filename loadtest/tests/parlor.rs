@@ -5,6 +5,7 @@
 use parlor::server::Server;
 use parlor_config::{KNOBS, Sources, load};
 use parlor_loadtest::plan::{Audio, Media, Plan, Scenario, Video};
+use parlor_loadtest::target::RoomSize;
 use parlor_loadtest::{Observer, Phase, Snapshot, Tally, run, target};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
@@ -95,6 +96,24 @@ async fn a_meeting_loses_nothing_and_everybody_hears_and_sees_everybody() {
     }
     assert!(total.sent_video.keyframe_requests > 0, "those who come later ask for key frames");
     assert!(!tally.interrupted && tally.steady_from < tally.steady_until);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_is_there_already_is_filled_and_stays() {
+    let (url, _stop) = serve(&[]).await;
+    let media = Media { video: None, audio: Some(Audio::default()) };
+    let mut plan = plan(url, vec![Scenario::Meeting { participants: 2, media }]);
+    let target = target::connect(&plan).unwrap();
+    let room = target.open_room(RoomSize { participants: 4, publishers: 2 }).await.unwrap();
+    plan.room = Some(room.clone());
+    for _ in 0..2 {
+        let tally = measure(&plan).await;
+        assert_whole(&tally);
+        assert_eq!(tally.total.joins.succeeded, 2);
+    }
+    target.close_room(&room).await.unwrap();
+    plan.join_timeout_seconds = 1.0;
+    assert_eq!(measure(&plan).await.total.joins.succeeded, 0, "nobody gets into a room that is over");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

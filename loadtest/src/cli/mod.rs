@@ -80,6 +80,9 @@ struct Common {
     /// A file with a credential that may create rooms and sign tokens, for servers with keys; also PARLOR_LOADTEST_CREDENTIAL
     #[arg(long, global = true, value_name = "FILE", help_heading = "Server")]
     credential_file: Option<PathBuf>,
+    /// A room that is there already, for everybody to join [default: rooms of the tester's own, which end with the run]
+    #[arg(long, global = true, value_name = "ID", help_heading = "Server")]
+    room: Option<String>,
     /// The server's process, on this machine [default: whoever listens on the server's port]
     #[arg(long, global = true, value_name = "PID", value_parser = whole::<u32>(1, 4_194_304), help_heading = "Server")]
     pid: Option<u32>,
@@ -208,6 +211,9 @@ impl Common {
             plan.server.clone_from(server);
         } else if plan.server.is_empty() {
             plan.server = plan.target.default_server().to_owned();
+        }
+        if self.room.is_some() {
+            plan.room.clone_from(&self.room);
         }
         if let Some(credential) = self.credential()? {
             plan.credential = Some(credential);

@@ -81,11 +81,12 @@ fn what_is_sent_is_described_by_flags() {
 #[test]
 fn flags_of_the_run_may_stand_anywhere() {
     let line = "--seed 7 audio --listeners 9 --duration 5m --ramp 200 --join-timeout 3s --threads 2 --witnesses 0 --sample-every 1 \
-        --insecure --server https://sfu.example:8443 --pid 42 --metrics http://localhost:9090/metrics --json --quiet";
+        --insecure --server https://sfu.example:8443 --room monday-call --pid 42 --metrics http://localhost:9090/metrics --json --quiet";
     let order = parse(line).unwrap();
     let expected = Plan {
         server: "https://sfu.example:8443".to_owned(),
         insecure: true,
+        room: Some("monday-call".to_owned()),
         duration_seconds: 300.0,
         joins_per_second: 200.0,
         join_timeout_seconds: 3.0,
@@ -151,6 +152,7 @@ fn a_value_that_is_not_allowed_names_its_flag_and_what_is() {
         ("meeting --participants 2 --no-video --no-audio", "--no-audio", "cannot be used with"),
         ("churn --rate 0", "--rate", "from 0.01 to 10000"),
         ("rooms --rooms 2 --duration 8d", "--duration", "such as 90s, 1.5m or 2h"),
+        ("rooms --rooms 2 --room monday-call", "`room`", "in one room, and this takes 2"),
         ("rooms --rooms 2 --ramp 0", "--ramp", "from 0.1 to 10000"),
         ("rooms --rooms 2 --threads 0", "--threads", "1..=256"),
         ("rooms --rooms 2 --target mediasoup", "--target", "parlor, janus"),
