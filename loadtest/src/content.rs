@@ -1,6 +1,6 @@
 //! What publishers put into packets, so that a witness can tell that exactly this was sent, and when.
 //!
-//! A payload begins with what the codec prescribes. Then follows a stamp, then bytes that follow from the stamp:
+//! A payload begins with what the codec prescribes: of pictures that is what a decoder makes a gray picture of, up to 640×360. Then follows a stamp, then bytes that follow from the stamp:
 //!
 //! | bytes | |
 //! |---|---|
@@ -113,6 +113,15 @@ pub struct Vp8 {
     pub height: u16,
 }
 
+/// First partitions of gray pictures in which every macroblock is as its neighbours foretell, as libvpx writes them: nothing behind them is
+/// read. By height in pixels, of a key frame and of a frame that repeats the one before.
+const GRAY: [(u16, &[u8], &[u8]); 3] = [
+    (180, include_bytes!("content/gray-180.key"), include_bytes!("content/gray-180.inter")),
+    (360, include_bytes!("content/gray-360.key"), include_bytes!("content/gray-360.inter")),
+    // The partition of a key frame does not fit into a packet: who decodes such pictures will not begin.
+    (720, &[], include_bytes!("content/gray-720.inter")),
+];
+
 /// Bytes of the payload descriptor.
 const DESCRIPTOR: usize = 4;
 /// Bytes of a frame's header: the frame tag, and in key frames the start code and the size.
@@ -123,31 +132,38 @@ impl Vp8 {
     /// The bytes before the stamp.
     #[must_use]
     pub fn overhead(&self) -> usize {
-        DESCRIPTOR
-            + match (self.begins, self.key) {
-                (true, true) => KEY_FRAME_HEADER,
-                (true, false) => FRAME_TAG,
-                (false, _) => 0,
-            }
+        let header = match (self.begins, self.key) {
+            (true, true) => KEY_FRAME_HEADER,
+            (true, false) => FRAME_TAG,
+            (false, _) => return DESCRIPTOR,
+        };
+        DESCRIPTOR + header + self.first_partition().len()
+    }
+
+    fn first_partition(&self) -> &'static [u8] {
+        let gray = GRAY.iter().find(|(height, ..)| *height == self.height);
+        gray.map_or(&[], |(_, key, inter)| if self.key { key } else { inter })
     }
 
     /// The payload descriptor with a 15-bit picture id (RFC 7741 section 4.2) and, at the begin of a frame, the frame's
-    /// header (RFC 6386 section 9.1), which says that the first partition is `frame_bytes` long.
-    pub fn write(&self, payload: &mut Vec<u8>, frame_bytes: usize) {
+    /// header and first partition (RFC 6386 section 9).
+    pub fn write(&self, payload: &mut Vec<u8>) {
         let picture = 0x8000 | self.picture;
         payload.extend_from_slice(&[0x80 | u8::from(self.begins) << 4, 0x80]);
         payload.extend_from_slice(&picture.to_be_bytes());
         if !self.begins {
             return;
         }
-        // show_frame, version 0, and whether it is no key frame.
-        let tag = (frame_bytes.min(0x7_ffff) as u32) << 5 | 1 << 4 | u32::from(!self.key);
+        let partition = self.first_partition();
+        // The partition's length, show_frame, version 0, and whether it is no key frame.
+        let tag = (partition.len() as u32) << 5 | 1 << 4 | u32::from(!self.key);
         payload.extend_from_slice(&tag.to_le_bytes()[..FRAME_TAG]);
         if self.key {
             payload.extend_from_slice(&[0x9d, 0x01, 0x2a]);
             payload.extend_from_slice(&(self.width & 0x3fff).to_le_bytes());
             payload.extend_from_slice(&(self.height & 0x3fff).to_le_bytes());
         }
+        payload.extend_from_slice(partition);
     }
 }
 
@@ -169,8 +185,10 @@ pub fn vp8_stamp(payload: &[u8]) -> Option<&[u8]> {
     if !begins {
         return Some(rest);
     }
-    let key = rest.first()? & 1 == 0;
-    rest.get(if key { KEY_FRAME_HEADER } else { FRAME_TAG }..)
+    let (&[low, middle, high], _) = rest.split_first_chunk()?;
+    let tag = u32::from_le_bytes([low, middle, high, 0]);
+    let header = if tag & 1 == 0 { KEY_FRAME_HEADER } else { FRAME_TAG };
+    rest.get(header + (tag >> 5) as usize..)
 }
 
 /// Bytes before the stamp in a packet of Opus: the table of contents.
@@ -229,9 +247,9 @@ mod tests {
     #[test]
     fn stamps_are_found_behind_every_descriptor() {
         for (begins, key) in [(true, true), (true, false), (false, true), (false, false)] {
-            let vp8 = Vp8 { picture: 0x7abc, begins, key, width: 1280, height: 720 };
+            let vp8 = Vp8 { picture: 0x7abc, begins, key, width: 640, height: 360 };
             let mut payload = Vec::new();
-            vp8.write(&mut payload, 5_000);
+            vp8.write(&mut payload);
             assert_eq!(payload.len(), vp8.overhead());
             STAMPED.write(&mut payload, 100);
             assert_eq!(vp8_stamp(&payload).and_then(Stamp::read), Some(STAMPED), "{vp8:?}");
@@ -248,7 +266,8 @@ mod tests {
     #[test]
     fn a_key_frame_has_the_header_that_decoders_look_for() {
         let mut payload = Vec::new();
-        Vp8 { picture: 1, begins: true, key: true, width: 640, height: 360 }.write(&mut payload, 1_000);
-        assert_eq!(payload, [0x90, 0x80, 0x80, 1, 0x10, 0x7d, 0, 0x9d, 1, 0x2a, 0x80, 2, 0x68, 1]);
+        Vp8 { picture: 1, begins: true, key: true, width: 640, height: 360 }.write(&mut payload);
+        assert_eq!(payload[..14], [0x90, 0x80, 0x80, 1, 0x30, 0x33, 0, 0x9d, 1, 0x2a, 0x80, 2, 0x68, 1]);
+        assert_eq!(payload.len(), 14 + 0x3330 / 32, "the first partition is as long as the tag says");
     }
 }

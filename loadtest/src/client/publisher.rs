@@ -175,6 +175,7 @@ impl Publisher {
         {
             let fps = camera.settings.fps.max(1);
             let highest = camera.layers.len().saturating_sub(1);
+            let smaller = smaller_by(camera.settings.bitrate_bps);
             for (index, layer) in camera.layers.iter_mut().enumerate() {
                 // Each lower layer has half the width and height, and a quarter of the bitrate.
                 let down = highest - index;
@@ -183,7 +184,7 @@ impl Publisher {
                     bytes: bytes as usize,
                     payload_bytes: camera.settings.payload_bytes,
                     ticks: 90_000 / fps,
-                    size: (1280 >> down, 720 >> down),
+                    size: (1280 >> (down + smaller), 720 >> (down + smaller)),
                     contents: 0,
                 };
                 layer.send_frame(&shape, payload_type, numbers, now, &mut tally.sent_video, &mut send);
@@ -260,6 +261,15 @@ impl Publisher {
                 peer.send(at, Packet::Rtp(packet));
             }
         }
+    }
+}
+
+/// How often a camera's picture is halved in width and height for its bitrate: 720p for a megabit and more, 360p, 180p.
+const fn smaller_by(bitrate_bps: u64) -> usize {
+    match bitrate_bps {
+        ..300_000 => 2,
+        300_000..1_000_000 => 1,
+        _ => 0,
     }
 }
 

@@ -118,7 +118,7 @@ mod tests {
         let mut payload = Vec::new();
         if origin.is_video() {
             let vp8 = crate::content::Vp8 { picture: 1, begins: true, key: false, width: 1, height: 1 };
-            vp8.write(&mut payload, 100);
+            vp8.write(&mut payload);
         } else {
             payload.push(opus_contents(20));
             assert_eq!(payload.len(), OPUS_OVERHEAD);

@@ -46,7 +46,6 @@ struct Past {
     timestamp: u32,
     marker: bool,
     vp8: Vp8,
-    frame_bytes: u32,
     bytes: u16,
     stamp: Stamp,
 }
@@ -146,7 +145,6 @@ impl Layer {
                 timestamp: self.timestamp,
                 marker: index + 1 == count,
                 vp8,
-                frame_bytes: bytes as u32,
                 bytes: size.max(vp8.overhead() + STAMP) as u16,
                 stamp: self.stamp(now),
             };
@@ -239,7 +237,7 @@ impl Layer {
 impl Past {
     fn payload(&self, mut payload: Vec<u8>) -> Vec<u8> {
         payload.reserve(usize::from(self.bytes));
-        self.vp8.write(&mut payload, self.frame_bytes as usize);
+        self.vp8.write(&mut payload);
         self.stamp.write(&mut payload, usize::from(self.bytes).saturating_sub(self.vp8.overhead()));
         payload
     }
