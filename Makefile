@@ -4,7 +4,7 @@ CARGO ?= cargo
 NODE_TEST = node --test --test-reporter=spec
 
 .DEFAULT_GOAL := help
-.PHONY: help run build loadtest check lint unit test cargo-test web-test deps e2e interop api-test network-test deploy-test image-test quickstart bench figures quality bad-network first-picture fmt
+.PHONY: help run build loadtest check lint unit test cargo-test web-test deps e2e interop api-test network-test deploy-test image-test quickstart binaries bench figures quality bad-network first-picture fmt
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,23 +16,23 @@ check: lint unit web-test ## Formatting, lints and unit tests: the loop while yo
 
 test: deps lint cargo-test web-test e2e interop api-test network-test deploy-test image-test ## Everything that must pass before a change lands
 
-e2e: build deps ## Real browsers against the real server; one file: make e2e ONLY=chat-order
+e2e: binaries deps ## Real browsers against the real server; one file: make e2e ONLY=chat-order
 	rm -rf target/e2e
 	$(NODE_TEST) --test-concurrency=1 $(if $(ONLY),tests/e2e/$(ONLY).test.mjs,tests/e2e/*.test.mjs)
 
-interop: build deps ## Clients that are not browsers against the real server
+interop: binaries deps ## Clients that are not browsers against the real server
 	$(NODE_TEST) --test-concurrency=1 tests/interop/*.test.mjs
 
-api-test: build loadtest deps ## The REST interface against its description, and the examples of the docs
+api-test: binaries deps ## The REST interface against its description, and the examples of the docs
 	$(NODE_TEST) --test-concurrency=1 tests/api/*.test.mjs
 
-network-test: build deps ## What an operator is told on networks of every kind; needs root, else most of it is skipped
+network-test: binaries deps ## What an operator is told on networks of every kind; needs root, else most of it is skipped
 	$(NODE_TEST) --test-concurrency=1 tests/network/*.test.mjs
 
 deploy-test: deps ## The files for Docker, systemd, Kubernetes and Prometheus, as far as they can be tried without those
 	$(NODE_TEST) tests/deploy/*.test.mjs
 
-image-test: build deps ## The image and the service, started from what docker/ and docs/deployment.md say; needs root on Linux
+image-test: binaries deps ## The image and the service, started from what docker/ and docs/deployment.md say; needs root on Linux
 	scripts/image-chroot.mjs
 	scripts/systemd-chroot.mjs
 
@@ -48,17 +48,16 @@ bench: ## Measure the media path and joins beside the raw cost of cryptography a
 	$(CARGO) bench -p parlor --bench relay --locked
 	$(CARGO) bench -p parlor-loadtest --locked
 
-figures: ## Take the figures of docs/benchmarks.md that need a whole server under load, with their pictures
-	$(CARGO) build --release --locked --workspace
+figures: binaries ## Take the figures of docs/benchmarks.md that need a whole server under load, with their pictures
 	node scripts/figures.mjs --seconds 10
 
-quality: build deps ## Take the figures of docs/call-quality.md, of calls over bad networks; QUALITY='--profile steps': one
+quality: binaries deps ## Take the figures of docs/call-quality.md, of calls over bad networks; QUALITY='--profile steps': one
 	node scripts/quality.mjs $(QUALITY)
 
-bad-network: build deps ## Hold what a bad network may cost in a call of real browsers; strict, and not always met: docs/call-quality.md
+bad-network: binaries deps ## Hold what a bad network may cost in a call of real browsers; strict, and not always met: docs/call-quality.md
 	$(NODE_TEST) --test-concurrency=1 tests/e2e/bad-network.trial.mjs
 
-first-picture: build deps ## Tell how long a newcomer waits for the pictures of a room of twenty: docs/benchmarks.md
+first-picture: binaries deps ## Tell how long a newcomer waits for the pictures of a room of twenty: docs/benchmarks.md
 	$(NODE_TEST) --test-concurrency=1 tests/e2e/first-picture.trial.mjs
 
 fmt: ## Format the code
@@ -69,6 +68,10 @@ build: ## Build the server as it is released
 
 loadtest: ## Build the load tester as it is released: docs/loadtest.md
 	$(CARGO) build --release --locked -p parlor-loadtest
+
+# One after the other, each would build what both need with features of its own.
+binaries: ## Build the server and the load tester at once, as tests and figures need them
+	$(CARGO) build --release --locked --workspace
 
 lint: ## Formatting and lints alone
 	$(CARGO) fmt --all --check
