@@ -15,7 +15,7 @@ const CROWD = 20;
 const OLD_PACKETS = CROWD * 30;
 const ROUNDS = Number(process.env.FIRST_PICTURE_ROUNDS ?? 5);
 /** What is told of the way into the call. */
-const STEPS = ['room-joined', 'answer-received', 'connected', 'offer-received', 'first track'];
+const STEPS = ['room-joined', 'offer sent', 'answer-received', 'connected', 'offer-received', 'first track', 'answer sent'];
 
 /** @typedef {import('./harness/participant.mjs').Participant} Participant */
 /** @typedef {import('./harness/scenario.mjs').Scene} Scene */

@@ -3,12 +3,15 @@ import { CuttableProxy } from './harness/cuttable-proxy.mjs';
 import { scenario } from './harness/scenario.mjs';
 import { always, eventually } from './harness/wait.mjs';
 
+/** In seconds. */
+const LONGEST_FREEZE_S = 1;
+
 scenario('a lost signalling socket is resumed, and media never notices', async (scene) => {
   await behindProxy(scene, async (ada, proxy) => {
     const ben = await scene.join('Ben');
     await ada.sees(ben);
     await ben.sees(ada);
-    const before = await snapshot(ada, ben);
+    const { frozen, ...before } = await snapshot(ada, ben);
 
     proxy.cut();
     await eventually('Ada notices', () => ada.ask(() => /** @type {any} */ (window).parlor.room.state === 'reconnecting'));
@@ -22,7 +25,10 @@ scenario('a lost signalling socket is resumed, and media never notices', async (
     await eventually('Ada learns that Ben is muted', () => ada.ask(() => /** @type {any} */ (window).probe.track('Ben', 'microphone').muted));
     await ada.decodesMore(ben, 15);
 
-    assert.deepEqual(await snapshot(ada, ben), before, 'the same participant, the same connection, no freeze');
+    const { frozen: frozenNow, ...now } = await snapshot(ada, ben);
+    assert.deepEqual(now, before, 'the same participant, the same connection');
+    // A busy machine holds pictures up for a moment. A connection that is made anew does for longer.
+    assert.ok(frozenNow - frozen < LONGEST_FREEZE_S, `the picture stood still for ${frozenNow - frozen} s`);
     const cleo = await scene.join('Cleo');
     await ada.sees(cleo); // negotiation works on the new socket
   });
@@ -60,15 +66,15 @@ async function behindProxy(scene, body) {
   }
 }
 
-/** What must not change. @param {Participant} person @param {Participant} other */
+/** What must not change, and how long the picture has stood still, in seconds. @param {Participant} person @param {Participant} other */
 async function snapshot(person, other) {
-  const { ssrc, freezeCount, totalFreezesDuration } = await person.inbound(other);
+  const { ssrc, totalFreezesDuration: frozen } = await person.inbound(other);
   const id = await person.ask(() => {
     const page = /** @type {any} */ (window);
     page.firstConnection ??= page.parlor.room.media.pc;
     return { participantId: page.parlor.room.localParticipant.participantId, sameConnection: page.firstConnection === page.parlor.room.media.pc };
   });
-  return { ...id, ssrc, freezeCount, totalFreezesDuration };
+  return { ...id, ssrc, frozen };
 }
 
 /** @param {Participant} person */

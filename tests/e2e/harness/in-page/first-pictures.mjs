@@ -20,6 +20,7 @@ export function installFirstPictures() {
         note(type);
       });
     }
+    if (String(data).includes('"sdp"')) note(`${JSON.parse(String(data)).type} sent`);
     send.call(this, data);
   };
   window.RTCPeerConnection = class extends RTCPeerConnection {
