@@ -1,6 +1,7 @@
 //! What publishers put into packets, so that a witness can tell that exactly this was sent, and when.
 //!
-//! A payload begins with what the codec prescribes: of pictures that is what a decoder makes a gray picture of, up to 640×360. Then follows a stamp, then bytes that follow from the stamp:
+//! A payload begins with what the codec prescribes, which for pictures up to 640×360 is all that a decoder needs for a gray one. Then
+//! follows a stamp, then bytes that follow from the stamp:
 //!
 //! | bytes | |
 //! |---|---|

@@ -14,6 +14,7 @@ use crate::plan::{Plan, Scenario, TargetKind};
 use crate::report::Checks;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, ValueEnum};
+use parlor_signaling::protocol::RoomCode;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use values::{microseconds, milliseconds, number, seconds, share, whole};
@@ -178,6 +179,7 @@ impl Order {
         common.override_plan(&mut plan).map_err(|text| refused(&text))?;
         plan.check().map_err(|text| refused(&text))?;
         check_server(&plan).map_err(|text| refused(&text))?;
+        check_room(&plan).map_err(|text| refused(&text))?;
         let checks = file_checks.overridden_by(&common.checks.checks());
         Ok(Self {
             plan,
@@ -258,6 +260,16 @@ fn check_server(plan: &Plan) -> Result<(), String> {
     url.map(drop).ok_or_else(|| {
         format!("the server (--server) is {:?}, allowed for {kind} is a URL such as {example}", plan.server)
     })
+}
+
+fn check_room(plan: &Plan) -> Result<(), String> {
+    let Some(room) = &plan.room else { return Ok(()) };
+    let (is_allowed, allowed) = match plan.target {
+        TargetKind::Parlor => (RoomCode::parse(room).is_some(), "3 to 64 letters, digits, - and _"),
+        TargetKind::Janus => (room.parse::<u64>().is_ok(), "a number"),
+    };
+    let kind = plan.target.name();
+    if is_allowed { Ok(()) } else { Err(format!("the room (--room) is {room:?}, allowed for {kind} is {allowed}")) }
 }
 
 fn metrics_url(text: &str) -> Result<reqwest::Url, String> {

@@ -153,6 +153,8 @@ fn a_value_that_is_not_allowed_names_its_flag_and_what_is() {
         ("churn --rate 0", "--rate", "from 0.01 to 10000"),
         ("rooms --rooms 2 --duration 8d", "--duration", "such as 90s, 1.5m or 2h"),
         ("rooms --rooms 2 --room monday-call", "`room`", "in one room, and this takes 2"),
+        ("audio --listeners 1 --room a/b", "--room", "allowed for parlor is 3 to 64 letters"),
+        ("audio --listeners 1 --target janus --room monday-call", "--room", "allowed for janus is a number"),
         ("rooms --rooms 2 --ramp 0", "--ramp", "from 0.1 to 10000"),
         ("rooms --rooms 2 --threads 0", "--threads", "1..=256"),
         ("rooms --rooms 2 --target mediasoup", "--target", "parlor, janus"),

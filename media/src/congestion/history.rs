@@ -83,7 +83,7 @@ impl History {
         }
     }
 
-    /// Asks for what is known of so many numbers, and of those that [`Self::judge`] is to look at.
+    /// Asks for what is known of so many numbers, from a first one on.
     pub(super) fn prefetch(&self, base: u16, count: u16) {
         let (first, count) = (self.place(u64::from(base)), usize::from(count).min(self.ring.len()));
         let (begin, rest) = self.ring.split_at(first);

@@ -282,6 +282,7 @@ impl Congestion {
         if has_arrived {
             self.estimate(now_us);
         }
+        // All else is as it was when the estimate began to be made.
         self.verdict.rate_bps = self.present_rate_bps();
         if feedback.is_broken() { Err(Malformed) } else { Ok(()) }
     }

@@ -72,7 +72,7 @@ impl<'a> TransportCc<'a> {
         self.left
     }
 
-    /// The latest time of arrival that was read; at first what the first of them is told against.
+    /// The latest time of arrival that was read, in ticks of 250 µs; before any was, the reference time, against which the first is told.
     #[must_use]
     pub const fn reference(&self) -> u32 {
         self.ticks

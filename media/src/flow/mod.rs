@@ -68,7 +68,7 @@ pub(crate) struct Flow {
     congestion: Option<Box<Congestion>>,
     /// When packets began to be numbered.
     began: Option<Instant>,
-    /// When the first numbered packet left.
+    /// The clock's first turn after a numbered packet had left.
     sent: Option<Instant>,
     /// What is to be sent, and what more could be.
     demand: Demand,

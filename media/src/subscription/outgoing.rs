@@ -207,9 +207,9 @@ impl Outgoing {
         let is_blank = fate == Fate::LeftOut;
         let placed = match late {
             None if is_blank || payload.is_empty() => {
-                let begins = tier.is_some_and(|tier| tier.begins);
-                let closes_up = tier.is_some_and(|tier| tier.begins && tier.closes_up);
-                if is_blank && begins && flow.is_lossy() && self.rewriter.is_next(sequence) {
+                let beginning = tier.filter(|tier| tier.begins);
+                let closes_up = beginning.is_some_and(|tier| tier.closes_up);
+                if is_blank && beginning.is_some() && flow.is_lossy() && self.rewriter.is_next(sequence) {
                     // If what is before it gets lost, that shows now, and not when the next picture comes.
                     self.rewriter.skip_behind(sequence, closes_up);
                 } else if self.rewriter.skip(sequence, closes_up) {
