@@ -58,7 +58,8 @@ export { RoomApi } from './sdk/room-api.js';
  */
 
 /**
- * Enters a room. Where a host has to let people in, this takes as long as the host does: see `onRoom` and the event `lobby-waiting`.
+ * Enters a room: settles when that has happened and the first offer is on its way. Where a host has to let people in, this takes as long as
+ * the host does: see `onRoom` and the event `lobby-waiting`.
  *
  * @param {ConnectOptions} options
  * @returns {Promise<Room>} rejects with a `ParlorError` (`room-not-found`, `room-full`, `password-required`, `lobby-denied`, `unreachable`, …)
@@ -81,7 +82,13 @@ export async function connect({ url = location.origin, roomId, displayName = '',
   const room = new Room({ session, baseUrl: url, tracks, iceTransportPolicy });
   if (token && onTokenExpiring) keepTokenFresh(room, token, onTokenExpiring);
   onRoom?.(room);
+  /** @type {string | null} */
+  let ended = null;
+  const stop = room.on('state', ({ state, reason = 'closed' }) => { if (state === 'closed') ended = reason; });
   await session.start();
+  await room.offered(); // before the application is busy with showing the room
+  stop();
+  if (ended) throw new ParlorError(ended === 'left' ? 'cancelled' : ended);
   return room;
 }
 

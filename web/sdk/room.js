@@ -179,6 +179,11 @@ export class Room extends Emitter {
     return this.#mediaUp;
   }
 
+  /** Settles when the first offer of the present entry is on its way: what is done before then holds up all that is to be seen and heard. */
+  async offered() {
+    await this.media?.negotiator.idle();
+  }
+
   /**
    * Sends a track to the room.
    *

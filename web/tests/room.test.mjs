@@ -111,6 +111,16 @@ async function setUp(tracks = [], more = {}) {
 beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
 afterEach(() => mock.timers.reset());
 
+test('an application can wait until the first offer is on its way', async () => {
+  const session = new FakeSession();
+  const room = new Room({ session, createPeerConnection: () => new FakeMediaPeer() });
+  await room.offered(); // before the entry there is nothing to wait for
+  session.emit('joined', { welcome: welcome('me'), resumed: false });
+  assert.equal(session.offers().length, 0);
+  await room.offered();
+  assert.equal(session.offers().length, 1);
+});
+
 test('the first offer has audio, video and what is published; nothing twice', async () => {
   const empty = await setUp();
   assert.deepEqual(empty.peers[0].transceivers.map(({ direction }) => direction), ['inactive', 'inactive']);
