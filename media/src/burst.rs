@@ -5,6 +5,7 @@
 //! subscribers there are. Packets keep their order.
 
 use crate::ids::TrackId;
+use crate::rtp::header::RtpHeader;
 use crate::subscription::Incoming;
 use std::ops::Range;
 
@@ -49,9 +50,19 @@ impl Burst {
         self.packets.len() >= MAX_PACKETS || self.bytes.len() >= FULL_BYTES
     }
 
-    /// Takes a decrypted packet. Its size is bounded by the datagram that it came in.
-    pub(crate) fn push(&mut self, origin: Origin, packet: &[u8], incoming: Incoming) {
+    /// Takes a decrypted packet. Its size is bounded by the datagram that it came in. Those of its frame learn how long it is.
+    pub(crate) fn push(&mut self, origin: Origin, packet: &[u8], mut incoming: Incoming) {
         let start = self.bytes.len();
+        let Incoming { encoding, header: RtpHeader { timestamp, .. }, .. } = incoming;
+        let is_of_frame = |ahead: &&mut Waiting| {
+            ahead.origin == origin
+                && (ahead.incoming.encoding, ahead.incoming.header.timestamp) == (encoding, timestamp)
+        };
+        for ahead in self.packets.iter_mut().rev().take_while(is_of_frame) {
+            let growth = packet.len().saturating_sub(ahead.bytes.len()) as u16;
+            ahead.incoming.growth = ahead.incoming.growth.max(Some(growth));
+        }
+        incoming.growth = Some(0);
         self.bytes.extend_from_slice(packet);
         self.packets.push(Waiting { origin, bytes: start..self.bytes.len(), incoming });
     }
@@ -120,14 +131,23 @@ impl<'a> Group<'a> {
 mod tests {
     use super::*;
     use crate::formats::FormatId;
-    use crate::rtp::header::RtpHeader;
     use crate::subscription::Drafts;
 
     fn incoming(sequence: u64) -> Incoming {
         let header = RtpHeader::parse(&[0x80, 96, 0, 1, 0, 0, 0, 9, 0, 0, 0, 7]).expect("valid");
         let key = Drafts::default().begin(0);
         let format = FormatId::OPUS;
-        Incoming { header, sequence, encoding: 0, generation: 0, format, begins: false, picture: None, key }
+        Incoming {
+            header,
+            sequence,
+            encoding: 0,
+            generation: 0,
+            format,
+            begins: false,
+            picture: None,
+            growth: None,
+            key,
+        }
     }
 
     fn origin(track: u64) -> Origin {
@@ -149,6 +169,22 @@ mod tests {
         assert_eq!(places, [(0, 1, 1), (1, 2, 2), (2, 3, 3), (3, 4, 4)]);
         burst.clear();
         assert!(burst.is_empty() && burst.groups().next().is_none());
+    }
+
+    #[test]
+    fn the_packets_of_a_frame_know_how_much_longer_those_behind_them_are() {
+        let mut burst = Burst::default();
+        let at = |encoding, timestamp| {
+            let mut incoming = Incoming { encoding, ..incoming(1) };
+            incoming.header.timestamp = timestamp;
+            incoming
+        };
+        for (len, encoding, timestamp) in [(10, 0, 1), (12, 0, 1), (11, 0, 1), (90, 0, 2), (95, 1, 2), (99, 0, 2)] {
+            burst.push(origin(7), &vec![0; len], at(encoding, timestamp));
+        }
+        burst.push(origin(8), &[0; 120], at(0, 2));
+        let growth: Vec<_> = burst.packets.iter().map(|waiting| waiting.incoming.growth).collect();
+        assert_eq!(growth, [2, 0, 0, 0, 0, 0, 0].map(Some), "of frames, encodings and publications by themselves");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod pacer;
 mod probing;
 mod redundancy;
 mod repairs;
+mod turns;
 
 pub(crate) use pacer::{Pacer, QUANTUM, Waiting};
 
@@ -266,7 +267,7 @@ mod tests {
     use crate::feedback::test_start;
 
     fn waiting(sequence: u64) -> Waiting {
-        Waiting { line: 0, encoding: 0, generation: 0, begins: false, len: 100, sequence }
+        Waiting { line: 0, encoding: 0, generation: 0, begins: false, len: 100, sequence, timestamp: 0 }
     }
 
     #[test]

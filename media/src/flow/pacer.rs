@@ -1,12 +1,14 @@
 //! Spreads what a participant is sent, so that a key frame does not fill the queue in front of its bottleneck.
 //!
 //! A token bucket that is filled at a multiple of the estimate. Ordinary frames find it full and leave at once and whole; what
-//! exceeds it waits for the next quantum: each stream in order, and one packet of each at a time. Audio never waits, and is not counted: the estimate is of what is left for
-//! video. What waits is not copied: the packets lie in the rings of their encodings, and are numbered and sealed when they leave.
+//! exceeds it waits for the next quantum, each stream in order, and frame by frame (see [`Turns`]). Audio never waits, and is not counted: the
+//! estimate is of what is left for video. What waits is not copied: the packets lie in the rings of their encodings, and are numbered and
+//! sealed when they leave.
 //!
 //! The multiple and the way in which a long queue is drained are those of libwebrtc's `PacingController`.
 
 use super::probing::Probing;
+use super::turns::{Ticks, Turns};
 use crate::congestion::{Probe, ProbeId};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -40,6 +42,14 @@ pub(crate) struct Waiting {
     pub(crate) len: u16,
     /// Extended sequence number in its encoding.
     pub(crate) sequence: u64,
+    /// RTP timestamp, which the packets of a frame have in common.
+    pub(crate) timestamp: u32,
+}
+
+impl Waiting {
+    fn is_of_frame(&self, other: &Self) -> bool {
+        (self.line, self.encoding, self.timestamp) == (other.line, other.encoding, other.timestamp)
+    }
 }
 
 /// See the module's text.
@@ -50,9 +60,9 @@ pub(crate) struct Pacer {
     /// Bytes that may leave; less than none after what could not wait.
     credit: i64,
     filled: Option<Instant>,
-    queue: VecDeque<Waiting>,
-    /// The line whose turn is next.
-    turn: u16,
+    /// What waits, each with the time at which its frame is to be complete.
+    queue: VecDeque<(Ticks, Waiting)>,
+    turns: Turns,
     /// Bytes that wait.
     bytes: usize,
     /// The most that has waited since nothing did.
@@ -99,7 +109,7 @@ impl Pacer {
         if room {
             self.bytes += usize::from(waiting.len);
             self.peak = self.peak.max(self.bytes);
-            self.queue.push_back(waiting);
+            self.append(waiting);
         }
         room
     }
@@ -110,12 +120,14 @@ impl Pacer {
         if self.credit <= 0 {
             return None;
         }
-        // One stream after another: a key frame holds up no picture but its own.
-        let turn = |waiting: &Waiting| waiting.line.wrapping_sub(self.turn);
-        let (place, _) = self.queue.iter().enumerate().min_by_key(|(_, waiting)| turn(waiting))?;
-        let waiting = self.queue.remove(place)?;
-        self.turn = waiting.line.wrapping_add(1);
+        let (_, Waiting { line, .. }) = *self.queue.iter().min_by_key(|(end, waiting)| (*end, waiting.line))?;
+        let place = self.queue.iter().position(|(_, waiting)| waiting.line == line)?;
+        let (_, waiting) = self.queue.remove(place)?;
         self.bytes -= usize::from(waiting.len);
+        self.turns.advance(u64::from(waiting.len));
+        if self.queue.is_empty() {
+            self.turns.clear();
+        }
         Some(waiting)
     }
 
@@ -126,26 +138,26 @@ impl Pacer {
 
     /// Whether a packet of the line waits.
     pub(crate) fn has(&self, line: usize) -> bool {
-        self.queue.iter().any(|waiting| usize::from(waiting.line) == line)
+        self.waiting().any(|waiting| usize::from(waiting.line) == line)
     }
 
     /// Whether a key frame of an encoding waits, from its beginning.
     pub(crate) fn has_beginning(&self, line: usize, encoding: usize) -> bool {
         let begins = |waiting: &Waiting| waiting.begins && usize::from(waiting.encoding) == encoding;
-        self.queue.iter().any(|waiting| usize::from(waiting.line) == line && begins(waiting))
+        self.waiting().any(|waiting| usize::from(waiting.line) == line && begins(waiting))
     }
 
     /// Whether exactly that packet waits.
     pub(crate) fn holds(&self, line: usize, encoding: usize, sequence: u64) -> bool {
-        self.queue.iter().any(|waiting| {
+        self.waiting().any(|waiting| {
             (usize::from(waiting.line), usize::from(waiting.encoding), waiting.sequence) == (line, encoding, sequence)
         })
     }
 
     /// Forgets what waits for a line, but for `kept` encodings.
     pub(crate) fn forget(&mut self, line: usize, kept: impl Fn(usize) -> bool) {
-        self.queue.retain(|waiting| usize::from(waiting.line) != line || kept(usize::from(waiting.encoding)));
-        self.bytes = self.queue.iter().map(|waiting| usize::from(waiting.len)).sum();
+        self.queue.retain(|(_, waiting)| usize::from(waiting.line) != line || kept(usize::from(waiting.encoding)));
+        self.bytes = self.waiting().map(|waiting| usize::from(waiting.len)).sum();
     }
 
     /// Packets that wait.
@@ -184,6 +196,24 @@ impl Pacer {
         probing.due(now)
     }
 
+    fn waiting(&self) -> impl Iterator<Item = &Waiting> {
+        self.queue.iter().map(|(_, waiting)| waiting)
+    }
+
+    /// Lets a packet wait behind the others of its line, and its frame until it would be complete with it.
+    fn append(&mut self, waiting: Waiting) {
+        let frame = |(_, other): &&(Ticks, Waiting)| other.is_of_frame(&waiting);
+        let begun = self.queue.iter().rev().find(frame).map(|(end, _)| *end);
+        let end = begun.unwrap_or_else(|| self.turns.begin(waiting.line)) + u64::from(waiting.len);
+        if begun.is_some() {
+            for (known, _) in self.queue.iter_mut().filter(|(_, other)| other.is_of_frame(&waiting)) {
+                *known = end;
+            }
+        }
+        self.turns.lasts(waiting.line, end);
+        self.queue.push_back((end, waiting));
+    }
+
     fn fill(&mut self, now: Instant) {
         if self.filled == Some(now) {
             return;
@@ -216,7 +246,7 @@ mod tests {
     }
 
     fn waiting(line: u16, sequence: u64) -> Waiting {
-        Waiting { line, encoding: 1, generation: 0, begins: false, len: 1_000, sequence }
+        Waiting { line, encoding: 1, generation: 0, begins: false, len: 1_000, sequence, timestamp: 0 }
     }
 
     /// What leaves at `now` of what waits.
@@ -280,8 +310,46 @@ mod tests {
             sent.extend(drain(&mut pacer, start + QUANTUM * *quantum));
             !pacer.is_busy()
         });
-        assert_eq!(sent[..6], [40, 0, 30, 1, 31, 2]);
-        assert_eq!(sent[6..], (3..20).collect::<Vec<_>>());
+        assert_eq!(sent[..3], [40, 30, 31], "the smallest first, and each whole");
+        assert_eq!(sent[3..], (0..20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn key_frames_that_come_together_are_complete_one_after_another() {
+        let (mut pacer, start) = (Pacer::default(), test_start());
+        pacer.set_estimate(start, Some(1_000_000));
+        // As they come: a packet of each, and another one.
+        for part in 0..5 {
+            (0..20).for_each(|line| assert!(pacer.push(waiting(line, u64::from(line) * 10 + part))));
+        }
+        let mut sent = drain(&mut pacer, start);
+        // A small picture need not wait for those that have not begun.
+        assert!(sent.len() < 10 && pacer.push(waiting(20, 999)));
+        (1..).find(|quantum| {
+            sent.extend(drain(&mut pacer, start + QUANTUM * *quantum));
+            !pacer.is_busy()
+        });
+        let small = sent.iter().position(|sequence| *sequence == 999).expect("sent");
+        assert!(small < 15, "{small}");
+        sent.remove(small);
+        let whole: Vec<_> = (0..20).flat_map(|line| (0..5).map(move |part| line * 10 + part)).collect();
+        assert_eq!(sent, whole);
+    }
+
+    #[test]
+    fn pictures_of_a_stream_keep_their_order_however_small_the_later_ones_are() {
+        let (mut pacer, start) = (Pacer::default(), test_start());
+        pacer.set_estimate(start, Some(1_000_000));
+        (0..6).for_each(|sequence| assert!(pacer.push(waiting(0, sequence))));
+        (6..9).for_each(|sequence| assert!(pacer.push(Waiting { timestamp: 3_000, ..waiting(0, sequence) })));
+        assert!(pacer.push(Waiting { len: 10, timestamp: 6_000, ..waiting(0, 9) }));
+        assert!(pacer.push(waiting(0, 10)), "late of the first picture");
+        let mut sent = Vec::new();
+        (0..).find(|quantum| {
+            sent.extend(drain(&mut pacer, start + QUANTUM * *quantum));
+            !pacer.is_busy()
+        });
+        assert_eq!(sent, (0..=10).collect::<Vec<_>>());
     }
 
     #[test]

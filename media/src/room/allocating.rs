@@ -225,11 +225,10 @@ impl Room {
                 // What waits in the pacer already begins with a key frame.
                 let waits = |awaited: &usize| {
                     let replays = subscription.replay.is_some_and(|pending| pending.encoding == *awaited);
-                    let is_current = subscription.selector.current() == Some(*awaited);
                     participant.is_some_and(|participant| {
                         let pacer = &participant.flow.pacer;
                         let line = subscriber.line;
-                        replays && pacer.has(line) || is_current && pacer.has_beginning(line, *awaited)
+                        replays && pacer.has(line) || pacer.has_beginning(line, *awaited)
                     })
                 };
                 let awaited = awaited.filter(|awaited| !waits(awaited));

@@ -225,6 +225,7 @@ impl Room {
             format,
             begins: true,
             picture: None,
+            growth: None,
             key: context.core.next_draft(),
         };
         context.core.burst.push(origin, packet, incoming);

@@ -135,6 +135,7 @@ impl Room {
             format,
             begins,
             picture,
+            growth: None,
             key: context.core.next_draft(),
         };
         let origin = Origin { room: self.index, publication: stream.publication, track };

@@ -9,6 +9,7 @@ use crate::flow::{QUANTUM, Waiting};
 use crate::formats::Extension;
 use crate::participant::Participant;
 use crate::publication::{Publication, Stored};
+use crate::rtp::header::RtpHeader;
 use crate::subscription::{Incoming, Outgoing, Purpose};
 use slab::Slab;
 
@@ -56,9 +57,9 @@ impl Way<'_> {
         if !subscription.selector.may_take(incoming.encoding, incoming.begins, pacer.has(line)) {
             return false;
         }
-        let Incoming { sequence, generation, begins, encoding, .. } = *incoming;
+        let Incoming { sequence, generation, begins, encoding, header: RtpHeader { timestamp, .. }, .. } = *incoming;
         let (encoding, len) = (encoding as u8, len as u16);
-        if !pacer.push(Waiting { line: line as u16, encoding, generation, begins, len, sequence }) {
+        if !pacer.push(Waiting { line: line as u16, encoding, generation, begins, len, sequence, timestamp }) {
             // The picture begins anew where there is room again.
             pacer.forget(line, |_| false);
             subscription.selector.reset();
@@ -137,7 +138,7 @@ impl Way<'_> {
         let encoding = self.publication.encodings.get(like.encoding);
         let picture = encoding.and_then(|encoding| encoding.picture(stored, descriptor));
         let key = context.core.drafts.begin(MAX_PACKETS - 1);
-        Incoming { header: *header, sequence, format: *format, picture, key, ..*like }
+        Incoming { header: *header, sequence, format: *format, picture, growth: None, key, ..*like }
     }
 
     /// Counts a packet that was not forwarded, and tells the client once if it cannot decode what is published.
@@ -166,9 +167,9 @@ pub(super) fn queue_stored(
     begins: bool,
 ) {
     let Some(encoding) = publication.encodings.get(index) else { return };
-    let Some(Stored { packet, .. }) = encoding.stored(sequence as u32) else { return };
-    let (generation, len) = (encoding.generation, packet.len() as u16);
-    let place = Waiting { line: line as u16, encoding: index as u8, generation, begins, len, sequence };
+    let Some(Stored { packet, header, .. }) = encoding.stored(sequence as u32) else { return };
+    let (generation, len, timestamp) = (encoding.generation, packet.len() as u16, header.timestamp);
+    let place = Waiting { line: line as u16, encoding: index as u8, generation, begins, len, sequence, timestamp };
     if !participant.flow.pacer.push(place) {
         context.core.stats.drop(DropReason::PacerFull);
     }
@@ -217,6 +218,7 @@ impl Room {
             format,
             begins,
             picture: None,
+            growth: None,
             key: context.core.drafts.begin(MAX_PACKETS - 1),
         };
         let incoming = way.incoming(context, &like, sequence, &stored);

@@ -372,6 +372,7 @@ impl Room {
             format: relayed.format,
             begins: relayed.begins,
             picture,
+            growth: None,
             key: context.core.next_draft(),
         };
         let origin = Origin { room: self.index, publication: key, track };

@@ -3,23 +3,36 @@
 //! The kernel cuts a GSO message into datagrams of one size, of which only the last may be shorter, and a message costs it
 //! as much as ten further datagrams in one do. The packets of a frame differ by a few bytes: an encoder splits a frame into
 //! parts of `s` and `s + 1` bytes, the larger ones last, and a header extension or two may come and go. So the first of them
-//! gets a byte more than it needs, and the others what they lack of its size.
+//! gets what it lacks of the size of the longest, or a byte where that one has not come yet, and the others what they lack of its size.
 
 /// Bytes added to a packet at most: three words of header extensions and some. What differs more is another frame's.
 pub(crate) const MAX_PADDING: usize = 15;
 
 /// How much longer than its first the other packets of a frame are expected to be.
-const SLACK: usize = 1;
+const SLACK: u16 = 1;
+
+/// What follows a packet in its frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Follow {
+    /// It is the last one, and may be shorter than the others.
+    Nothing,
+    /// Packets of which the longest is longer by so many bytes.
+    Longer(u16),
+}
+
+impl Follow {
+    /// Of a packet that is the `last` of its frame or not, and by how much the packets of it grow that have come behind it, if that is known.
+    #[inline]
+    pub(crate) fn of(last: bool, growth: Option<u16>) -> Self {
+        if last { Self::Nothing } else { Self::Longer(growth.unwrap_or(SLACK)) }
+    }
+}
 
 /// How many bytes of padding a packet that will be `sealed` bytes long should get, so that the sealed packet has the size
-/// `open` that those before it have, or others after it can have its own; never beyond `limit`.
-///
-/// The `last` packet of a frame may be shorter than the others, and nothing follows it.
-pub(crate) fn padding(sealed: usize, last: bool, open: usize, limit: usize) -> usize {
-    if last {
-        return 0;
-    }
-    let wanted = if sealed > open { SLACK } else { open - sealed };
+/// `open` that those before it have, or those that `follow` can have its own; never beyond `limit`.
+pub(crate) fn padding(sealed: usize, follow: Follow, open: usize, limit: usize) -> usize {
+    let Follow::Longer(growth) = follow else { return 0 };
+    let wanted = if sealed > open { usize::from(growth) } else { open - sealed };
     let allowed = wanted <= MAX_PADDING && sealed + wanted <= limit;
     if allowed { wanted } else { 0 }
 }
@@ -44,11 +57,15 @@ mod tests {
 
     const LIMIT: usize = 1_452;
 
-    /// The sizes with which packets of these sizes leave, the last one with the marker, as the outbox follows them.
-    fn frame(sizes: &[usize]) -> Vec<usize> {
+    /// The sizes with which packets of these sizes leave, the last one with the marker, as the outbox follows them. How long those are
+    /// that follow is `known` or not.
+    fn frame(sizes: &[usize], known: bool) -> Vec<usize> {
         let mut open = 0;
         let leave = sizes.iter().enumerate().map(|(index, size)| {
-            let padded = size + padding(*size, index + 1 == sizes.len(), open, LIMIT);
+            let behind = &sizes[index + 1..];
+            let growth = behind.iter().map(|other| other.saturating_sub(*size) as u16).max().unwrap_or(0);
+            let follow = Follow::of(behind.is_empty(), known.then_some(growth));
+            let padded = size + padding(*size, follow, open, LIMIT);
             open = if padded < open { 0 } else { padded };
             padded
         });
@@ -57,19 +74,26 @@ mod tests {
 
     #[test]
     fn a_frame_that_was_split_about_equally_becomes_equal() {
-        assert_eq!(frame(&[1_000, 1_000, 1_001, 1_001]), [1_001; 4]);
-        assert_eq!(frame(&[1_000; 4]), [1_001, 1_001, 1_001, 1_000], "the last may be shorter");
-        assert_eq!(frame(&[1_000, 988, 1_001, 1_001]), [1_001; 4], "three words of extensions less");
+        for known in [false, true] {
+            assert_eq!(frame(&[1_000, 1_000, 1_001, 1_001], known), [1_001; 4]);
+            assert_eq!(frame(&[1_000, 988, 1_001, 1_001], known), [1_001; 4], "three words of extensions less");
+        }
+        assert_eq!(frame(&[1_000; 4], true), [1_000; 4]);
+        assert_eq!(frame(&[1_000; 4], false), [1_001, 1_001, 1_001, 1_000], "the last may be shorter");
+        assert_eq!(frame(&[1_000, 1_004, 1_008, 1_001], true), [1_008, 1_008, 1_008, 1_001]);
     }
 
     #[test]
     fn what_is_alone_or_of_another_size_is_left_as_it_is() {
-        assert_eq!(frame(&[700]), [700]);
-        assert_eq!(frame(&[1_000, 500, 500, 400]), [1_001, 500, 501, 400]);
-        assert_eq!(padding(LIMIT, false, 0, LIMIT), 0, "no room");
-        assert_eq!(padding(LIMIT - 1, false, 0, LIMIT), 1);
-        assert_eq!(padding(1_000, false, 1_000 + MAX_PADDING + 1, LIMIT), 0);
-        assert_eq!(padding(1_000, false, 1_000 + MAX_PADDING, LIMIT), MAX_PADDING);
+        assert_eq!(frame(&[700], true), [700]);
+        assert_eq!(frame(&[1_000, 500, 500, 400], true), [1_000, 500, 500, 400]);
+        assert_eq!(frame(&[1_000, 500, 500, 400], false), [1_001, 500, 501, 400]);
+        assert_eq!(frame(&[500, 500, 1_000, 1_000], true), [500, 500, 1_000, 1_000]);
+        let padding = |sealed, growth, open| padding(sealed, Follow::Longer(growth), open, LIMIT);
+        assert_eq!(padding(LIMIT, 1, 0), 0, "no room");
+        assert_eq!(padding(LIMIT - 1, 1, 0), 1);
+        assert_eq!(padding(1_000, 1, 1_000 + MAX_PADDING + 1), 0);
+        assert_eq!(padding(1_000, 1, 1_000 + MAX_PADDING), MAX_PADDING);
     }
 
     #[test]

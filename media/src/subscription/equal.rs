@@ -5,7 +5,7 @@
 use super::sequencer::Sequencer;
 use crate::command::MediaKind;
 use crate::outbox::{MAX_DATAGRAM, Outbox};
-use crate::rtp::padding::{pad, padding};
+use crate::rtp::padding::{Follow, pad, padding};
 use crate::transport::Transport;
 
 /// What is known before a packet is written.
@@ -28,9 +28,16 @@ impl Equal {
         Some(Self { open, overhead: transport.rtp_overhead() })
     }
 
-    /// Pads the packet `buffer[..len]`, the `last` of its frame or not, which leaves as `index`. Returns its new length.
-    pub(super) fn pad(self, buffer: &mut [u8], len: usize, last: bool, index: u64, sequencer: &mut Sequencer) -> usize {
-        let count = padding(len + self.overhead, last, self.open, MAX_DATAGRAM);
+    /// Pads the packet `buffer[..len]`, which leaves as `index`, for those that `follow` it. Returns its new length.
+    pub(super) fn pad(
+        self,
+        buffer: &mut [u8],
+        len: usize,
+        follow: Follow,
+        index: u64,
+        sequencer: &mut Sequencer,
+    ) -> usize {
+        let count = padding(len + self.overhead, follow, self.open, MAX_DATAGRAM);
         sequencer.note_annex(index, count as u8);
         pad(buffer, len, count)
     }

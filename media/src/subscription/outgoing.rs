@@ -24,7 +24,7 @@ use crate::outbox::Class;
 use crate::path::Path;
 use crate::publication::{Encoding, Stored};
 use crate::rtp::header::RtpHeader;
-use crate::rtp::padding::pad;
+use crate::rtp::padding::{Follow, pad};
 use crate::rtp::writer::{HeaderFields, OWN_NUMBER, OutgoingExtensions, write_padding, write_retransmission};
 use crate::transport::Transport;
 use std::time::Instant;
@@ -254,7 +254,8 @@ impl Outgoing {
             picture.renumber(&source, packet, at.start, subscription.descriptor_id);
             picture.note(&source, &mut self.rewriter);
         }
-        let pad = |equal: Equal| equal.pad(buffer, at.end, fields.marker, index, &mut self.sequencer);
+        let follow = Follow::of(fields.marker, incoming.growth);
+        let pad = |equal: Equal| equal.pad(buffer, at.end, follow, index, &mut self.sequencer);
         let len = equal.map_or(at.end, pad);
         let sealed = transport.seal_rtp(buffer, at.start..len, self.ssrc, index).ok_or(DropReason::TooLarge)?;
         core.outbox.commit(transport.slot(), connected_path(transport)?, sealed, Class::of(self.kind));
