@@ -8,8 +8,8 @@
 /// Of such spans two are kept, so that what is told is of one to two of them.
 const SPAN_US: i64 = 150_000;
 /// Less is not enough to tell anything.
-const MIN_SPAN_US: i64 = 80_000;
-const MIN_PACKETS: u32 = 6;
+const MIN_SPAN_US: i64 = 60_000;
+const MIN_PACKETS: u32 = 4;
 /// Where less than this share of what was sent arrives, the path carries less, and it is no detour or jitter.
 const SURE: f64 = 0.75;
 /// Where less than this share of what arrives was sent, the queue shrinks.
@@ -120,8 +120,11 @@ mod tests {
     #[test]
     fn a_full_path_shows_its_rate_in_a_tenth_of_a_second() {
         let mut bottleneck = Bottleneck::default();
-        feed(&mut bottleneck, 0, 8, 1_000, 10_000);
-        assert_eq!(bottleneck.rate(), None, "70 ms are too little");
+        feed(&mut bottleneck, 0, 6, 1_000, 10_000);
+        assert_eq!(bottleneck.rate(), None, "50 ms are too little");
+        bottleneck = Bottleneck::default();
+        feed(&mut bottleneck, 0, 3, 1_000, 100_000);
+        assert_eq!(bottleneck.rate(), None, "and so are three packets");
         bottleneck = Bottleneck::default();
         feed(&mut bottleneck, 0, 12, 1_000, 10_000);
         let full = bottleneck.rate().expect("110 ms");

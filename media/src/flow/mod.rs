@@ -223,6 +223,11 @@ impl Flow {
         estimate < self.decided_at_bps / 10 * 9 || estimate > self.decided_at_bps / 10 * 12
     }
 
+    /// Whether the estimate is less than half of that by which was decided: until the room's next turn the path's queue would grow.
+    pub(crate) fn has_collapsed(&self, now: Instant) -> bool {
+        self.estimate_bps(now).is_some_and(|estimate| estimate < self.decided_at_bps / 2)
+    }
+
     /// One turn of the room's clock.
     pub(crate) fn handle_timeout(&mut self, now: Instant, micros: i64) {
         let Some(congestion) = &mut self.congestion else { return };
@@ -278,6 +283,20 @@ mod tests {
         (0..10).for_each(|sequence| assert!(flow.pacer.push(waiting(sequence))));
         assert!(flow.has_room_for(now, MAX_REPLAYED - 10, 249_000));
         assert!(!flow.has_room_for(now, MAX_REPLAYED - 9, 0) && !flow.has_room_for(now, 1, 249_001));
+    }
+
+    #[test]
+    fn an_estimate_that_is_less_than_half_of_what_was_decided_by_has_collapsed() {
+        let (mut flow, now) = (Flow::default(), test_start());
+        assert!(!flow.has_collapsed(now), "nothing is known");
+        flow.on_remb(now, 0, 1_000_000);
+        flow.decide(now, Demand::default(), false);
+        flow.on_remb(now, 0, 510_000);
+        assert!(!flow.has_collapsed(now) && flow.has_moved(now), "the next turn is soon enough");
+        flow.on_remb(now, 0, 490_000);
+        assert!(flow.has_collapsed(now));
+        flow.decide(now, Demand::default(), false);
+        assert!(!flow.has_collapsed(now), "it is known now");
     }
 
     #[test]

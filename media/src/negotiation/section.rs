@@ -272,15 +272,12 @@ fn answered(format: &RemoteFormat) -> RemoteFormat {
         let kept = parameters(&format.fmtp).filter(|(k, v)| repeated_parameters(codec).contains(k) && safe(v));
         kept.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(";")
     };
-    // Audio is repaired by RED and FEC; NACK is agreed on where the client wants it for Opus.
+    // Audio is repaired by RED and FEC; NACK is agreed on where the client wants it for Opus. It has no transport-wide numbers in either
+    // direction: see `Extension::applies_to`.
     let feedback = match format.id.kind() {
         // The server estimates nothing for those who send to it.
         MediaKind::Video => Feedback { remb: false, ..format.feedback },
-        MediaKind::Audio => Feedback {
-            transport_cc: format.feedback.transport_cc,
-            nack: format.feedback.nack && codec == Codec::Opus,
-            ..Feedback::default()
-        },
+        MediaKind::Audio => Feedback { nack: format.feedback.nack && codec == Codec::Opus, ..Feedback::default() },
     };
     RemoteFormat { fmtp, feedback, ..*format }
 }

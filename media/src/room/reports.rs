@@ -55,6 +55,9 @@ impl Room {
                         context.core.stats.drop(DropReason::MalformedRtcp);
                     }
                     self.hurried |= participant.flow.has_moved(context.now);
+                    if participant.flow.has_collapsed(context.now) {
+                        self.hasten_turn(context);
+                    }
                 }
                 Feedback::Bye { .. } => {}
             }

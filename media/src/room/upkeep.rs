@@ -58,6 +58,14 @@ impl Room {
         context.core.upkeep.schedule(self.index, turn);
     }
 
+    /// What is to be decided anew cannot wait for the clock.
+    pub(super) fn hasten_turn(&mut self, context: &mut Context<'_>) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.turn = context.now;
+            context.core.upkeep.schedule(self.index, context.now);
+        }
+    }
+
     /// One turn of the clock.
     pub(crate) fn handle_timeout(&mut self, context: &mut Context<'_>) {
         let Some(&Schedule { census, .. }) = self.schedule.as_ref().filter(|schedule| schedule.turn <= context.now)

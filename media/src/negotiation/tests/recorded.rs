@@ -1,5 +1,6 @@
 //! Whole sessions with Chromium 156 and Firefox ESR 153: each server description below was accepted by the browser, and
-//! each client description is what it said; transport-wide numbers on the server's lines were written into both afterwards.
+//! each client description is what it said; transport-wide numbers on the server's lines of video were written into both afterwards,
+//! and taken out of both of audio.
 //! The server must still say the same.
 
 use super::*;
