@@ -158,6 +158,9 @@ impl Pacer {
     pub(crate) fn forget(&mut self, line: usize, kept: impl Fn(usize) -> bool) {
         self.queue.retain(|(_, waiting)| usize::from(waiting.line) != line || kept(usize::from(waiting.encoding)));
         self.bytes = self.waiting().map(|waiting| usize::from(waiting.len)).sum();
+        if self.queue.is_empty() {
+            self.turns.clear();
+        }
     }
 
     /// Packets that wait.
