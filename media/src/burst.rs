@@ -5,7 +5,6 @@
 //! subscribers there are. Packets keep their order.
 
 use crate::ids::TrackId;
-use crate::rtp::header::RtpHeader;
 use crate::subscription::Incoming;
 use std::ops::Range;
 
@@ -50,21 +49,24 @@ impl Burst {
         self.packets.len() >= MAX_PACKETS || self.bytes.len() >= FULL_BYTES
     }
 
-    /// Takes a decrypted packet. Its size is bounded by the datagram that it came in. Those of its frame learn how long it is.
-    pub(crate) fn push(&mut self, origin: Origin, packet: &[u8], mut incoming: Incoming) {
+    /// Takes a decrypted packet. Its size is bounded by the datagram that it came in. With the last of a frame the others learn what follows them.
+    pub(crate) fn push(&mut self, origin: Origin, packet: &[u8], incoming: Incoming) {
         let start = self.bytes.len();
-        let Incoming { encoding, header: RtpHeader { timestamp, .. }, .. } = incoming;
-        let is_of_frame = |ahead: &&mut Waiting| {
-            ahead.origin == origin
-                && (ahead.incoming.encoding, ahead.incoming.header.timestamp) == (encoding, timestamp)
-        };
-        for ahead in self.packets.iter_mut().rev().take_while(is_of_frame) {
-            let growth = packet.len().saturating_sub(ahead.bytes.len()) as u16;
-            ahead.incoming.growth = ahead.incoming.growth.max(Some(growth));
+        if incoming.header.marker {
+            self.end_frame(origin, packet.len(), &incoming);
         }
-        incoming.growth = Some(0);
         self.bytes.extend_from_slice(packet);
         self.packets.push(Waiting { origin, bytes: start..self.bytes.len(), incoming });
+    }
+
+    fn end_frame(&mut self, origin: Origin, len: usize, last: &Incoming) {
+        let frame = |incoming: &Incoming| (incoming.encoding, incoming.header.timestamp);
+        let is_of_frame = |ahead: &&mut Waiting| ahead.origin == origin && frame(&ahead.incoming) == frame(last);
+        let mut longest = len;
+        for ahead in self.packets.iter_mut().rev().take_while(is_of_frame) {
+            ahead.incoming.growth = Some(longest.saturating_sub(ahead.bytes.len()) as u16);
+            longest = longest.max(ahead.bytes.len());
+        }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -131,6 +133,7 @@ impl<'a> Group<'a> {
 mod tests {
     use super::*;
     use crate::formats::FormatId;
+    use crate::rtp::header::RtpHeader;
     use crate::subscription::Drafts;
 
     fn incoming(sequence: u64) -> Incoming {
@@ -174,17 +177,21 @@ mod tests {
     #[test]
     fn the_packets_of_a_frame_know_how_much_longer_those_behind_them_are() {
         let mut burst = Burst::default();
-        let at = |encoding, timestamp| {
+        let mut push = |track, encoding, timestamp, len, marker| {
             let mut incoming = Incoming { encoding, ..incoming(1) };
-            incoming.header.timestamp = timestamp;
-            incoming
+            (incoming.header.timestamp, incoming.header.marker) = (timestamp, marker);
+            burst.push(origin(track), &vec![0; len], incoming);
         };
-        for (len, encoding, timestamp) in [(10, 0, 1), (12, 0, 1), (11, 0, 1), (90, 0, 2), (95, 1, 2), (99, 0, 2)] {
-            burst.push(origin(7), &vec![0; len], at(encoding, timestamp));
+        for (len, marker) in [(10, false), (12, false), (11, false), (12, true)] {
+            push(7, 0, 1, len, marker);
         }
-        burst.push(origin(8), &[0; 120], at(0, 2));
+        push(7, 0, 2, 90, false);
+        push(7, 1, 2, 95, true);
+        push(7, 0, 2, 99, false);
+        push(8, 0, 2, 120, true);
         let growth: Vec<_> = burst.packets.iter().map(|waiting| waiting.incoming.growth).collect();
-        assert_eq!(growth, [2, 0, 0, 0, 0, 0, 0].map(Some), "of frames, encodings and publications by themselves");
+        assert_eq!(growth[..4], [Some(2), Some(0), Some(1), None], "the last need not know");
+        assert_eq!(growth[4..], [None; 4], "of other encodings and publications, and of frames that have not ended");
     }
 
     #[test]
