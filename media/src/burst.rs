@@ -5,6 +5,7 @@
 //! subscribers there are. Packets keep their order.
 
 use crate::ids::TrackId;
+use crate::rtp::header::RtpHeader;
 use crate::subscription::Incoming;
 use std::ops::Range;
 
@@ -49,23 +50,23 @@ impl Burst {
         self.packets.len() >= MAX_PACKETS || self.bytes.len() >= FULL_BYTES
     }
 
-    /// Takes a decrypted packet. Its size is bounded by the datagram that it came in. With the last of a frame the others learn what follows them.
-    pub(crate) fn push(&mut self, origin: Origin, packet: &[u8], incoming: Incoming) {
+    /// Takes a decrypted packet. Its size is bounded by the datagram that it came in. Those of its frame learn how long it is: what has not come
+    /// with them does not leave with them, unless there is no room for it here.
+    pub(crate) fn push(&mut self, origin: Origin, packet: &[u8], mut incoming: Incoming) {
         let start = self.bytes.len();
-        if incoming.header.marker {
-            self.end_frame(origin, packet.len(), &incoming);
-        }
+        let Incoming { encoding, header: RtpHeader { timestamp, marker, .. }, .. } = incoming;
+        incoming.growth = Some(0);
         self.bytes.extend_from_slice(packet);
         self.packets.push(Waiting { origin, bytes: start..self.bytes.len(), incoming });
-    }
-
-    fn end_frame(&mut self, origin: Origin, len: usize, last: &Incoming) {
-        let frame = |incoming: &Incoming| (incoming.encoding, incoming.header.timestamp);
-        let is_of_frame = |ahead: &&mut Waiting| ahead.origin == origin && frame(&ahead.incoming) == frame(last);
-        let mut longest = len;
-        for ahead in self.packets.iter_mut().rev().take_while(is_of_frame) {
-            ahead.incoming.growth = Some(longest.saturating_sub(ahead.bytes.len()) as u16);
-            longest = longest.max(ahead.bytes.len());
+        // As libwebrtc splits a frame, what follows may be a byte longer.
+        let longest = if self.is_full() && !marker { packet.len() + 1 } else { packet.len() };
+        let is_of_frame = |other: &&mut Waiting| {
+            other.origin == origin
+                && (other.incoming.encoding, other.incoming.header.timestamp) == (encoding, timestamp)
+        };
+        for other in self.packets.iter_mut().rev().take_while(is_of_frame) {
+            let growth = longest.saturating_sub(other.bytes.len()) as u16;
+            other.incoming.growth = other.incoming.growth.max(Some(growth));
         }
     }
 
@@ -133,7 +134,6 @@ impl<'a> Group<'a> {
 mod tests {
     use super::*;
     use crate::formats::FormatId;
-    use crate::rtp::header::RtpHeader;
     use crate::subscription::Drafts;
 
     fn incoming(sequence: u64) -> Incoming {
@@ -177,21 +177,21 @@ mod tests {
     #[test]
     fn the_packets_of_a_frame_know_how_much_longer_those_behind_them_are() {
         let mut burst = Burst::default();
-        let mut push = |track, encoding, timestamp, len, marker| {
+        let mut push = |track, encoding, timestamp, len| {
             let mut incoming = Incoming { encoding, ..incoming(1) };
-            (incoming.header.timestamp, incoming.header.marker) = (timestamp, marker);
+            incoming.header.timestamp = timestamp;
             burst.push(origin(track), &vec![0; len], incoming);
         };
-        for (len, marker) in [(10, false), (12, false), (11, false), (12, true)] {
-            push(7, 0, 1, len, marker);
-        }
-        push(7, 0, 2, 90, false);
-        push(7, 1, 2, 95, true);
-        push(7, 0, 2, 99, false);
-        push(8, 0, 2, 120, true);
-        let growth: Vec<_> = burst.packets.iter().map(|waiting| waiting.incoming.growth).collect();
-        assert_eq!(growth[..4], [Some(2), Some(0), Some(1), None], "the last need not know");
-        assert_eq!(growth[4..], [None; 4], "of other encodings and publications, and of frames that have not ended");
+        [10, 12, 11].into_iter().for_each(|len| push(7, 0, 1, len));
+        push(7, 0, 2, 90);
+        push(7, 1, 2, 95);
+        push(7, 0, 2, 99);
+        push(8, 0, 2, 120);
+        let growth = |burst: &Burst| -> Vec<_> { burst.packets.iter().filter_map(|w| w.incoming.growth).collect() };
+        assert_eq!(growth(&burst), [2, 0, 0, 0, 0, 0, 0], "of frames, encodings and publications by themselves");
+        burst.clear();
+        (0..MAX_PACKETS).for_each(|_| burst.push(origin(7), &[0; 10], incoming(1)));
+        assert_eq!(growth(&burst), [1; MAX_PACKETS], "what there is no room for may be longer");
     }
 
     #[test]

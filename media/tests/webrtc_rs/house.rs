@@ -274,9 +274,10 @@ impl House {
                         DatagramKind::Dtls => &mut self.spent.dtls,
                         _ => &mut self.spent.media,
                     };
-                    metered(spent, || self.shard.handle_datagram(self.now, &path, &mut datagram));
+                    metered(spent, || self.shard.gather_datagram(self.now, &path, &mut datagram, &mut |_| ()));
                 }
             }
+            metered(&mut self.spent.media, || self.shard.forward(self.now, &mut |_| ()));
         }
         any
     }
