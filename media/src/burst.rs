@@ -6,6 +6,7 @@
 
 use crate::ids::TrackId;
 use crate::rtp::header::RtpHeader;
+use crate::rtp::padding::SLACK;
 use crate::subscription::Incoming;
 use std::ops::Range;
 
@@ -55,18 +56,17 @@ impl Burst {
     pub(crate) fn push(&mut self, origin: Origin, packet: &[u8], mut incoming: Incoming) {
         let start = self.bytes.len();
         let Incoming { encoding, header: RtpHeader { timestamp, marker, .. }, .. } = incoming;
-        incoming.growth = Some(0);
+        incoming.growth = 0;
         self.bytes.extend_from_slice(packet);
         self.packets.push(Waiting { origin, bytes: start..self.bytes.len(), incoming });
-        // As libwebrtc splits a frame, what follows may be a byte longer.
-        let longest = if self.is_full() && !marker { packet.len() + 1 } else { packet.len() };
+        let longest = if self.is_full() && !marker { packet.len() + usize::from(SLACK) } else { packet.len() };
         let is_of_frame = |other: &&mut Waiting| {
             other.origin == origin
                 && (other.incoming.encoding, other.incoming.header.timestamp) == (encoding, timestamp)
         };
         for other in self.packets.iter_mut().rev().take_while(is_of_frame) {
             let growth = longest.saturating_sub(other.bytes.len()) as u16;
-            other.incoming.growth = other.incoming.growth.max(Some(growth));
+            other.incoming.growth = other.incoming.growth.max(growth);
         }
     }
 
@@ -148,7 +148,7 @@ mod tests {
             format,
             begins: false,
             picture: None,
-            growth: None,
+            growth: SLACK,
             key,
         }
     }
@@ -187,11 +187,11 @@ mod tests {
         push(7, 1, 2, 95);
         push(7, 0, 2, 99);
         push(8, 0, 2, 120);
-        let growth = |burst: &Burst| -> Vec<_> { burst.packets.iter().filter_map(|w| w.incoming.growth).collect() };
+        let growth = |burst: &Burst| -> Vec<_> { burst.packets.iter().map(|w| w.incoming.growth).collect() };
         assert_eq!(growth(&burst), [2, 0, 0, 0, 0, 0, 0], "of frames, encodings and publications by themselves");
         burst.clear();
         (0..MAX_PACKETS).for_each(|_| burst.push(origin(7), &[0; 10], incoming(1)));
-        assert_eq!(growth(&burst), [1; MAX_PACKETS], "what there is no room for may be longer");
+        assert_eq!(growth(&burst), [SLACK; MAX_PACKETS], "what there is no room for may be longer");
     }
 
     #[test]

@@ -39,7 +39,12 @@ for (const [how, { settings, end }] of Object.entries(ENDS)) {
       const { room, hostSecret } = await createRoom(server.url, { ...settings, name: NAME, metadata: { of: METADATA } });
       const people = await fill(server.url, room.roomId, hostSecret);
       // More than once: between the looks into one file and another what is there may move from SQLite's log into its database.
-      await eventually('all of it is stored', async () => (await traces(folder)).size === TRACES.length, { within: 3_000 });
+      await eventually('all of it is stored', async () => {
+        const stored = await traces(folder);
+        const missing = TRACES.filter((trace) => !stored.has(trace));
+        if (missing.length > 0) throw new Error(`"${missing.join('", "')}" was not found`);
+        return true;
+      }, { within: 3_000 });
       for (const person of people) person.close();
       await end(server.url, room.roomId, hostSecret);
       // First the end itself, of which a lost socket is forgiven for a while; from then on the promise counts.

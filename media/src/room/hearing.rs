@@ -17,6 +17,7 @@ use crate::drop_reason::DropReason;
 use crate::ids::ParticipantId;
 use crate::loudest::{Hearing, Loudest, LoudestLimits};
 use crate::publication::{Encoding, Publication, Received, Stored};
+use crate::rtp::padding::SLACK;
 use crate::subscription::Incoming;
 use std::time::Instant;
 
@@ -225,7 +226,7 @@ impl Room {
             format,
             begins: true,
             picture: None,
-            growth: None,
+            growth: SLACK,
             key: context.core.next_draft(),
         };
         context.core.burst.push(origin, packet, incoming);

@@ -18,6 +18,7 @@ use crate::path::Path;
 use crate::publication::{Publication, Received, Stream};
 use crate::relay::RelayedPacket;
 use crate::rtp::header::RtpHeader;
+use crate::rtp::padding::SLACK;
 use crate::subscription::Incoming;
 use slab::Slab;
 use std::time::{Duration, Instant};
@@ -135,7 +136,7 @@ impl Room {
             format,
             begins,
             picture,
-            growth: None,
+            growth: SLACK,
             key: context.core.next_draft(),
         };
         let origin = Origin { room: self.index, publication: stream.publication, track };

@@ -10,6 +10,7 @@ use crate::formats::Extension;
 use crate::participant::Participant;
 use crate::publication::{Publication, Stored};
 use crate::rtp::header::RtpHeader;
+use crate::rtp::padding::SLACK;
 use crate::subscription::{Incoming, Outgoing, Purpose};
 use slab::Slab;
 
@@ -138,7 +139,7 @@ impl Way<'_> {
         let encoding = self.publication.encodings.get(like.encoding);
         let picture = encoding.and_then(|encoding| encoding.picture(stored, descriptor));
         let key = context.core.drafts.begin(MAX_PACKETS - 1);
-        Incoming { header: *header, sequence, format: *format, picture, growth: None, key, ..*like }
+        Incoming { header: *header, sequence, format: *format, picture, growth: SLACK, key, ..*like }
     }
 
     /// Counts a packet that was not forwarded, and tells the client once if it cannot decode what is published.
@@ -218,7 +219,7 @@ impl Room {
             format,
             begins,
             picture: None,
-            growth: None,
+            growth: SLACK,
             key: context.core.drafts.begin(MAX_PACKETS - 1),
         };
         let incoming = way.incoming(context, &like, sequence, &stored);

@@ -23,6 +23,7 @@ use crate::loudest::loudness_of;
 use crate::publication::{Mirror, Publication};
 use crate::relay::{HeardEncoding, Note, RelayedClock, RelayedPacket, ShardSet, SharedTrack};
 use crate::rtp::header::RtpHeader;
+use crate::rtp::padding::SLACK;
 use crate::subscription::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
@@ -372,7 +373,7 @@ impl Room {
             format: relayed.format,
             begins: relayed.begins,
             picture,
-            growth: None,
+            growth: SLACK,
             key: context.core.next_draft(),
         };
         let origin = Origin { room: self.index, publication: key, track };

@@ -8,8 +8,8 @@
 /// Bytes added to a packet at most: three words of header extensions and some. What differs more is another frame's.
 pub(crate) const MAX_PADDING: usize = 15;
 
-/// How much longer than its first the other packets of a frame are expected to be.
-const SLACK: u16 = 1;
+/// How many bytes longer than its first the other packets of a frame are expected to be, where they have not come yet.
+pub(crate) const SLACK: u16 = 1;
 
 /// What follows a packet in its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +21,10 @@ pub(crate) enum Follow {
 }
 
 impl Follow {
-    /// Of a packet that is the `last` of its frame or not, and by how much the packets of it grow that have come behind it, if that is known.
+    /// Of a packet that is the `last` of its frame or not, and by how many bytes the packets of its frame grow that follow it.
     #[inline]
-    pub(crate) fn of(last: bool, growth: Option<u16>) -> Self {
-        if last { Self::Nothing } else { Self::Longer(growth.unwrap_or(SLACK)) }
+    pub(crate) fn of(last: bool, growth: u16) -> Self {
+        if last { Self::Nothing } else { Self::Longer(growth) }
     }
 }
 
@@ -64,7 +64,7 @@ mod tests {
         let leave = sizes.iter().enumerate().map(|(index, size)| {
             let behind = &sizes[index + 1..];
             let growth = behind.iter().map(|other| other.saturating_sub(*size) as u16).max().unwrap_or(0);
-            let follow = Follow::of(behind.is_empty(), known.then_some(growth));
+            let follow = Follow::of(behind.is_empty(), if known { growth } else { SLACK });
             let padded = size + padding(*size, follow, open, LIMIT);
             open = if padded < open { 0 } else { padded };
             padded

@@ -49,8 +49,10 @@ pub(crate) struct Incoming {
     pub(crate) begins: bool,
     /// The numbers of its picture, where it has any.
     pub(crate) picture: Option<Picture>,
-    /// How many bytes longer than this one the longest packet of its frame is that leaves with it; `None` where that is not known.
-    pub(crate) growth: Option<u16>,
+    /// How many bytes longer than this one the longest packet of its frame is that leaves with it: [`SLACK`] until that is known.
+    ///
+    /// [`SLACK`]: crate::rtp::padding::SLACK
+    pub(crate) growth: u16,
     /// What its drafts are found by: of [`Drafts::begin`], for this packet alone.
     pub(crate) key: DraftKey,
 }
