@@ -13,8 +13,6 @@ use tokio::time::Instant;
 
 /// The most keys of a table. With every bucket in use an entry takes some 250 bytes.
 pub(crate) const MAX_KEYS: usize = 65_536;
-/// Keys that a table has room for, come what may: some tens of kilobytes.
-const ROOM_KEPT: usize = 256;
 /// What a room may take of all addresses together, in terms of what one address may.
 const ROOM_FACTOR: f64 = 10.0;
 
@@ -178,8 +176,8 @@ impl<K: Eq + Hash> Table<K> {
     /// Forgets keys of which nothing is to be remembered.
     pub(crate) fn prune(&mut self, now: Instant) {
         self.entries.retain(|_, buckets| buckets.iter_mut().flatten().any(|bucket| !bucket.is_full(now)));
-        // After a rush the room that it took goes back.
-        if self.entries.capacity() > ROOM_KEPT.max(self.entries.len() * 8) {
+        // After a rush the room that it took goes back, all of it when nobody is left.
+        if self.entries.capacity() > self.entries.len() * 8 {
             self.entries.shrink_to(self.entries.len() * 2);
         }
     }
@@ -217,7 +215,7 @@ mod tests {
         assert_eq!(table.len(), 10_000);
         table.prune(now + Duration::from_secs(2));
         assert_eq!(table.len(), 0);
-        assert!(table.entries.capacity() <= ROOM_KEPT, "{}", table.entries.capacity());
+        assert_eq!(table.entries.capacity(), 0);
     }
 
     #[test]

@@ -56,8 +56,8 @@ pub(crate) struct Journal {
     settled: watch::Sender<u64>,
 }
 
-/// Writes that the queue has room for, come what may: some tens of kilobytes.
-const ROOM_KEPT: usize = 128;
+/// Writes that the queue has room for, come what may: a few kilobytes.
+const ROOM_KEPT: usize = 32;
 
 #[derive(Debug, Default)]
 struct State {
