@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 pub const MIN_INTERVAL: Duration = Duration::from_millis(500);
 /// The time after which a request without an answer is repeated.
 pub const REPEAT_INTERVAL: Duration = Duration::from_millis(1_000);
+/// The least time between requests for different encodings of one track, those of one moment apart. libwebrtc makes no second key frame within 300 ms of
+/// a request for any of them (`min_keyframe_send_interval` of `EncoderRtcpFeedback`), and says nothing.
+pub const SIBLING_INTERVAL: Duration = Duration::from_millis(350);
 /// Requests without an answer before one gives up, until somebody asks again.
 pub const MAX_REQUESTS: u8 = 10;
 
@@ -37,6 +40,12 @@ impl KeyframeRequests {
     #[must_use]
     pub const fn is_wanted(&self) -> bool {
         self.is_wanted
+    }
+
+    /// When a request was last sent.
+    #[must_use]
+    pub const fn last_sent(&self) -> Option<Instant> {
+        self.last_sent
     }
 
     /// Whether to send a request now, which then counts as sent. `rtt` is that to the publisher.
@@ -84,11 +93,12 @@ mod tests {
         let start = test_start();
         let mut requests = KeyframeRequests::default();
         assert!(!requests.poll(start, RTT));
-        assert_eq!(requests.deadline(start, RTT), None);
+        assert_eq!((requests.deadline(start, RTT), requests.last_sent()), (None, None));
         requests.request();
         assert_eq!(requests.deadline(start, RTT), Some(start));
         assert_eq!(sent(&mut requests, start, 0..2_500, RTT), [0, 1_000, 2_000]);
         assert_eq!(requests.deadline(start, RTT), Some(start + Duration::from_millis(3_000)));
+        assert_eq!(requests.last_sent(), Some(start + Duration::from_millis(2_000)));
         requests.on_keyframe();
         assert!(sent(&mut requests, start, 2_500..9_000, RTT).is_empty());
     }

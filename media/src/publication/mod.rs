@@ -19,6 +19,7 @@ pub(crate) use streams::{Stream, Streams};
 pub(crate) use watching::Watching;
 
 use crate::command::{MediaKind, Rid, Source, TrackInfo};
+use crate::feedback::keyframe::SIBLING_INTERVAL;
 use crate::ids::{ParticipantId, TrackId};
 use crate::negotiation::ReceiveLine;
 use crate::numbering::Numbering;
@@ -145,6 +146,12 @@ impl Publication {
 
     pub(crate) fn is_silenced(&self) -> bool {
         self.encodings.iter().any(|encoding| encoding.silent_from.is_some())
+    }
+
+    /// Whether its publisher would hear a request for a key frame: it makes none so soon after another.
+    pub(crate) fn may_ask_for_keyframe(&self, now: Instant) -> bool {
+        let asked = self.encodings.iter().filter_map(|encoding| encoding.keyframes.last_sent()).max();
+        asked.is_none_or(|at| now.saturating_duration_since(at) >= SIBLING_INTERVAL)
     }
 
     /// Whether an encoding is sent at present.

@@ -166,8 +166,9 @@ fn send_feedback(
     for index in 0..participant.publications.len() {
         let key = participant.publications.get(index);
         let Some(publication) = key.and_then(|key| publications.get_mut(*key)) else { continue };
+        let may_ask = publication.may_ask_for_keyframe(now);
         for encoding in &mut publication.encodings {
-            write_requests(context, encoding, sender, rtt, &mut out);
+            write_requests(context, encoding, sender, rtt, may_ask, &mut out);
             flush(context, participant, &mut out, FULL);
             if report_due && let Some(block) = encoding.report(now) {
                 if let Some(reception) = encoding.reception.as_ref().filter(|reception| !reception.is_idle()) {
@@ -221,8 +222,15 @@ fn flush(context: &mut Context<'_>, participant: &mut Participant, out: &mut Vec
     }
 }
 
-/// NACKs and key-frame requests for one encoding.
-fn write_requests(context: &mut Context<'_>, encoding: &mut Encoding, sender: u32, rtt: Duration, out: &mut Vec<u8>) {
+/// NACKs for one encoding, and a request for a key frame if one `may` be `ask`ed for.
+fn write_requests(
+    context: &mut Context<'_>,
+    encoding: &mut Encoding,
+    sender: u32,
+    rtt: Duration,
+    may_ask: bool,
+    out: &mut Vec<u8>,
+) {
     let Some(ssrc) = encoding.ssrc else { return };
     let missing = &mut context.core.missing;
     missing.clear();
@@ -232,7 +240,7 @@ fn write_requests(context: &mut Context<'_>, encoding: &mut Encoding, sender: u3
         context.core.stats.nack_out_packets += missing.len() as u64;
         encoding.nacked_packets += missing.len() as u64;
     }
-    if encoding.keyframes.poll(context.now, rtt) {
+    if may_ask && encoding.keyframes.poll(context.now, rtt) {
         write_pli(out, sender, ssrc);
         context.core.stats.pli_out += 1;
         encoding.keyframe_requests += 1;

@@ -1,6 +1,6 @@
 //! Encodings that nobody watches are switched off, and on again.
 
-use super::{CAMERA, Room, TOP, WARM_UP, seconds, seeds};
+use super::{CAMERA, LOWEST, Room, TOP, WARM_UP, ms, seconds, seeds};
 use crate::command::{Command, Rid, View};
 use crate::sim::network::Quality;
 use crate::sim::oracles;
@@ -28,6 +28,25 @@ fn an_encoding_that_comes_back_begins_with_a_key_frame() {
     let keyframes = &room.world.clients[publisher].publisher.known_track(CAMERA).keyframes;
     let first = keyframes.iter().find(|(at, layer)| *at >= on.start && *layer == usize::from(TOP));
     assert!(first.is_some_and(|(at, _)| *at - on.start < std::time::Duration::from_millis(40)));
+    room.judge(true);
+}
+
+/// A publisher that was asked for one encoding hears no request for another one for 300 ms: it comes when it is heard.
+#[test]
+fn another_encoding_is_asked_for_when_its_publisher_hears_it() {
+    let mut room = Room::new("asked twice", Quality::GOOD, 1, 1);
+    room.run(WARM_UP);
+    let (participant, track) = (room.world.clients[room.subscriber].id, room.world.track(room.publishers[0], CAMERA));
+    let show = |room: &mut Room, size| {
+        let view = View { size, ..View::UNKNOWN };
+        room.world.command(Command::SetView { participant, track, view });
+    };
+    show(&mut room, Some((640, 360)));
+    room.run(ms(200));
+    show(&mut room, Some((320, 180)));
+    let window = room.run(seconds(1));
+    let playback = &room.playbacks()[0];
+    room.expect([oracles::layer_is_back(playback, &window, LOWEST, ms(500))]);
     room.judge(true);
 }
 
