@@ -29,6 +29,10 @@ const IDLE_AFTER: Duration = Duration::from_secs(3);
 /// A key frame's bytes, and those of what may wait behind it for its turn, in time of the encoding's rate.
 const KEYFRAME: Duration = Duration::from_millis(300);
 
+/// An encoding of no more than this is kept for [`KEPT_FOR`] behind a key frame also where nobody receives it: 16 KiB, with which the picture of who
+/// has to fall to it goes on at once. Publishers make key frames of all their encodings together, and none again so soon.
+const LIGHT_BPS: u64 = 250_000;
+
 /// How much of a voice is forwarded that came before it was known to speak: the soft beginning of a syllable, and what a decoder of
 /// Opus needs to be in step (RFC 7845 section 4.6 has 80 ms). It makes the voice later by as much, until the jitter
 /// buffer has caught up.
@@ -105,6 +109,11 @@ pub(crate) struct Encoding {
     keyframe: Option<Keyframe>,
     /// What frames of AV1 are read with.
     structures: Structures,
+}
+
+/// The bytes that a key frame takes of an encoding of so much, with those of what may wait behind it.
+fn bytes_of_keyframe(bitrate_bps: u64) -> usize {
+    (bitrate_bps as f64 / 8.0 * KEYFRAME.as_secs_f64()) as usize
 }
 
 impl Encoding {
@@ -236,7 +245,15 @@ impl Encoding {
         self.keyframes.on_keyframe();
         let known = self.keyframe.filter(|known| known.precedes(sequence, timestamp));
         self.keyframe = known.or(Some(Keyframe { sequence, timestamp, at: now }));
-        self.ring.extend_history(KEPT_FOR);
+        self.keep_picture();
+    }
+
+    /// Sees to it that the ring keeps what a picture can begin with.
+    fn keep_picture(&mut self) {
+        match self.cost.measured_bps() {
+            Some(bitrate_bps @ ..=LIGHT_BPS) => self.ring.prepare(KEPT_FOR, bytes_of_keyframe(bitrate_bps)),
+            _ => self.ring.extend_history(KEPT_FOR),
+        }
     }
 
     /// What a picture can begin with that is here already, where the latest key frame is young and nothing behind it is missing.
@@ -267,10 +284,10 @@ impl Encoding {
     pub(crate) fn set_history(&mut self, now: Instant, history: Duration) {
         self.ring.set_history(history);
         if self.keyframe.is_some_and(|keyframe| keyframe.is_young(now)) {
-            self.ring.extend_history(KEPT_FOR);
+            self.keep_picture();
         }
         let is_idle = self.last_heard.is_none_or(|at| now.saturating_duration_since(at) >= IDLE_AFTER);
-        let shrinks = history.is_zero() && self.ring.has_grown();
+        let shrinks = self.ring.is_of_no_use() && self.ring.has_grown();
         if (is_idle && self.ring.memory() > 0) || shrinks {
             self.ring.release(self.sequences.highest().unwrap_or(0));
             // What is missing of before would not be taken any more.
@@ -423,8 +440,7 @@ impl Encoding {
     pub(crate) fn request_keyframe(&mut self) {
         if self.kind == MediaKind::Video {
             self.keyframes.request();
-            let bitrate_bps = self.cost.measured_bps().unwrap_or(UNKNOWN_BPS);
-            let bytes = (bitrate_bps as f64 / 8.0 * KEYFRAME.as_secs_f64()) as usize;
+            let bytes = bytes_of_keyframe(self.cost.measured_bps().unwrap_or(UNKNOWN_BPS));
             self.ring.prepare(RingLimits::USUAL, bytes);
         }
     }

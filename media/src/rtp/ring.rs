@@ -177,6 +177,12 @@ impl PacketRing {
         *self = Self { oldest: highest.saturating_add(1).max(self.oldest), ..Self::new(self.limits) };
     }
 
+    /// Whether nothing that it holds is wanted.
+    #[must_use]
+    pub const fn is_of_no_use(&self) -> bool {
+        self.limits.history.is_zero()
+    }
+
     /// Whether packets themselves take more memory than the least.
     #[must_use]
     pub fn has_grown(&self) -> bool {
