@@ -217,6 +217,13 @@ impl Flow {
         self.budget_bps(now).is_some_and(|budget| was_sending_bps > budget / 100 * STEEP_PERCENT)
     }
 
+    /// The layer ends that the path's queue is full of: another one begins without anything that was saved up for it.
+    pub(crate) fn restart(&mut self, now: Instant) {
+        let estimate_bps = self.estimate_bps(now);
+        self.pacer.restart(now, estimate_bps);
+        self.repairs.restart();
+    }
+
     /// Whether the estimate has moved so far that it is to be decided anew.
     pub(crate) fn has_moved(&self, now: Instant) -> bool {
         let Some(estimate) = self.estimate_bps(now) else { return false };

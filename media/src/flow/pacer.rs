@@ -81,6 +81,12 @@ impl Pacer {
         self.rate = rate;
     }
 
+    /// Goes on at this estimate's rate with nothing saved up: what left at once would find the path's queue full.
+    pub(crate) fn restart(&mut self, now: Instant, estimate_bps: Option<u64>) {
+        self.set_estimate(now, estimate_bps);
+        self.credit = self.credit.min(0);
+    }
+
     /// Whether a video packet may leave at once, ahead of nothing that waits.
     #[inline]
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
@@ -158,8 +164,13 @@ impl Pacer {
     pub(crate) fn forget(&mut self, line: usize, kept: impl Fn(usize) -> bool) {
         self.queue.retain(|(_, waiting)| usize::from(waiting.line) != line || kept(usize::from(waiting.encoding)));
         self.bytes = self.waiting().map(|waiting| usize::from(waiting.len)).sum();
+        // What is left is to be sent in time, and not what was to be.
+        self.peak = self.bytes;
         if self.queue.is_empty() {
             self.turns.clear();
+        } else {
+            let left = self.queue.iter().filter(|(_, waiting)| usize::from(waiting.line) == line).map(|(end, _)| *end);
+            self.turns.shorten(line as u16, left.max());
         }
     }
 
@@ -269,6 +280,30 @@ mod tests {
             assert!(pacer.admits(start));
             pacer.spend(1_200);
         }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_hurried_for() {
+        let (mut pacer, start) = (Pacer::default(), test_start());
+        pacer.set_estimate(start, Some(500_000));
+        (0..100).for_each(|sequence| assert!(pacer.push(waiting(0, sequence))));
+        (0..15).for_each(|sequence| assert!(pacer.push(waiting(1, sequence))));
+        pacer.forget(0, |_| false);
+        // 69 bytes a millisecond, and no 460.
+        let sent = (0..=20).map(|quantum| drain(&mut pacer, start + QUANTUM * quantum).len()).sum::<usize>();
+        assert!((8..=10).contains(&sent), "{sent} in a tenth of a second");
+    }
+
+    #[test]
+    fn after_a_fall_nothing_is_left_of_what_was_saved_up() {
+        let (mut pacer, start) = (Pacer::default(), test_start());
+        pacer.set_estimate(start, Some(2_000_000));
+        assert!(pacer.admits(start));
+        pacer.restart(start, Some(300_000));
+        assert!(!pacer.admits(start));
+        assert!(pacer.admits(start + ms(1)));
+        pacer.spend(1_200);
+        assert!(!pacer.admits(start + ms(20)) && pacer.admits(start + ms(35)), "29 ms of 330 kbit/s");
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl Repairs {
         }
     }
 
+    /// What has used up the budget is not sent any more: what is sent instead may be repaired.
+    pub(crate) fn restart(&mut self) {
+        self.budget = self.budget.map(|budget| budget.max(KEPT_BYTES as u64));
+    }
+
     /// What is sent again lately, in bits per second.
     pub(crate) fn bitrate_bps(&self) -> u64 {
         self.bitrate_bps as u64
@@ -160,5 +165,16 @@ mod tests {
         let (mut repairs, start) = (Repairs::default(), test_start());
         repairs.turn(start, Some(0), false);
         assert!(repairs.allows(1_200));
+    }
+
+    #[test]
+    fn what_follows_a_fall_may_be_repaired() {
+        let (mut repairs, start) = (Repairs::default(), test_start());
+        repairs.turn(start, Some(300_000), true);
+        while repairs.allows(1_000) {
+            repairs.on_resent(start, 0, 0, 1_000);
+        }
+        repairs.restart();
+        assert!(repairs.allows(1_000));
     }
 }

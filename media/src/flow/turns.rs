@@ -30,6 +30,12 @@ impl Turns {
         }
     }
 
+    /// All that a line has to be sent still would be sent then; `None` if that is nothing.
+    pub(super) fn shorten(&mut self, line: u16, end: Option<Ticks>) {
+        self.ends.retain(|(known, _)| *known != line);
+        self.ends.extend(end.map(|end| (line, end)));
+    }
+
     /// So many bytes were sent, of whichever stream.
     pub(super) fn advance(&mut self, mut bytes: u64) {
         // A stream that has all of its own by then leaves its share to the others.
@@ -85,5 +91,18 @@ mod tests {
         assert_eq!(turns.begin(1), 1_000);
         turns.lasts(1, 1_500);
         assert_eq!(turns.begin(1), 1_500);
+    }
+
+    #[test]
+    fn a_stream_that_lets_go_of_what_it_has_has_its_turn_sooner() {
+        let mut turns = Turns::default();
+        turns.lasts(1, 5_000);
+        turns.lasts(2, 1_000);
+        turns.shorten(1, Some(700));
+        assert_eq!((turns.begin(1), turns.begin(2)), (700, 1_000));
+        turns.shorten(2, None);
+        assert_eq!((turns.begin(1), turns.begin(2)), (700, 0));
+        turns.advance(700);
+        assert_eq!(turns.begin(2), 700, "it has all the rest");
     }
 }

@@ -126,6 +126,9 @@ impl Room {
                 Decision::Forward(layer) if is_steep && publication.is_alive(now, layer.encoding) => {
                     subscription.leave_for(layer);
                     participant.flow.pacer.forget(*line, |encoding| encoding <= layer.encoding);
+                    if changes_size(wish, decision) {
+                        participant.flow.restart(now);
+                    }
                 }
                 Decision::Forward(layer) => subscription.aim(layer),
                 Decision::Hidden | Decision::Paused => {

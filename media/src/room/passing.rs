@@ -53,17 +53,21 @@ impl Way<'_> {
             context.core.stats.drop(DropReason::NoSubscriberLayer);
             return true;
         }
-        let Some(subscription) = &mut outgoing.subscription else { return false };
         let pacer = &mut participant.flow.pacer;
+        let Some(subscription) = &outgoing.subscription else { return false };
         if !subscription.selector.may_take(incoming.encoding, incoming.begins, pacer.has(line)) {
             return false;
         }
         let Incoming { sequence, generation, begins, encoding, header: RtpHeader { timestamp, .. }, .. } = *incoming;
-        let (encoding, len) = (encoding as u8, len as u16);
+        // What will be left out when it has its turn needs none of the path.
+        let len = if outgoing.will_leave_out(incoming) { 0 } else { len as u16 };
+        let encoding = encoding as u8;
         if !pacer.push(Waiting { line: line as u16, encoding, generation, begins, len, sequence, timestamp }) {
             // The picture begins anew where there is room again.
             pacer.forget(line, |_| false);
-            subscription.selector.reset();
+            if let Some(subscription) = &mut outgoing.subscription {
+                subscription.selector.reset();
+            }
             context.core.stats.drop(DropReason::PacerFull);
         }
         context.core.pacing.schedule(participant.slot, context.now + QUANTUM);

@@ -149,6 +149,15 @@ impl Outgoing {
         is_left_out
     }
 
+    /// Whether a packet that waits for its turn will be left out then.
+    pub(crate) fn will_leave_out(&mut self, incoming: &Incoming) -> bool {
+        let Some(subscription) = &mut self.subscription else { return false };
+        let Incoming { encoding, generation, sequence, .. } = *incoming;
+        let is_current = subscription.selector.current() == Some(encoding) && subscription.generation == generation;
+        let tier = incoming.picture.as_ref().and_then(|picture| picture.tier).filter(|_| is_current);
+        tier.is_some_and(|tier| subscription.thinning.will_leave_out(sequence, tier, self.rewriter.is_ahead(sequence)))
+    }
+
     /// Rewrites, seals and queues a packet for this subscriber, or says why not. Allocates nothing.
     ///
     /// Returns whether it began a new source.

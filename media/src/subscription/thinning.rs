@@ -88,6 +88,10 @@ pub(crate) struct Thinning {
     /// The highest layers that are wanted.
     target: Reach,
     course: Course,
+    /// The first packet of the first picture that waits for its turn since then, ahead of all others: with it the limit changes.
+    turns_at: u64,
+    /// The newest packet that waited for its turn.
+    waited: u64,
     /// That of the source before.
     previous: Course,
     /// The newest packet of each layer that was left out, by spatial and temporal layer.
@@ -97,14 +101,26 @@ pub(crate) struct Thinning {
 impl Default for Thinning {
     fn default() -> Self {
         let course = Course::new(0, Reach::EVERYTHING);
-        Self { all_from: 0, target: Reach::EVERYTHING, course, previous: course, left_out: [[0; LAYERS]; LAYERS] }
+        Self {
+            all_from: 0,
+            target: Reach::EVERYTHING,
+            course,
+            turns_at: u64::MAX,
+            waited: 0,
+            previous: course,
+            left_out: [[0; LAYERS]; LAYERS],
+        }
     }
 }
 
 impl Thinning {
     /// Aims at a spatial and a temporal layer and those below them; `None` is all.
     pub(crate) fn aim(&mut self, spatial: Option<u8>, temporal: Option<u8>) {
-        self.target = Reach { spatial: spatial.unwrap_or(ALL), temporal: temporal.unwrap_or(ALL) };
+        let target = Reach { spatial: spatial.unwrap_or(ALL), temporal: temporal.unwrap_or(ALL) };
+        if target != self.target {
+            self.turns_at = u64::MAX;
+        }
+        self.target = target;
         self.settle();
     }
 
@@ -129,6 +145,7 @@ impl Thinning {
     pub(super) fn begin(&mut self, sequence: u64) {
         self.previous = std::mem::replace(&mut self.course, Course::new(sequence, self.target));
         self.left_out = Default::default();
+        (self.turns_at, self.waited) = (u64::MAX, 0);
         self.settle();
     }
 
@@ -168,6 +185,16 @@ impl Thinning {
         let Reach { spatial, temporal } = self.target;
         let most = Reach { spatial: limit.spatial.max(spatial), temporal: limit.temporal.max(temporal) };
         sequence >= since && !most.covers(tier)
+    }
+
+    /// Whether a packet that waits for its turn will be left out then: it follows a picture with which its layer ends, or is of that. To be
+    /// asked once for each that waits, with whether nothing behind it was sent.
+    pub(super) fn will_leave_out(&mut self, sequence: u64, tier: Tier, is_ahead: bool) -> bool {
+        if tier.begins && self.course.0[0].limit != self.target && is_ahead && sequence > self.waited {
+            self.turns_at = self.turns_at.min(sequence);
+        }
+        self.waited = self.waited.max(sequence);
+        sequence >= self.turns_at && !self.target.covers(tier)
     }
 
     /// Takes note of a packet that is out of reach and does not wait for its turn.
@@ -339,6 +366,22 @@ mod tests {
         assert_eq!(sent(&mut thinning, 16..19), [(16, 0), (18, 1)]);
         assert_eq!(sent(&mut thinning, 25..28), [(25, 2), (26, 1), (27, 2)]);
         assert!(!thinning.is_out_of_reach(90, tier(3, 0)));
+    }
+
+    #[test]
+    fn what_waits_is_left_out_from_the_next_picture_on() {
+        let mut thinning = Thinning::default();
+        thinning.begin(0);
+        thinning.aim(Some(0), None);
+        let left_out = |thinning: &mut Thinning, numbers: std::ops::Range<u64>| {
+            numbers.filter(|number| thinning.will_leave_out(*number, vp9(*number), true)).collect::<Vec<u64>>()
+        };
+        assert!(left_out(&mut thinning, 3..6).is_empty(), "the rest of the first picture is sent whole");
+        assert!(left_out(&mut thinning, 7..12).is_empty(), "and so is one whose beginning is late");
+        assert!(left_out(&mut thinning, 6..7).is_empty());
+        assert_eq!(left_out(&mut thinning, 12..18), [14, 15, 16, 17]);
+        thinning.aim(None, None);
+        assert!(left_out(&mut thinning, 18..24).is_empty());
     }
 
     #[test]
