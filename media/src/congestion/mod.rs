@@ -38,7 +38,7 @@ use crate::feedback::transport_cc::TransportCc;
 use acknowledged::Acknowledged;
 use aimd::{Aimd, Observation};
 use arrival::Arrival;
-use bottleneck::Bottleneck;
+use bottleneck::{Bottleneck, Full};
 use cluster::Clusters;
 use departures::Departures;
 use groups::Groups;
@@ -71,6 +71,9 @@ const DRAINED_US: i64 = 300_000;
 const SILENCE_US: i64 = 2_000_000;
 /// Where far less arrives than was sent, and packets wait for so long, there is no doubt to be had.
 const SURELY_WAITING_US: i64 = 50_000;
+/// What is believed of how fast a queue has grown since that was last heard of, and of how long ago it was.
+const MOST_EXCESS: f64 = 4.0;
+const MOST_UNHEARD_US: i64 = 200_000;
 /// What packets wait beyond the jitter times this is no jitter.
 const JITTERS: i64 = 3;
 /// A fall to less than this share is steep: packets that were sent before it were too many, and their losses say nothing more.
@@ -152,8 +155,8 @@ pub(crate) struct Congestion {
     /// When the sender last heard of an arrival, and the latest departure of one that arrived.
     heard_us: i64,
     newest_sent_us: i64,
-    /// The shortest way of the packets of the latest message, on two clocks.
-    heard_least_us: i64,
+    /// The ways of the arrivals that the latest message told of, on two clocks: their sum, and how many they are.
+    heard_delays_us: (i64, i64),
     /// What arrived when the path's queue was last full, as long as that drains.
     full_bps: Option<f64>,
     /// When the rate last fell steeply for a queue.
@@ -196,7 +199,7 @@ impl Congestion {
             arrival: None,
             heard_us: 0,
             newest_sent_us: 0,
-            heard_least_us: i64::MAX,
+            heard_delays_us: (0, 0),
             remb_bps: None,
             full_bps: None,
             fallen_us: None,
@@ -273,7 +276,7 @@ impl Congestion {
                 self.arrival = Some((known_ticks, known_us));
                 if !has_arrived {
                     has_arrived = true;
-                    self.heard_least_us = i64::MAX;
+                    self.heard_delays_us = (0, 0);
                     self.begin_arrivals(now_us);
                 }
                 self.on_arrivals(now_us, arrivals.get_mut(..len).unwrap_or_default(), is_sorted);
@@ -381,8 +384,17 @@ impl Congestion {
 
     /// How long packets wait: those of some time, free of jitter, or the latest by what jitter does not explain.
     fn waiting_us(&self) -> i64 {
-        let latest_us = self.standing.waited_us(self.heard_least_us) - JITTERS * self.groups.jitter_us();
-        latest_us.max(self.standing.waiting_us())
+        let (sum_us, count) = self.heard_delays_us;
+        let latest_us = sum_us.checked_div(count).map_or(0, |mean_us| self.standing.waited_us(mean_us));
+        (latest_us - JITTERS * self.groups.jitter_us()).max(self.standing.waiting_us())
+    }
+
+    /// How much longer what leaves now will wait than what was last heard of, if that shows that far less arrives than is sent: so much has
+    /// left since then that the queue has grown on.
+    fn unheard_us(&self, now_us: i64, sent_bps: f64) -> i64 {
+        let Some(full) = self.bottleneck.rate().filter(Full::is_sure) else { return 0 };
+        let excess = (sent_bps / full.arriving_bps - 1.0).clamp(0.0, MOST_EXCESS);
+        ((now_us - self.newest_sent_us).clamp(0, MOST_UNHEARD_US) as f64 * excess) as i64
     }
 
     /// Whether the queue grows, or is long.
@@ -456,7 +468,7 @@ impl Congestion {
             arrivals.sort_by_key(|arrival| arrival.last_us);
         }
         let is_limited = self.sending.is_limited();
-        let (mut newest_sent_us, mut least_delay_us) = (self.newest_sent_us, i64::MAX);
+        let (mut newest_sent_us, mut least_delay_us, mut sum_us) = (self.newest_sent_us, i64::MAX, 0);
         let longest_us = self.standing.longest_without_waiting_us();
         for Arrival { sent, packets, bytes, first_us, last_us } in arrivals.iter().copied() {
             // Departures are less than an hour ago, so what their clock has lost is known.
@@ -464,6 +476,7 @@ impl Congestion {
             let delay_us = first_us.saturating_sub(sent_us);
             newest_sent_us = newest_sent_us.max(sent_us);
             least_delay_us = least_delay_us.min(delay_us);
+            sum_us += delay_us;
             self.bottleneck.on_packets(sent_us, last_us, packets, bytes, delay_us > longest_us);
             self.acknowledged.on_packets(last_us, bytes, is_limited);
             if let Some(spacing) = self.groups.on_packets(sent_us, last_us, now_us) {
@@ -476,7 +489,8 @@ impl Congestion {
         self.newest_sent_us = newest_sent_us;
         // All were heard of at once, so the least of them is all that counts.
         self.standing.on_heard(now_us, least_delay_us);
-        self.heard_least_us = self.heard_least_us.min(least_delay_us);
+        self.heard_delays_us.0 += sum_us;
+        self.heard_delays_us.1 += arrivals.len() as i64;
     }
 
     /// Makes the estimate from what feedback has told.
@@ -547,7 +561,7 @@ impl Congestion {
             usage: self.verdict.usage,
             acknowledged_bps,
             full: self.bottleneck.rate(),
-            waiting_us: self.waiting_us(),
+            waiting_us: self.waiting_us() + self.unheard_us(now_us, mean_sent_bps),
             sent_bps,
             mean_sent_bps,
             is_limited,
