@@ -259,7 +259,8 @@ impl Congestion {
                     continue;
                 };
                 let Some(sent) = self.history.arrive(number) else { continue };
-                let arrival_us = known_us + i64::from(ticks.wrapping_sub(known_ticks) as i32) * TICK_US;
+                let passed_us = i64::from(ticks.wrapping_sub(known_ticks) as i32) * TICK_US;
+                let arrival_us = known_us.saturating_add(passed_us);
                 (known_ticks, known_us) = (ticks, arrival_us);
                 if let Some(latest) = arrivals.get_mut(..len).and_then(<[Arrival]>::last_mut) {
                     if latest.takes(sent, arrival_us) {
@@ -476,7 +477,7 @@ impl Congestion {
             let delay_us = first_us.saturating_sub(sent_us);
             newest_sent_us = newest_sent_us.max(sent_us);
             least_delay_us = least_delay_us.min(delay_us);
-            sum_us += delay_us;
+            sum_us = delay_us.saturating_add(sum_us);
             self.bottleneck.on_packets(sent_us, last_us, packets, bytes, delay_us > longest_us);
             self.acknowledged.on_packets(last_us, bytes, is_limited);
             if let Some(spacing) = self.groups.on_packets(sent_us, last_us, now_us) {
@@ -489,8 +490,8 @@ impl Congestion {
         self.newest_sent_us = newest_sent_us;
         // All were heard of at once, so the least of them is all that counts.
         self.standing.on_heard(now_us, least_delay_us);
-        self.heard_delays_us.0 += sum_us;
-        self.heard_delays_us.1 += arrivals.len() as i64;
+        let (known_us, count) = self.heard_delays_us;
+        self.heard_delays_us = (sum_us.saturating_add(known_us), count + arrivals.len() as i64);
     }
 
     /// Makes the estimate from what feedback has told.

@@ -222,7 +222,7 @@ fn flush(context: &mut Context<'_>, participant: &mut Participant, out: &mut Vec
     }
 }
 
-/// NACKs for one encoding, and a request for a key frame if one `may` be `ask`ed for.
+/// NACKs for one encoding, and a request for a key frame, if its publisher would hear one (`may_ask`).
 fn write_requests(
     context: &mut Context<'_>,
     encoding: &mut Encoding,
