@@ -97,6 +97,8 @@ class Client:
         self._socket = socket
         self._owners = {}  # track id -> participant id
         self._names = {}  # participant id -> display name
+        self._channel = None
+        self._has_said = False
         self._watchers = set()
         self._pc = RTCPeerConnection()
         self._pc.on("track", self._on_track)
@@ -138,12 +140,13 @@ class Client:
 
     def _learn(self, participant):
         self._names[participant["participantId"]] = participant["displayName"]
+        self._say()
         for track in participant["tracks"]:
             self._owners[track["trackId"]] = participant["participantId"]
 
     async def _offer(self):
-        channel = self._pc.createDataChannel("chat")
-        channel.on("open", lambda: self._say(channel))
+        self._channel = channel = self._pc.createDataChannel("chat")
+        channel.on("open", self._say)
         channel.on("message", lambda text: self._read(json.loads(text)))
         self._pc.addTransceiver(PureTone(self._options.hz), direction="sendonly")
         self._pc.addTransceiver(PlainColor(self._options.color), direction="sendonly")
@@ -166,8 +169,12 @@ class Client:
     def _local(self):
         return {"type": self._pc.localDescription.type, "sdp": self._pc.localDescription.sdp}
 
-    def _say(self, channel):
-        channel.send(json.dumps({"type": "send-message", "roomId": self._options.room, "text": self._options.say}))
+    def _say(self):
+        """Says its text once, to somebody: what is said before the other is there is history, which this client does not ask for."""
+        is_open = self._channel and self._channel.readyState == "open"
+        if is_open and not self._has_said and self._options.expect_name in self._names.values():
+            self._has_said = True
+            self._channel.send(json.dumps({"type": "send-message", "roomId": self._options.room, "text": self._options.say}))
 
     def _read(self, message):
         if message["type"] == "message-received" and message["text"] == self._options.expect_text:
