@@ -387,7 +387,7 @@ impl Congestion {
     fn waiting_us(&self) -> i64 {
         let (sum_us, count) = self.heard_delays_us;
         let latest_us = sum_us.checked_div(count).map_or(0, |mean_us| self.standing.waited_us(mean_us));
-        (latest_us - JITTERS * self.groups.jitter_us()).max(self.standing.waiting_us())
+        latest_us.saturating_sub(JITTERS * self.groups.jitter_us()).max(self.standing.waiting_us())
     }
 
     /// How much longer what leaves now will wait than what was last heard of, if that shows that far less arrives than is sent: so much has
@@ -562,7 +562,7 @@ impl Congestion {
             usage: self.verdict.usage,
             acknowledged_bps,
             full: self.bottleneck.rate(),
-            waiting_us: self.waiting_us() + self.unheard_us(now_us, mean_sent_bps),
+            waiting_us: self.waiting_us().saturating_add(self.unheard_us(now_us, mean_sent_bps)),
             sent_bps,
             mean_sent_bps,
             is_limited,

@@ -81,7 +81,7 @@ impl Standing {
 
     /// How long a packet that was so long on its way has waited, in µs.
     pub(super) fn waited_us(&self, delay_us: i64) -> i64 {
-        self.base.get().filter(|_| delay_us < i64::MAX).map_or(0, |base_us| delay_us.saturating_sub(base_us))
+        self.base.get().map_or(0, |base_us| delay_us.saturating_sub(base_us))
     }
 
     /// How long a packet waits, in µs.

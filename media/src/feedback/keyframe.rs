@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 pub const MIN_INTERVAL: Duration = Duration::from_millis(500);
 /// The time after which a request without an answer is repeated.
 pub const REPEAT_INTERVAL: Duration = Duration::from_millis(1_000);
-/// The least time between requests for different encodings of one track, those of one moment apart. libwebrtc makes no second key frame within 300 ms of
-/// a request for any of them (`min_keyframe_send_interval` of `EncoderRtcpFeedback`), and says nothing.
+/// The least time between requests for different encodings of one track, except those of one moment. libwebrtc makes no second key frame
+/// within 300 ms of a request for any of them (`min_keyframe_send_interval` of `EncoderRtcpFeedback`), and says nothing.
 pub const SIBLING_INTERVAL: Duration = Duration::from_millis(350);
 /// Requests without an answer before one gives up, until somebody asks again.
 pub const MAX_REQUESTS: u8 = 10;

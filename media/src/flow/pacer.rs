@@ -38,7 +38,7 @@ pub(crate) struct Waiting {
     pub(crate) generation: u8,
     /// A decoder can start here.
     pub(crate) begins: bool,
-    /// Its length as it came.
+    /// Its length as it came, in bytes; 0 where it will be left out when it has its turn.
     pub(crate) len: u16,
     /// Extended sequence number in its encoding.
     pub(crate) sequence: u64,

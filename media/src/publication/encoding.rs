@@ -29,8 +29,9 @@ const IDLE_AFTER: Duration = Duration::from_secs(3);
 /// A key frame's bytes, and those of what may wait behind it for its turn, in time of the encoding's rate.
 const KEYFRAME: Duration = Duration::from_millis(300);
 
-/// An encoding of no more than this is kept for [`KEPT_FOR`] behind a key frame also where nobody receives it: 16 KiB, with which the picture of who
-/// has to fall to it goes on at once. Publishers make key frames of all their encodings together, and none again so soon.
+/// An encoding of no more than this, in bits per second, is kept for [`KEPT_FOR`] behind a key frame also where nobody receives it: 16 KiB,
+/// with which the picture of who has to fall to it goes on at once. Publishers make key frames of all their encodings together, and none
+/// again so soon.
 const LIGHT_BPS: u64 = 250_000;
 
 /// How much of a voice is forwarded that came before it was known to speak: the soft beginning of a syllable, and what a decoder of

@@ -144,6 +144,12 @@ impl Subscription {
         })
     }
 
+    /// The layers of a packet, if it is of the source that is forwarded and tells of them.
+    fn tier_of_current(&self, incoming: &Incoming) -> Option<Tier> {
+        let is_current = self.selector.current() == Some(incoming.encoding) && self.generation == incoming.generation;
+        incoming.picture.as_ref().and_then(|picture| picture.tier).filter(|_| is_current)
+    }
+
     /// The highest spatial layer of its encoding that is forwarded at present; `None` for all.
     pub(crate) fn spatial_limit(&self) -> Option<u8> {
         self.thinning.spatial_limit()

@@ -133,11 +133,9 @@ impl Outgoing {
     /// it is one.
     pub(crate) fn leave_out(&mut self, incoming: &Incoming, flow: &Flow) -> bool {
         let Some(subscription) = &mut self.subscription else { return false };
-        let Incoming { encoding, generation, sequence, .. } = *incoming;
-        let tier = incoming.picture.as_ref().and_then(|picture| picture.tier);
-        let is_current = subscription.selector.current() == Some(encoding) && subscription.generation == generation;
-        let is_useless = |tier: &Tier| is_current && subscription.thinning.is_out_of_reach(sequence, *tier);
-        let Some(tier) = tier.filter(is_useless) else { return false };
+        let Incoming { encoding, sequence, .. } = *incoming;
+        let is_useless = |tier: &Tier| subscription.thinning.is_out_of_reach(sequence, *tier);
+        let Some(tier) = subscription.tier_of_current(incoming).filter(is_useless) else { return false };
         let waits = || flow.pacer.holds(self.line.index(), encoding, sequence.wrapping_sub(1));
         if tier.begins && flow.is_lossy() && (self.rewriter.is_next(sequence) || waits()) {
             return false;
@@ -152,10 +150,9 @@ impl Outgoing {
     /// Whether a packet that waits for its turn will be left out then.
     pub(crate) fn will_leave_out(&mut self, incoming: &Incoming) -> bool {
         let Some(subscription) = &mut self.subscription else { return false };
-        let Incoming { encoding, generation, sequence, .. } = *incoming;
-        let is_current = subscription.selector.current() == Some(encoding) && subscription.generation == generation;
-        let tier = incoming.picture.as_ref().and_then(|picture| picture.tier).filter(|_| is_current);
-        tier.is_some_and(|tier| subscription.thinning.will_leave_out(sequence, tier, self.rewriter.is_ahead(sequence)))
+        let (sequence, is_ahead) = (incoming.sequence, self.rewriter.is_ahead(incoming.sequence));
+        let tier = subscription.tier_of_current(incoming);
+        tier.is_some_and(|tier| subscription.thinning.will_leave_out(sequence, tier, is_ahead))
     }
 
     /// Rewrites, seals and queues a packet for this subscriber, or says why not. Allocates nothing.

@@ -88,7 +88,7 @@ pub(crate) struct Thinning {
     /// The highest layers that are wanted.
     target: Reach,
     course: Course,
-    /// The first packet of the first picture that waits for its turn since then, ahead of all others: with it the limit changes.
+    /// The first packet of the first picture that has waited for its turn, ahead of all others, since the target changed: with it the limit does.
     turns_at: u64,
     /// The newest packet that waited for its turn.
     waited: u64,
