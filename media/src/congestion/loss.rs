@@ -23,6 +23,10 @@ const HIGH: f64 = 0.10;
 const RISE: f64 = 1.025;
 /// While the delay shows no queue the bound falls to so much of the greatest rate that arrived lately.
 const CARRIED: f64 = 0.9;
+/// But no lower than this where less than this share of what may be sent is: what arrives of a small picture is next to nothing, and says
+/// nothing of what could. With less, other pictures would be paused for the trial's sake.
+const LEAST_OF_LIMITED_BPS: f64 = 150_000.0;
+const FILLED: f64 = 0.7;
 /// The weight of a window in the slow and the fast running average of the loss.
 const WEIGHT: f64 = 0.25;
 const FAST_WEIGHT: f64 = 0.5;
@@ -43,6 +47,19 @@ struct Trial {
     arrived: u32,
     missing: u32,
     windows: u32,
+}
+
+/// What is known of the path beside its losses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// What the delay allows.
+    pub(super) rate_bps: f64,
+    /// What arrives.
+    pub(super) acknowledged_bps: Option<f64>,
+    /// Whether the path's queue grows or is long.
+    pub(super) has_queue: bool,
+    /// What is allocated, of what there is to send.
+    pub(super) sending_bps: f64,
 }
 
 #[derive(Debug, Default)]
@@ -76,10 +93,18 @@ impl Loss {
         self.average >= LOW
     }
 
-    /// The path is another now, or was shown to carry more.
+    /// The path is another now.
     pub(super) fn release(&mut self) {
         self.bound_bps = None;
         self.trial = None;
+    }
+
+    /// The path was shown to carry so much. A trial of less is of no use any more.
+    pub(super) fn raise(&mut self, rate_bps: f64) {
+        if self.bound_bps.is_some_and(|bound_bps| bound_bps < rate_bps) {
+            self.bound_bps = Some(rate_bps);
+            self.trial = None;
+        }
     }
 
     /// Counts anew.
@@ -87,15 +112,9 @@ impl Loss {
         (self.arrived, self.missing) = (0, 0);
     }
 
-    /// Takes the fates of packets. Returns whether the bound fell. `rate_bps` is what the delay allows, `acknowledged_bps` what arrives.
-    pub(super) fn update(
-        &mut self,
-        now_us: i64,
-        (arrived, missing): (u32, u32),
-        rate_bps: f64,
-        acknowledged_bps: Option<f64>,
-        has_queue: bool,
-    ) -> bool {
+    /// Takes the fates of packets. Returns whether the bound fell.
+    pub(super) fn update(&mut self, now_us: i64, (arrived, missing): (u32, u32), seen: Seen) -> bool {
+        let Seen { rate_bps, acknowledged_bps, has_queue, .. } = seen;
         self.arrived += arrived;
         self.missing += missing;
         let min_packets = if has_queue { MIN_PACKETS_QUEUED } else { MIN_PACKETS };
@@ -117,7 +136,7 @@ impl Loss {
         let excess = ((self.fast - tolerated) / (1.0 - tolerated)).max(0.0);
         let former_bps = self.bound_bps;
         if excess > HIGH {
-            self.fall(excess, rate_bps, has_queue);
+            self.fall(excess, seen);
         } else if excess < LOW {
             self.bound_bps = self.bound_bps.map(|bound_bps| bound_bps.max(self.carried_bps * CARRIED) * RISE);
         }
@@ -126,12 +145,14 @@ impl Loss {
         self.bound_bps.is_some_and(is_lower)
     }
 
-    fn fall(&mut self, excess: f64, rate_bps: f64, has_queue: bool) {
-        let present_bps = self.bound_bps.map_or(rate_bps, |bound_bps| bound_bps.min(rate_bps));
-        if has_queue {
+    fn fall(&mut self, excess: f64, seen: Seen) {
+        let present_bps = self.bound_bps.map_or(seen.rate_bps, |bound_bps| bound_bps.min(seen.rate_bps));
+        if seen.has_queue {
             self.bound_bps = Some((present_bps * (1.0 - 0.5 * excess)).max(MIN_BPS as f64));
         } else if self.trial.is_none() && self.carried_bps > 0.0 {
-            self.bound_bps = Some(present_bps.min(CARRIED * self.carried_bps));
+            let is_limited = seen.sending_bps < FILLED * present_bps;
+            let least_bps = if is_limited { LEAST_OF_LIMITED_BPS } else { 0.0 };
+            self.bound_bps = Some(present_bps.min((CARRIED * self.carried_bps).max(least_bps)));
             self.trial = Some(Trial { before: self.fast, arrived: 0, missing: 0, windows: 0 });
         }
     }
@@ -163,6 +184,10 @@ impl Loss {
 mod tests {
     use super::*;
 
+    fn seen(rate_bps: f64, acknowledged_bps: f64) -> Seen {
+        Seen { rate_bps, acknowledged_bps: Some(acknowledged_bps), has_queue: false, sending_bps: rate_bps }
+    }
+
     /// Runs windows of 100 packets; `carries` says what arrives of a rate. Returns the rate after each.
     fn run(loss: &mut Loss, windows: i64, rate_bps: f64, carries: impl Fn(f64, i64) -> f64) -> Vec<f64> {
         let mut rates = Vec::new();
@@ -171,7 +196,7 @@ mod tests {
             let arrives_bps = carries(sent_bps, window).min(sent_bps);
             let missing = ((1.0 - arrives_bps / sent_bps) * 100.0).round() as u32;
             let now_us = loss.window_began_us + MIN_WINDOW_US;
-            loss.update(now_us, (100 - missing, missing), rate_bps, Some(arrives_bps), false);
+            loss.update(now_us, (100 - missing, missing), seen(rate_bps, arrives_bps));
             rates.push(sent_bps);
         }
         rates
@@ -195,11 +220,33 @@ mod tests {
     }
 
     #[test]
+    fn who_sends_next_to_nothing_is_not_bound_to_that() {
+        let mut loss = Loss::default();
+        let limited = Seen { sending_bps: 25e3, ..seen(2e6, 20e3) };
+        assert!(loss.update(MIN_WINDOW_US, (60, 40), limited));
+        assert_eq!(loss.bound_bps(), Some(LEAST_OF_LIMITED_BPS));
+        let mut loss = Loss::default();
+        assert!(loss.update(MIN_WINDOW_US, (60, 40), Seen { sending_bps: 2e6, ..limited }));
+        assert_eq!(loss.bound_bps(), Some(CARRIED * 20e3), "who sends all that it may is");
+    }
+
+    #[test]
+    fn what_was_shown_lifts_the_bound_by_so_much() {
+        let mut loss = Loss::default();
+        loss.update(MIN_WINDOW_US, (60, 40), seen(2e6, 0.5e6));
+        loss.raise(0.3e6);
+        assert_eq!(loss.bound_bps(), Some(0.45e6));
+        loss.raise(0.9e6);
+        assert_eq!(loss.bound_bps(), Some(0.9e6));
+    }
+
+    #[test]
     fn with_a_queue_it_falls_by_half_the_loss() {
         let mut loss = Loss::default();
-        loss.update(MIN_WINDOW_US, (60, 40), 1e6, Some(1e6), true);
+        let queued = Seen { has_queue: true, ..seen(1e6, 1e6) };
+        loss.update(MIN_WINDOW_US, (60, 40), queued);
         assert!(loss.bound_bps().is_some_and(|bound| (bound - 0.9e6).abs() < 1.0));
-        loss.update(2 * MIN_WINDOW_US, (5, 5), 1e6, Some(1e6), true);
+        loss.update(2 * MIN_WINDOW_US, (5, 5), queued);
         assert!(loss.bound_bps().is_some_and(|bound| (bound - 0.9e6).abs() < 1.0), "too few packets");
     }
 }

@@ -43,7 +43,7 @@ use cluster::Clusters;
 use departures::Departures;
 use groups::Groups;
 use history::History;
-use loss::Loss;
+use loss::{Loss, Seen};
 use outage::Outage;
 use probing::{Probing, Situation};
 use sending::Sending;
@@ -507,8 +507,8 @@ impl Congestion {
         let acknowledged_bps = self.acknowledged.rate_bps();
         match measured.filter(|measured| !is_congested && measured.rate_bps > before_bps) {
             Some(measured) => {
-                self.aimd.set(now_us, measured.rate_bps);
-                self.loss.release();
+                self.aimd.raise(now_us, measured.rate_bps);
+                self.loss.raise(measured.rate_bps);
             }
             None => self.update_aimd(now_us, acknowledged_bps, before_bps),
         }
@@ -529,7 +529,13 @@ impl Congestion {
         if self.standing.is_long() || self.fallen_us.is_some_and(|fallen_us| until_us < fallen_us) {
             fates = (0, 0);
         }
-        if self.loss.update(now_us, fates, self.aimd.rate_bps(), acknowledged_bps, is_congested) {
+        let seen = Seen {
+            rate_bps: self.aimd.rate_bps(),
+            acknowledged_bps,
+            has_queue: is_congested,
+            sending_bps: self.demand.sending_bps as f64,
+        };
+        if self.loss.update(now_us, fates, seen) {
             self.probing.on_fall(now_us, before_bps);
         }
     }

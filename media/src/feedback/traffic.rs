@@ -12,6 +12,7 @@ pub(crate) struct Traffic {
     mark: Option<Mark>,
     bitrate_bps: u64,
     frames_per_second: u64,
+    is_measured: bool,
 }
 
 /// Where an interval began.
@@ -43,7 +44,13 @@ impl Traffic {
         }
         self.bitrate_bps = (bytes - mark.bytes) * 8_000 / elapsed_ms;
         self.frames_per_second = ((frames - mark.frames) * 1_000 + elapsed_ms / 2) / elapsed_ms;
+        self.is_measured = true;
         self.mark = Some(Mark { at: now, bytes, frames });
+    }
+
+    /// Whether a whole interval has passed, without which there are no rates.
+    pub(crate) const fn is_measured(&self) -> bool {
+        self.is_measured
     }
 
     /// A snapshot.
@@ -69,12 +76,13 @@ mod tests {
         let mut traffic = Traffic::default();
         traffic.on_packet(9_999, true);
         traffic.turn(start);
-        assert_eq!(traffic.stats().bitrate_bps, 0, "one look has no rate");
+        assert!(!traffic.is_measured() && traffic.stats().bitrate_bps == 0, "one look has no rate");
         (0..50).for_each(|i| traffic.on_packet(250, i % 2 == 0));
         traffic.turn(start + ms(1_000));
         let stats = traffic.stats();
         assert_eq!((stats.packets, stats.bytes), (51, 9_999 + 50 * 250));
         assert_eq!((stats.bitrate_bps, stats.frames_per_second), (100_000, 25));
+        assert!(traffic.is_measured());
         traffic.turn(start + ms(2_000));
         assert_eq!((traffic.stats().bitrate_bps, traffic.stats().frames_per_second), (0, 0), "nothing came");
     }

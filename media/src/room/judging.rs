@@ -146,7 +146,8 @@ impl Room {
         let best = wish.useful().map(|(index, _)| index).last()?;
         let shown = Layer { encoding: current, spatial: subscription.spatial_limit(), temporal: None };
         let (published, sent) = (encoding.traffic.stats(), subscription.delivery.traffic.stats());
-        let has_rate = published.frames_per_second >= FEW_FRAMES;
+        // Of a picture that has just begun no frame rate is known.
+        let has_rate = published.frames_per_second >= FEW_FRAMES && subscription.delivery.traffic.is_measured();
         Some(Picture {
             height_share: height_share(wish.offer_of(shown), best, |index| wish.height(index)),
             frame_share: if has_rate {

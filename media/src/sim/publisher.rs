@@ -7,7 +7,7 @@ mod encoded;
 mod encoder;
 mod layered;
 
-pub(crate) use encoder::{Encoded, Place};
+pub(crate) use encoder::{Encoded, Layer, Place};
 
 use super::content::{Content, vp8_payload};
 use crate::command::Rid;

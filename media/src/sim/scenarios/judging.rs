@@ -46,6 +46,18 @@ fn a_lossy_downlink_is_told_and_its_end_too() {
 }
 
 #[test]
+fn who_joins_a_good_call_is_told_nothing_worse_of_it() {
+    // Whenever it comes between two judgements.
+    for phase in 0..4 {
+        let mut world = call(Network::GOOD, 6, 2);
+        world.run_ms(8_000 + 500 * phase);
+        let late = caller(&mut world, camera());
+        becomes(&mut world, late, Level::Excellent, 20);
+        assert_eq!(told(&world, late), [Level::Excellent], "phase {phase}");
+    }
+}
+
+#[test]
 fn a_lossy_uplink_is_told_of_its_owner_alone() {
     let mut world = call(Network::GOOD, 2, 2);
     world.run_ms(8_000);

@@ -1,9 +1,11 @@
 //! Links that lose datagrams.
 
-use super::{Room, TOP, WARM_UP, ms, seconds, seeds};
+use super::{MICROPHONE, Room, TOP, WARM_UP, ms, seconds, seeds};
 use crate::sim::network::Quality;
 use crate::sim::network::bursts::Bursts;
 use crate::sim::oracles::{self, SHORT_QUEUE};
+use crate::sim::publisher::{Encoded, Layer, Media};
+use std::time::Duration;
 
 #[test]
 fn a_megabit_with_five_percent_of_loss_is_still_used() {
@@ -43,5 +45,28 @@ fn bursts_of_loss_are_repaired() {
             oracles::picture_is_fluid(playback, &window, 28.0),
             oracles::layer_is_kept(&room.neighbours_playbacks()[0], &window, TOP),
         ]);
+    }
+}
+
+/// A small picture alone is so little that its losses say nothing of what else there would be room for.
+#[test]
+fn losses_of_a_small_picture_keep_no_other_one_away() {
+    let layer = Layer { rid: None, width: 320, height: 180, target_bps: 18_000 };
+    let camera = Encoded { layers: vec![layer], frames_per_s: 15, ..Encoded::simulcast() };
+    for seed in seeds() {
+        let quality = Quality { delay: ms(5), ..Quality::GOOD };
+        let mut room = Room::with("20 % loss of a small picture", quality, seed, 1, &camera);
+        room.run(WARM_UP);
+        room.world.set_down(room.subscriber, Quality { loss: 0.2, ..quality });
+        room.run(seconds(10));
+        let late = room.world.join(true, false);
+        room.world.clients[late].add(Media::Encoded(camera.clone()));
+        room.world.offer(late);
+        room.run(seconds(10));
+        // Its only m-line is the first.
+        let track = room.world.track(late, MICROPHONE);
+        // What it takes is not known for a second.
+        let paused: Duration = room.pauses(room.subscriber, track).iter().map(|pause| pause.end - pause.start).sum();
+        assert!(paused < seconds(4), "seed {seed}: {paused:?}");
     }
 }
