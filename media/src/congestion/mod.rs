@@ -498,6 +498,10 @@ impl Congestion {
     fn estimate(&mut self, now_us: i64) {
         self.follow_queue(now_us);
         self.settle();
+        let creeps = self.standing.creeps(now_us) && !self.sending.is_limited();
+        if creeps && self.bottleneck.rate().is_some_and(|full| !full.drains()) {
+            self.verdict.usage = Usage::Over;
+        }
         let is_congested = self.is_congested();
         let before_bps = self.rate_bps();
         let measured = self.clusters.take_measured();
@@ -529,12 +533,8 @@ impl Congestion {
         if self.standing.is_long() || self.fallen_us.is_some_and(|fallen_us| until_us < fallen_us) {
             fates = (0, 0);
         }
-        let seen = Seen {
-            rate_bps: self.aimd.rate_bps(),
-            acknowledged_bps,
-            has_queue: is_congested,
-            sending_bps: self.demand.sending_bps as f64,
-        };
+        let (rate_bps, sending_bps) = (self.aimd.rate_bps(), self.demand.sending_bps as f64);
+        let seen = Seen { rate_bps, acknowledged_bps, has_queue: is_congested, sending_bps };
         if self.loss.update(now_us, fates, seen) {
             self.probing.on_fall(now_us, before_bps);
         }

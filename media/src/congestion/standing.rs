@@ -26,6 +26,9 @@ const MAX_SHARE: f64 = 0.85;
 /// When a queue has not shrunk to this share of itself in such a time, it is none of ours.
 const TRIAL_US: i64 = 3_000_000;
 const SHRUNK: f64 = 0.8;
+/// A queue that is longer by this than a second before, twice in a row, grows, though too slowly for a trend.
+const STEP_US: i64 = 1_000_000;
+const CREPT_US: i64 = 7_000;
 
 /// The least of two spans of so many µs.
 #[derive(Debug)]
@@ -61,11 +64,28 @@ pub(super) struct Standing {
     present: Least<PRESENT_SPAN_US>,
     /// What waited when the present trial began, or at most since then, and when that was.
     draining: Option<(i64, i64)>,
+    creep: Creep,
+}
+
+/// How a queue has grown, second by second.
+#[derive(Debug)]
+struct Creep {
+    looked_us: i64,
+    /// The least that waited in the second before, and in this one.
+    former_us: i64,
+    present_us: i64,
+    /// In so many seconds in a row it has grown.
+    steps: u32,
 }
 
 impl Standing {
     pub(super) const fn new() -> Self {
-        Self { base: Least::NEW, present: Least::NEW, draining: None }
+        Self {
+            base: Least::NEW,
+            present: Least::NEW,
+            draining: None,
+            creep: Creep { looked_us: 0, former_us: 0, present_us: 0, steps: 0 },
+        }
     }
 
     /// Packets were heard of that arrived: `delay_us` is the shortest of their ways, on two clocks.
@@ -102,6 +122,21 @@ impl Standing {
     /// The share of what arrives that may be sent now, where the queue is long.
     pub(super) fn share(&self) -> Option<f64> {
         self.draining.map(|_| (1.0 - self.waiting_us() as f64 / DRAIN_US).clamp(MIN_SHARE, MAX_SHARE))
+    }
+
+    /// Whether a queue that is no longer than it may be has grown for two seconds now, slowly and steadily: a little more is sent than
+    /// the path carries. A detour makes one step. It is told once a second.
+    pub(super) fn creeps(&mut self, now_us: i64) -> bool {
+        let waiting_us = self.waiting_us();
+        let creep = &mut self.creep;
+        creep.present_us = creep.present_us.min(waiting_us);
+        if now_us - creep.looked_us < STEP_US {
+            return false;
+        }
+        let has_grown = creep.present_us - creep.former_us >= CREPT_US;
+        creep.steps = if has_grown { creep.steps + 1 } else { 0 };
+        (creep.looked_us, creep.former_us, creep.present_us) = (now_us, creep.present_us, waiting_us);
+        creep.steps >= 2 && self.is_there()
     }
 
     /// Nothing waits any more.
@@ -160,5 +195,28 @@ mod tests {
         let long = run(&mut standing, 2_000, 20_000, |_| 330);
         let count = long.iter().filter(|is_long| **is_long).count() as i64;
         assert!(count * 20 < 4_000, "{count}");
+    }
+
+    /// Whether it was told that a queue creeps, with packets every 20 ms for so many seconds.
+    fn creeps(seconds: i64, delay_ms: impl Fn(i64) -> i64) -> bool {
+        let mut standing = Standing::new();
+        let mut told = (0..seconds * 1_000).step_by(20).map(|now_ms| {
+            standing.on_heard(now_ms * 1_000, delay_ms(now_ms) * 1_000);
+            standing.creeps(now_ms * 1_000)
+        });
+        told.any(|creeps| creeps)
+    }
+
+    #[test]
+    fn a_queue_that_grows_by_a_hundredth_is_seen_within_some_seconds() {
+        assert!(creeps(8, |now| 30 + (now - 2_000).max(0) / 100));
+        assert!(creeps(8, |now| 30 + (now - 2_000).max(0) / 100 + now / 40 % 2 * 20), "nor does jitter hide it");
+        assert!(!creeps(60, |now| 30 + now / 1_000), "a clock that drifts does not creep");
+    }
+
+    #[test]
+    fn neither_a_detour_nor_jitter_creeps() {
+        assert!(!creeps(60, |now| if now < 30_000 { 30 } else { 70 }));
+        assert!(!creeps(60, |now| 30 + now * 7_919 % 101), "jitter of 100 ms");
     }
 }
