@@ -19,6 +19,7 @@ mod capacity;
 mod cluster;
 mod departures;
 mod groups;
+mod heard;
 mod history;
 mod loss;
 mod outage;
@@ -42,6 +43,7 @@ use bottleneck::{Bottleneck, Full};
 use cluster::Clusters;
 use departures::Departures;
 use groups::Groups;
+use heard::Heard;
 use history::History;
 use loss::{Loss, Seen};
 use outage::Outage;
@@ -155,8 +157,7 @@ pub(crate) struct Congestion {
     /// When the sender last heard of an arrival, and the latest departure of one that arrived.
     heard_us: i64,
     newest_sent_us: i64,
-    /// The ways of the arrivals that the latest message told of, on two clocks: their sum, and how many they are.
-    heard_delays_us: (i64, i64),
+    heard: Heard,
     /// What arrived when the path's queue was last full, as long as that drains.
     full_bps: Option<f64>,
     /// When the rate last fell steeply for a queue.
@@ -199,7 +200,7 @@ impl Congestion {
             arrival: None,
             heard_us: 0,
             newest_sent_us: 0,
-            heard_delays_us: (0, 0),
+            heard: Heard::default(),
             remb_bps: None,
             full_bps: None,
             fallen_us: None,
@@ -277,7 +278,6 @@ impl Congestion {
                 self.arrival = Some((known_ticks, known_us));
                 if !has_arrived {
                     has_arrived = true;
-                    self.heard_delays_us = (0, 0);
                     self.begin_arrivals(now_us);
                 }
                 self.on_arrivals(now_us, arrivals.get_mut(..len).unwrap_or_default(), is_sorted);
@@ -385,8 +385,7 @@ impl Congestion {
 
     /// How long packets wait: those of some time, free of jitter, or the latest by what jitter does not explain.
     fn waiting_us(&self) -> i64 {
-        let (sum_us, count) = self.heard_delays_us;
-        let latest_us = sum_us.checked_div(count).map_or(0, |mean_us| self.standing.waited_us(mean_us));
+        let latest_us = self.heard.mean_us().map_or(0, |mean_us| self.standing.waited_us(mean_us));
         latest_us.saturating_sub(JITTERS * self.groups.jitter_us()).max(self.standing.waiting_us())
     }
 
@@ -447,6 +446,7 @@ impl Congestion {
 
     /// The first arrival that a message tells of.
     fn begin_arrivals(&mut self, now_us: i64) {
+        self.heard = Heard::default();
         self.departures.on_heard();
         let before_bps = self.outage.on_heard();
         if before_bps.is_some() || now_us - self.heard_us > SILENCE_US {
@@ -469,7 +469,7 @@ impl Congestion {
             arrivals.sort_by_key(|arrival| arrival.last_us);
         }
         let is_limited = self.sending.is_limited();
-        let (mut newest_sent_us, mut least_delay_us, mut sum_us) = (self.newest_sent_us, i64::MAX, 0);
+        let (mut newest_sent_us, mut least_delay_us, mut heard) = (self.newest_sent_us, i64::MAX, self.heard);
         let longest_us = self.standing.longest_without_waiting_us();
         for Arrival { sent, packets, bytes, first_us, last_us } in arrivals.iter().copied() {
             // Departures are less than an hour ago, so what their clock has lost is known.
@@ -477,8 +477,9 @@ impl Congestion {
             let delay_us = first_us.saturating_sub(sent_us);
             newest_sent_us = newest_sent_us.max(sent_us);
             least_delay_us = least_delay_us.min(delay_us);
-            sum_us = delay_us.saturating_add(sum_us);
-            self.bottleneck.on_packets(sent_us, last_us, packets, bytes, delay_us > longest_us);
+            let has_waited = delay_us > longest_us;
+            heard.add(delay_us, has_waited);
+            self.bottleneck.on_packets(sent_us, last_us, packets, bytes, has_waited);
             self.acknowledged.on_packets(last_us, bytes, is_limited);
             if let Some(spacing) = self.groups.on_packets(sent_us, last_us, now_us) {
                 self.trendline.on_spacing(spacing);
@@ -490,12 +491,12 @@ impl Congestion {
         self.newest_sent_us = newest_sent_us;
         // All were heard of at once, so the least of them is all that counts.
         self.standing.on_heard(now_us, least_delay_us);
-        let (known_us, count) = self.heard_delays_us;
-        self.heard_delays_us = (sum_us.saturating_add(known_us), count + arrivals.len() as i64);
+        self.heard = heard;
     }
 
     /// Makes the estimate from what feedback has told.
     fn estimate(&mut self, now_us: i64) {
+        self.trendline.look(self.heard.has_waited());
         self.follow_queue(now_us);
         self.settle();
         let creeps = self.standing.creeps(now_us) && !self.sending.is_limited();

@@ -60,11 +60,11 @@ impl Sending {
         let elapsed_us = (now_us - self.updated_us).max(0) as f64;
         self.updated_us = now_us;
         let bytes = u64::from(sent_bytes.wrapping_sub(std::mem::replace(&mut self.seen_bytes, sent_bytes)));
-        let depth = (USAGE * estimate_bps / 8e6 * DEPTH_US).max(1.0);
+        let fills = USAGE / 8e6 * estimate_bps;
+        let depth = (fills * DEPTH_US).max(1.0);
         self.budget = (self.budget - bytes as f64).max(-depth);
-        self.budget = (self.budget + USAGE * estimate_bps / 8e6 * elapsed_us).min(depth);
-        let level = self.budget / depth;
-        self.is_limited = if self.is_limited { level >= STOP } else { level > START };
+        self.budget = (self.budget + fills * elapsed_us).min(depth);
+        self.is_limited = if self.is_limited { self.budget >= STOP * depth } else { self.budget > START * depth };
 
         self.window_bytes += bytes;
         let window_us = now_us - self.window_began_us;

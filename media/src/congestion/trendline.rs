@@ -3,6 +3,10 @@
 //! libwebrtc's `modules/congestion_controller/goog_cc/trendline_estimator.cc`, with its parameters; the threshold is that of
 //! Carlucci et al. 2016, section 4.2, and draft-ietf-rmcat-gcc-02 section 5.4. A fixed threshold would starve beside flows
 //! that fill queues, and would call a jittering path congested.
+//!
+//! While nothing waits on the path the slope is of no use: what looks like a queue then is jitter. So spacings are only kept until
+//! something does wait ([`Trendline::look`]), and the latest of them then tell what they would have told. Of calls that go well, as most
+//! do, the slope was a quarter of what a report of arrivals costs.
 
 use super::groups::Spacing;
 
@@ -45,18 +49,20 @@ pub(crate) enum Usage {
 
 #[derive(Debug)]
 pub(super) struct Trendline {
+    kept: Kept,
     /// In a circle, `at` is the oldest once it is full.
     points: [Point; WINDOW],
     at: usize,
     /// Of all points, once there are so many.
     sums: Sums,
+    /// Groups so far, up to [`MAX_DELTAS`], and points that were taken, up to [`WINDOW`].
     deltas: u32,
-    first_arrival_us: i64,
+    taken: usize,
     delay_ms: f64,
     smoothed_ms: f64,
     trend: f64,
     threshold_ms: f64,
-    last_update_ms: Option<f64>,
+    updated_us: Option<u32>,
     /// How long the slope has been above the threshold, and in how many groups.
     over: Option<(f64, u32)>,
     usage: Usage,
@@ -65,16 +71,17 @@ pub(super) struct Trendline {
 impl Trendline {
     pub(super) const fn new() -> Self {
         Self {
+            kept: Kept::NONE,
             points: [Point::ZERO; WINDOW],
             at: 0,
             sums: Sums::ZERO,
             deltas: 0,
-            first_arrival_us: 0,
+            taken: 0,
             delay_ms: 0.0,
             smoothed_ms: 0.0,
             trend: 0.0,
             threshold_ms: INITIAL_THRESHOLD_MS,
-            last_update_ms: None,
+            updated_us: None,
             over: None,
             usage: Usage::Normal,
         }
@@ -95,22 +102,37 @@ impl Trendline {
         *self = Self { threshold_ms: self.threshold_ms, ..Self::new() };
     }
 
+    /// Takes how a group followed the one before it. It is looked at with [`Self::look`].
+    #[inline]
     pub(super) fn on_spacing(&mut self, spacing: Spacing) {
-        if self.deltas == 0 {
-            self.first_arrival_us = spacing.arrival_us;
+        if self.kept.is_full() {
+            self.look(true);
         }
-        self.deltas = (self.deltas + 1).min(1_000);
-        let delta_ms = (spacing.arrived_us - spacing.sent_us) as f64 / 1e3;
-        self.delay_ms += delta_ms.clamp(-MAX_DELTA_MS, MAX_DELTA_MS);
+        self.kept.push(Step::new(spacing));
+        self.deltas = (self.deltas + 1).min(MAX_DELTAS);
+    }
+
+    /// All that one message tells of was taken. The slope follows if any packet of it had to wait on the path, and until it is gone.
+    #[inline]
+    pub(super) fn look(&mut self, has_waited: bool) {
+        if !has_waited && self.usage == Usage::Normal {
+            self.kept.pass();
+            return;
+        }
+        let kept = std::mem::replace(&mut self.kept, Kept::NONE);
+        kept.steps().for_each(|step| self.take(step));
+    }
+
+    fn take(&mut self, step: Step) {
+        self.delay_ms += (f64::from(step.delta_us) / 1e3).clamp(-MAX_DELTA_MS, MAX_DELTA_MS);
         self.smoothed_ms = SMOOTHING * self.smoothed_ms + (1.0 - SMOOTHING) * self.delay_ms;
-        let arrival_ms = (spacing.arrival_us - self.first_arrival_us) as f64 / 1e3;
-        let arrival_us = (spacing.arrival_us - self.first_arrival_us) as u32;
-        self.add(Point { arrival_us, delay_ms: self.smoothed_ms as f32 });
+        self.add(Point { arrival_us: step.arrival_us, delay_ms: self.smoothed_ms as f32 });
         let former = self.trend;
-        if self.deltas >= WINDOW as u32 {
+        self.taken = (self.taken + 1).min(WINDOW);
+        if self.taken == WINDOW {
             self.trend = self.sums.slope().unwrap_or(self.trend);
         }
-        self.detect(former, spacing.sent_us as f64 / 1e3, arrival_ms);
+        self.detect(former, step);
     }
 
     /// Takes a point in place of the oldest.
@@ -126,11 +148,12 @@ impl Trendline {
         }
     }
 
-    fn detect(&mut self, former: f64, sent_apart_ms: f64, now_ms: f64) {
-        if self.deltas < 2 {
+    fn detect(&mut self, former: f64, step: Step) {
+        if self.taken < 2 {
             return;
         }
-        let level_ms = f64::from(self.deltas.min(MAX_DELTAS)) * self.trend * GAIN;
+        let sent_apart_ms = f64::from(step.sent_us) / 1e3;
+        let level_ms = f64::from(self.deltas) * self.trend * GAIN;
         if level_ms > self.threshold_ms {
             let (over_ms, groups) = self.over.map_or((sent_apart_ms / 2.0, 1), |(ms, n)| (ms + sent_apart_ms, n + 1));
             self.over = Some((over_ms, groups));
@@ -142,11 +165,12 @@ impl Trendline {
             self.over = None;
             self.usage = if level_ms < -self.threshold_ms { Usage::Under } else { Usage::Normal };
         }
-        self.adapt(level_ms.abs(), now_ms);
+        self.adapt(level_ms.abs(), step.arrival_us);
     }
 
-    fn adapt(&mut self, level_ms: f64, now_ms: f64) {
-        let elapsed_ms = (now_ms - self.last_update_ms.replace(now_ms).unwrap_or(now_ms)).clamp(0.0, MAX_STEP_MS);
+    fn adapt(&mut self, level_ms: f64, now_us: u32) {
+        let elapsed_us = now_us.wrapping_sub(self.updated_us.replace(now_us).unwrap_or(now_us)) as i32;
+        let elapsed_ms = (f64::from(elapsed_us) / 1e3).clamp(0.0, MAX_STEP_MS);
         if level_ms > self.threshold_ms + MAX_ADAPT_OFFSET_MS {
             return;
         }
@@ -156,10 +180,75 @@ impl Trendline {
     }
 }
 
+/// How a group followed the one before it.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    /// When it arrived, in µs since whenever, modulo 2^32.
+    arrival_us: u32,
+    sent_us: u32,
+    /// How much longer it was on its way.
+    delta_us: i32,
+}
+
+impl Step {
+    const ZERO: Self = Self { arrival_us: 0, sent_us: 0, delta_us: 0 };
+
+    #[inline]
+    fn new(spacing: Spacing) -> Self {
+        let delta_us = spacing.arrived_us.saturating_sub(spacing.sent_us);
+        Self {
+            arrival_us: spacing.arrival_us as u32,
+            sent_us: spacing.sent_us.clamp(0, i64::from(u32::MAX)) as u32,
+            delta_us: delta_us.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32,
+        }
+    }
+}
+
+/// The latest steps, which may be needed still.
+#[derive(Debug)]
+struct Kept {
+    /// In a circle.
+    steps: [Step; WINDOW],
+    /// Where the next is put, how many there are, and how many of them came since the latest look.
+    at: u8,
+    count: u8,
+    fresh: u8,
+}
+
+impl Kept {
+    const NONE: Self = Self { steps: [Step::ZERO; WINDOW], at: 0, count: 0, fresh: 0 };
+
+    /// Whether the next would take the place of one that was not looked at.
+    const fn is_full(&self) -> bool {
+        self.fresh as usize == WINDOW
+    }
+
+    #[inline]
+    fn push(&mut self, step: Step) {
+        if let Some(place) = self.steps.get_mut(usize::from(self.at)) {
+            *place = step;
+        }
+        self.at = if usize::from(self.at) + 1 == WINDOW { 0 } else { self.at + 1 };
+        self.count = (self.count + 1).min(WINDOW as u8);
+        self.fresh += 1;
+    }
+
+    /// What there is was of no use so far.
+    const fn pass(&mut self) {
+        self.fresh = 0;
+    }
+
+    /// The oldest first.
+    fn steps(&self) -> impl Iterator<Item = Step> {
+        let first = usize::from(self.at) + WINDOW - usize::from(self.count);
+        (first..first + usize::from(self.count)).filter_map(|place| self.steps.get(place % WINDOW).copied())
+    }
+}
+
 /// A group of packets. It is small, since participants' trends are not in the cache when they are asked for.
 #[derive(Clone, Copy, Debug)]
 struct Point {
-    /// In µs since the first group, modulo 2^32.
+    /// In µs since whenever, modulo 2^32.
     arrival_us: u32,
     /// Smoothed.
     delay_ms: f32,
@@ -229,6 +318,7 @@ mod tests {
             let arrived_us = 20_000 + delta_us(i);
             arrival_us += arrived_us;
             trendline.on_spacing(Spacing { sent_us: 20_000, arrived_us, arrival_us });
+            trendline.look(true);
             usages.push(trendline.usage());
         }
         usages
@@ -280,6 +370,7 @@ mod tests {
             for (sent_us, more_us) in spacings {
                 arrival_us += (sent_us + more_us).max(0);
                 trendline.on_spacing(Spacing { sent_us, arrived_us: sent_us + more_us, arrival_us });
+                trendline.look(true);
             }
             let points = trendline.points;
             let mean = |of: fn(&Point) -> f64| points.iter().map(of).sum::<f64>() / WINDOW as f64;
@@ -294,12 +385,44 @@ mod tests {
     }
 
     #[test]
+    fn what_was_kept_while_nothing_waited_is_made_up_for() {
+        let (mut kept, mut taken) = (Trendline::new(), Trendline::new());
+        let mut arrival_us = 0;
+        for group in 0..200i64 {
+            // A path that is quiet, and then fills.
+            let arrived_us = 20_000 + (group - 190).max(0) * 3_000;
+            arrival_us += arrived_us;
+            let spacing = Spacing { sent_us: 20_000, arrived_us, arrival_us };
+            for (trendline, has_waited) in [(&mut kept, group > 195), (&mut taken, true)] {
+                trendline.on_spacing(spacing);
+                trendline.look(has_waited);
+            }
+            assert!(group > 195 || kept.trend() == 0.0, "it costs nothing until then");
+        }
+        assert_eq!((kept.usage(), taken.usage()), (Usage::Over, Usage::Over));
+        assert!((kept.trend() - taken.trend()).abs() < 1e-6, "{} and {}", kept.trend(), taken.trend());
+    }
+
+    #[test]
+    fn steps_of_a_long_message_are_not_lost() {
+        let mut trendline = Trendline::new();
+        for group in 1..=3 * WINDOW as i64 {
+            trendline.on_spacing(Spacing { sent_us: 20_000, arrived_us: 20_000, arrival_us: group * 20_000 });
+        }
+        let taken = 3 * WINDOW - usize::from(trendline.kept.count);
+        assert!(taken >= 2 * WINDOW && trendline.taken == WINDOW, "{taken}");
+        trendline.look(false);
+        assert!(trendline.kept.count > 0, "the last of them may not be needed");
+    }
+
+    #[test]
     fn absurd_times_leave_numbers_finite() {
         let mut trendline = Trendline::new();
         for (arrived_us, arrival_us) in
             [(i64::MAX / 4, i64::MAX / 4), (0, -(i64::MAX / 4)), (-(i64::MAX / 4), 0)].repeat(40)
         {
             trendline.on_spacing(Spacing { sent_us: 0, arrived_us, arrival_us });
+            trendline.look(true);
             assert!(trendline.trend().is_finite() && trendline.threshold_ms.is_finite());
         }
     }
