@@ -4,6 +4,10 @@ use super::history::Sent;
 
 /// A frame's packets leave at once, and on a path that is fast arrive so close to each other that they count as one.
 const TOGETHER_US: i64 = 1_000;
+/// Packets that are read of at once, and whose arrivals are put into order.
+pub(super) const CHUNK: usize = 32;
+/// Ticks of arrival times.
+pub(super) const TICK_US: i64 = 250;
 
 /// Packets that left at once and arrived within [`TOGETHER_US`], or a packet of a probe.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,10 +40,81 @@ impl Arrival {
     }
 }
 
+/// What is read of a message at once, as arrivals.
+#[derive(Debug)]
+pub(super) struct Arrivals {
+    all: [Arrival; CHUNK],
+    len: usize,
+    is_sorted: bool,
+}
+
+impl Arrivals {
+    pub(super) fn new() -> Self {
+        Self { all: [Arrival::default(); CHUNK], len: 0, is_sorted: true }
+    }
+
+    /// Adds a packet. They come in the order in which they were sent, [`CHUNK`] at most.
+    #[inline]
+    pub(super) fn push(&mut self, sent: Sent, arrival_us: i64) {
+        if let Some(latest) = self.all.get_mut(self.len.wrapping_sub(1)) {
+            if latest.takes(sent, arrival_us) {
+                return;
+            }
+            self.is_sorted &= arrival_us >= latest.last_us;
+        }
+        if let Some(place) = self.all.get_mut(self.len) {
+            *place = Arrival::new(sent, arrival_us);
+            self.len += 1;
+        }
+    }
+
+    /// Adds packets that were sent and arrived one after another, each so many ticks after the one before; the first after this time.
+    /// Returns when the last arrived.
+    #[inline]
+    pub(super) fn push_run(&mut self, run: &mut [Sent], deltas: &[u8], mut arrival_us: i64) -> i64 {
+        let (mut latest, mut joined_until_us) = (Arrival::default(), i64::MIN);
+        for (sent, delta) in run.iter_mut().zip(deltas) {
+            arrival_us += i64::from(*delta) * TICK_US;
+            if !sent.arrive() {
+                continue;
+            }
+            if sent.at_us == latest.sent.at_us && arrival_us <= joined_until_us && sent.cluster == 0 {
+                latest.packets += 1;
+                latest.bytes += u32::from(sent.bytes);
+                latest.last_us = arrival_us;
+                continue;
+            }
+            self.place(latest);
+            latest = Arrival::new(*sent, arrival_us);
+            joined_until_us = if sent.cluster == 0 { arrival_us + TOGETHER_US } else { i64::MIN };
+        }
+        self.place(latest);
+        arrival_us
+    }
+
+    #[inline]
+    fn place(&mut self, arrival: Arrival) {
+        if let Some(place) = self.all.get_mut(self.len).filter(|_| arrival.packets > 0) {
+            *place = arrival;
+            self.len += 1;
+        }
+    }
+
+    /// Takes all that there are out, in the order of their arrival.
+    pub(super) fn take(&mut self) -> &[Arrival] {
+        let arrivals = self.all.get_mut(..std::mem::take(&mut self.len)).unwrap_or_default();
+        if !std::mem::replace(&mut self.is_sorted, true) {
+            arrivals.sort_by_key(|arrival| arrival.last_us);
+        }
+        arrivals
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::congestion::history::History;
+    use proptest::prelude::*;
 
     #[test]
     fn what_left_at_once_and_arrived_together_is_one_arrival() {
@@ -61,5 +136,35 @@ mod tests {
             (2, 2_000, 6_000),
             "what is not taken changes nothing"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn a_run_is_what_its_packets_are(packets in prop::collection::vec((0u32..3, 0u8..2, any::<bool>(), 0u8..6), 1..=CHUNK)) {
+            let (mut history, mut at_us) = (History::new(), 0);
+            for (later, cluster, _, _) in &packets {
+                at_us += later * 500;
+                history.push(at_us, 1_000, *cluster);
+            }
+            let base = history.next_sequence().wrapping_sub(packets.len() as u16);
+            for (index, (_, _, is_known, _)) in packets.iter().enumerate() {
+                if *is_known {
+                    history.arrive(base.wrapping_add(index as u16));
+                }
+            }
+            let deltas: Vec<u8> = packets.iter().map(|(_, _, _, delta)| *delta).collect();
+            let (mut one_by_one, mut arrival_us) = (Arrivals::new(), 7);
+            let mut run = history.run(base, packets.len()).to_vec();
+            for (sent, delta) in run.iter_mut().zip(&deltas) {
+                arrival_us += i64::from(*delta) * TICK_US;
+                if sent.arrive() {
+                    one_by_one.push(*sent, arrival_us);
+                }
+            }
+            let mut at_once = Arrivals::new();
+            prop_assert_eq!(at_once.push_run(history.run(base, packets.len()), &deltas, 7), arrival_us);
+            prop_assert_eq!(format!("{:?}", at_once.take()), format!("{:?}", one_by_one.take()));
+            prop_assert!(at_once.take().is_empty());
+        }
     }
 }

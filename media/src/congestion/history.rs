@@ -39,6 +39,32 @@ pub(super) struct Sent {
 
 const _: () = assert!(size_of::<Sent>() == 8);
 
+impl Sent {
+    /// Feedback says that it arrived; whether this is the first to say so.
+    #[inline]
+    pub(super) fn arrive(&mut self) -> bool {
+        let is_news = self.is_there() && self.fate != Fate::Arrived;
+        if is_news {
+            self.fate = Fate::Arrived;
+        }
+        is_news
+    }
+
+    /// Feedback says that it is missing so far.
+    #[inline]
+    fn miss(&mut self) {
+        if self.is_there() && self.fate == Fate::Unknown {
+            self.fate = Fate::Missing;
+        }
+    }
+
+    /// A place that is empty still, because so few were sent or the ring has grown, has no bytes.
+    #[inline]
+    const fn is_there(&self) -> bool {
+        self.bytes > 0
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct History {
     /// As long as a power of two. A packet's place is its number modulo the length.
@@ -91,33 +117,33 @@ impl History {
         prefetch(begin.get(..count.saturating_sub(rest.len())).unwrap_or_default());
     }
 
+    /// The packets with this number and the next, so many at most, as far as they lie side by side. None where the first is not known.
+    #[inline]
+    pub(super) fn run(&mut self, sequence: u16, count: usize) -> &mut [Sent] {
+        let back = usize::from((self.next as u16).wrapping_sub(sequence));
+        if back > self.ring.len() {
+            self.grow(back as u64);
+            return &mut [];
+        }
+        // The length divides the cycle of sequence numbers, so those tell the place.
+        let place = self.place(u64::from(sequence));
+        let len = count.min(back).min(self.ring.len() - place);
+        self.ring.get_mut(place..place + len).unwrap_or_default()
+    }
+
     /// Feedback says that a number arrived: the packet, when this is the first to say so.
     #[inline]
     pub(super) fn arrive(&mut self, sequence: u16) -> Option<Sent> {
-        let sent = self.find(sequence).filter(|sent| sent.fate != Fate::Arrived)?;
-        sent.fate = Fate::Arrived;
-        Some(*sent)
+        let sent = self.run(sequence, 1).first_mut()?;
+        sent.arrive().then_some(*sent)
     }
 
     /// Feedback says that a number is missing so far.
     #[inline]
     pub(super) fn miss(&mut self, sequence: u16) {
-        if let Some(sent) = self.find(sequence).filter(|sent| sent.fate == Fate::Unknown) {
-            sent.fate = Fate::Missing;
+        if let Some(sent) = self.run(sequence, 1).first_mut() {
+            sent.miss();
         }
-    }
-
-    #[inline]
-    fn find(&mut self, sequence: u16) -> Option<&mut Sent> {
-        let back = (self.next as u16).wrapping_sub(sequence);
-        if usize::from(back) > self.ring.len() {
-            self.grow(u64::from(back));
-            return None;
-        }
-        // The length divides the cycle of sequence numbers, so those tell the place. One that is empty still, because so few were
-        // sent or the ring has grown, has no bytes.
-        let place = self.place(u64::from(sequence));
-        self.ring.get_mut(place).filter(|sent| back > 0 && sent.bytes > 0)
     }
 
     /// Counts packets sent before `until_us` by their fate, each once: (arrived, missing). Those of which nothing was
@@ -130,7 +156,7 @@ impl History {
             let left = (self.next - self.judged) as usize;
             // What left earlier stands before what left later.
             let Some(run) = self.ring.get(place..self.ring.len().min(place + left)) else { break };
-            let is_before = |sent: &Sent| sent.bytes == 0 || (until_us.wrapping_sub(sent.at_us) as i32) >= 0;
+            let is_before = |sent: &Sent| !sent.is_there() || (until_us.wrapping_sub(sent.at_us) as i32) >= 0;
             let due = run.get(..run.partition_point(is_before)).unwrap_or_default();
             for sent in due {
                 arrived += u32::from(sent.fate == Fate::Arrived);

@@ -38,13 +38,13 @@ use crate::cache::prefetch;
 use crate::feedback::transport_cc::TransportCc;
 use acknowledged::Acknowledged;
 use aimd::{Aimd, Observation};
-use arrival::Arrival;
+use arrival::{Arrival, Arrivals, CHUNK, TICK_US};
 use bottleneck::{Bottleneck, Full};
 use cluster::Clusters;
 use departures::Departures;
 use groups::Groups;
 use heard::Heard;
-use history::History;
+use history::{History, Sent};
 use loss::{Loss, Seen};
 use outage::Outage;
 use probing::{Probing, Situation};
@@ -80,10 +80,8 @@ const MOST_UNHEARD_US: i64 = 200_000;
 const JITTERS: i64 = 3;
 /// A fall to less than this share is steep: packets that were sent before it were too many, and their losses say nothing more.
 const STEEP: f64 = 0.75;
-/// Packets that are read of at once, and whose arrivals are put into order.
-const CHUNK: usize = 64;
-/// Ticks of arrival times.
-const TICK_US: i64 = 250;
+/// A receiver's clock goes no further: nothing overflows that is added to it.
+const LATEST_US: i64 = i64::MAX / 2;
 
 /// What is sent, and what would be. All in bits per second, of video with its repair.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -242,45 +240,50 @@ impl Congestion {
         self.history.prefetch(feedback.base(), feedback.count());
         self.has_feedback = true;
         self.update_sending(now_us);
-        let (mut statuses, mut arrivals) = ([None; CHUNK], [Arrival::default(); CHUNK]);
-        let (mut sequence, mut has_arrived) = (feedback.base(), false);
+        let (mut arrivals, mut sequence, mut has_arrived) = (Arrivals::new(), feedback.base(), false);
         // The receiver's clock begins with what the first message refers to.
         let (mut known_ticks, mut known_us) = self.arrival.unwrap_or((feedback.reference(), 0));
-        loop {
-            let read = feedback.read(&mut statuses);
-            if read.is_empty() {
-                break;
-            }
-            let (mut len, mut is_sorted) = (0, true);
-            for ticks in read {
-                let number = sequence;
-                sequence = sequence.wrapping_add(1);
-                let Some(ticks) = *ticks else {
-                    self.history.miss(number);
-                    continue;
-                };
-                let Some(sent) = self.history.arrive(number) else { continue };
-                let passed_us = i64::from(ticks.wrapping_sub(known_ticks) as i32) * TICK_US;
-                let arrival_us = known_us.saturating_add(passed_us);
-                (known_ticks, known_us) = (ticks, arrival_us);
-                if let Some(latest) = arrivals.get_mut(..len).and_then(<[Arrival]>::last_mut) {
-                    if latest.takes(sent, arrival_us) {
+        let since = |ticks: u32, known_ticks: u32| i64::from(ticks.wrapping_sub(known_ticks) as i32) * TICK_US;
+        while feedback.count() > 0 {
+            let before_ticks = feedback.reference();
+            if let Some(mut deltas) = feedback.read_run(CHUNK) {
+                let mut arrival_us = known_us.saturating_add(since(before_ticks, known_ticks)).min(LATEST_US);
+                while !deltas.is_empty() {
+                    // A number that is not known stands alone, with a packet that never was.
+                    let mut unknown = [Sent::default()];
+                    let run = match self.history.run(sequence, deltas.len()) {
+                        [] => &mut unknown[..],
+                        run => run,
+                    };
+                    let (told, later) = deltas.split_at(run.len());
+                    (sequence, deltas) = (sequence.wrapping_add(told.len() as u16), later);
+                    arrival_us = arrivals.push_run(run, told, arrival_us);
+                }
+                (known_ticks, known_us) = (feedback.reference(), arrival_us);
+            } else {
+                let mut statuses = [None; CHUNK];
+                for ticks in feedback.read(&mut statuses) {
+                    let number = sequence;
+                    sequence = sequence.wrapping_add(1);
+                    let Some(ticks) = *ticks else {
+                        self.history.miss(number);
                         continue;
+                    };
+                    if let Some(sent) = self.history.arrive(number) {
+                        known_us = known_us.saturating_add(since(ticks, known_ticks));
+                        known_ticks = ticks;
+                        arrivals.push(sent, known_us);
                     }
-                    is_sorted &= arrival_us >= latest.last_us;
-                }
-                if let Some(place) = arrivals.get_mut(len) {
-                    *place = Arrival::new(sent, arrival_us);
-                    len += 1;
                 }
             }
-            if len > 0 {
+            let arrivals = arrivals.take();
+            if !arrivals.is_empty() {
                 self.arrival = Some((known_ticks, known_us));
                 if !has_arrived {
                     has_arrived = true;
                     self.begin_arrivals(now_us);
                 }
-                self.on_arrivals(now_us, arrivals.get_mut(..len).unwrap_or_default(), is_sorted);
+                self.on_arrivals(now_us, arrivals);
             }
         }
         if has_arrived {
@@ -464,10 +467,7 @@ impl Congestion {
     }
 
     /// Of at least one arrival.
-    fn on_arrivals(&mut self, now_us: i64, arrivals: &mut [Arrival], is_sorted: bool) {
-        if !is_sorted {
-            arrivals.sort_by_key(|arrival| arrival.last_us);
-        }
+    fn on_arrivals(&mut self, now_us: i64, arrivals: &[Arrival]) {
         let is_limited = self.sending.is_limited();
         let (mut newest_sent_us, mut least_delay_us, mut heard) = (self.newest_sent_us, i64::MAX, self.heard);
         let longest_us = self.standing.longest_without_waiting_us();

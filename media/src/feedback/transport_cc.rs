@@ -108,6 +108,28 @@ impl<'a> TransportCc<'a> {
         statuses.get(..len).unwrap_or_default()
     }
 
+    /// The next numbers, so many at most, where the message tells of all of them that they arrived soon one after another, as most messages
+    /// do: how many ticks each arrived after the one before. [`Self::reference`] is the time of the last of them then. `None` where
+    /// it tells of the next otherwise, or of none.
+    #[inline]
+    pub fn read_run(&mut self, most: usize) -> Option<&'a [u8]> {
+        if self.symbols.left == 0 {
+            let (chunk, rest) = self.chunks.split_first_chunk()?;
+            self.chunks = rest;
+            self.symbols = Symbols::new(u16::from_be_bytes(*chunk));
+        }
+        let wanted = most.min(usize::from(self.symbols.left.min(self.left)));
+        if wanted == 0 || !self.symbols.is_small_run() || wanted > self.deltas.len() {
+            return None;
+        }
+        let deltas;
+        (deltas, self.deltas) = self.deltas.split_at(wanted);
+        self.symbols.left -= wanted as u16;
+        self.left -= wanted as u16;
+        self.ticks = self.ticks.wrapping_add(deltas.iter().map(|delta| u32::from(*delta)).sum());
+        Some(deltas)
+    }
+
     /// Packets that all arrived soon one after another, which is what most messages tell. Returns how many there are.
     #[inline]
     fn read_small_run(&mut self, statuses: &mut [Option<u32>]) -> usize {
@@ -250,6 +272,30 @@ mod tests {
         }
     }
 
+    /// The same, in runs as far as there are any.
+    fn read_by_runs(packet: &[u8]) -> Vec<(u16, Option<u32>)> {
+        let mut reader = TransportCc::parse(packet).expect("a header");
+        let (mut statuses, mut sequence) = (Vec::new(), reader.base());
+        while reader.count() > 0 {
+            let (mut ticks, mut place) = (reader.reference(), [None]);
+            let mut add = |ticks| {
+                statuses.push((sequence, ticks));
+                sequence = sequence.wrapping_add(1);
+            };
+            match reader.read_run(5) {
+                Some(deltas) => {
+                    for delta in deltas {
+                        ticks = ticks.wrapping_add(u32::from(*delta));
+                        add(Some(ticks));
+                    }
+                    assert_eq!(reader.reference(), ticks);
+                }
+                None => reader.read(&mut place).iter().copied().for_each(add),
+            }
+        }
+        statuses
+    }
+
     #[test]
     fn runs_and_vectors_are_read_in_turn() {
         // A run of two small deltas, a vector of one bit each (1, 0, 1), and one of two bits (large, none, small).
@@ -259,6 +305,7 @@ mod tests {
             statuses.iter().filter_map(|(sequence, arrival)| Some((*sequence, (*arrival)?))).collect();
         assert_eq!(arrived, [(65_534, 260), (65_535, 265), (0, 271), (2, 278), (14, 276), (16, 285)]);
         assert_eq!((statuses.len(), is_broken), (19, false));
+        assert_eq!(read_by_runs(&message(65_534, 19, 1, &body)), statuses);
     }
 
     #[test]
@@ -271,6 +318,7 @@ mod tests {
     fn what_is_cut_short_yields_what_stands_before() {
         let body = [0x20, 3, 4, 5];
         assert_eq!(read(&message(1, 3, 0, &body)), (vec![(1, Some(4)), (2, Some(9))], true));
+        assert_eq!(read_by_runs(&message(1, 3, 0, &body)), [(1, Some(4)), (2, Some(9))]);
         let reserved = [0xd7, 0xff, 4, 5];
         assert_eq!(read(&message(1, 3, 0, &reserved)), (vec![(1, Some(4)), (2, Some(9))], true));
     }
@@ -327,6 +375,7 @@ mod tests {
             packet[2..4].copy_from_slice(&words.to_be_bytes());
             let (statuses, is_broken) = read(&packet);
             prop_assert!(!is_broken);
+            prop_assert_eq!(&read_by_runs(&packet), &statuses);
             prop_assert_eq!(Some(statuses), oracle(&packet));
         }
 
