@@ -14,7 +14,7 @@ import { eventually } from '../../tests/e2e/harness/wait.mjs';
 const CAMERA = { width: 1280, height: 720, fps: 15, busy: true };
 const DEVICES = { color: /** @type {[number, number, number]} */ ([180, 100, 100]), hz: 500, ...CAMERA };
 /** The largest of Parlor's three streams is sent at this rate, so the only stream between two browsers is too. */
-const MAX_VIDEO_BPS = 1_700_000;
+const MAX_VIDEO_BPS = 1_500_000;
 /** So large that two tiles beside each other show more than the middle layer. */
 const VIEWPORT = { width: 1440, height: 900 };
 const CONNECT_MS = 30_000;

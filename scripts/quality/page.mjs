@@ -61,9 +61,9 @@ over a relay of UDP in the program that measures (\`tests/e2e/harness/impaired-p
 the relay serialises every datagram with its headers at the link's rate, keeps a queue of up to 300 ms and drops what is
 too much, and delays everything by 20 ms. Losses and jitter are seeded; jitter keeps the order of datagrams.
 
-Parlor's sender sends three layers on a good network, 320, 640 and 1280 pixels wide, of some 150, 500 and 1,700 kbit/s,
+Parlor's sender sends three layers on a good network, 320, 640 and 1280 pixels wide, of some 150, 500 and 1,500 kbit/s,
 and Parlor picks one of them. Beside it the same camera is sent from browser to browser over the same relay, as one
-stream of up to 1,700 kbit/s: there the encoder itself meets the link, so this is what can be had at best. A server
+stream of up to 1,500 kbit/s: there the encoder itself meets the link, so this is what can be had at best. A server
 cannot make a stream other than the layers that there are: at 1 Mbit/s the middle one is right, and takes half of the
 link.
 

@@ -10,8 +10,11 @@ import { Emitter } from './emitter.js';
 /** The long side from which on a picture is sent in three sizes, and in two: browsers drop simulcast streams of smaller pictures. */
 const THREE_SIZES_FROM = 960;
 const TWO_SIZES_FROM = 640;
-/** Bits per second for 1280x720 at 30 fps; other sizes follow with the power 0.75 of their area. */
-const BITRATE_720P = 1_700_000;
+/**
+ * Bits per second for 1280x720 at 30 fps; other sizes follow with the power 0.75 of their area. With sound and headers it fits into 2 Mbit/s
+ * with a fifth to spare, without which a server does not dare to begin with it.
+ */
+const BITRATE_720P = 1_500_000;
 const BITRATE_SCREEN = 2_500_000;
 /** Text does not move, and what scrolls may jump: bits are better spent on sharpness. */
 const FRAMERATE_SCREEN = 15;
@@ -140,8 +143,8 @@ export function encodingsOf({ kind, profile, source, options, size }) {
   // Without a scalability mode browsers take several VP9 or AV1 encodings for layers of one stream.
   const mode = isLayered(options) ? { scalabilityMode: 'L1T1' } : {};
   const sizes = [
-    { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: Math.round(full * 0.09), ...mode },
-    { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: Math.round(full * 0.3), ...mode },
+    { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: Math.round(full / 10), ...mode },
+    { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: Math.round(full / 3), ...mode },
     { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: full, ...mode },
   ];
   return profile === 'two-sizes' ? sizes.slice(1) : sizes;

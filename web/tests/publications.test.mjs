@@ -24,9 +24,9 @@ test('sizes halve, and bitrates fall with them; a shared screen keeps its size',
   const encodings = encodingsOf(publication(1280, 720, { source: 'camera' }));
   assert.deepEqual(encodings.map(({ scaleResolutionDownBy }) => scaleResolutionDownBy), [4, 2, 1]);
   const bitrates = encodings.map(({ maxBitrate }) => maxBitrate);
-  assert.deepEqual(bitrates, [153000, 510000, 1700000]);
+  assert.deepEqual(bitrates, [150000, 500000, 1500000]);
   assert.deepEqual(encodingsOf(publication(640, 360, { source: 'camera' })), [
-    { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: 180312 }, { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 601041 },
+    { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: 176777 }, { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 530330 },
   ]);
   const [screen] = encodingsOf(publication(2560, 1440, { source: 'screen' }));
   assert.deepEqual(screen, { maxBitrate: 2500000, maxFramerate: 15 });
@@ -36,7 +36,7 @@ test('sizes halve, and bitrates fall with them; a shared screen keeps its size',
 test('VP9 and AV1 carry sizes and frame rates in one stream, a shared screen frame rates alone', () => {
   const modes = (width, height, options) => encodingsOf(publication(width, height, options)).map(({ scalabilityMode }) => scalabilityMode);
   const camera = { source: 'camera', codec: 'vp9' };
-  assert.deepEqual(encodingsOf(publication(1280, 720, camera)), [{ maxBitrate: 1700000, scalabilityMode: 'L3T3_KEY' }]);
+  assert.deepEqual(encodingsOf(publication(1280, 720, camera)), [{ maxBitrate: 1500000, scalabilityMode: 'L3T3_KEY' }]);
   assert.deepEqual(modes(320, 180, camera), ['L3T3_KEY']);
   assert.deepEqual(modes(1280, 720, { ...camera, simulcast: true }), ['L1T1', 'L1T1', 'L1T1']);
   assert.deepEqual(modes(1280, 720, { ...camera, codec: 'av1' }), ['L3T3_KEY']);
@@ -47,7 +47,7 @@ test('VP9 and AV1 carry sizes and frame rates in one stream, a shared screen fra
   assert.deepEqual(modes(1920, 1080, { source: 'screen' }), [undefined]);
   const profiles = [camera, { source: 'screen', codec: 'vp9' }, { source: 'screen' }].map((options) => profileOf('video', options, { width: 1280, height: 720 }));
   assert.deepEqual(profiles, ['layers', 'rates', 'video'], 'm-lines of one are not reused by another');
-  assert.deepEqual(withoutLayers(encodingsOf(publication(1280, 720, camera))), [{ maxBitrate: 1700000 }]);
+  assert.deepEqual(withoutLayers(encodingsOf(publication(1280, 720, camera))), [{ maxBitrate: 1500000 }]);
 });
 
 test('a preferred codec comes first and takes none away', () => {
