@@ -8,6 +8,8 @@ const TOGETHER_US: i64 = 1_000;
 pub(super) const CHUNK: usize = 32;
 /// Ticks of arrival times.
 pub(super) const TICK_US: i64 = 250;
+/// A receiver's clock goes no further either way: what is added to it, or the difference of two times, does not overflow.
+pub(super) const FARTHEST_US: i64 = i64::MAX / 4;
 
 /// Packets that left at once and arrived within [`TOGETHER_US`], or a packet of a probe.
 #[derive(Clone, Copy, Debug, Default)]

@@ -38,7 +38,7 @@ use crate::cache::prefetch;
 use crate::feedback::transport_cc::TransportCc;
 use acknowledged::Acknowledged;
 use aimd::{Aimd, Observation};
-use arrival::{Arrival, Arrivals, CHUNK, TICK_US};
+use arrival::{Arrival, Arrivals, CHUNK, FARTHEST_US, TICK_US};
 use bottleneck::{Bottleneck, Full};
 use cluster::Clusters;
 use departures::Departures;
@@ -80,9 +80,6 @@ const MOST_UNHEARD_US: i64 = 200_000;
 const JITTERS: i64 = 3;
 /// A fall to less than this share is steep: packets that were sent before it were too many, and their losses say nothing more.
 const STEEP: f64 = 0.75;
-/// A receiver's clock goes no further: nothing overflows that is added to it.
-const LATEST_US: i64 = i64::MAX / 2;
-
 /// What is sent, and what would be. All in bits per second, of video with its repair.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Demand {
@@ -243,11 +240,14 @@ impl Congestion {
         let (mut arrivals, mut sequence, mut has_arrived) = (Arrivals::new(), feedback.base(), false);
         // The receiver's clock begins with what the first message refers to.
         let (mut known_ticks, mut known_us) = self.arrival.unwrap_or((feedback.reference(), 0));
-        let since = |ticks: u32, known_ticks: u32| i64::from(ticks.wrapping_sub(known_ticks) as i32) * TICK_US;
+        let arrival_at = |ticks: u32, (known_ticks, known_us): (u32, i64)| {
+            let passed_us = i64::from(ticks.wrapping_sub(known_ticks) as i32) * TICK_US;
+            known_us.saturating_add(passed_us).clamp(-FARTHEST_US, FARTHEST_US)
+        };
         while feedback.count() > 0 {
             let before_ticks = feedback.reference();
             if let Some(mut deltas) = feedback.read_run(CHUNK) {
-                let mut arrival_us = known_us.saturating_add(since(before_ticks, known_ticks)).min(LATEST_US);
+                let mut arrival_us = arrival_at(before_ticks, (known_ticks, known_us));
                 while !deltas.is_empty() {
                     // A number that is not known stands alone, with a packet that never was.
                     let mut unknown = [Sent::default()];
@@ -270,8 +270,7 @@ impl Congestion {
                         continue;
                     };
                     if let Some(sent) = self.history.arrive(number) {
-                        known_us = known_us.saturating_add(since(ticks, known_ticks));
-                        known_ticks = ticks;
+                        (known_ticks, known_us) = (ticks, arrival_at(ticks, (known_ticks, known_us)));
                         arrivals.push(sent, known_us);
                     }
                 }

@@ -133,7 +133,7 @@ impl Standing {
         if now_us - creep.looked_us < STEP_US {
             return false;
         }
-        let has_grown = creep.present_us - creep.former_us >= CREPT_US;
+        let has_grown = creep.present_us.saturating_sub(creep.former_us) >= CREPT_US;
         creep.steps = if has_grown { creep.steps + 1 } else { 0 };
         (creep.looked_us, creep.former_us, creep.present_us) = (now_us, creep.present_us, waiting_us);
         creep.steps >= 2 && self.is_there()
