@@ -2,8 +2,9 @@
 
 use super::history::Sent;
 
-/// A frame's packets leave at once, and on a path that is fast arrive so close to each other that they count as one.
-const TOGETHER_US: i64 = 1_000;
+/// A frame's packets leave at once. Those that arrive within this count as one: it is what a group of packets may be apart in any case
+/// ([`super::groups`]), a third of what counts as waiting, and hardly anything beside the spans that rates are taken of.
+const TOGETHER_US: i64 = 5_000;
 /// Packets that are read of at once, and whose arrivals are put into order.
 pub(super) const CHUNK: usize = 32;
 /// Ticks of arrival times.
@@ -126,23 +127,21 @@ mod tests {
         }
         let base = history.next_sequence().wrapping_sub(4);
         let [first, second, later, probe] = [0, 1, 2, 3].map(|n| history.arrive(base.wrapping_add(n)).expect("sent"));
-        let mut arrival = Arrival::new(first, 5_000);
-        assert!(arrival.takes(second, 5_000 + TOGETHER_US));
-        assert_eq!((arrival.packets, arrival.bytes, arrival.first_us, arrival.last_us), (2, 2_000, 5_000, 6_000));
-        assert!(!arrival.takes(second, 6_001), "a queue let go of it one by one");
-        assert!(!arrival.takes(second, 5_999), "out of order");
-        assert!(!arrival.takes(later, 6_000) && !arrival.takes(probe, 6_000));
-        assert!(!Arrival::new(probe, 5_000).takes(second, 5_000));
-        assert_eq!(
-            (arrival.packets, arrival.bytes, arrival.last_us),
-            (2, 2_000, 6_000),
-            "what is not taken changes nothing"
-        );
+        let mut arrival = Arrival::new(first, 1_000);
+        assert!(arrival.takes(second, 1_000 + TOGETHER_US));
+        let taken = (2, 2_000, 1_000, 1_000 + TOGETHER_US);
+        assert_eq!((arrival.packets, arrival.bytes, arrival.first_us, arrival.last_us), taken);
+        assert!(!arrival.takes(second, 1_001 + TOGETHER_US), "a queue let go of it one by one");
+        assert!(!arrival.takes(second, 999 + TOGETHER_US), "out of order");
+        assert!(!arrival.takes(later, 1_000 + TOGETHER_US) && !arrival.takes(probe, 1_000 + TOGETHER_US));
+        assert!(!Arrival::new(probe, 1_000).takes(second, 1_000));
+        let after = (arrival.packets, arrival.bytes, arrival.first_us, arrival.last_us);
+        assert_eq!(after, taken, "what is not taken changes nothing");
     }
 
     proptest! {
         #[test]
-        fn a_run_is_what_its_packets_are(packets in prop::collection::vec((0u32..3, 0u8..2, any::<bool>(), 0u8..6), 1..=CHUNK)) {
+        fn a_run_is_what_its_packets_are(packets in prop::collection::vec((0u32..3, 0u8..2, any::<bool>(), 0u8..12), 1..=CHUNK)) {
             let (mut history, mut at_us) = (History::new(), 0);
             for (later, cluster, _, _) in &packets {
                 at_us += later * 500;
