@@ -117,7 +117,8 @@ async function joinRoom({ roomId, displayName, local, query, credentials }) {
   room.on('state', ({ state, reason = 'left' }) => {
     if (state === 'closed' && handle.room === room) showEnd(reason, reason === 'left' ? 'See you again.' : explainCode(reason));
   });
-  show(new CallPage(room, local));
+  await room.negotiated();
+  if (handle.room === room && media === local) show(new CallPage(room, local));
 }
 
 /** @param {Room} entering */

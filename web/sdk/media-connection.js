@@ -24,6 +24,9 @@ const BROKEN_MS = 3000;
 const RESTART_MS = 8000;
 /** ICE, DTLS and SCTP together take well under a second on a good network; this allows for lost handshakes and for ICE-TCP. */
 const CONNECT_MS = 20000;
+/** A server that answers the first offer within this is near, and worth waiting for until its own offer has been answered: at most for so long. */
+const NEAR_MS = 100;
+const EXCHANGE_MS = 400;
 
 /** The server repeats over the socket what was not acknowledged: at the latest after so many frames, or so long. */
 const ACKNOWLEDGE_FRAMES = 32;
@@ -47,6 +50,7 @@ export class MediaConnection extends Emitter {
   #channelFrames = 0;
   #acknowledged = 0;
   /** @type {any} */ #acknowledgeTimer = null;
+  /** The server has answered. @type {Promise<void>} */ #answered;
   #closed = false;
 
   /**
@@ -68,6 +72,7 @@ export class MediaConnection extends Emitter {
       buildAnswer: (id, negotiationId) => messages.answer({ roomId, id, sdp: this.#localSdp(), negotiationId }),
     });
     this.negotiator.on('settled', () => this.#onSettled());
+    this.#answered = new Promise((resolve) => { this.negotiator.on('settled', () => resolve()); });
     this.negotiator.on('failed', ({ error }) => this.#fail(error.message));
     this.negotiator.on('rejected', ({ error }) => this.emit('error', { error }));
     this.pc.onconnectionstatechange = () => this.#onConnectionState();
@@ -87,6 +92,13 @@ export class MediaConnection extends Emitter {
     }
     this.negotiator.request();
     this.#watch(CONNECT_MS, () => this.#fail('no connection'));
+  }
+
+  /** See `Room.negotiated`. */
+  async negotiated() {
+    await within(NEAR_MS, this.#answered);
+    // The server's offer of what others send follows on its answer.
+    await within(EXCHANGE_MS, this.negotiator.idle());
   }
 
   /** @param {Publication} publication */
@@ -280,6 +292,13 @@ export class MediaConnection extends Emitter {
   #fail(reason) {
     if (!this.#closed) this.emit('failed', { reason });
   }
+}
+
+/** Settles with `done`, or after so many milliseconds. @param {number} ms @param {Promise<void>} done */
+async function within(ms, done) {
+  /** @type {any} */ let timer;
+  await Promise.race([done, new Promise((resolve) => { timer = setTimeout(resolve, ms); })]);
+  clearTimeout(timer);
 }
 
 /** @param {{ transceiver: RTCRtpTransceiver }} line */

@@ -185,6 +185,14 @@ export class Room extends Emitter {
   }
 
   /**
+   * Settles when the descriptions of what is sent and received have been exchanged, or soon where the server is far away. Browsers work at
+   * those beside the page, as long as the page leaves them time: who builds a view of many people before then makes them wait for each other.
+   */
+  async negotiated() {
+    await this.media?.negotiated();
+  }
+
+  /**
    * Sends a track to the room.
    *
    * @param {MediaStreamTrack} track

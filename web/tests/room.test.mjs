@@ -121,6 +121,31 @@ test('an application can wait until the first offer is on its way', async () => 
   assert.equal(session.offers().length, 1);
 });
 
+test('an application can wait until descriptions were exchanged with a server that is near', async () => {
+  const { room, session } = await setUp();
+  let settled = false;
+  const waiting = room.negotiated().then(() => { settled = true; });
+  await settle();
+  assert.equal(settled, false, 'the server has not answered yet');
+  const [{ id, offer }] = session.offers();
+  session.emit('message', { type: 'answer-received', id, answer: { type: 'answer', sdp: `answer to ${offer.sdp}` } });
+  session.emit('message', { type: 'offer-received', negotiationId: 1, offer: { type: 'offer', sdp: 'what others send' } });
+  await waiting;
+  assert.equal(session.sent.at(-1)?.type, 'answer', 'what others send was answered');
+});
+
+test('no application waits long for a server that is far away, nor before the entry', async () => {
+  await new Room({ session: new FakeSession(), createPeerConnection: () => new FakeMediaPeer() }).negotiated();
+  const { room } = await setUp();
+  let settled = false;
+  room.negotiated().then(() => { settled = true; });
+  await settle();
+  assert.equal(settled, false);
+  mock.timers.tick(100);
+  await settle();
+  assert.equal(settled, true);
+});
+
 test('the first offer has audio, video and what is published; nothing twice', async () => {
   const empty = await setUp();
   assert.deepEqual(empty.peers[0].transceivers.map(({ direction }) => direction), ['inactive', 'inactive']);

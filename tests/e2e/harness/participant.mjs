@@ -53,11 +53,11 @@ export class Participant {
     return this.page.evaluate(fn, ...args);
   }
 
-  /** Waits until signalling and media are up. @param {{ within?: number }} [options] */
+  /** Waits until signalling and media are up, and the call is shown. @param {{ within?: number }} [options] */
   async isIn(options) {
     await eventually(`${this.name} is in the call`, () => this.ask(() => {
       const { room } = /** @type {any} */ (window).parlor ?? {};
-      return room?.state === 'connected' && room.mediaConnected;
+      return room?.state === 'connected' && room.mediaConnected && document.querySelector('.call') !== null;
     }), options);
   }
 
