@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * Takes the figures of docs/call-quality.md: calls between real browsers over networks that are bad in many ways,
- * through Parlor and, beside it, from browser to browser. Writes the page and its pictures; what was taken before and
+ * through Parlor and, beside it, from browser to browser, and through Janus where it is installed. Writes the page and its pictures; what was taken before and
  * is not taken now stays in them.
  *
  *   node scripts/quality.mjs [--profile NAME ...] [--way NAME ...] [--seconds N]
@@ -17,6 +17,7 @@ import { launchChromium } from '../tests/e2e/harness/browsers.mjs';
 import { ROOT } from '../tests/e2e/harness/paths.mjs';
 import { Server } from '../tests/e2e/harness/server.mjs';
 import { WAYS } from './quality/calls.mjs';
+import { version as versionOfJanus } from './quality/janus.mjs';
 import { heading, page, picture, row } from './quality/page.mjs';
 import { PROFILES, stretched } from './quality/profiles.mjs';
 import { take } from './quality/take.mjs';
@@ -25,15 +26,17 @@ const FIGURES = join(ROOT, 'target', 'quality');
 const DOCS = join(ROOT, 'docs');
 const SEED = 7;
 
+const janus = versionOfJanus();
 const { values } = parseArgs({
   options: {
     profile: { type: 'string', multiple: true, default: Object.keys(PROFILES) },
-    way: { type: 'string', multiple: true, default: Object.keys(WAYS) },
+    way: { type: 'string', multiple: true, default: Object.keys(WAYS).filter((way) => way !== 'janus' || janus !== null) },
     seconds: { type: 'string' },
   },
 });
 refuseUnknown('profile', values.profile, PROFILES);
 refuseUnknown('way', values.way, WAYS);
+if (values.way.includes('janus') && janus === null) fail('there is no janus: `apt-get install --no-install-recommends janus` installs it');
 const seconds = values.seconds === undefined ? null : Number(values.seconds);
 if (seconds !== null && !(Number.isInteger(seconds) && seconds >= 5 && seconds <= 3600)) {
   fail(`--seconds is ${values.seconds}, allowed is 5 to 3600`);
@@ -58,7 +61,8 @@ async function call(name, profile, way) {
   try {
     const figures = await take(call, profile, (second) => progress(`${label}: ${second} of ${profile.seconds} s`));
     const takenOn = new Date().toISOString().slice(0, 10);
-    writeFileSync(file(name, way), JSON.stringify({ profile, takenOn, versions, ...figures }, replaceInfinity, 1));
+    const all = way === 'janus' ? `${versions}, Janus ${janus}` : versions;
+    writeFileSync(file(name, way), JSON.stringify({ profile, takenOn, versions: all, ...figures }, replaceInfinity, 1));
     progress('');
     const load = figures.load.map((average) => average.toFixed(1)).join(' to ');
     console.log(`${label} | ${row(figures.summary)} (load ${load})`);

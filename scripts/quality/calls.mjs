@@ -10,11 +10,17 @@ import { installProbe } from '../../tests/e2e/harness/in-page/probe.mjs';
 import { Scene } from '../../tests/e2e/harness/scenario.mjs';
 import { Server } from '../../tests/e2e/harness/server.mjs';
 import { eventually } from '../../tests/e2e/harness/wait.mjs';
+import { Janus } from './janus.mjs';
 
 const CAMERA = { width: 1280, height: 720, fps: 15, busy: true };
 const DEVICES = { color: /** @type {[number, number, number]} */ ([180, 100, 100]), hz: 500, ...CAMERA };
-/** The largest of Parlor's three streams is sent at this rate, so the only stream between two browsers is too. */
-const MAX_VIDEO_BPS = 1_500_000;
+/** The encodings that Parlor's page sends, from the lowest to the best. Between two browsers there is one stream, of the best's rate. */
+const ENCODINGS = [
+  { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: 150_000 },
+  { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: 500_000 },
+  { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 1_500_000 },
+];
+const ONE_STREAM = [{ maxBitrate: 1_500_000 }];
 /** So large that two tiles beside each other show more than the middle layer. */
 const VIEWPORT = { width: 1440, height: 900 };
 const CONNECT_MS = 30_000;
@@ -40,6 +46,7 @@ const OPEN_ADDRESSES = ['--disable-features=WebRtcHideLocalIpsWithMdns', '--allo
 export const WAYS = {
   parlor: { title: 'Parlor', begin: throughParlor },
   direct: { title: 'peer-to-peer', begin: peerToPeer },
+  janus: { title: 'Janus', begin: throughJanus },
 };
 
 /** @param {Changes} changes @param {number} seed @returns {Promise<Call>} */
@@ -72,28 +79,63 @@ async function throughParlor(changes, seed) {
 
 /** @param {Changes} changes @param {number} seed @returns {Promise<Call>} */
 async function peerToPeer(changes, seed) {
+  return betweenPages(changes, seed, async ({ sender, receiver, lead }) => {
+    const offer = await sender.evaluate(offerCamera, ONE_STREAM);
+    await lead(offer);
+    const answer = await receiver.evaluate(answerAndShow, offer);
+    // The sender learns the relay's address from what comes from there, and never the receiver's own.
+    await sender.evaluate(installDetour, {});
+    await sender.evaluate(takeAnswer, answer);
+  });
+}
+
+/** @param {Changes} changes @param {number} seed @returns {Promise<Call>} */
+async function throughJanus(changes, seed) {
+  /** @type {Janus | undefined} */ let janus;
+  return betweenPages(changes, seed, async ({ browser, sender, receiver, lead }) => {
+    janus = await Janus.start(browser);
+    const room = await janus.createRoom();
+    const { feed, answer } = await janus.publish(room, await sender.evaluate(offerCamera, ENCODINGS));
+    await sender.evaluate(takeAnswer, answer);
+    await eventually('the sender is connected', () => sender.evaluate(isConnected), { within: CONNECT_MS });
+    const { offer, start } = await janus.subscribe(room, feed);
+    await lead(offer);
+    await start(await receiver.evaluate(answerAndShow, offer));
+  }, async () => janus?.stop());
+}
+
+/**
+ * A call between two pages with a connection each, `pc`.
+ *
+ * @param {Changes} changes
+ * @param {number} seed
+ * @param {(pages: {
+ *   browser: import('puppeteer-core').Browser,
+ *   sender: import('puppeteer-core').Page,
+ *   receiver: import('puppeteer-core').Page,
+ *   lead: (offer: string) => Promise<void>
+ * }) => Promise<void>} connect `lead` has the receiver reach over the bad network who has made it an offer
+ * @param {() => Promise<void>} [disconnect]
+ * @returns {Promise<Call>}
+ */
+async function betweenPages(changes, seed, connect, disconnect = async () => {}) {
   const server = await Server.start(); // pages need an origin that may use cameras
   const browser = await launchChromium({ flags: OPEN_ADDRESSES });
   /** @type {ImpairedPath | undefined} */ let path;
   const close = async () => {
     path?.close();
+    await disconnect();
     await browser.close();
     await server.stop();
   };
   return closingOnFailure(close, async () => {
     const [sender, receiver] = [await openPage(browser, server.url), await openPage(browser, server.url)];
-    const offer = await sender.evaluate(offerCamera, MAX_VIDEO_BPS);
-    const from = addressIn(offer);
-    path = await ImpairedPath.to([from], { ...changes, seed });
-    await receiver.evaluate(installDetour, Object.fromEntries(path.ports));
-    const answer = await receiver.evaluate(answerAndShow, offer);
-    // The sender learns the relay's address from what comes from there, and never the receiver's own.
-    await sender.evaluate(installDetour, {});
-    await sender.evaluate((sdp) => {
-      const { pc } = /** @type {any} */ (window);
-      return pc.setRemoteDescription({ type: 'answer', sdp });
-    }, answer);
-    const isConnected = () => /** @type {any} */ (window).pc.connectionState === 'connected';
+    const lead = async (/** @type {string} */ offer) => {
+      path = await ImpairedPath.to([addressIn(offer)], { ...changes, seed });
+      await receiver.evaluate(installDetour, Object.fromEntries(path.ports));
+    };
+    await connect({ browser, sender, receiver, lead });
+    if (!path) throw new Error('the receiver was not led over the bad network');
     await eventually('the browsers are connected', () => receiver.evaluate(isConnected), { within: CONNECT_MS });
     return {
       path,
@@ -120,13 +162,19 @@ async function openPage(browser, url) {
   return page;
 }
 
-/** In the page of the sender. @param {number} maxBitrate @returns {Promise<string>} with all candidates */
-async function offerCamera(maxBitrate) {
+/** In a page. */
+const isConnected = () => /** @type {any} */ (window).pc.connectionState === 'connected';
+
+/** In the page of the sender. @param {string} sdp */
+const takeAnswer = (sdp) => /** @type {any} */ (window).pc.setRemoteDescription({ type: 'answer', sdp });
+
+/** In the page of the sender. @param {RTCRtpEncodingParameters[]} sendEncodings @returns {Promise<string>} with all candidates */
+async function offerCamera(sendEncodings) {
   const { testDevices } = /** @type {any} */ (window);
   const pc = new RTCPeerConnection();
   Object.assign(window, { pc });
   pc.addTransceiver(testDevices.openMicrophone(), { direction: 'sendonly' });
-  pc.addTransceiver(testDevices.openCamera(), { direction: 'sendonly', sendEncodings: [{ maxBitrate }] });
+  pc.addTransceiver(testDevices.openCamera(), { direction: 'sendonly', sendEncodings });
   await pc.setLocalDescription();
   while (pc.iceGatheringState !== 'complete') {
     await new Promise((resolve) => pc.addEventListener('icegatheringstatechange', resolve, { once: true }));

@@ -35,7 +35,7 @@ export function page(taken) {
   const loads = all.flatMap(({ load }) => load);
   const calls = Object.values(taken).flatMap((ways) => Object.entries(ways));
   const lines = calls.map(([way, { profile, summary }]) => `| ${profile.title} | ${WAYS[way].title} | ${row(summary)} |`);
-  const versions = [...new Set(all.map((figures) => figures.versions))].join('; ');
+  const versions = [...new Set(all.flatMap((figures) => figures.versions.split(', ')))].join(', ');
   const dates = [...new Set(all.map(({ takenOn }) => takenOn))].sort().join(', ');
   const between = `${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}`;
   const pictures = Object.entries(taken).map(([name, ways]) => {
@@ -66,6 +66,10 @@ and Parlor picks one of them. Beside it the same camera is sent from browser to 
 stream of up to 1,500 kbit/s: there the encoder itself meets the link, so this is what can be had at best. A server
 cannot make a stream other than the layers that there are: at 1 Mbit/s the middle one is right, and takes half of the
 link.
+
+Where [Janus](https://janus.conf.meetecho.com) is installed, the same camera is sent through its VideoRoom over the same
+relay, in the same three encodings, by the smallest page that can. Janus makes no estimate of what a receiver's network
+carries: it sends the best encoding, unless the receiver's application asks for another.
 
 Everything is measured from the moment when the receiver is connected, the start included.
 
