@@ -32,7 +32,7 @@ fn a_megabit_with_five_percent_of_loss_is_still_used() {
 }
 
 #[test]
-fn bursts_of_loss_are_repaired() {
+fn bursts_of_loss_are_repaired_and_cost_no_layer() {
     for seed in seeds() {
         let quality = Quality { bursts: Some(Bursts::of(0.1)), delay: ms(20), ..Quality::GOOD };
         let mut room = Room::new("10 % loss in bursts", quality, seed, 1);
@@ -43,6 +43,8 @@ fn bursts_of_loss_are_repaired() {
             oracles::sound_arrives(room.sound(), &window, 0.995, ms(300)),
             oracles::picture_moves(playback, &window, 0.01),
             oracles::picture_is_fluid(playback, &window, 28.0),
+            // The path carries everything; what it loses, it loses of anything.
+            oracles::layer_is_kept(playback, &window, TOP),
             oracles::layer_is_kept(&room.neighbours_playbacks()[0], &window, TOP),
         ]);
     }
