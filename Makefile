@@ -54,7 +54,7 @@ figures: binaries ## Take the figures of docs/benchmarks.md that need a whole se
 quality: binaries deps ## Take the figures of docs/call-quality.md, of calls over bad networks; QUALITY='--profile steps': one
 	node scripts/quality.mjs $(QUALITY)
 
-bad-network: binaries deps ## Hold what a bad network may cost in a call of real browsers; strict: one run of seven misses it by less than a frame
+bad-network: binaries deps ## Hold what a bad network may cost in a call of real browsers; strict: a busy machine may miss it
 	$(NODE_TEST) --test-concurrency=1 tests/e2e/bad-network.trial.mjs
 
 first-picture: binaries deps ## Tell how long a newcomer waits for the pictures of a room of twenty: docs/benchmarks.md
