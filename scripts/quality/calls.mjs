@@ -20,7 +20,7 @@ const ENCODINGS = [
   { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: 500_000 },
   { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 1_500_000 },
 ];
-const ONE_STREAM = [{ maxBitrate: 1_500_000 }];
+const ONE_STREAM = [{ maxBitrate: Math.max(...ENCODINGS.map(({ maxBitrate }) => maxBitrate)) }];
 /** So large that two tiles beside each other show more than the middle layer. */
 const VIEWPORT = { width: 1440, height: 900 };
 const CONNECT_MS = 30_000;

@@ -12,6 +12,7 @@ const CONFIGURATION = join(ROOT, 'loadtest', 'janus');
 /** As in the configuration. */
 const API = 'ws://127.0.0.1:8188';
 const START_MS = 10_000;
+const STOP_MS = 5_000;
 
 /** Which Janus there is, or `null`. */
 export function version() {
@@ -52,12 +53,19 @@ export class Janus {
     }
   }
 
+  /** Ends it, and waits until its ports are free for the next one. */
   async stop() {
-    this.#process.kill('SIGTERM');
+    const child = this.#process;
+    child.kill('SIGTERM');
     await this.#desk.close().catch(() => {}); // with its browser
+    try {
+      await eventually('Janus ends', () => child.exitCode !== null || child.signalCode !== null, { within: STOP_MS });
+    } finally {
+      child.kill('SIGKILL');
+    }
   }
 
-  /** Makes a room without limits, whose newcomers ask publishers for key frames. @returns {Promise<number>} */
+  /** Makes a room for one publisher, without a limit of bitrate. @returns {Promise<number>} */
   async createRoom() {
     const body = { request: 'create', publishers: 1, bitrate: 0, videocodec: 'vp8', audiocodec: 'opus', is_private: true };
     return (await this.#message(await this.#attach(), body)).data.room;
