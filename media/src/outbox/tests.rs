@@ -34,7 +34,7 @@ fn a_full_outbox_and_an_oversize_datagram_are_refused() {
     let mut outbox = Outbox::new();
     assert!(!outbox.push(0, &path(1), &[0; MAX_DATAGRAM + 1]));
     let pushed = (0..usize::MAX).take_while(|_| outbox.push(0, &path(1), &[0; 1200])).count();
-    assert_eq!(pushed, (SLAB_BYTES - MAX_DATAGRAM) / 1_216 + 1);
+    assert_eq!(pushed, (SLAB_BYTES - MAX_DATAGRAM) / 1_200 + 1);
     assert!(outbox.needs_flush());
     outbox.clear();
     let pushed = (0..usize::MAX).take_while(|_| outbox.push(0, &path(1), &[0])).count();
@@ -82,4 +82,20 @@ fn the_open_size_follows_video_until_a_shorter_packet() {
     assert_eq!(outbox.open_segment(1, &path(1)), Some(0), "another participant");
     let tcp = Path { protocol: Protocol::Tcp, ..path(1) };
     assert_eq!(outbox.open_segment(0, &tcp), None, "a stream has no datagrams to join");
+}
+
+#[test]
+fn what_goes_to_one_participant_lies_in_one_piece_and_that_of_the_next_on_a_line_of_its_own() {
+    let mut outbox = Outbox::new();
+    for slot in [0, 0, 1, 1, 0] {
+        assert!(outbox.push(slot, &path(1 + slot as u16), &[slot as u8; 100]));
+    }
+    let begins = |run: usize| {
+        let (_, datagrams) = outbox.runs().nth(run).unwrap();
+        datagrams.map(|datagram| datagram.as_ptr() as usize - outbox.slab.as_ptr() as usize).collect::<Vec<_>>()
+    };
+    assert_eq!((begins(0), begins(1)), (vec![0, 100, 512], vec![256, 356]));
+    outbox.clear();
+    assert!(outbox.push(0, &path(1), &[0; 100]));
+    assert_eq!(outbox.bytes(), 100);
 }

@@ -212,19 +212,20 @@ impl Outgoing {
         };
         let is_blank = fate == Fate::LeftOut;
         let placed = match late {
-            None if is_blank || payload.is_empty() => {
-                let beginning = tier.filter(|tier| tier.begins);
-                let closes_up = beginning.is_some_and(|tier| tier.closes_up);
-                if is_blank && beginning.is_some() && flow.is_lossy() && self.rewriter.is_next(sequence) {
-                    // If what is before it gets lost, that shows now, and not when the next picture comes.
-                    self.rewriter.skip_behind(sequence, closes_up);
-                } else if self.rewriter.skip(sequence, closes_up) {
-                    return Err(if is_blank { DropReason::NoSubscriberLayer } else { DropReason::PaddingOnly });
+            Some(_) => late,
+            None => {
+                if is_blank || payload.is_empty() {
+                    let beginning = tier.filter(|tier| tier.begins);
+                    let closes_up = beginning.is_some_and(|tier| tier.closes_up);
+                    if is_blank && beginning.is_some() && flow.is_lossy() && self.rewriter.is_next(sequence) {
+                        // If what is before it gets lost, that shows now, and not when the next picture comes.
+                        self.rewriter.skip_behind(sequence, closes_up);
+                    } else if self.rewriter.skip(sequence, closes_up) {
+                        return Err(if is_blank { DropReason::NoSubscriberLayer } else { DropReason::PaddingOnly });
+                    }
                 }
                 self.rewriter.place(sequence)
             }
-            None => self.rewriter.place(sequence),
-            late => late,
         };
         let (index, source) = placed.ok_or(DropReason::TooOld)?;
         let marker = (incoming.header.marker || fate == Fate::SentLast) && !is_blank;
@@ -251,7 +252,7 @@ impl Outgoing {
         let draft = core.drafts.draft(incoming.key, packet, &incoming.header, subscription.plan.extensions(), &body);
         let draft = draft.ok_or(DropReason::TooLarge)?;
         let equal = Equal::of(&core.outbox, transport, self.kind);
-        let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
+        let buffer = core.outbox.reserve(transport.slot()).ok_or(DropReason::OutboxFull)?;
         let is_numbered = subscription.plan.is_numbered();
         let number = if is_numbered { flow.next_number() } else { 0 };
         let packet = draft.copy_to(buffer, &fields, number).ok_or(DropReason::TooLarge)?;
@@ -304,7 +305,7 @@ impl Outgoing {
         let fields = HeaderFields { marker: false, payload_type, sequence: self.rtx_index as u16, timestamp, ssrc };
         let map = subscription.plan.extensions();
         let core = &mut *context.core;
-        let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
+        let buffer = core.outbox.reserve(transport.slot()).ok_or(DropReason::OutboxFull)?;
         let number = flow.next_number().to_be_bytes();
         let len = write_padding(buffer, &fields, (map[OWN_NUMBER], &number)).ok_or(DropReason::TooLarge)?;
         let sealed = transport.protect_rtp(buffer, len, self.rtx_index).ok_or(DropReason::TooLarge)?;
@@ -389,7 +390,7 @@ impl Outgoing {
         let own: &[(u8, &[u8])] = &[(map[OWN_NUMBER], &flow.next_number().to_be_bytes())];
         let extensions = OutgoingExtensions { packet, header: &header, map, own };
         let core = &mut *context.core;
-        let buffer = core.outbox.reserve().ok_or(DropReason::OutboxFull)?;
+        let buffer = core.outbox.reserve(transport.slot()).ok_or(DropReason::OutboxFull)?;
         let len = match rtx {
             Some(_) => write_retransmission(buffer, &fields, &extensions, lost, payload),
             None => body.write(buffer, &fields, &extensions),

@@ -21,9 +21,12 @@ const MAX_MESSAGE_BYTES: usize = 65_000;
 pub(super) struct Message {
     path: Path,
     slot: u32,
-    /// The first of its datagrams in `Batch::vectors`.
+    /// The first of its datagrams in `Batch::datagrams`.
     first: usize,
     pub(super) count: usize,
+    /// The first of its vectors in `Batch::vectors`, and how many there are.
+    first_vector: usize,
+    vectors: usize,
     pub(super) bytes: usize,
     /// Size of its first datagram, and of all others but the last.
     segment: usize,
@@ -49,9 +52,11 @@ pub(super) struct Destination<'a> {
 /// See the module's text. Holds pointers into an outbox from the first [`Batch::append`] until [`Batch::clear`].
 pub(super) struct Batch {
     messages: Vec<Message>,
-    vectors: Vec<libc::iovec>,
-    /// Of each datagram in `vectors`.
+    datagrams: Vec<libc::iovec>,
+    /// Of each of `datagrams`.
     classes: Vec<Class>,
+    /// The datagrams of each message in as few pieces as they lie in: the kernel is slow at picking up many small ones.
+    vectors: Vec<libc::iovec>,
     addresses: Vec<SockAddr>,
     controls: Box<[Control]>,
     headers: Box<[libc::mmsghdr]>,
@@ -63,6 +68,7 @@ impl Batch {
         let header = unsafe { std::mem::zeroed::<libc::mmsghdr>() };
         Self {
             messages: Vec::with_capacity(MESSAGES),
+            datagrams: Vec::with_capacity(MESSAGES * MAX_SEGMENTS),
             vectors: Vec::with_capacity(MESSAGES * MAX_SEGMENTS),
             classes: Vec::with_capacity(MESSAGES * MAX_SEGMENTS),
             addresses: Vec::with_capacity(MESSAGES),
@@ -86,12 +92,18 @@ impl Batch {
 
     /// Adds a datagram to the last message, which must take it.
     pub(super) fn join(&mut self, datagram: &[u8], class: Class) {
-        if let Some(message) = self.messages.last_mut() {
-            message.count += 1;
-            message.bytes += datagram.len();
-            message.ended = datagram.len() < message.segment;
-            self.push(datagram, class);
+        let (Some(message), Some(last)) = (self.messages.last_mut(), self.vectors.last_mut()) else { return };
+        message.count += 1;
+        message.bytes += datagram.len();
+        message.ended = datagram.len() < message.segment;
+        let end = last.iov_base.cast::<u8>().cast_const().wrapping_add(last.iov_len);
+        if end == datagram.as_ptr() {
+            last.iov_len += datagram.len();
+        } else {
+            message.vectors += 1;
+            self.vectors.push(vector_of(datagram));
         }
+        self.push(datagram, class);
     }
 
     /// Begins a message; the batch must not be full.
@@ -99,24 +111,28 @@ impl Batch {
         self.messages.push(Message {
             path: *to.path,
             slot: to.slot,
-            first: self.vectors.len(),
+            first: self.datagrams.len(),
             count: 1,
+            first_vector: self.vectors.len(),
+            vectors: 1,
             bytes: datagram.len(),
             segment: datagram.len(),
             ended: false,
         });
+        self.vectors.push(vector_of(datagram));
         self.push(datagram, class);
     }
 
     fn push(&mut self, datagram: &[u8], class: Class) {
-        self.vectors.push(libc::iovec { iov_base: datagram.as_ptr().cast_mut().cast(), iov_len: datagram.len() });
+        self.datagrams.push(vector_of(datagram));
         self.classes.push(class);
     }
 
     pub(super) fn clear(&mut self) {
         self.messages.clear();
-        self.vectors.clear();
+        self.datagrams.clear();
         self.classes.clear();
+        self.vectors.clear();
         self.addresses.clear();
     }
 
@@ -133,8 +149,8 @@ impl Batch {
             let header = &mut header.msg_hdr;
             header.msg_name = address.as_ptr().cast_mut().cast();
             header.msg_namelen = address.len();
-            header.msg_iov = &raw mut self.vectors[message.first];
-            header.msg_iovlen = message.count as _;
+            header.msg_iov = &raw mut self.vectors[message.first_vector];
+            header.msg_iovlen = message.vectors as _;
             header.msg_flags = 0;
             control.attach(header);
         }
@@ -157,7 +173,7 @@ impl Batch {
     /// The header of a broken-up message for its datagram `number` alone.
     pub(super) fn header_of(&mut self, index: usize, number: usize) -> libc::mmsghdr {
         let mut header = self.headers[index];
-        header.msg_hdr.msg_iov = &raw mut self.vectors[self.messages[index].first + number];
+        header.msg_hdr.msg_iov = &raw mut self.datagrams[self.messages[index].first + number];
         header.msg_hdr.msg_iovlen = 1;
         header
     }
@@ -174,10 +190,14 @@ impl Batch {
     /// The outbox that it was appended from must still hold it.
     pub(super) unsafe fn datagram<'a>(&self, index: usize, number: usize) -> (Class, &'a [u8]) {
         let at = self.messages[index].first + number;
-        let vector = self.vectors[at];
+        let vector = self.datagrams[at];
         // SAFETY: pointer and length are those of the slice that was appended, which still exists as the caller promises.
         (self.classes[at], unsafe { std::slice::from_raw_parts(vector.iov_base.cast_const().cast(), vector.iov_len) })
     }
+}
+
+fn vector_of(datagram: &[u8]) -> libc::iovec {
+    libc::iovec { iov_base: datagram.as_ptr().cast_mut().cast(), iov_len: datagram.len() }
 }
 
 /// Names the source of a message, where the kernel would not pick it by itself.

@@ -168,11 +168,37 @@ struct Script {
     gso_error: Option<i32>,
     /// First bytes of the datagrams of each message that was taken.
     taken: Vec<Vec<u8>>,
+    /// In how many pieces each lay.
+    vectors: Vec<usize>,
+}
+
+/// All that a message carries, piece after piece.
+unsafe fn bytes_of(header: &libc::msghdr) -> Vec<u8> {
+    // SAFETY: the caller vouches for the header.
+    let vectors = unsafe { std::slice::from_raw_parts(header.msg_iov, header.msg_iovlen) };
+    // SAFETY: and for what it points at.
+    let piece = |vector: &libc::iovec| unsafe { std::slice::from_raw_parts(vector.iov_base.cast(), vector.iov_len) };
+    vectors.iter().flat_map(piece).copied().collect()
+}
+
+/// The size of the datagrams that a message is to be cut into; `None` if it is one itself.
+unsafe fn segment_size_of(header: &libc::msghdr) -> Option<usize> {
+    // SAFETY: the caller vouches for the header, and so for its chain of control messages.
+    unsafe {
+        let mut message = libc::CMSG_FIRSTHDR(header);
+        while let Some(control) = message.as_ref() {
+            if (control.cmsg_level, control.cmsg_type) == (libc::SOL_UDP, libc::UDP_SEGMENT) {
+                return Some(std::ptr::read_unaligned(libc::CMSG_DATA(message).cast::<u16>()).into());
+            }
+            message = libc::CMSG_NXTHDR(header, message);
+        }
+    }
+    None
 }
 
 impl Script {
     fn new(errors: impl IntoIterator<Item = i32>) -> Self {
-        Self { errors: errors.into_iter().map(Some).collect(), gso_error: None, taken: Vec::new() }
+        Self { errors: errors.into_iter().map(Some).collect(), gso_error: None, taken: Vec::new(), vectors: Vec::new() }
     }
 }
 
@@ -182,14 +208,15 @@ impl Kernel for Script {
             return Err(io::Error::from_raw_os_error(error));
         }
         for (index, header) in headers.iter().enumerate() {
-            let (vectors, count) = (header.msg_hdr.msg_iov, header.msg_hdr.msg_iovlen);
-            if let Some(error) = self.gso_error.filter(|_| count > 1) {
+            let header = &header.msg_hdr;
+            // SAFETY: the caller vouches for the header and what it points at.
+            let (bytes, size) = unsafe { (bytes_of(header), segment_size_of(header)) };
+            if let Some(error) = self.gso_error.filter(|_| size.is_some()) {
                 return if index > 0 { Ok(index) } else { Err(io::Error::from_raw_os_error(error)) };
             }
-            // SAFETY: the caller vouches for the header.
-            let vectors = unsafe { std::slice::from_raw_parts(vectors, count) };
-            // SAFETY: the same; none of the datagrams of these tests is empty.
-            self.taken.push(vectors.iter().map(|vector| unsafe { *vector.iov_base.cast::<u8>() }).collect());
+            // None of the datagrams of these tests is empty.
+            self.taken.push(bytes.chunks(size.unwrap_or(bytes.len())).map(|datagram| datagram[0]).collect());
+            self.vectors.push(header.msg_iovlen);
         }
         Ok(headers.len())
     }
@@ -229,6 +256,18 @@ fn a_refused_gso_message_goes_out_plainly() {
 }
 
 #[test]
+fn what_lies_together_is_one_piece() {
+    let (endpoint, mut egress) = scripted(Script::new([]));
+    let mut outbox = Outbox::new();
+    for (person, mark) in [(0, 1), (0, 2), (0, 3), (1, 4), (1, 5), (0, 6)] {
+        assert!(outbox.push(person, &to(1 + person as u16), &[mark; 100]));
+    }
+    egress.flush(Instant::now(), &endpoint, &outbox);
+    assert_eq!(egress.kernel.taken, [vec![1, 2, 3, 6], vec![4, 5]]);
+    assert_eq!(egress.kernel.vectors, [2, 1]);
+}
+
+#[test]
 fn audio_rides_behind_the_video_of_its_destination() {
     let (endpoint, mut egress) = scripted(Script::new([]));
     let mut outbox = Outbox::new();
@@ -238,6 +277,7 @@ fn audio_rides_behind_the_video_of_its_destination() {
     }
     egress.flush(Instant::now(), &endpoint, &outbox);
     assert_eq!(egress.kernel.taken, [vec![1, 3, 0], vec![2]]);
+    assert_eq!(egress.kernel.vectors, [3, 1]);
 }
 
 #[test]
