@@ -40,7 +40,7 @@ quickstart: ## Follow docs/quickstart.md from a clean clone, as somebody new wou
 	scripts/quickstart.sh
 
 bench: ## Measure the media path and joins beside the raw cost of cryptography and sockets, a scrape of the metrics, a room on two shards, and the load tester
-	$(CARGO) bench -p parlor-media --locked
+	$(CARGO) bench -p parlor-media --features instruments --locked
 	$(CARGO) bench -p parlor --bench forwarding --locked
 	$(CARGO) bench -p parlor --bench estimating --locked
 	$(CARGO) bench -p parlor --bench sending --locked

@@ -1,10 +1,11 @@
-//! What benchmarks measure of the engine by itself: what a path carries, and the choice of layers by that. The feature of this name
+//! What benchmarks measure of the engine by itself: what a path carries, the choice of layers by that, and sealing. The feature of this name
 //! is for them alone.
 
 use crate::allocation::{Decision, Offer, Rise, Scratch, Wish, allocate};
 use crate::command::{Source, View};
 use crate::congestion::{Congestion, Demand};
 use crate::subscription::MAX_ENCODINGS;
+use crate::transport::sealing::{Numbers, SealingKey};
 
 /// The encodings of the cameras that are chosen of: bits per second, and the picture's height.
 const ENCODINGS: [(u64, u16); 3] = [(150_000, 180), (500_000, 360), (1_500_000, 720)];
@@ -98,5 +99,28 @@ fn wish(order: u32) -> Wish {
         was_paused: false,
         rise: Rise::Free,
         order,
+    }
+}
+
+/// What seals one participant's packets.
+pub struct Sealer(SealingKey);
+
+impl Sealer {
+    /// By the fastest code that runs here, as the engine does. `None` if the key is refused.
+    #[must_use]
+    pub fn new(key: &[u8; 16]) -> Option<Self> {
+        SealingKey::new(key).map(Self)
+    }
+
+    /// By ring. `None` if the key is refused.
+    #[must_use]
+    pub fn of_ring(key: &[u8; 16]) -> Option<Self> {
+        SealingKey::of_ring(key).map(Self)
+    }
+
+    /// Encrypts `content` in place; the tag of that and `header`, or `None` if it is too long. A number is good for one packet.
+    #[inline]
+    pub fn seal(&self, number: u64, header: &[u8], content: &mut [u8]) -> Option<[u8; 16]> {
+        self.0.seal(Numbers { first: number, last: 0 }, header, content)
     }
 }

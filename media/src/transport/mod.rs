@@ -40,6 +40,8 @@ pub use ice::{CONSENT, IceCredentials, MAX_PATHS};
 pub use identity::{Identity, IdentityError};
 pub use sctp::{ChannelError, MAX_CHANNELS, MAX_MESSAGE, SEND_BUFFER};
 use sctp::{Sctp, SctpEvent};
+#[cfg(feature = "instruments")]
+pub(crate) use srtp::sealing;
 pub use srtp::{MAX_SSRCS, TAG as SRTP_TAG};
 use srtp_session::SrtpSession;
 use std::collections::VecDeque;

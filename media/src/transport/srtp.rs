@@ -4,9 +4,12 @@
 //! [`MAX_SSRCS`]. The sender keeps no state at all: the packet index comes from whoever numbers the packets, who must
 //! never use one (SSRC, index) for two different packets, since that would reuse a nonce.
 
+pub(crate) mod sealing;
+
 use crate::drop_reason::DropReason;
-use ring::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, UnboundKey};
 use rtc::crypto::{BlockCipherAlgorithm, RTCCrypto};
+use sealing::{KEY, Numbers, SealingKey};
 use std::ops::Range;
 
 /// Bytes that protection adds to a packet.
@@ -46,32 +49,25 @@ pub(super) fn sequence_and_ssrc(packet: &[u8]) -> Option<(u16, u32)> {
     Some((u16::from_be_bytes([fixed[2], fixed[3]]), ssrc))
 }
 
-/// The session key and salt of one direction.
-struct SessionKeys {
-    key: LessSafeKey,
-    /// The first eight bytes of the salt and the last four, as numbers in network byte order.
-    salt: (u64, u32),
+/// The session salt of one direction: its first eight bytes and the last four, as numbers in network byte order.
+#[derive(Clone, Copy)]
+struct Salt(u64, u32);
+
+impl Salt {
+    /// RFC 7714 section 8.1: `00 00 ‖ SSRC ‖ ROC ‖ SEQ`, exclusive-or the salt.
+    fn numbers(self, ssrc: u32, index: u64) -> Numbers {
+        let first = u64::from(ssrc) << 16 | index >> 32;
+        Numbers { first: first ^ self.0, last: index as u32 ^ self.1 }
+    }
 }
 
-impl SessionKeys {
-    /// Derives the session key and salt from the master ones. `None` if they have the wrong length.
-    fn derive(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<Self> {
-        let master_salt: &[u8; NONCE_LEN] = master_salt.try_into().ok()?;
-        let key = keystream_block(crypto, master_key, master_salt, LABEL_KEY)?;
-        let salt = keystream_block(crypto, master_key, master_salt, LABEL_SALT)?;
-        let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).ok()?);
-        let salt = (u64::from_be_bytes(*salt.first_chunk()?), u32::from_be_bytes(*salt.get(8..)?.first_chunk()?));
-        Some(Self { key, salt })
-    }
-
-    /// RFC 7714 section 8.1: `00 00 ‖ SSRC ‖ ROC ‖ SEQ`, exclusive-or the salt.
-    fn nonce(&self, ssrc: u32, index: u64) -> Nonce {
-        let first = u64::from(ssrc) << 16 | index >> 32;
-        let mut nonce = [0; NONCE_LEN];
-        nonce[..8].copy_from_slice(&(first ^ self.salt.0).to_be_bytes());
-        nonce[8..].copy_from_slice(&(index as u32 ^ self.salt.1).to_be_bytes());
-        Nonce::assume_unique_for_key(nonce)
-    }
+/// Derives the session key and salt of a direction from the master ones. `None` if they have the wrong length.
+fn derive(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<([u8; KEY], Salt)> {
+    let master_salt: &[u8; NONCE_LEN] = master_salt.try_into().ok()?;
+    let key = keystream_block(crypto, master_key, master_salt, LABEL_KEY)?;
+    let salt = keystream_block(crypto, master_key, master_salt, LABEL_SALT)?;
+    let salt = Salt(u64::from_be_bytes(*salt.first_chunk()?), u32::from_be_bytes(*salt.get(8..)?.first_chunk()?));
+    Some((key, salt))
 }
 
 /// The first block of RFC 3711's AES-CM key derivation (section 4.3.3): all that a 128-bit key or 96-bit salt needs.
@@ -90,12 +86,14 @@ fn keystream_block(
 
 /// Protects what is sent.
 pub(super) struct GcmSender {
-    keys: SessionKeys,
+    key: SealingKey,
+    salt: Salt,
 }
 
 impl GcmSender {
     pub(super) fn new(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<Self> {
-        Some(Self { keys: SessionKeys::derive(crypto, master_key, master_salt)? })
+        let (key, salt) = derive(crypto, master_key, master_salt)?;
+        Some(Self { key: SealingKey::new(&key)?, salt })
     }
 
     /// Encrypts `buffer[..len]` in place and appends the tag. Returns the new length.
@@ -124,9 +122,8 @@ impl GcmSender {
         if index >= INDEX_END {
             return None;
         }
-        let nonce = self.keys.nonce(ssrc, index);
-        let tag = self.keys.key.seal_in_place_separate_tag(nonce, Aad::from(&*header), content).ok()?;
-        room.copy_from_slice(tag.as_ref());
+        let tag = self.key.seal(self.salt.numbers(ssrc, index), header, content)?;
+        room.copy_from_slice(&tag);
         Some(payload.end + TAG)
     }
 }
@@ -166,7 +163,8 @@ impl Stream {
 
 /// Verifies and decrypts what is received.
 pub(super) struct GcmReceiver {
-    keys: SessionKeys,
+    key: LessSafeKey,
+    salt: Salt,
     /// Found by a scan: at most [`MAX_SSRCS`] numbers in a row cost less than a hash. Parallel to `streams`.
     ssrcs: Vec<u32>,
     streams: Vec<Stream>,
@@ -176,8 +174,9 @@ pub(super) struct GcmReceiver {
 
 impl GcmReceiver {
     pub(super) fn new(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<Self> {
-        let keys = SessionKeys::derive(crypto, master_key, master_salt)?;
-        Some(Self { keys, ssrcs: Vec::new(), streams: Vec::new(), endings: 0 })
+        let (key, salt) = derive(crypto, master_key, master_salt)?;
+        let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).ok()?);
+        Some(Self { key, salt, ssrcs: Vec::new(), streams: Vec::new(), endings: 0 })
     }
 
     /// Decrypts a packet in place; returns its length without the tag. After an error `packet` holds rubbish.
@@ -195,8 +194,8 @@ impl GcmReceiver {
         };
         let index = stream.guess(sequence).filter(|i| !stream.is_replay(*i)).ok_or(DropReason::ReplayedRtp)?;
         let (header, payload) = packet.split_at_mut_checked(header).ok_or(DropReason::MalformedRtp)?;
-        let nonce = self.keys.nonce(ssrc, index);
-        self.keys.key.open_in_place(nonce, Aad::from(&*header), payload).map_err(|_| DropReason::ForgedRtp)?;
+        let nonce = self.salt.numbers(ssrc, index).nonce();
+        self.key.open_in_place(nonce, Aad::from(&*header), payload).map_err(|_| DropReason::ForgedRtp)?;
         stream.accept(index);
         stream.ended = None;
         match known.and_then(|at| self.streams.get_mut(at)) {
