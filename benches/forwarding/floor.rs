@@ -1,4 +1,4 @@
-//! The least that forwarding can cost: sealing, and handing the kernel the same datagrams in the fewest messages.
+//! The least that forwarding can cost with a library: sealing, and handing the kernel the same datagrams in the fewest messages.
 
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};

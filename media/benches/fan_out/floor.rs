@@ -1,4 +1,4 @@
-//! The least that forwarding can cost: sealing.
+//! The least that forwarding can cost with a library: sealing.
 
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use std::hint::black_box;

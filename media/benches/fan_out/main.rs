@@ -1,8 +1,8 @@
 //! What forwarding costs: `Shard::handle_datagram` per forwarded packet, from one publisher to thirty subscribers, without
 //! sockets. It decrypts, stores, renumbers, copies and seals.
 //!
-//! The floor is what no forwarder can go below: ring sealing the same number of bytes with AES-128-GCM, as often, in one
-//! buffer that never leaves the cache. Both take turns of some microseconds, and medians are taken over the turns, so that
+//! The floor is the least that forwarding takes with a library: ring sealing the same number of bytes with AES-128-GCM, as often, in one
+//! buffer that never leaves the cache. The engine's own sealing may take less (`media/benches/sealing`). Both take turns of some microseconds, and medians are taken over the turns, so that
 //! whatever else the machine does hardly counts. The ratio of the two is the figure to compare between machines; Criterion's
 //! own figures, which are means over many turns, are for comparing changes on a quiet machine.
 

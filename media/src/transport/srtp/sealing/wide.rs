@@ -1,8 +1,8 @@
 //! Sealing with AES-128-GCM (NIST SP 800-38D) four blocks at a time, on x86 processors that have AES and carry-less multiplication on
 //! 512 bits (VAES, VPCLMULQDQ, AVX-512).
 //!
-//! The counter mode and GHASH of 256 bytes are independent instructions of one loop, so that the processor does both at once; sixteen
-//! blocks are reduced at a time. No branch and no address depends on the key or on what is sealed.
+//! Encrypting 256 bytes does not wait for GHASH of those before, so that the processor does both at once; sixteen blocks are reduced at a
+//! time. No branch and no address depends on the key or on what is sealed.
 //!
 //! GHASH's polynomials are kept with their bytes reversed and the powers of the hash key multiplied by x, so that a product needs no
 //! shift before it is reduced (Gueron and Kounavis, "Intel Carry-Less Multiplication Instruction and its Usage for Computing the GCM Mode").
