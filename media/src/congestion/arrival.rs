@@ -78,9 +78,7 @@ impl Arrivals {
         let (mut latest, mut joined_until_us) = (Arrival::default(), i64::MIN);
         for (sent, delta) in run.iter_mut().zip(deltas) {
             arrival_us += i64::from(*delta) * TICK_US;
-            if !sent.arrive() {
-                continue;
-            }
+            let Some(sent) = sent.arrive() else { continue };
             if sent.at_us == latest.sent.at_us && arrival_us <= joined_until_us && sent.cluster == 0 {
                 latest.packets += 1;
                 latest.bytes += u32::from(sent.bytes);
@@ -88,7 +86,7 @@ impl Arrivals {
                 continue;
             }
             self.place(latest);
-            latest = Arrival::new(*sent, arrival_us);
+            latest = Arrival::new(sent, arrival_us);
             joined_until_us = if sent.cluster == 0 { arrival_us + TOGETHER_US } else { i64::MIN };
         }
         self.place(latest);
@@ -158,8 +156,8 @@ mod tests {
             let mut run = history.run(base, packets.len()).to_vec();
             for (sent, delta) in run.iter_mut().zip(&deltas) {
                 arrival_us += i64::from(*delta) * TICK_US;
-                if sent.arrive() {
-                    one_by_one.push(*sent, arrival_us);
+                if let Some(sent) = sent.arrive() {
+                    one_by_one.push(sent, arrival_us);
                 }
             }
             let mut at_once = Arrivals::new();

@@ -40,14 +40,17 @@ pub(super) struct Sent {
 const _: () = assert!(size_of::<Sent>() == 8);
 
 impl Sent {
-    /// Feedback says that it arrived; whether this is the first to say so.
+    /// Feedback says that it arrived: the packet, when this is the first to say so.
+    ///
+    /// It is read as a whole before its fate is written: reading a word of which a byte has just been written has to wait.
     #[inline]
-    pub(super) fn arrive(&mut self) -> bool {
-        let is_news = self.is_there() && self.fate != Fate::Arrived;
-        if is_news {
-            self.fate = Fate::Arrived;
+    pub(super) fn arrive(&mut self) -> Option<Self> {
+        let before = *self;
+        if !before.is_there() || before.fate == Fate::Arrived {
+            return None;
         }
-        is_news
+        self.fate = Fate::Arrived;
+        Some(Self { fate: Fate::Arrived, ..before })
     }
 
     /// Feedback says that it is missing so far.
@@ -134,8 +137,7 @@ impl History {
     /// Feedback says that a number arrived: the packet, when this is the first to say so.
     #[inline]
     pub(super) fn arrive(&mut self, sequence: u16) -> Option<Sent> {
-        let sent = self.run(sequence, 1).first_mut()?;
-        sent.arrive().then_some(*sent)
+        self.run(sequence, 1).first_mut()?.arrive()
     }
 
     /// Feedback says that a number is missing so far.

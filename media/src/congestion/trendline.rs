@@ -55,8 +55,7 @@ pub(super) struct Trendline {
     at: usize,
     /// Of all points, once there are so many.
     sums: Sums,
-    /// Groups so far, up to [`MAX_DELTAS`], and points that were taken, up to [`WINDOW`].
-    deltas: u32,
+    /// Points that were taken, up to [`WINDOW`].
     taken: usize,
     delay_ms: f64,
     smoothed_ms: f64,
@@ -75,7 +74,6 @@ impl Trendline {
             points: [Point::ZERO; WINDOW],
             at: 0,
             sums: Sums::ZERO,
-            deltas: 0,
             taken: 0,
             delay_ms: 0.0,
             smoothed_ms: 0.0,
@@ -109,7 +107,6 @@ impl Trendline {
             self.look(true);
         }
         self.kept.push(Step::new(spacing));
-        self.deltas = (self.deltas + 1).min(MAX_DELTAS);
     }
 
     /// All that one message tells of was taken. The slope follows if any packet of it had to wait on the path, and until it is gone.
@@ -119,8 +116,9 @@ impl Trendline {
             self.kept.pass();
             return;
         }
-        let kept = std::mem::replace(&mut self.kept, Kept::NONE);
-        kept.steps().for_each(|step| self.take(step));
+        while let Some(step) = self.kept.take() {
+            self.take(step);
+        }
     }
 
     fn take(&mut self, step: Step) {
@@ -153,7 +151,7 @@ impl Trendline {
             return;
         }
         let sent_apart_ms = f64::from(step.sent_us) / 1e3;
-        let level_ms = f64::from(self.deltas) * self.trend * GAIN;
+        let level_ms = f64::from(self.kept.pushed.min(MAX_DELTAS)) * self.trend * GAIN;
         if level_ms > self.threshold_ms {
             let (over_ms, groups) = self.over.map_or((sent_apart_ms / 2.0, 1), |(ms, n)| (ms + sent_apart_ms, n + 1));
             self.over = Some((over_ms, groups));
@@ -207,41 +205,50 @@ impl Step {
 /// The latest steps, which may be needed still.
 #[derive(Debug)]
 struct Kept {
-    /// In a circle.
+    /// In a circle: a step's place is its number modulo [`WINDOW`].
     steps: [Step; WINDOW],
-    /// Where the next is put, how many there are, and how many of them came since the latest look.
-    at: u8,
-    count: u8,
-    fresh: u8,
+    /// How many there were so far; at a hundred a second the number lasts for more than a year.
+    pushed: u32,
+    /// Those before this number were looked at, and those before this one were taken.
+    looked: u32,
+    taken: u32,
 }
 
 impl Kept {
-    const NONE: Self = Self { steps: [Step::ZERO; WINDOW], at: 0, count: 0, fresh: 0 };
+    const NONE: Self = Self { steps: [Step::ZERO; WINDOW], pushed: 0, looked: 0, taken: 0 };
 
     /// Whether the next would take the place of one that was not looked at.
     const fn is_full(&self) -> bool {
-        self.fresh as usize == WINDOW
+        self.pushed.wrapping_sub(self.looked) as usize >= WINDOW
     }
 
     #[inline]
     fn push(&mut self, step: Step) {
-        if let Some(place) = self.steps.get_mut(usize::from(self.at)) {
+        if let Some(place) = self.steps.get_mut(self.pushed as usize % WINDOW) {
             *place = step;
         }
-        self.at = if usize::from(self.at) + 1 == WINDOW { 0 } else { self.at + 1 };
-        self.count = (self.count + 1).min(WINDOW as u8);
-        self.fresh += 1;
+        self.pushed = self.pushed.wrapping_add(1);
     }
 
     /// What there is was of no use so far.
     const fn pass(&mut self) {
-        self.fresh = 0;
+        self.looked = self.pushed;
     }
 
-    /// The oldest first.
-    fn steps(&self) -> impl Iterator<Item = Step> {
-        let first = usize::from(self.at) + WINDOW - usize::from(self.count);
-        (first..first + usize::from(self.count)).filter_map(|place| self.steps.get(place % WINDOW).copied())
+    /// How many there are.
+    fn count(&self) -> u32 {
+        self.pushed.wrapping_sub(self.taken).min(WINDOW as u32)
+    }
+
+    /// Takes the oldest out.
+    fn take(&mut self) -> Option<Step> {
+        let number = self.pushed.wrapping_sub(self.count());
+        if number == self.pushed {
+            self.pass();
+            return None;
+        }
+        self.taken = number.wrapping_add(1);
+        self.steps.get(number as usize % WINDOW).copied()
     }
 }
 
@@ -409,10 +416,10 @@ mod tests {
         for group in 1..=3 * WINDOW as i64 {
             trendline.on_spacing(Spacing { sent_us: 20_000, arrived_us: 20_000, arrival_us: group * 20_000 });
         }
-        let taken = 3 * WINDOW - usize::from(trendline.kept.count);
+        let taken = 3 * WINDOW - trendline.kept.count() as usize;
         assert!(taken >= 2 * WINDOW && trendline.taken == WINDOW, "{taken}");
         trendline.look(false);
-        assert!(trendline.kept.count > 0, "the last of them may not be needed");
+        assert!(trendline.kept.count() > 0, "the last of them may not be needed");
     }
 
     #[test]
