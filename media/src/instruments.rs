@@ -121,6 +121,6 @@ impl Sealer {
     /// Encrypts `content` in place; the tag of that and `header`, or `None` if it is too long. A number is good for one packet.
     #[inline]
     pub fn seal(&self, number: u64, header: &[u8], content: &mut [u8]) -> Option<[u8; 16]> {
-        self.0.seal(Numbers { first: number, last: 0 }, header, content)
+        self.0.seal(Numbers { first: number, last: 0 }, header, content, &[])
     }
 }

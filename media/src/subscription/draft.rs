@@ -11,6 +11,7 @@ use crate::burst::MAX_PACKETS;
 use crate::outbox::MAX_DATAGRAM;
 use crate::rtp::header::RtpHeader;
 use crate::rtp::writer::{ExtensionMap, HeaderFields, OWN_NUMBER, OutgoingExtensions, first_extension};
+use crate::transport::sealing::OWN;
 use std::ops::Range;
 
 /// Drafts of each packet. Clients of one make have the same ids; there are few makes.
@@ -50,13 +51,19 @@ impl Draft {
         self.header_len..self.header_len + self.payload_len
     }
 
-    /// Copies the packet to the start of `out` and gives it a subscriber's own fields and, where it has one, transport-wide `number`.
-    /// `None` when it does not fit.
+    /// The payload, of which what [`Self::copy_to`] leaves out is to be sealed from here.
+    #[inline]
+    pub(super) fn shared(&self) -> &[u8] {
+        self.bytes.get(self.payload_range()).unwrap_or_default()
+    }
+
+    /// Copies header and extensions and what stands at the beginning of the payload to the start of `out` and gives them a subscriber's own
+    /// fields and, where it has one, transport-wide `number`. Returns what was copied, or `None` when the packet does not fit.
     #[inline]
     pub(super) fn copy_to<'a>(&self, out: &'a mut [u8], fields: &HeaderFields, number: u16) -> Option<&'a mut [u8]> {
-        let bytes = self.bytes.get(..self.payload_range().end)?;
-        let out = out.get_mut(..bytes.len())?;
-        out.copy_from_slice(bytes);
+        let copied = self.header_len + self.payload_len.min(OWN);
+        let out = out.get_mut(..self.payload_range().end)?.get_mut(..copied)?;
+        out.copy_from_slice(self.bytes.get(..copied)?);
         fields.write(out)?;
         if let Some(at) = self.number_at {
             out.get_mut(at..at + 2)?.copy_from_slice(&number.to_be_bytes());
@@ -146,6 +153,7 @@ impl Row {
 mod tests {
     use super::*;
     use crate::rtp::writer::write_packet;
+    use crate::transport::sealing;
 
     /// Extension 1 of one byte, and three bytes of payload.
     const PACKET: [u8; 23] = [0x90, 96, 0, 1, 0, 0, 0, 9, 0, 0, 0, 7, 0xbe, 0xde, 0, 1, 0x10, 0xaa, 0, 0, 40, 41, 42];
@@ -164,7 +172,13 @@ mod tests {
     fn copy(drafts: &mut Drafts, key: DraftKey, map: &ExtensionMap, payload: &[u8]) -> Vec<u8> {
         let header = RtpHeader::parse(&PACKET).expect("valid");
         let draft = drafts.draft(key, &PACKET, &header, map, &Body::Plain(payload)).expect("fits");
-        draft.copy_to(&mut [0xff; 100], &FIELDS, NUMBER).expect("fits").to_vec()
+        let mut copy = vec![0xff; draft.payload_range().end + 1];
+        let copied = draft.copy_to(&mut copy, &FIELDS, NUMBER).expect("fits").len();
+        assert_eq!(copied, draft.payload_range().start + payload.len().min(OWN));
+        assert!(copy[copied..].iter().all(|byte| *byte == 0xff), "nothing beyond it is touched");
+        copy.pop();
+        sealing::join(&mut copy[draft.payload_range()], draft.shared()).expect("fits in");
+        copy
     }
 
     #[test]
@@ -172,10 +186,12 @@ mod tests {
         let header = RtpHeader::parse(&PACKET).expect("valid");
         let mut drafts = Drafts::default();
         let key = drafts.begin(0);
+        let payloads: Vec<Vec<u8>> =
+            [2, 3, OWN - 1, OWN, OWN + 1, 1_200].map(|len| (0..len).map(|at: usize| at as u8).collect()).into();
         // More kinds than there is room for, and each of them twice.
         for egress in (0..DRAFTS as u8 + 2).chain(0..DRAFTS as u8 + 2) {
-            for payload in [&PACKET[20..], &PACKET[21..]] {
-                let mut written = [0xff; 100];
+            for payload in &payloads {
+                let mut written = [0xff; MAX_DATAGRAM];
                 let map = map(egress);
                 let own: &[(u8, &[u8])] = &[(map[OWN_NUMBER], &NUMBER.to_be_bytes())];
                 let extensions = OutgoingExtensions { packet: &PACKET, header: &header, map: &map, own };

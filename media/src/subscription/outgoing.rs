@@ -264,7 +264,8 @@ impl Outgoing {
         let follow = Follow::of(fields.marker, incoming.growth);
         let pad = |equal: Equal| equal.pad(buffer, at.end, follow, index, &mut self.sequencer);
         let len = equal.map_or(at.end, pad);
-        let sealed = transport.seal_rtp(buffer, at.start..len, self.ssrc, index).ok_or(DropReason::TooLarge)?;
+        let sealed = transport.seal_rtp(buffer, at.start..len, draft.shared(), self.ssrc, index);
+        let sealed = sealed.ok_or(DropReason::TooLarge)?;
         core.outbox.commit(transport.slot(), connected_path(transport)?, sealed, Class::of(self.kind));
         if self.kind == MediaKind::Video {
             flow.on_sent(context.micros, sealed, is_numbered);

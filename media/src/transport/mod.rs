@@ -40,7 +40,6 @@ pub use ice::{CONSENT, IceCredentials, MAX_PATHS};
 pub use identity::{Identity, IdentityError};
 pub use sctp::{ChannelError, MAX_CHANNELS, MAX_MESSAGE, SEND_BUFFER};
 use sctp::{Sctp, SctpEvent};
-#[cfg(feature = "instruments")]
 pub(crate) use srtp::sealing;
 pub use srtp::{MAX_SSRCS, TAG as SRTP_TAG};
 use srtp_session::SrtpSession;
@@ -313,19 +312,20 @@ impl Transport {
     }
 
     /// The same for a packet whose payload lies at `payload`, with this SSRC and the sequence number of this index: what has
-    /// just been written need not be read again.
+    /// just been written need not be read again. What is `shared` was not copied into the payload yet; see [`sealing`].
     #[inline]
     pub(crate) fn seal_rtp(
         &mut self,
         buffer: &mut [u8],
         payload: Range<usize>,
+        shared: &[u8],
         ssrc: u32,
         index: u64,
     ) -> Option<usize> {
         if self.closed {
             return None;
         }
-        self.session.as_mut()?.srtp.as_mut()?.seal_rtp(buffer, payload, ssrc, index)
+        self.session.as_mut()?.srtp.as_mut()?.seal_rtp(buffer, payload, shared, ssrc, index)
     }
 
     /// Bytes that [`Self::protect_rtp`] adds to a packet.

@@ -107,13 +107,21 @@ impl GcmSender {
         if index as u16 != sequence {
             return None;
         }
-        self.seal(buffer, header..len, ssrc, index)
+        self.seal(buffer, header..len, &[], ssrc, index)
     }
 
     /// The same for a packet of which it is known that its payload lies at `payload` and that it has this SSRC and index:
-    /// reading them back where they were written a moment ago would stall the processor.
+    /// reading them back where they were written a moment ago would stall the processor. So would what is `shared`, which is sealed from
+    /// where it is; see [`sealing`].
     #[inline]
-    pub(super) fn seal(&self, buffer: &mut [u8], payload: Range<usize>, ssrc: u32, index: u64) -> Option<usize> {
+    pub(super) fn seal(
+        &self,
+        buffer: &mut [u8],
+        payload: Range<usize>,
+        shared: &[u8],
+        ssrc: u32,
+        index: u64,
+    ) -> Option<usize> {
         let (packet, rest) = buffer.split_at_mut_checked(payload.end)?;
         let room = rest.get_mut(..TAG)?;
         debug_assert_eq!(header_len(packet), Some(payload.start));
@@ -122,7 +130,7 @@ impl GcmSender {
         if index >= INDEX_END {
             return None;
         }
-        let tag = self.key.seal(self.salt.numbers(ssrc, index), header, content)?;
+        let tag = self.key.seal(self.salt.numbers(ssrc, index), header, content, shared)?;
         room.copy_from_slice(&tag);
         Some(payload.end + TAG)
     }

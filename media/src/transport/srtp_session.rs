@@ -1,7 +1,7 @@
 //! One participant's SRTP and SRTCP, both ways, once DTLS has agreed on keys.
 
 use super::identity::Identity;
-use super::srtp::{GcmReceiver, GcmSender, TAG};
+use super::srtp::{GcmReceiver, GcmSender, TAG, sealing};
 use super::srtp_fallback::{FALLBACK_TAG, FallbackReceiver, RtcpReceiver, SrtpKeys, protect_fallback, sending_context};
 use crate::drop_reason::DropReason;
 use bytes::BytesMut;
@@ -58,12 +58,16 @@ impl SrtpSession {
         &mut self,
         buffer: &mut [u8],
         payload: Range<usize>,
+        shared: &[u8],
         ssrc: u32,
         index: u64,
     ) -> Option<usize> {
         match &mut self.media {
-            Media::Gcm { sender, .. } => sender.seal(buffer, payload, ssrc, index),
-            Media::Fallback { sender, .. } => protect_fallback(sender, buffer, payload.end),
+            Media::Gcm { sender, .. } => sender.seal(buffer, payload, shared, ssrc, index),
+            Media::Fallback { sender, .. } => {
+                sealing::join(buffer.get_mut(payload.clone())?, shared)?;
+                protect_fallback(sender, buffer, payload.end)
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! AES-128-GCM for what is sent: by Parlor's own code where the processor can do it on 512 bits, and else by ring.
 //!
-//! Sealing is most of what forwarding costs, since every subscriber has keys of its own.
+//! Sealing is most of what forwarding costs, since every subscriber has keys of its own. Most of a packet's content is the same for all of
+//! them, and each would have to copy it before it is sealed. So a content may be *shared*: but for its first [`OWN`] bytes, and for what is
+//! longer than the shared one, it stays where it is and is sealed from there to where it belongs.
 
 #[cfg(target_arch = "x86_64")]
 mod wide;
@@ -10,6 +12,9 @@ use ring::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 /// Bytes of a key.
 pub(crate) const KEY: usize = 16;
+
+/// Bytes at the beginning of each content that are not shared: more than a descriptor of a picture takes.
+pub(crate) const OWN: usize = 64;
 
 /// A nonce as the numbers that it consists of, in network byte order: memory that was written in parts a moment ago is slow to be read as a
 /// whole.
@@ -51,18 +56,27 @@ impl SealingKey {
         Some(Self::Ring(LessSafeKey::new(UnboundKey::new(&AES_128_GCM, key).ok()?)))
     }
 
-    /// Encrypts `content` in place; returns the tag of that and `header`. The numbers must not have been used with this key before.
+    /// Encrypts `content` in place, or what of it is `shared` from there; returns the tag of that and `header`. `None` if what is shared is
+    /// longer than the content. The numbers must not have been used with this key before.
     #[inline]
-    pub(crate) fn seal(&self, numbers: Numbers, header: &[u8], content: &mut [u8]) -> Option<[u8; TAG]> {
+    pub(crate) fn seal(&self, numbers: Numbers, header: &[u8], content: &mut [u8], shared: &[u8]) -> Option<[u8; TAG]> {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Wide(key) => Some(key.seal(numbers, header, content)),
+            Self::Wide(key) => (shared.len() <= content.len()).then(|| key.seal(numbers, header, content, shared)),
             Self::Ring(key) => {
+                join(content, shared)?;
                 let tag = key.seal_in_place_separate_tag(numbers.nonce(), Aad::from(header), content).ok()?;
                 tag.as_ref().try_into().ok()
             }
         }
     }
+}
+
+/// Copies what is shared of a content to where it belongs. `None` if that is longer than the content.
+pub(crate) fn join(content: &mut [u8], shared: &[u8]) -> Option<()> {
+    let place = content.get_mut(..shared.len())?;
+    place.get_mut(OWN..).unwrap_or_default().copy_from_slice(shared.get(OWN..).unwrap_or_default());
+    Some(())
 }
 
 #[cfg(test)]

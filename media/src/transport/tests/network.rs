@@ -3,6 +3,8 @@
 use crate::outbox::Outbox;
 use crate::path::{Path, Protocol};
 use crate::transport::demux::{DatagramKind, classify};
+use crate::transport::sealing::OWN;
+use crate::transport::srtp::header_len;
 use crate::transport::test_client::{ClientEvent, ClientOptions, TestClient};
 use crate::transport::{IceCredentials, Identity, Transport, TransportEvent};
 use rand::rngs::SmallRng;
@@ -159,6 +161,19 @@ impl Call {
         let mut buffer = packet.to_vec();
         buffer.resize(packet.len() + 32, 0);
         let len = self.server.protect_rtp(&mut buffer, packet.len(), index).expect("connected");
+        let path = *self.server.path().expect("connected");
+        assert!(self.outbox.push(0, &path, &buffer[..len]));
+        self.collect();
+    }
+
+    /// The same for a packet of which all but the beginning of the payload is shared: that packet as it is to arrive.
+    pub(in crate::transport) fn send_shared_from_server(&mut self, packet: &[u8], ssrc: u32, index: u64) {
+        let payload = header_len(packet).expect("RTP")..packet.len();
+        let mut buffer = packet.to_vec();
+        buffer[payload.start + OWN..].fill(0);
+        buffer.resize(packet.len() + 32, 0);
+        let shared = &packet[payload.clone()];
+        let len = self.server.seal_rtp(&mut buffer, payload, shared, ssrc, index).expect("connected");
         let path = *self.server.path().expect("connected");
         assert!(self.outbox.push(0, &path, &buffer[..len]));
         self.collect();

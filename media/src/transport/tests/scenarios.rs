@@ -39,11 +39,16 @@ fn both_roles_connect_and_carry_media_both_ways_with_either_profile() {
         let mut numbered = rtp(2, 500);
         numbered[2..4].copy_from_slice(&7u16.to_be_bytes());
         call.send_from_server(&numbered, 7);
+        let mut shared = rtp(2, 500);
+        shared[2..4].copy_from_slice(&8u16.to_be_bytes());
+        call.send_shared_from_server(&shared, 2, 8);
         call.run(Duration::from_millis(100));
         let mut expected = rtp(1, 1000);
         expected[2..4].copy_from_slice(&sequence.to_be_bytes());
         assert_eq!(call.received, [expected], "{:?}", options.without_gcm);
-        assert!(call.client_events.contains(&ClientEvent::Rtp(numbered)));
+        for packet in [numbered, shared] {
+            assert!(call.client_events.contains(&ClientEvent::Rtp(packet)), "{:?}", options.without_gcm);
+        }
     }
 }
 

@@ -56,7 +56,7 @@ fn published_cases_come_out_as_published() {
     for [key, nonce, header, plain, sealed, tag] in PUBLISHED.map(|case| case.map(bytes)) {
         for key in keys(&key.try_into().unwrap()) {
             let mut content = plain.clone();
-            assert_eq!(key.seal(numbers(&nonce), &header, &mut content).unwrap()[..], tag);
+            assert_eq!(key.seal(numbers(&nonce), &header, &mut content, &[]).unwrap()[..], tag);
             assert_eq!(content, sealed);
         }
     }
@@ -70,9 +70,46 @@ fn every_length_of_content_and_header_is_sealed_as_by_ring_and_nothing_beyond_it
         let numbers = Numbers { first: (len as u64).wrapping_mul(0x0123_4567_89ab_cdef), last: u32::MAX - len as u32 };
         let mut buffers = [vec![0x5a; len + 64], vec![0x5a; len + 64]];
         let [tag, expected] =
-            [(&own, 0), (&ring, 1)].map(|(key, at)| key.seal(numbers, &header, &mut buffers[at][..len]).unwrap());
+            [(&own, 0), (&ring, 1)].map(|(key, at)| key.seal(numbers, &header, &mut buffers[at][..len], &[]).unwrap());
         assert_eq!(tag, expected, "{len}");
         assert_eq!(buffers[0], buffers[1], "{len}");
+    }
+}
+
+/// What is shared of a content of which the last bytes are its own.
+fn shared_of(content: &[u8], less: usize) -> &[u8] {
+    &content[..content.len().saturating_sub(less)]
+}
+
+/// The content as it is before it is sealed: of what is shared there is nothing to be seen.
+fn unjoined(content: &[u8], shared: &[u8]) -> Vec<u8> {
+    let mut unjoined = content.to_vec();
+    unjoined[..shared.len()].iter_mut().skip(OWN).for_each(|byte| *byte = 0xee);
+    unjoined
+}
+
+#[test]
+fn what_is_shared_is_sealed_from_where_it_is_to_where_it_belongs() {
+    for key in keys(&[7; KEY]) {
+        for (len, less) in (0..1_500).flat_map(|len| [0, 1, 15, 100].map(|less| (len, less))) {
+            let content: Vec<u8> = (0..len).map(|at| (at * 31) as u8).collect();
+            let shared = shared_of(&content, less);
+            let (mut sealed, mut expected) = (unjoined(&content, shared), content.clone());
+            let numbers = Numbers { first: len as u64, last: less as u32 };
+            let tag = key.seal(numbers, &[1; 20], &mut sealed, shared);
+            assert_eq!(tag, key.seal(numbers, &[1; 20], &mut expected, &[]), "{len}");
+            assert!(tag.is_some() && sealed == expected, "{len}");
+        }
+    }
+}
+
+#[test]
+fn what_is_shared_and_longer_than_the_content_is_refused() {
+    let numbers = Numbers { first: 0, last: 0 };
+    for key in keys(&[7; KEY]) {
+        for len in [0, 1, OWN, 1_200] {
+            assert_eq!(key.seal(numbers, &[], &mut vec![0; len], &vec![0; len + 1]), None, "{len}");
+        }
     }
 }
 
@@ -84,11 +121,13 @@ proptest! {
         last: u32,
         header in prop::collection::vec(any::<u8>(), 0..100),
         content in prop::collection::vec(any::<u8>(), 0..2_000),
+        less in 0usize..100,
     ) {
         let [own, ring] = keys(&key);
-        let (mut sealed, mut expected) = (content.clone(), content);
-        let tag = own.seal(Numbers { first, last }, &header, &mut sealed).unwrap();
-        prop_assert_eq!(tag, ring.seal(Numbers { first, last }, &header, &mut expected).unwrap());
+        let shared = shared_of(&content, less);
+        let (mut sealed, mut expected) = (unjoined(&content, shared), content.clone());
+        let tag = own.seal(Numbers { first, last }, &header, &mut sealed, shared).unwrap();
+        prop_assert_eq!(tag, ring.seal(Numbers { first, last }, &header, &mut expected, &[]).unwrap());
         prop_assert_eq!(sealed, expected);
     }
 }

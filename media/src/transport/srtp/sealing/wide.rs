@@ -7,7 +7,7 @@
 //! GHASH's polynomials are kept with their bytes reversed and the powers of the hash key multiplied by x, so that a product needs no
 //! shift before it is reduced (Gueron and Kounavis, "Intel Carry-Less Multiplication Instruction and its Usage for Computing the GCM Mode").
 
-use super::Numbers;
+use super::{Numbers, OWN};
 use std::arch::x86_64::*;
 
 const BLOCK: usize = 16;
@@ -16,6 +16,9 @@ const BLOCK: usize = 16;
 const VECTOR: usize = 64;
 const VECTORS: usize = 4;
 const STRIDE: usize = VECTORS * VECTOR;
+
+/// Vectors are shared as a whole or, at the end, in part.
+const _: () = assert!(OWN.is_multiple_of(VECTOR));
 
 /// The greatest power of the hash key that is kept: so many blocks are reduced at once where the lengths follow what is left.
 const POWERS: usize = STRIDE / BLOCK + 1;
@@ -50,11 +53,11 @@ impl WideKey {
         has_all.then(|| unsafe { expand(key) })
     }
 
-    /// Encrypts `content` in place; the tag is of that and `header`. Numbers are good for one packet.
+    /// Encrypts `content` in place, or what of it is `shared` from there; the tag is of that and `header`. Numbers are good for one packet.
     #[inline]
-    pub(crate) fn seal(&self, numbers: Numbers, header: &[u8], content: &mut [u8]) -> [u8; BLOCK] {
+    pub(crate) fn seal(&self, numbers: Numbers, header: &[u8], content: &mut [u8], shared: &[u8]) -> [u8; BLOCK] {
         // SAFETY: there are no keys of this type on processors without the features.
-        unsafe { seal(self, numbers, header, content) }
+        unsafe { seal(self, numbers, header, content, shared) }
     }
 }
 
@@ -208,20 +211,6 @@ fn store(place: &mut [u8; BLOCK], block: __m128i) {
     unsafe { _mm_storeu_si128(place.as_mut_ptr().cast(), block) }
 }
 
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_vector(bytes: &[u8; VECTOR]) -> __m512i {
-    // SAFETY: as many bytes as are read, at any address.
-    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn store_vector(place: &mut [u8; VECTOR], vector: __m512i) {
-    // SAFETY: room for as many bytes as are written, at any address.
-    unsafe { _mm512_storeu_si512(place.as_mut_ptr().cast(), vector) }
-}
-
 /// Loads up to 64 bytes; zeros follow them.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,bmi2")]
@@ -235,6 +224,24 @@ fn load_part(bytes: &[u8]) -> __m512i {
 fn store_part(bytes: &mut [u8], vector: __m512i) {
     // SAFETY: as for loading.
     unsafe { _mm512_mask_storeu_epi8(bytes.as_mut_ptr().cast(), mask_of(bytes.len()), vector) }
+}
+
+/// Loads the part of a content that belongs to `place`, up to 64 bytes, and begins so far behind its beginning: from there, or as far as
+/// it is shared from `shared`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,bmi2")]
+fn load_plain(place: &[u8], shared: &[u8], begin: usize) -> __m512i {
+    match shared.get(begin..).filter(|_| begin >= OWN) {
+        Some(shared) if shared.len() >= place.len() => load_part(&shared[..place.len()]),
+        // Padding follows.
+        Some(shared) => {
+            let own = mask_of(place.len()) & !mask_of(shared.len());
+            // SAFETY: the mask leaves out what is beyond the slice, which is not touched then.
+            let own = unsafe { _mm512_maskz_loadu_epi8(own, place.as_ptr().cast()) };
+            _mm512_or_si512(load_part(shared), own)
+        }
+        None => load_part(place),
+    }
 }
 
 /// A bit for each of up to 64 bytes.
@@ -256,7 +263,7 @@ impl WideKey {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,vaes,vpclmulqdq,aes,pclmulqdq,ssse3,bmi2")]
-fn seal(key: &WideKey, numbers: Numbers, header: &[u8], content: &mut [u8]) -> [u8; BLOCK] {
+fn seal(key: &WideKey, numbers: Numbers, header: &[u8], content: &mut [u8], shared: &[u8]) -> [u8; BLOCK] {
     let narrow: [__m128i; ROUND_KEYS] = std::array::from_fn(|round| load(&key.round_keys[round]));
     let wide: [__m512i; ROUND_KEYS] = narrow.map(|key| _mm512_broadcast_i32x4(key));
     let swap = _mm512_broadcast_i32x4(_mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
@@ -278,9 +285,9 @@ fn seal(key: &WideKey, numbers: Numbers, header: &[u8], content: &mut [u8]) -> [
         hash = fold(reduce(add_product(nothing(), blocks, key.powers_from(part.len().div_ceil(BLOCK)))));
     }
 
-    let mut strides = content.chunks_exact_mut(STRIDE);
+    let (mut begin, (strides, rest)) = (0, content.as_chunks_mut::<STRIDE>());
     let powers: [__m512i; VECTORS] = std::array::from_fn(|number| key.powers_from(4 * (VECTORS - number)));
-    for stride in &mut strides {
+    for stride in strides {
         let mut blocks = [_mm512_setzero_si512(); VECTORS];
         for block in &mut blocks {
             *block = _mm512_shuffle_epi8(counters, swap);
@@ -289,8 +296,9 @@ fn seal(key: &WideKey, numbers: Numbers, header: &[u8], content: &mut [u8]) -> [
         let stream = keystream(&wide, blocks);
         let mut sum = nothing();
         for (number, place) in stride.as_chunks_mut::<VECTOR>().0.iter_mut().enumerate() {
-            let sealed = _mm512_xor_si512(load_vector(place), stream[number]);
-            store_vector(place, sealed);
+            let sealed = _mm512_xor_si512(load_plain(place, shared, begin), stream[number]);
+            begin += VECTOR;
+            store_part(place, sealed);
             let mut blocks = _mm512_shuffle_epi8(sealed, swap);
             if number == 0 {
                 blocks = _mm512_xor_si512(blocks, _mm512_zextsi128_si512(hash));
@@ -301,13 +309,13 @@ fn seal(key: &WideKey, numbers: Numbers, header: &[u8], content: &mut [u8]) -> [
     }
 
     // What is left, and the lengths as the last block.
-    let rest = strides.into_remainder();
     let mut left = rest.len().div_ceil(BLOCK) + 1;
     let mut sum = nothing();
     for place in rest.chunks_mut(VECTOR) {
         let [stream] = keystream(&wide, [_mm512_shuffle_epi8(counters, swap)]);
         counters = _mm512_add_epi32(counters, four);
-        let sealed = _mm512_xor_si512(load_part(place), stream);
+        let sealed = _mm512_xor_si512(load_plain(place, shared, begin), stream);
+        begin += VECTOR;
         store_part(place, sealed);
         // Beyond the end there are no bytes, not the stream's.
         let sealed = _mm512_maskz_mov_epi8(mask_of(place.len()), sealed);
