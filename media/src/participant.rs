@@ -9,6 +9,7 @@ use crate::flow::Flow;
 use crate::ids::{ParticipantId, TrackId};
 use crate::key_set::KeySet;
 use crate::negotiation::{IceLocal, LineIndex, Negotiator};
+use crate::outbox::Class;
 use crate::path::{Path, Protocol};
 use crate::publication::{Publication, Streams};
 use crate::quality::Standing;
@@ -183,11 +184,14 @@ impl Participant {
     /// Seals and queues an RTCP compound packet; nothing happens before the transport is up.
     pub(crate) fn send_rtcp(&mut self, context: &mut Context<'_>, compound: &[u8]) {
         let Some(path) = self.transport.path().copied() else { return };
-        let Some(sealed) = self.transport.protect_rtcp(compound) else { return };
-        if context.core.outbox.push(self.slot, &path, &sealed) {
-            context.core.stats.rtcp_out.add(sealed.len());
-        } else {
-            context.core.stats.drop(DropReason::OutboxFull);
+        let outbox = &mut context.core.outbox;
+        let Some(buffer) = outbox.reserve(self.slot).filter(|buffer| compound.len() <= buffer.len()) else {
+            return context.core.stats.drop(DropReason::OutboxFull);
+        };
+        buffer[..compound.len()].copy_from_slice(compound);
+        if let Some(sealed) = self.transport.protect_rtcp(buffer, compound.len()) {
+            outbox.commit(self.slot, &path, sealed, Class::Control);
+            context.core.stats.rtcp_out.add(sealed);
         }
     }
 }

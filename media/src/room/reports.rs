@@ -16,12 +16,12 @@ impl Room {
     /// Takes an SRTCP datagram of a participant.
     pub(crate) fn handle_rtcp(&mut self, context: &mut Context<'_>, index: usize, path: &Path, datagram: &mut [u8]) {
         let Some(participant) = self.participants.get_mut(index) else { return };
-        let compound = match participant.transport.unprotect_rtcp(path, datagram) {
-            Ok(compound) => compound,
+        let len = match participant.transport.unprotect_rtcp(path, datagram) {
+            Ok(len) => len,
             Err(reason) => return context.core.stats.drop(reason),
         };
         context.core.stats.rtcp_in.add(datagram.len());
-        let mut packets = rtcp::parse(&compound);
+        let mut packets = rtcp::parse(datagram.get(..len).unwrap_or_default());
         for feedback in packets.by_ref() {
             match feedback {
                 Feedback::Nack { media_ssrc, sequences } => {

@@ -11,6 +11,7 @@ use crate::publication::{Encoding, Publication};
 use crate::rtp::ring::RingLimits;
 use crate::stats::Direction;
 use crate::subscription::MAX_ENCODINGS;
+use crate::transport::SRTCP_OVERHEAD;
 use slab::Slab;
 use std::time::{Duration, Instant};
 
@@ -205,9 +206,6 @@ fn send_feedback(
 
 /// A compound longer than this is sent before more is written: the largest packet that may follow must fit its datagram.
 const FULL: usize = 300;
-
-/// What SRTCP adds at most: the index, and the tag of either profile (RFC 3711 section 3.4, RFC 7714 section 9).
-const SRTCP_OVERHEAD: usize = 4 + 16;
 
 /// Blocks of one receiver report: as many as its five-bit count can say.
 const REPORT_BLOCKS: usize = 31;

@@ -32,7 +32,7 @@ use crate::command::CloseReason;
 use crate::drop_reason::DropReason;
 use crate::outbox::Outbox;
 use crate::path::{Path, Protocol};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 pub use dtls::HANDSHAKE_TIMEOUT;
 use dtls::{Dtls, DtlsEvent};
 use ice::IceLite;
@@ -41,6 +41,7 @@ pub use identity::{Identity, IdentityError};
 pub use sctp::{ChannelError, MAX_CHANNELS, MAX_MESSAGE, SEND_BUFFER};
 use sctp::{Sctp, SctpEvent};
 pub(crate) use srtp::sealing;
+pub use srtp::srtcp::OVERHEAD as SRTCP_OVERHEAD;
 pub use srtp::{MAX_SSRCS, TAG as SRTP_TAG};
 use srtp_session::SrtpSession;
 use std::collections::VecDeque;
@@ -288,11 +289,12 @@ impl Transport {
         srtp.ok_or(DropReason::NotConnected)?.unprotect_rtp(packet)
     }
 
-    /// Decrypts a compound RTCP packet.
+    /// Decrypts a compound RTCP packet in place and returns its new length. Allocates nothing with AES-GCM, except for a stream's first
+    /// packet. After an error the packet holds rubbish.
     ///
     /// # Errors
     /// Why it was dropped.
-    pub fn unprotect_rtcp(&mut self, path: &Path, packet: &[u8]) -> Result<BytesMut, DropReason> {
+    pub fn unprotect_rtcp(&mut self, path: &Path, packet: &mut [u8]) -> Result<usize, DropReason> {
         self.check_path(path)?;
         let srtp = self.session.as_mut().and_then(|session| session.srtp.as_mut());
         srtp.ok_or(DropReason::NotConnected)?.unprotect_rtcp(packet)
@@ -334,12 +336,14 @@ impl Transport {
         self.session.as_ref().and_then(|session| session.srtp.as_ref()).map_or(0, SrtpSession::rtp_overhead)
     }
 
-    /// Encrypts a compound RTCP packet. `None` before DTLS is up, and for what is not RTCP.
-    pub fn protect_rtcp(&mut self, packet: &[u8]) -> Option<BytesMut> {
+    /// Encrypts the compound RTCP packet `buffer[..len]` in place and returns its new length, at most `len + `[`SRTCP_OVERHEAD`].
+    ///
+    /// `None` before DTLS is up, and for what is not an RTCP packet with room behind it.
+    pub fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
         if self.closed {
             return None;
         }
-        self.session.as_mut()?.srtp.as_mut()?.protect_rtcp(packet)
+        self.session.as_mut()?.srtp.as_mut()?.protect_rtcp(buffer, len)
     }
 
     /// Forgets a received stream whose publication has ended. At most [`MAX_SSRCS`] are followed at a time.

@@ -1,32 +1,27 @@
 //! AEAD_AES_128_GCM SRTP (RFC 7714), in place and without allocation: the path of every media packet.
 //!
 //! What always holds: nothing about a stream is remembered unless its packet's tag verified; streams are bounded by
-//! [`MAX_SSRCS`]. The sender keeps no state at all: the packet index comes from whoever numbers the packets, who must
+//! [`MAX_SSRCS`](streams::MAX_SSRCS). The sender keeps no state at all: the packet index comes from whoever numbers the packets, who must
 //! never use one (SSRC, index) for two different packets, since that would reuse a nonce.
 
 pub(crate) mod sealing;
+pub(crate) mod srtcp;
+mod streams;
 
 use crate::drop_reason::DropReason;
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, UnboundKey};
 use rtc::crypto::{BlockCipherAlgorithm, RTCCrypto};
 use sealing::{KEY, Numbers, SealingKey};
 use std::ops::Range;
+pub use streams::MAX_SSRCS;
+use streams::{INDEX_END, Stream, Streams};
 
 /// Bytes that protection adds to a packet.
 pub const TAG: usize = 16;
 
-/// Streams received from one participant. Three simulcast layers with retransmissions are 6; this is ten such cameras.
-pub const MAX_SSRCS: usize = 64;
-
-/// Packets behind the newest that are still told apart from replays (RFC 3711 section 3.3.2 demands 64).
-const REPLAY_WINDOW: u64 = 128;
-
-/// One past the largest packet index: 32 bits of rollover counter and 16 of sequence number.
-const INDEX_END: u64 = 1 << 48;
-
-/// The key derivation labels of RFC 3711 section 4.3.2.
-const LABEL_KEY: u8 = 0;
-const LABEL_SALT: u8 = 2;
+/// The key derivation labels of RFC 3711 section 4.3.2, of a key and a salt.
+type Labels = [u8; 2];
+const LABELS: Labels = [0, 2];
 
 /// Length of an RTP header with its CSRCs and extension; `None` if it is no RTP header or exceeds the packet.
 pub(super) fn header_len(packet: &[u8]) -> Option<usize> {
@@ -54,18 +49,24 @@ pub(super) fn sequence_and_ssrc(packet: &[u8]) -> Option<(u16, u32)> {
 struct Salt(u64, u32);
 
 impl Salt {
-    /// RFC 7714 section 8.1: `00 00 ‖ SSRC ‖ ROC ‖ SEQ`, exclusive-or the salt.
+    /// RFC 7714 section 8.1: `00 00 ‖ SSRC ‖ ROC ‖ SEQ`, exclusive-or the salt; for SRTCP (section 9.1), whose index is shorter, the
+    /// numbers come to the same.
     fn numbers(self, ssrc: u32, index: u64) -> Numbers {
         let first = u64::from(ssrc) << 16 | index >> 32;
         Numbers { first: first ^ self.0, last: index as u32 ^ self.1 }
     }
 }
 
-/// Derives the session key and salt of a direction from the master ones. `None` if they have the wrong length.
-fn derive(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<([u8; KEY], Salt)> {
+/// Derives a session key and salt of a direction from the master ones. `None` if they have the wrong length.
+fn derive(
+    crypto: &dyn RTCCrypto,
+    master_key: &[u8],
+    master_salt: &[u8],
+    [key, salt]: Labels,
+) -> Option<([u8; KEY], Salt)> {
     let master_salt: &[u8; NONCE_LEN] = master_salt.try_into().ok()?;
-    let key = keystream_block(crypto, master_key, master_salt, LABEL_KEY)?;
-    let salt = keystream_block(crypto, master_key, master_salt, LABEL_SALT)?;
+    let key = keystream_block(crypto, master_key, master_salt, key)?;
+    let salt = keystream_block(crypto, master_key, master_salt, salt)?;
     let salt = Salt(u64::from_be_bytes(*salt.first_chunk()?), u32::from_be_bytes(*salt.get(8..)?.first_chunk()?));
     Some((key, salt))
 }
@@ -92,7 +93,7 @@ pub(super) struct GcmSender {
 
 impl GcmSender {
     pub(super) fn new(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<Self> {
-        let (key, salt) = derive(crypto, master_key, master_salt)?;
+        let (key, salt) = derive(crypto, master_key, master_salt, LABELS)?;
         Some(Self { key: SealingKey::new(&key)?, salt })
     }
 
@@ -136,55 +137,18 @@ impl GcmSender {
     }
 }
 
-/// What is known of a stream: its newest authentic index, and which of the [`REPLAY_WINDOW`] up to it have arrived.
-#[derive(Clone, Copy)]
-struct Stream {
-    newest: u64,
-    /// Bit n stands for `newest - n`.
-    window: u128,
-    /// Set once the stream has ended: which ending it was.
-    ended: Option<u64>,
-}
-
-impl Stream {
-    /// RFC 3711 appendix A: the index nearest to the newest one. `None` before index 0 or behind the last.
-    fn guess(&self, sequence: u16) -> Option<u64> {
-        let distance = i64::from(sequence.wrapping_sub(self.newest as u16) as i16);
-        self.newest.checked_add_signed(distance).filter(|index| *index < INDEX_END)
-    }
-
-    fn is_replay(&self, index: u64) -> bool {
-        match self.newest.checked_sub(index) {
-            None => false,
-            Some(age) => age >= REPLAY_WINDOW || (self.window >> age) & 1 == 1,
-        }
-    }
-
-    fn accept(&mut self, index: u64) {
-        if let Some(ahead) = index.checked_sub(self.newest) {
-            self.window = if ahead < REPLAY_WINDOW { self.window << ahead } else { 0 };
-            self.newest = index;
-        }
-        self.window |= 1 << (self.newest - index);
-    }
-}
-
 /// Verifies and decrypts what is received.
 pub(super) struct GcmReceiver {
     key: LessSafeKey,
     salt: Salt,
-    /// Found by a scan: at most [`MAX_SSRCS`] numbers in a row cost less than a hash. Parallel to `streams`.
-    ssrcs: Vec<u32>,
-    streams: Vec<Stream>,
-    /// Streams that have ended so far.
-    endings: u64,
+    streams: Streams,
 }
 
 impl GcmReceiver {
     pub(super) fn new(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<Self> {
-        let (key, salt) = derive(crypto, master_key, master_salt)?;
+        let (key, salt) = derive(crypto, master_key, master_salt, LABELS)?;
         let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).ok()?);
-        Some(Self { key, salt, ssrcs: Vec::new(), streams: Vec::new(), endings: 0 })
+        Some(Self { key, salt, streams: Streams::default() })
     }
 
     /// Decrypts a packet in place; returns its length without the tag. After an error `packet` holds rubbish.
@@ -194,56 +158,20 @@ impl GcmReceiver {
         if packet.len() < header + TAG {
             return Err(DropReason::MalformedRtp);
         }
-        let known = self.position(ssrc);
-        let mut stream = match known.and_then(|at| self.streams.get(at)) {
-            Some(stream) => *stream,
-            None if self.is_full() => return Err(DropReason::TooManySsrcs),
-            None => Stream { newest: u64::from(sequence), window: 0, ended: None },
-        };
+        let place = self.streams.find(ssrc)?;
+        let mut stream = self.streams.get(place).unwrap_or(Stream::new(u64::from(sequence)));
         let index = stream.guess(sequence).filter(|i| !stream.is_replay(*i)).ok_or(DropReason::ReplayedRtp)?;
         let (header, payload) = packet.split_at_mut_checked(header).ok_or(DropReason::MalformedRtp)?;
         let nonce = self.salt.numbers(ssrc, index).nonce();
         self.key.open_in_place(nonce, Aad::from(&*header), payload).map_err(|_| DropReason::ForgedRtp)?;
         stream.accept(index);
-        stream.ended = None;
-        match known.and_then(|at| self.streams.get_mut(at)) {
-            Some(known) => *known = stream,
-            None => {
-                self.make_room();
-                self.ssrcs.push(ssrc);
-                self.streams.push(stream);
-            }
-        }
+        self.streams.keep(place, stream);
         Ok(packet.len() - TAG)
     }
 
-    /// A stream has ended: its place is given up when another one needs it. Until then its state stays, because the
-    /// client may go on with the stream, whose rollovers cannot be guessed, and nobody may replay it.
+    /// See [`Streams::forget`].
     pub(super) fn forget(&mut self, ssrc: u32) {
-        if let Some(stream) = self.position(ssrc).and_then(|at| self.streams.get_mut(at)) {
-            self.endings += 1;
-            stream.ended = Some(self.endings);
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.streams.len() >= MAX_SSRCS && self.streams.iter().all(|stream| stream.ended.is_none())
-    }
-
-    fn position(&self, ssrc: u32) -> Option<usize> {
-        self.ssrcs.iter().position(|known| *known == ssrc)
-    }
-
-    /// Makes room for one more stream, at the cost of the one that ended first.
-    fn make_room(&mut self) {
-        if self.streams.len() < MAX_SSRCS {
-            return;
-        }
-        let ended = self.streams.iter().enumerate().filter_map(|(at, stream)| Some((stream.ended?, at)));
-        if let Some((_, at)) = ended.min() {
-            self.ssrcs.swap_remove(at);
-            self.streams.swap_remove(at);
-        }
+        self.streams.forget(ssrc);
     }
 }
 

@@ -1,4 +1,4 @@
-//! rtc-srtp's contexts, made safe against strangers: SRTCP of every profile, and SRTP for clients without AES-GCM.
+//! rtc-srtp's contexts, made safe against strangers: SRTP and SRTCP with AES_CM_128_HMAC_SHA1_80, for clients without AES-GCM.
 //!
 //! rtc-srtp creates a stream's state before it authenticates the first packet. Here a stream is admitted to the lasting
 //! context only after a throw-away one, renewed every [`PROBES`] attempts, has verified a packet of it.
@@ -38,11 +38,6 @@ pub(super) struct SrtpKeys {
     pub(super) profile: ProtectionProfile,
     pub(super) local: MasterKeys,
     pub(super) remote: MasterKeys,
-}
-
-/// A context for sending. The library counts SRTCP indices per SSRC; its streams are our own, so they need no bound.
-pub(super) fn sending_context(identity: &Identity, keys: &SrtpKeys) -> RtcResult<Context> {
-    Context::new(&keys.local.key, &keys.local.salt, keys.profile, None, None, identity.crypto())
 }
 
 /// A context for receiving that holds state of authentic streams only.
@@ -123,65 +118,75 @@ impl GatedContext {
     }
 }
 
-/// Decrypts SRTCP.
-pub(super) struct RtcpReceiver(GatedContext);
+/// See the module's text.
+pub(super) struct Fallback {
+    /// The library counts SRTCP indices per SSRC; streams that are sent are our own, so they need no bound.
+    sender: Context,
+    rtp: GatedContext,
+    rtcp: GatedContext,
+}
 
-impl RtcpReceiver {
+impl Fallback {
     pub(super) fn new(identity: &Arc<Identity>, keys: &SrtpKeys) -> RtcResult<Self> {
-        GatedContext::new(identity, keys).map(Self)
-    }
-
-    /// The plain compound packet. Nothing of a packet that fails is ever handed out.
-    pub(super) fn unprotect(&mut self, packet: &[u8]) -> Result<BytesMut, DropReason> {
-        let fixed = packet.first_chunk::<8>().ok_or(DropReason::MalformedRtcp)?;
-        let ssrc = u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]);
-        self.0.decrypt(ssrc, |context| context.decrypt_rtcp(packet))?.map_err(|error| match error {
-            Error::ErrTooShortRtcp | Error::PacketTooShort | Error::BadVersion => DropReason::MalformedRtcp,
-            _ => DropReason::ForgedRtcp,
+        let local = &keys.local;
+        Ok(Self {
+            sender: Context::new(&local.key, &local.salt, keys.profile, None, None, identity.crypto())?,
+            rtp: GatedContext::new(identity, keys)?,
+            rtcp: GatedContext::new(identity, keys)?,
         })
     }
 
-    /// See [`GatedContext::forget`].
-    pub(super) fn forget(&mut self, ssrc: u32) {
-        self.0.forget(ssrc);
-    }
-}
-
-/// Decrypts AES_CM_128_HMAC_SHA1_80 media.
-pub(super) struct FallbackReceiver(GatedContext);
-
-impl FallbackReceiver {
-    pub(super) fn new(identity: &Arc<Identity>, keys: &SrtpKeys) -> RtcResult<Self> {
-        GatedContext::new(identity, keys).map(Self)
+    /// Encrypts media: `buffer[..len]` becomes the protected packet, whose length is returned.
+    pub(super) fn protect_rtp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
+        let packet = buffer.get(..len)?;
+        let header = measured_header(packet)?;
+        let protected = self.sender.encrypt_rtp_with_header(packet, &header).ok()?;
+        place(buffer, &protected)
     }
 
-    /// Decrypts `packet` in place; returns its length without the tag.
-    pub(super) fn unprotect(&mut self, packet: &mut [u8]) -> Result<usize, DropReason> {
+    /// The same for a compound packet.
+    pub(super) fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
+        let protected = self.sender.encrypt_rtcp(buffer.get(..len)?).ok()?;
+        place(buffer, &protected)
+    }
+
+    /// Decrypts media in place; returns the packet's length without the tag.
+    pub(super) fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, DropReason> {
         let header = measured_header(packet).ok_or(DropReason::MalformedRtp)?;
         let encrypted = &*packet;
         let decrypt = |context: &mut Context| context.decrypt_rtp_with_header(encrypted, &header);
-        let plain = self.0.decrypt(header.ssrc, decrypt)?.map_err(|error| match error {
+        let plain = self.rtp.decrypt(header.ssrc, decrypt)?.map_err(|error| match error {
             Error::SrtpSsrcDuplicated(..) => DropReason::ReplayedRtp,
             Error::ErrTooShortRtp => DropReason::MalformedRtp,
             _ => DropReason::ForgedRtp,
         })?;
-        packet.get_mut(..plain.len()).ok_or(DropReason::MalformedRtp)?.copy_from_slice(&plain);
-        Ok(plain.len())
+        place(packet, &plain).ok_or(DropReason::MalformedRtp)
+    }
+
+    /// The same for a compound packet. Nothing of one that fails is ever handed out.
+    pub(super) fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, DropReason> {
+        let fixed = packet.first_chunk::<8>().ok_or(DropReason::MalformedRtcp)?;
+        let ssrc = u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]);
+        let encrypted = &*packet;
+        let plain =
+            self.rtcp.decrypt(ssrc, |context| context.decrypt_rtcp(encrypted))?.map_err(|error| match error {
+                Error::ErrTooShortRtcp | Error::PacketTooShort | Error::BadVersion => DropReason::MalformedRtcp,
+                _ => DropReason::ForgedRtcp,
+            })?;
+        place(packet, &plain).ok_or(DropReason::MalformedRtcp)
     }
 
     /// See [`GatedContext::forget`].
-    pub(super) fn forget(&mut self, ssrc: u32) {
-        self.0.forget(ssrc);
+    pub(super) fn forget_ssrc(&mut self, ssrc: u32) {
+        self.rtp.forget(ssrc);
+        self.rtcp.forget(ssrc);
     }
 }
 
-/// Encrypts AES_CM_128_HMAC_SHA1_80 media: `buffer[..len]` becomes the protected packet, whose length is returned.
-pub(super) fn protect_fallback(context: &mut Context, buffer: &mut [u8], len: usize) -> Option<usize> {
-    let packet = buffer.get(..len)?;
-    let header = measured_header(packet)?;
-    let protected = context.encrypt_rtp_with_header(packet, &header).ok()?;
-    buffer.get_mut(..protected.len())?.copy_from_slice(&protected);
-    Some(protected.len())
+/// Copies what the library has made to the beginning of a buffer; its length.
+fn place(buffer: &mut [u8], made: &[u8]) -> Option<usize> {
+    buffer.get_mut(..made.len())?.copy_from_slice(made);
+    Some(made.len())
 }
 
 /// The header as rtc-srtp needs it: its numbers, and exactly its length in the packet.

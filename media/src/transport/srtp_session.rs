@@ -1,55 +1,56 @@
 //! One participant's SRTP and SRTCP, both ways, once DTLS has agreed on keys.
 
 use super::identity::Identity;
+use super::srtp::srtcp::{GcmRtcpReceiver, GcmRtcpSender};
 use super::srtp::{GcmReceiver, GcmSender, TAG, sealing};
-use super::srtp_fallback::{FALLBACK_TAG, FallbackReceiver, RtcpReceiver, SrtpKeys, protect_fallback, sending_context};
+use super::srtp_fallback::{FALLBACK_TAG, Fallback, SrtpKeys};
 use crate::drop_reason::DropReason;
-use bytes::BytesMut;
-use rtc::srtp::context::Context;
 use rtc::srtp::protection_profile::ProtectionProfile;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// How media is protected.
+/// See the module's text.
 #[allow(clippy::large_enum_variant, reason = "nearly everybody has AES-GCM, and its keys are read for every packet")]
-enum Media {
-    Gcm { sender: GcmSender, receiver: GcmReceiver },
-    Fallback { sender: Context, receiver: Box<FallbackReceiver> },
+pub(super) enum SrtpSession {
+    Gcm(Gcm),
+    Fallback(Box<Fallback>),
 }
 
-/// See the module's text.
-pub(super) struct SrtpSession {
-    media: Media,
-    rtcp_sender: Context,
-    rtcp_receiver: RtcpReceiver,
+/// By AES-128-GCM, in place.
+pub(super) struct Gcm {
+    sender: GcmSender,
+    receiver: GcmReceiver,
+    /// On its own, since it is used seldom, and a participant has room for the others before there are keys.
+    rtcp: Box<GcmRtcp>,
+}
+
+/// The same for RTCP.
+struct GcmRtcp {
+    sender: GcmRtcpSender,
+    receiver: GcmRtcpReceiver,
 }
 
 impl SrtpSession {
-    /// `None` if the library refuses the keys, which it has itself negotiated.
+    /// `None` if the keys are refused, which DTLS has itself negotiated.
     pub(super) fn new(identity: &Arc<Identity>, keys: &SrtpKeys) -> Option<Self> {
-        let media = if matches!(keys.profile, ProtectionProfile::AeadAes128Gcm) {
-            let crypto = identity.crypto();
-            Media::Gcm {
-                sender: GcmSender::new(crypto, &keys.local.key, &keys.local.salt)?,
-                receiver: GcmReceiver::new(crypto, &keys.remote.key, &keys.remote.salt)?,
-            }
-        } else {
-            Media::Fallback {
-                sender: sending_context(identity, keys).ok()?,
-                receiver: Box::new(FallbackReceiver::new(identity, keys).ok()?),
-            }
-        };
-        Some(Self {
-            media,
-            rtcp_sender: sending_context(identity, keys).ok()?,
-            rtcp_receiver: RtcpReceiver::new(identity, keys).ok()?,
-        })
+        if !matches!(keys.profile, ProtectionProfile::AeadAes128Gcm) {
+            return Some(Self::Fallback(Box::new(Fallback::new(identity, keys).ok()?)));
+        }
+        let (crypto, local, remote) = (identity.crypto(), &keys.local, &keys.remote);
+        Some(Self::Gcm(Gcm {
+            sender: GcmSender::new(crypto, &local.key, &local.salt)?,
+            receiver: GcmReceiver::new(crypto, &remote.key, &remote.salt)?,
+            rtcp: Box::new(GcmRtcp {
+                sender: GcmRtcpSender::new(crypto, &local.key, &local.salt)?,
+                receiver: GcmRtcpReceiver::new(crypto, &remote.key, &remote.salt)?,
+            }),
+        }))
     }
 
     pub(super) fn protect_rtp(&mut self, buffer: &mut [u8], len: usize, index: u64) -> Option<usize> {
-        match &mut self.media {
-            Media::Gcm { sender, .. } => sender.protect(buffer, len, index),
-            Media::Fallback { sender, .. } => protect_fallback(sender, buffer, len),
+        match self {
+            Self::Gcm(gcm) => gcm.sender.protect(buffer, len, index),
+            Self::Fallback(fallback) => fallback.protect_rtp(buffer, len),
         }
     }
 
@@ -62,11 +63,11 @@ impl SrtpSession {
         ssrc: u32,
         index: u64,
     ) -> Option<usize> {
-        match &mut self.media {
-            Media::Gcm { sender, .. } => sender.seal(buffer, payload, shared, ssrc, index),
-            Media::Fallback { sender, .. } => {
+        match self {
+            Self::Gcm(gcm) => gcm.sender.seal(buffer, payload, shared, ssrc, index),
+            Self::Fallback(fallback) => {
                 sealing::join(buffer.get_mut(payload.clone())?, shared)?;
-                protect_fallback(sender, buffer, payload.end)
+                fallback.protect_rtp(buffer, payload.end)
             }
         }
     }
@@ -74,32 +75,40 @@ impl SrtpSession {
     /// Bytes that [`Self::protect_rtp`] adds.
     #[inline]
     pub(super) fn rtp_overhead(&self) -> usize {
-        match &self.media {
-            Media::Gcm { .. } => TAG,
-            Media::Fallback { .. } => FALLBACK_TAG,
+        match self {
+            Self::Gcm(_) => TAG,
+            Self::Fallback(_) => FALLBACK_TAG,
         }
     }
 
     pub(super) fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, DropReason> {
-        match &mut self.media {
-            Media::Gcm { receiver, .. } => receiver.unprotect(packet),
-            Media::Fallback { receiver, .. } => receiver.unprotect(packet),
+        match self {
+            Self::Gcm(gcm) => gcm.receiver.unprotect(packet),
+            Self::Fallback(fallback) => fallback.unprotect_rtp(packet),
         }
     }
 
     pub(super) fn forget_ssrc(&mut self, ssrc: u32) {
-        match &mut self.media {
-            Media::Gcm { receiver, .. } => receiver.forget(ssrc),
-            Media::Fallback { receiver, .. } => receiver.forget(ssrc),
+        match self {
+            Self::Gcm(gcm) => {
+                gcm.receiver.forget(ssrc);
+                gcm.rtcp.receiver.forget(ssrc);
+            }
+            Self::Fallback(fallback) => fallback.forget_ssrc(ssrc),
         }
-        self.rtcp_receiver.forget(ssrc);
     }
 
-    pub(super) fn protect_rtcp(&mut self, packet: &[u8]) -> Option<BytesMut> {
-        self.rtcp_sender.encrypt_rtcp(packet).ok()
+    pub(super) fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
+        match self {
+            Self::Gcm(gcm) => gcm.rtcp.sender.protect(buffer, len),
+            Self::Fallback(fallback) => fallback.protect_rtcp(buffer, len),
+        }
     }
 
-    pub(super) fn unprotect_rtcp(&mut self, packet: &[u8]) -> Result<BytesMut, DropReason> {
-        self.rtcp_receiver.unprotect(packet)
+    pub(super) fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, DropReason> {
+        match self {
+            Self::Gcm(gcm) => gcm.rtcp.receiver.unprotect(packet),
+            Self::Fallback(fallback) => fallback.unprotect_rtcp(packet),
+        }
     }
 }

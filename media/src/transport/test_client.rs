@@ -15,7 +15,7 @@ use super::stun::tests::RequestBuilder;
 use super::{ChannelError, IceCredentials, MAX_MESSAGE, RemoteTransport};
 use crate::command::CloseReason;
 use crate::drop_reason::DropReason;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use rtc::crypto::RTCCrypto;
@@ -37,7 +37,7 @@ pub(crate) enum ClientEvent {
     /// A decrypted RTP packet.
     Rtp(Vec<u8>),
     /// A decrypted compound RTCP packet.
-    Rtcp(BytesMut),
+    Rtcp(Vec<u8>),
     ChannelOpened {
         id: u16,
         label: String,
@@ -203,11 +203,17 @@ impl TestClient {
                     Some(Err(_)) => self.unreadable += 1,
                 }
             }
-            DatagramKind::Rtcp => match self.srtp.as_mut().map(|srtp| srtp.unprotect_rtcp(datagram)) {
-                None => {}
-                Some(Ok(plain)) => self.events.push_back(ClientEvent::Rtcp(plain)),
-                Some(Err(_)) => self.unreadable += 1,
-            },
+            DatagramKind::Rtcp => {
+                let mut packet = datagram.to_vec();
+                match self.srtp.as_mut().map(|srtp| srtp.unprotect_rtcp(&mut packet)) {
+                    None => {}
+                    Some(Ok(len)) => {
+                        packet.truncate(len);
+                        self.events.push_back(ClientEvent::Rtcp(packet));
+                    }
+                    Some(Err(_)) => self.unreadable += 1,
+                }
+            }
             DatagramKind::Unknown => {}
         }
         self.flush(now);
@@ -267,8 +273,11 @@ impl TestClient {
 
     /// Sends a compound RTCP packet.
     pub(crate) fn send_rtcp(&mut self, packet: &[u8]) {
-        let protected = self.srtp.as_mut().and_then(|srtp| srtp.protect_rtcp(packet));
-        self.transmits.push_back(protected.expect("connected, and an RTCP packet").to_vec());
+        let mut buffer = packet.to_vec();
+        buffer.resize(packet.len() + 32, 0);
+        let len = self.srtp.as_mut().and_then(|srtp| srtp.protect_rtcp(&mut buffer, packet.len()));
+        buffer.truncate(len.expect("connected, and an RTCP packet"));
+        self.transmits.push_back(buffer);
     }
 
     /// Opens a data channel.

@@ -117,7 +117,7 @@ impl Call {
                     self.received.push(packet);
                 })
             }
-            DatagramKind::Rtcp => self.server.unprotect_rtcp(path, datagram).map(drop),
+            DatagramKind::Rtcp => self.server.unprotect_rtcp(path, &mut datagram.to_vec()).map(drop),
             DatagramKind::Unknown => Err(crate::drop_reason::DropReason::UnknownProtocol),
         };
         self.collect();
