@@ -10,6 +10,10 @@ const LINE: usize = 64;
 #[inline]
 pub(crate) fn prefetch<T: ?Sized>(value: &T) {
     let start = std::ptr::from_ref(value).cast::<u8>();
+    if size_of_val(value) <= align_of_val(value) {
+        // It lies within one line.
+        return prefetch_line(start);
+    }
     // It may begin within a line, and then ends in one more.
     let within = start.addr() % LINE;
     for offset in (0..within + size_of_val(value)).step_by(LINE) {

@@ -10,13 +10,14 @@ pub(super) fn keep(budget: Budget, wishes: &[Wish], decisions: &mut Vec<Decision
     let mut sending_bps = 0u64;
     decisions.clear();
     for wish in wishes {
-        let best = if wish.view.visible { wish.useful().last() } else { None };
+        let best = if wish.view.visible { wish.best() } else { None };
         let Some((index, offer)) = best else {
             decisions.push(if wish.view.visible { Decision::Nothing } else { Decision::Hidden });
             continue;
         };
         let best = wish.layer(index, None);
-        if wish.current.is_none_or(|current| wish.quality(current) < wish.quality(best)) {
+        let is_less = |current| current != best && wish.quality(current) < wish.quality(best);
+        if wish.current.is_none_or(is_less) {
             return None;
         }
         sending_bps = sending_bps.saturating_add(offer.bitrate_bps.min(MAX_BITRATE_BPS));

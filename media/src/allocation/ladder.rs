@@ -93,7 +93,7 @@ impl Ladder {
 
     /// Sets up the rungs by preference.
     fn raise(&mut self, wish: &Wish) {
-        let varied = if wish.source == Source::Screen { wish.useful().last() } else { wish.useful().next() };
+        let varied = if wish.source == Source::Screen { wish.best() } else { wish.useful().next() };
         let Some((varied, _)) = varied else { return };
         for (encoding, offer) in wish.useful() {
             let layers = offer.temporal.iter().take_while(|share| **share != 0).count();

@@ -98,6 +98,22 @@ impl Wish {
         (start..end).filter(available).map(|index| (index, &self.offers[index]))
     }
 
+    /// The last of [`Self::useful`]: nothing above it is of use.
+    pub(crate) fn best(&self) -> Option<(usize, &Offer)> {
+        let count = self.count.min(MAX_ENCODINGS);
+        let limit = self.limit.filter(|_| !self.is_layered);
+        let within = limit.map_or(count, |limit| limit.saturating_add(1).min(count));
+        let (within, above) = self.offers.get(..count)?.split_at_checked(within)?;
+        let mut best = None;
+        for (index, offer) in within.iter().enumerate().filter(|(_, offer)| offer.is_available) {
+            best = Some((index, offer));
+            if self.covers(index) {
+                break;
+            }
+        }
+        best.or_else(|| above.iter().position(|offer| offer.is_available).map(|at| (within.len() + at, &above[at])))
+    }
+
     /// The least that shows anything.
     pub(crate) fn lowest(&self) -> Option<Layer> {
         let (index, offer) = self.useful().next()?;
@@ -160,8 +176,9 @@ impl Wish {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::allocation::tests::{camera, decide};
+    use crate::allocation::tests::{any_wishes, camera, decide};
     use crate::allocation::{Decision, Wish};
+    use proptest::prelude::*;
 
     fn layered() -> Wish {
         let mut wish = Wish { is_layered: true, ..camera(0) };
@@ -184,6 +201,15 @@ mod tests {
         assert_eq!(forwarded(400, layered()), Some((Some(0), None)));
         assert_eq!(forwarded(700, layered()), Some((Some(1), None)));
         assert_eq!(forwarded(2_500, layered()), Some((None, None)), "the highest is all there is");
+    }
+
+    proptest! {
+        #[test]
+        fn the_best_is_the_last_that_is_useful(wishes in any_wishes()) {
+            for wish in wishes {
+                prop_assert_eq!(wish.best(), wish.useful().last());
+            }
+        }
     }
 
     #[test]

@@ -26,8 +26,9 @@ pub(super) enum Fate {
     Arrived,
 }
 
-/// A packet that was sent.
+/// A packet that was sent. It lies within one line of the cache.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(8))]
 pub(super) struct Sent {
     /// When, in µs since the estimator's epoch, modulo 2^32.
     pub(super) at_us: u32,
