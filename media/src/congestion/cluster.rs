@@ -62,7 +62,8 @@ pub(super) struct Clusters {
     /// Some cluster has changed since it was last measured. Most of the time none is under way.
     has_news: bool,
     next: usize,
-    slots: [Option<Cluster>; CLUSTERS],
+    /// Apart, so that what is asked for with each message is small.
+    slots: Box<[Option<Cluster>; CLUSTERS]>,
 }
 
 /// What a cluster came to.

@@ -74,13 +74,14 @@ pub(super) struct History {
     /// As long as a power of two. A packet's place is its number modulo the length.
     ring: Box<[Sent]>,
     next: u64,
-    /// Fates below this number have been counted.
+    /// Fates below this number have been counted, so many of them the last time.
     judged: u64,
+    due: usize,
 }
 
 impl History {
     pub(super) fn new() -> Self {
-        Self { ring: vec![Sent::default(); MIN_LEN].into(), next: FIRST, judged: FIRST }
+        Self { ring: vec![Sent::default(); MIN_LEN].into(), next: FIRST, judged: FIRST, due: 0 }
     }
 
     /// The number that the next packet carries.
@@ -160,10 +161,17 @@ impl History {
             // What left earlier stands before what left later.
             let Some(run) = self.ring.get(place..self.ring.len().min(place + left)) else { break };
             let is_before = |sent: &Sent| !sent.is_there() || (until_us.wrapping_sub(sent.at_us) as i32) >= 0;
-            let due = run.get(..run.partition_point(is_before)).unwrap_or_default();
-            for sent in due {
-                arrived += u32::from(sent.fate == Fate::Arrived);
-                missing += u32::from(sent.fate == Fate::Missing);
+            // Reports come regularly, and of most of them all arrived: as many are due as the last time, and need not be counted.
+            let is_as_many = run.get(self.due).is_some_and(|next| !is_before(next))
+                && run.get(..self.due).and_then(<[_]>::last).is_some_and(is_before);
+            self.due = if is_as_many { self.due } else { run.partition_point(is_before) };
+            let due = run.get(..self.due).unwrap_or_default();
+            let count = |fate| due.iter().filter(|sent| sent.fate == fate).count() as u32;
+            if due.iter().all(|sent| sent.fate == Fate::Arrived) {
+                arrived += due.len() as u32;
+            } else {
+                arrived += count(Fate::Arrived);
+                missing += count(Fate::Missing);
             }
             self.judged += due.len() as u64;
             if due.len() < run.len() {
@@ -202,6 +210,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn filled(count: u32) -> History {
         let mut history = History::new();
@@ -253,5 +262,43 @@ mod tests {
         assert_eq!(history.judge(5_000), (4, 2));
         assert_eq!(history.judge(5_000), (0, 0));
         assert_eq!(history.judge(20_000), (2, 0), "of the last two nothing is known");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_judged_by_its_fate_when_it_is_due(
+            rounds in prop::collection::vec((0u8..10, prop::collection::vec(0u8..8, 0..40), 0u32..20), 1..60),
+        ) {
+            let (mut history, mut packets, mut counted) = (History::new(), Vec::new(), 0);
+            for (lost, sent, later) in rounds {
+                let base = history.next_sequence();
+                for (index, gap) in sent.iter().enumerate() {
+                    let at_us = packets.last().map_or(0, |(at_us, _)| *at_us) + u32::from(gap / 4);
+                    history.push(at_us, 1_000, 0);
+                    let fate = match gap {
+                        0 if lost == 0 => Fate::Missing,
+                        1 if lost == 1 => Fate::Unknown,
+                        _ => Fate::Arrived,
+                    };
+                    let number = base.wrapping_add(index as u16);
+                    match fate {
+                        Fate::Arrived => prop_assert!(history.arrive(number).is_some()),
+                        Fate::Missing => history.miss(number),
+                        Fate::Unknown => {}
+                    }
+                    packets.push((at_us, fate));
+                }
+                // What the ring holds no more is not counted.
+                if packets.len() - counted > MIN_LEN {
+                    return Ok(());
+                }
+                let until_us = packets.last().map_or(0, |(at_us, _)| *at_us).saturating_sub(later);
+                let due = packets.iter().skip(counted).take_while(|(at_us, _)| *at_us <= until_us);
+                let fates: Vec<Fate> = due.map(|(_, fate)| *fate).collect();
+                counted += fates.len();
+                let count = |fate| fates.iter().filter(|known| **known == fate).count() as u32;
+                prop_assert_eq!(history.judge(until_us), (count(Fate::Arrived), count(Fate::Missing)));
+            }
+        }
     }
 }
