@@ -11,8 +11,8 @@ const MIN_LEN: usize = 128;
 /// Packets kept at most: a second of 40 Mbit/s.
 pub(super) const MAX_LEN: usize = 4_096;
 
-/// The first number. One cycle above zero, so that arithmetic on older numbers stays above it.
-const FIRST: u64 = 1 << 16;
+/// The first number. Far above zero, so that arithmetic on older numbers stays above it, and zero modulo 2^32.
+const FIRST: u64 = 1 << 32;
 
 /// What is known of a packet's fate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,17 +90,23 @@ impl History {
         self.next as u16
     }
 
+    /// How many packets there were so far, modulo 2^32.
+    #[inline]
+    pub(super) const fn count(&self) -> u32 {
+        self.next as u32
+    }
+
     /// Whether there ever was a packet.
     pub(super) const fn has_any(&self) -> bool {
         self.next > FIRST
     }
 
-    /// Takes note of the next packet.
+    /// Takes note of the next packet, which has bytes.
     #[inline]
     pub(super) fn push(&mut self, at_us: u32, bytes: usize, cluster: u8) {
         let place = self.place(self.next);
         if let Some(sent) = self.ring.get_mut(place) {
-            let bytes = bytes.clamp(1, usize::from(u16::MAX)) as u16;
+            let bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
             *sent = Sent { at_us, bytes, cluster, fate: Fate::Unknown };
         }
         self.next += 1;

@@ -221,8 +221,8 @@ impl Congestion {
     #[inline]
     pub(crate) fn on_sent(&mut self, now_us: i64, bytes: usize, probe: Option<ProbeId>) {
         let now_us = now_us - self.epoch_us;
+        self.departures.add(now_us, self.history.count(), bytes);
         self.history.push(now_us as u32, bytes, probe.map_or(0, ProbeId::get));
-        self.departures.add(now_us, bytes);
     }
 
     /// Takes transport-wide feedback: a whole RTCP packet.
@@ -321,7 +321,9 @@ impl Congestion {
             self.trendline.reset();
             self.settle();
         }
-        if let Some(factor) = self.outage.update(now_us, self.rtt_us, self.departures, || self.aimd.rate_bps()) {
+        let unanswered = self.departures.unanswered(self.history.count());
+        let rate_bps = || self.aimd.rate_bps();
+        if let Some(factor) = self.outage.update(now_us, self.rtt_us, self.departures, unanswered, rate_bps) {
             self.aimd.set(now_us, self.aimd.rate_bps() * factor);
             self.settle();
         }
@@ -449,7 +451,7 @@ impl Congestion {
     /// The first arrival that a message tells of.
     fn begin_arrivals(&mut self, now_us: i64) {
         self.heard = Heard::default();
-        self.departures.on_heard();
+        self.departures.on_heard(self.history.count());
         let before_bps = self.outage.on_heard();
         if before_bps.is_some() || now_us - self.heard_us > SILENCE_US {
             self.groups = Groups::default();

@@ -28,16 +28,17 @@ impl Outage {
         self.state.take().map(|(rate_bps, _)| rate_bps)
     }
 
-    /// The factor by which the rate falls now, if it does.
+    /// The factor by which the rate falls now, if it does. So many packets have left since something was heard of.
     pub(super) fn update(
         &mut self,
         now_us: i64,
         rtt_us: i64,
         departures: Departures,
+        unanswered: u32,
         rate_bps: impl FnOnce() -> f64,
     ) -> Option<f64> {
         let silence_us = rtt_us + if self.has_heard { SILENCE_US } else { FIRST_SILENCE_US };
-        let is_silent = departures.unanswered >= MIN_PACKETS && now_us - departures.first_us > silence_us;
+        let is_silent = unanswered >= MIN_PACKETS && now_us - departures.first_us > silence_us;
         if !is_silent || now_us - departures.last_us > RECENT_US {
             if let Some((_, lowered_us)) = &mut self.state {
                 *lowered_us = now_us;
@@ -59,9 +60,10 @@ mod tests {
         let (mut outage, mut departures) = (Outage::default(), Departures::default());
         outage.on_heard();
         let mut rate_bps = 1e6;
-        for now_ms in (0..2_620).step_by(20) {
-            departures.add(now_ms * 1_000, 1_000);
-            rate_bps *= outage.update(now_ms * 1_000, 100_000, departures, || rate_bps).unwrap_or(1.0);
+        for (number, now_ms) in (0..2_620).step_by(20).enumerate() {
+            departures.add(now_ms * 1_000, number as u32, 1_000);
+            let unanswered = departures.unanswered(number as u32 + 1);
+            rate_bps *= outage.update(now_ms * 1_000, 100_000, departures, unanswered, || rate_bps).unwrap_or(1.0);
         }
         assert!((0.24e6..0.26e6).contains(&rate_bps), "{rate_bps}");
         assert_eq!(outage.on_heard(), Some(1e6));
@@ -72,9 +74,9 @@ mod tests {
     fn a_pause_is_no_outage() {
         let (mut outage, mut departures) = (Outage::default(), Departures::default());
         outage.on_heard();
-        (0..8).for_each(|_| departures.add(0, 1_000));
+        (0..8).for_each(|number| departures.add(0, number, 1_000));
         for now_ms in (1_001..10_000).step_by(20) {
-            assert_eq!(outage.update(now_ms * 1_000, 100_000, departures, || 1e6), None);
+            assert_eq!(outage.update(now_ms * 1_000, 100_000, departures, 8, || 1e6), None);
         }
     }
 }
