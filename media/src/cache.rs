@@ -10,7 +10,7 @@ const LINE: usize = 64;
 #[inline]
 pub(crate) fn prefetch<T: ?Sized>(value: &T) {
     let start = std::ptr::from_ref(value).cast::<u8>();
-    if size_of_val(value) <= align_of_val(value) {
+    if size_of_val(value) <= align_of_val(value).min(LINE) {
         // It lies within one line.
         return prefetch_line(start);
     }

@@ -83,10 +83,8 @@ impl Wish {
     /// Those within the limit; when none of them is available, the lowest above it is better than black. Of those, none above
     /// the first that covers the view.
     pub(crate) fn useful(&self) -> impl Iterator<Item = (usize, &Offer)> {
-        let count = self.count.min(MAX_ENCODINGS);
+        let (count, within) = (self.count.min(MAX_ENCODINGS), self.within());
         let available = |index: &usize| self.offers[*index].is_available;
-        let limit = self.limit.filter(|_| !self.is_layered);
-        let within = limit.map_or(count, |limit| limit.saturating_add(1).min(count));
         let (start, end) = if (0..within).any(|index| available(&index)) {
             (0, within)
         } else {
@@ -100,10 +98,7 @@ impl Wish {
 
     /// The last of [`Self::useful`]: nothing above it is of use.
     pub(crate) fn best(&self) -> Option<(usize, &Offer)> {
-        let count = self.count.min(MAX_ENCODINGS);
-        let limit = self.limit.filter(|_| !self.is_layered);
-        let within = limit.map_or(count, |limit| limit.saturating_add(1).min(count));
-        let (within, above) = self.offers.get(..count)?.split_at_checked(within)?;
+        let (within, above) = self.offers.get(..self.count.min(MAX_ENCODINGS))?.split_at_checked(self.within())?;
         let mut best = None;
         for (index, offer) in within.iter().enumerate().filter(|(_, offer)| offer.is_available) {
             best = Some((index, offer));
@@ -112,6 +107,13 @@ impl Wish {
             }
         }
         best.or_else(|| above.iter().position(|offer| offer.is_available).map(|at| (within.len() + at, &above[at])))
+    }
+
+    /// How many of the offers are within the limit.
+    fn within(&self) -> usize {
+        let count = self.count.min(MAX_ENCODINGS);
+        let limit = self.limit.filter(|_| !self.is_layered);
+        limit.map_or(count, |limit| limit.saturating_add(1).min(count))
     }
 
     /// The least that shows anything.

@@ -137,18 +137,29 @@ impl GcmSender {
     }
 }
 
-/// Verifies and decrypts what is received.
-pub(super) struct GcmReceiver {
+/// A session key for ring, and the salt of its direction.
+struct Keys {
     key: LessSafeKey,
     salt: Salt,
+}
+
+impl Keys {
+    /// `None` if the master key or salt has the wrong length.
+    fn new(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8], labels: Labels) -> Option<Self> {
+        let (key, salt) = derive(crypto, master_key, master_salt, labels)?;
+        Some(Self { key: LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).ok()?), salt })
+    }
+}
+
+/// Verifies and decrypts what is received.
+pub(super) struct GcmReceiver {
+    keys: Keys,
     streams: Streams,
 }
 
 impl GcmReceiver {
     pub(super) fn new(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<Self> {
-        let (key, salt) = derive(crypto, master_key, master_salt, LABELS)?;
-        let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).ok()?);
-        Some(Self { key, salt, streams: Streams::default() })
+        Some(Self { keys: Keys::new(crypto, master_key, master_salt, LABELS)?, streams: Streams::default() })
     }
 
     /// Decrypts a packet in place; returns its length without the tag. After an error `packet` holds rubbish.
@@ -162,8 +173,8 @@ impl GcmReceiver {
         let mut stream = self.streams.get(place).unwrap_or(Stream::new(u64::from(sequence)));
         let index = stream.guess(sequence).filter(|i| !stream.is_replay(*i)).ok_or(DropReason::ReplayedRtp)?;
         let (header, payload) = packet.split_at_mut_checked(header).ok_or(DropReason::MalformedRtp)?;
-        let nonce = self.salt.numbers(ssrc, index).nonce();
-        self.key.open_in_place(nonce, Aad::from(&*header), payload).map_err(|_| DropReason::ForgedRtp)?;
+        let nonce = self.keys.salt.numbers(ssrc, index).nonce();
+        self.keys.key.open_in_place(nonce, Aad::from(&*header), payload).map_err(|_| DropReason::ForgedRtp)?;
         stream.accept(index);
         self.streams.keep(place, stream);
         Ok(packet.len() - TAG)

@@ -5,9 +5,9 @@
 //! authenticated but not encrypted (section 9.3) are refused: no WebRTC client sends them.
 
 use super::streams::{Stream, Streams};
-use super::{Labels, Salt, TAG, derive};
+use super::{Keys, Labels, TAG};
 use crate::drop_reason::DropReason;
-use ring::aead::{AES_128_GCM, Aad, LessSafeKey, UnboundKey};
+use ring::aead::Aad;
 use rtc::crypto::RTCCrypto;
 
 /// The key derivation labels of RFC 3711 section 4.3.2.
@@ -20,21 +20,9 @@ const CLEAR: usize = 8;
 const WORD: usize = 4;
 const IS_ENCRYPTED: u32 = 1 << 31;
 
-/// Bytes that protection adds to a compound packet.
+/// Bytes that protection adds to a compound packet, the tag and the index (RFC 7714 section 9). AES_CM_128_HMAC_SHA1_80 adds fewer (RFC 3711
+/// section 3.4).
 pub const OVERHEAD: usize = TAG + WORD;
-
-/// The key and the salt of a direction.
-struct Keys {
-    key: LessSafeKey,
-    salt: Salt,
-}
-
-impl Keys {
-    fn new(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<Self> {
-        let (key, salt) = derive(crypto, master_key, master_salt, LABELS)?;
-        Some(Self { key: LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).ok()?), salt })
-    }
-}
 
 /// What is authenticated beside the content (RFC 7714 section 9.2).
 fn associated(clear: [u8; CLEAR], word: u32) -> [u8; CLEAR + WORD] {
@@ -60,13 +48,13 @@ pub(in crate::transport) struct GcmRtcpSender {
 
 impl GcmRtcpSender {
     pub(in crate::transport) fn new(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<Self> {
-        Some(Self { keys: Keys::new(crypto, master_key, master_salt)?, index: 0 })
+        Some(Self { keys: Keys::new(crypto, master_key, master_salt, LABELS)?, index: 0 })
     }
 
     /// Encrypts the compound packet `buffer[..len]` in place and appends what protection adds. Returns the new length. `None` if it is no
     /// such packet, if the buffer has no room, or if the key is used up, after 2^31 packets (RFC 3711 section 9.2).
     pub(in crate::transport) fn protect(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
-        let (packet, rest) = buffer.get_mut(..len + OVERHEAD)?.split_at_mut_checked(len)?;
+        let (packet, rest) = buffer.get_mut(..len.checked_add(OVERHEAD)?)?.split_at_mut_checked(len)?;
         let (clear, ssrc) = clear_part(packet)?;
         let index = self.index.checked_add(1).filter(|index| *index < IS_ENCRYPTED)?;
         self.index = index;
@@ -88,7 +76,7 @@ pub(in crate::transport) struct GcmRtcpReceiver {
 
 impl GcmRtcpReceiver {
     pub(in crate::transport) fn new(crypto: &dyn RTCCrypto, master_key: &[u8], master_salt: &[u8]) -> Option<Self> {
-        Some(Self { keys: Keys::new(crypto, master_key, master_salt)?, streams: Streams::default() })
+        Some(Self { keys: Keys::new(crypto, master_key, master_salt, LABELS)?, streams: Streams::default() })
     }
 
     /// Decrypts a compound packet in place; returns its length without what protection adds. After an error `packet` holds rubbish.

@@ -148,6 +148,7 @@ fn no_index_is_used_twice_and_what_is_no_packet_is_refused() {
     let mut buffer = [plain.clone(), vec![0; OVERHEAD]].concat();
     assert_eq!(sender.protect(&mut buffer[..27], 8), None, "no room");
     assert_eq!(sender.protect(&mut buffer, 7), None, "too short");
+    assert_eq!(sender.protect(&mut buffer, usize::MAX), None, "longer than any buffer");
     assert_eq!(sender.protect(&mut [0; 40], 8), None, "not of version 2");
     assert_eq!(sender.protect(&mut buffer, 8), Some(28));
     buffer[..8].copy_from_slice(&plain);
