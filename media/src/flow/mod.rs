@@ -7,6 +7,7 @@ mod repairs;
 mod turns;
 
 pub(crate) use pacer::{Pacer, QUANTUM, Waiting};
+pub(crate) use repairs::Wanted;
 
 use crate::allocation::Budget;
 use crate::congestion::{Congestion, Demand};

@@ -1,5 +1,8 @@
-//! What is sent again: within a share of the estimate, and not twice within a round trip.
+//! What is sent again: within a share of the estimate, and not twice within a round trip. What is beyond the share waits for it: a client asks
+//! ten times only, which on a short path is a fifth of a second, and whose picture has no key frame after that stands still for three seconds.
 
+use crate::drop_reason::DropReason;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// The share of the estimate that repairs may take, in percent. Beyond it the path is losing what it is sent, and more of the
@@ -24,19 +27,25 @@ const REMEMBERED: usize = 64;
 /// A request this share of a round trip after the packet was sent again crossed it, and is no new one.
 const CROSSING: (u32, u32) = (3, 4);
 
-#[derive(Clone, Copy)]
-struct Resent {
-    line: u16,
-    sequence: u16,
-    at: Instant,
+/// Packets that wait to be sent again, and for how long: a picture that has waited for longer is given up.
+const MAX_POSTPONED: usize = 64;
+const MAX_WAIT: Duration = Duration::from_secs(1);
+
+/// A packet that a client misses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) line: u16,
+    pub(crate) sequence: u16,
 }
 
 /// See the module's text.
 #[derive(Default)]
 pub(crate) struct Repairs {
     /// The latest first come round again; empty until something is sent again.
-    recent: Vec<Resent>,
+    recent: Vec<(Wanted, Instant)>,
     next: usize,
+    /// What was asked for when there was no budget for it, and when.
+    postponed: VecDeque<(Wanted, Instant)>,
     /// Bytes that may be sent again now; `None` while nothing is known of the path.
     budget: Option<u64>,
     turned: Option<Instant>,
@@ -52,19 +61,40 @@ impl Repairs {
     }
 
     /// Whether a request for a packet crossed the packet that was sent for an earlier one.
-    pub(crate) fn is_crossing(&self, now: Instant, rtt: Duration, line: usize, sequence: u16) -> bool {
+    pub(crate) fn is_crossing(&self, now: Instant, rtt: Duration, wanted: Wanted) -> bool {
         let since = rtt * CROSSING.0 / CROSSING.1;
-        let is_it = |resent: &&Resent| (usize::from(resent.line), resent.sequence) == (line, sequence);
-        let latest = self.recent.iter().filter(is_it).map(|resent| resent.at).max();
+        let latest = self.recent.iter().filter(|(resent, _)| *resent == wanted).map(|(_, at)| *at).max();
         latest.is_some_and(|at| now.saturating_duration_since(at) < since)
     }
 
+    /// Lets a packet wait until there is budget for it; whether there is room for it to wait.
+    pub(crate) fn postpone(&mut self, now: Instant, wanted: Wanted) -> bool {
+        if self.postponed.iter().any(|(postponed, _)| *postponed == wanted) {
+            return true;
+        }
+        let has_room = self.postponed.len() < MAX_POSTPONED;
+        if has_room {
+            self.postponed.push_back((wanted, now));
+        }
+        has_room
+    }
+
+    /// The next of those that wait, if a packet of `len` bytes may be sent again now, or why it is not to wait any longer.
+    pub(crate) fn poll(&mut self, now: Instant, len: usize) -> Option<Result<Wanted, DropReason>> {
+        let (wanted, since) = *self.postponed.front()?;
+        let is_late = now.saturating_duration_since(since) >= MAX_WAIT;
+        if !is_late && !self.allows(len) {
+            return None;
+        }
+        self.postponed.pop_front();
+        Some(if is_late { Err(DropReason::RepairBudget) } else { Ok(wanted) })
+    }
+
     /// Counts a packet that was sent again.
-    pub(crate) fn on_resent(&mut self, now: Instant, line: usize, sequence: u16, len: usize) {
-        let resent = Resent { line: line as u16, sequence, at: now };
+    pub(crate) fn on_resent(&mut self, now: Instant, wanted: Wanted, len: usize) {
         match self.recent.get_mut(self.next) {
-            Some(place) => *place = resent,
-            None => self.recent.push(resent),
+            Some(place) => *place = (wanted, now),
+            None => self.recent.push((wanted, now)),
         }
         self.next = (self.next + 1) % REMEMBERED;
         self.bytes += len as u64;
@@ -113,15 +143,21 @@ mod tests {
         Duration::from_millis(ms)
     }
 
+    const fn wanted(line: u16, sequence: u16) -> Wanted {
+        Wanted { line, sequence }
+    }
+
     #[test]
     fn a_request_that_crossed_its_answer_is_no_new_one() {
         let (mut repairs, start) = (Repairs::default(), test_start());
-        repairs.on_resent(start, 3, 7, 1_000);
-        assert!(repairs.is_crossing(start + ms(70), ms(100), 3, 7));
-        assert!(!repairs.is_crossing(start + ms(80), ms(100), 3, 7), "it was lost, too");
-        assert!(!repairs.is_crossing(start, ms(100), 3, 8) && !repairs.is_crossing(start, ms(100), 4, 7));
-        (0..REMEMBERED as u16).for_each(|sequence| repairs.on_resent(start, 9, sequence, 1));
-        assert!(!repairs.is_crossing(start, ms(100), 3, 7), "the memory is bounded");
+        repairs.on_resent(start, wanted(3, 7), 1_000);
+        assert!(repairs.is_crossing(start + ms(70), ms(100), wanted(3, 7)));
+        assert!(!repairs.is_crossing(start + ms(80), ms(100), wanted(3, 7)), "it was lost, too");
+        assert!(
+            !repairs.is_crossing(start, ms(100), wanted(3, 8)) && !repairs.is_crossing(start, ms(100), wanted(4, 7))
+        );
+        (0..REMEMBERED as u16).for_each(|sequence| repairs.on_resent(start, wanted(9, sequence), 1));
+        assert!(!repairs.is_crossing(start, ms(100), wanted(3, 7)), "the memory is bounded");
         assert_eq!(repairs.recent.len(), REMEMBERED);
     }
 
@@ -133,7 +169,7 @@ mod tests {
         let mut sent = 0;
         for turn in 1..=300_u64 {
             while repairs.allows(1_000) {
-                repairs.on_resent(start, 0, 0, 1_000);
+                repairs.on_resent(start, wanted(0, 0), 1_000);
                 sent += 1_000;
             }
             repairs.turn(start + ms(20 * turn), Some(1_000_000), false);
@@ -151,7 +187,7 @@ mod tests {
             for turn in 0..500_u64 {
                 repairs.turn(start + ms(20 * turn), Some(80_000), is_congested);
                 while repairs.allows(1_000) {
-                    repairs.on_resent(start, 0, 0, 1_000);
+                    repairs.on_resent(start, wanted(0, 0), 1_000);
                     sent += 1_000;
                 }
             }
@@ -172,9 +208,43 @@ mod tests {
         let (mut repairs, start) = (Repairs::default(), test_start());
         repairs.turn(start, Some(300_000), true);
         while repairs.allows(1_000) {
-            repairs.on_resent(start, 0, 0, 1_000);
+            repairs.on_resent(start, wanted(0, 0), 1_000);
         }
         repairs.restart();
         assert!(repairs.allows(1_000));
+    }
+
+    #[test]
+    fn what_has_no_budget_waits_for_it_in_order() {
+        let (mut repairs, start) = (Repairs::default(), test_start());
+        repairs.turn(start, Some(300_000), true);
+        while repairs.allows(1_000) {
+            repairs.on_resent(start, wanted(0, 0), 1_000);
+        }
+        assert_eq!(repairs.poll(start, 1_000), None);
+        assert!((1..=3).all(|sequence| repairs.postpone(start, wanted(5, sequence))));
+        assert!(repairs.postpone(start + ms(20), wanted(5, 2)), "it is asked for again");
+        assert_eq!((repairs.poll(start, 1_000), repairs.postponed.len()), (None, 3));
+        // 10 % are 3,750 bytes a second.
+        let mut resent = Vec::new();
+        for turn in 1..=35 {
+            let now = start + ms(20 * turn);
+            repairs.turn(now, Some(300_000), true);
+            while let Some(Ok(wanted)) = repairs.poll(now, 1_000) {
+                repairs.on_resent(now, wanted, 1_000);
+                resent.push((wanted.sequence, turn));
+            }
+        }
+        assert!(matches!(resent[..], [(1, first), (2, second)] if first < 15 && second < 30), "{resent:?}");
+        assert_eq!(repairs.poll(start + ms(1_000), 1_000), Some(Err(DropReason::RepairBudget)), "too late");
+        assert_eq!(repairs.poll(start + ms(1_000), 1_000), None);
+    }
+
+    #[test]
+    fn so_many_wait_and_no_more() {
+        let (mut repairs, start) = (Repairs::default(), test_start());
+        let postponed = (0..1_000).filter(|sequence| repairs.postpone(start, wanted(5, *sequence))).count();
+        assert_eq!((postponed, repairs.postponed.len()), (MAX_POSTPONED, MAX_POSTPONED));
+        assert!(repairs.postpone(start, wanted(5, 0)), "it waits already");
     }
 }

@@ -4,6 +4,7 @@
 //! put together from what there is and how it is shown, and decisions become what selectors aim at.
 
 use super::Room;
+use super::repairing::repair_late;
 use crate::allocation::{Decision, Offer, Outcome, Scratch, Wish, allocate};
 use crate::command::{Event, MediaKind, PauseReason};
 use crate::congestion::Demand;
@@ -270,6 +271,7 @@ impl Room {
                 continue;
             }
             participant.flow.handle_timeout(context.now, context.micros);
+            repair_late(context, participant, &self.publications);
             self.hurried |= participant.flow.has_moved(context.now);
             if participant.flow.pacer.is_busy() {
                 context.core.pacing.schedule(participant.slot, context.now);

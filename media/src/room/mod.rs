@@ -17,6 +17,7 @@ mod negotiation;
 mod passing;
 mod reading;
 mod relaying;
+mod repairing;
 mod replaying;
 mod reports;
 mod subscriptions;

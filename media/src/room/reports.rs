@@ -1,16 +1,12 @@
 //! RTCP from participants: what subscribers miss or want, what publishers say of their clocks.
 
 use super::Room;
-use crate::command::MediaKind;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::feedback::rtcp::{self, Feedback, ReportBlocks, SenderReport};
 use crate::feedback::sending::round_trip;
-use crate::outbox::MAX_DATAGRAM;
-use crate::participant::Participant;
 use crate::path::Path;
 use crate::stats::Direction;
-use crate::subscription::Purpose;
 
 impl Room {
     /// Takes an SRTCP datagram of a participant.
@@ -26,7 +22,7 @@ impl Room {
             match feedback {
                 Feedback::Nack { media_ssrc, sequences } => {
                     for sequence in sequences {
-                        self.resend(context, index, media_ssrc, sequence);
+                        self.on_nack(context, index, media_ssrc, sequence);
                     }
                 }
                 Feedback::Pli { media_ssrc } => {
@@ -64,27 +60,6 @@ impl Room {
         }
         if packets.is_broken() {
             context.core.stats.drop(DropReason::MalformedRtcp);
-        }
-    }
-
-    fn resend(&mut self, context: &mut Context<'_>, index: usize, media_ssrc: u32, lost: u16) {
-        context.core.stats.nack_in_packets += 1;
-        let Some(participant) = self.participants.get_mut(index) else { return };
-        let Some(line) = participant.line_of_ssrc(media_ssrc) else { return };
-        let Some(Some(outgoing)) = participant.outgoing.get_mut(line) else { return };
-        let Some(subscription) = &mut outgoing.subscription else { return };
-        subscription.delivery.nacked_packets += 1;
-        let Some(publication) = self.publications.get(subscription.publication) else { return };
-        let Participant { flow, transport, rtt, .. } = participant;
-        let result = if flow.repairs.is_crossing(context.now, rtt.get(), line, lost) {
-            Err(DropReason::ResentAlready)
-        } else if publication.kind == MediaKind::Video && !flow.repairs.allows(MAX_DATAGRAM) {
-            Err(DropReason::RepairBudget)
-        } else {
-            outgoing.resend(context, transport, flow, &publication.encodings, lost, Purpose::Repair)
-        };
-        if let Err(reason) = result {
-            context.core.stats.drop(reason);
         }
     }
 

@@ -75,8 +75,8 @@ pub(crate) struct Stream {
     transport_cc: Option<u8>,
     /// The same of the dependency descriptor.
     descriptor: Option<u8>,
-    /// When each missing number was asked for last.
-    asked: BTreeMap<u16, Instant>,
+    /// When each missing number was asked for last, and whether that was the first time.
+    asked: BTreeMap<u16, (Instant, bool)>,
     pub(crate) decoder: Decoder,
 }
 
@@ -217,8 +217,9 @@ impl Receiver {
                 stream.packets.insert(sequence, arrived);
                 stream.repaired += u64::from(recovered);
                 if self.watches {
-                    let asked = stream.asked.remove(&(sequence as u16)).filter(|_| recovered);
-                    let rtt = asked.map(|asked| now - asked);
+                    // What was asked for twice may be the answer to either (Karn and Partridge 1987).
+                    let asked = stream.asked.remove(&(sequence as u16)).filter(|(_, once)| recovered && *once);
+                    let rtt = asked.map(|(asked, _)| now - asked);
                     self.rtt = rtt.map(|rtt| self.rtt.map_or(rtt, |known| known * 7 / 8 + rtt / 8)).or(self.rtt);
                     if stream.video {
                         stream.decoder.on_packet(now, sequence, &arrived);
@@ -274,8 +275,11 @@ impl Receiver {
                     write_nack(&mut compound, REPORTER, stream.ssrc, &missing);
                     out.send_rtcp(&compound);
                     if self.watches {
-                        stream.asked.extend(missing.iter().map(|sequence| (*sequence, now)));
-                        stream.asked.retain(|_, asked| now - *asked < MAX_AGE);
+                        for sequence in &missing {
+                            let is_first = !stream.asked.contains_key(sequence);
+                            stream.asked.insert(*sequence, (now, is_first));
+                        }
+                        stream.asked.retain(|_, (asked, _)| now - *asked < MAX_AGE);
                     }
                 }
                 if stream.wants_keyframe(now) || (self.watches && stream.is_stuck(now)) {

@@ -16,7 +16,7 @@ use crate::drop_reason::DropReason;
 use crate::feedback::losses::{Losses, PathLoss};
 use crate::feedback::rtcp::ReportBlock;
 use crate::feedback::sending::SendingStats;
-use crate::flow::Flow;
+use crate::flow::{Flow, Wanted};
 use crate::formats::{Extension, FormatId};
 use crate::negotiation::{ForwardPlan, LineIndex, SendLine};
 use crate::numbering::Numbering;
@@ -416,7 +416,8 @@ impl Outgoing {
         }
         match purpose {
             Purpose::Repair => {
-                flow.repairs.on_resent(context.now, self.line.index(), lost, sealed);
+                let wanted = Wanted { line: self.line.index() as u16, sequence: lost };
+                flow.repairs.on_resent(context.now, wanted, sealed);
                 core.stats.rtx_out_packets += 1;
                 subscription.delivery.resent_packets += 1;
             }

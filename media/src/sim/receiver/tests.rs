@@ -75,10 +75,10 @@ fn everything_that_arrives_is_reported_once() {
 fn requests_follow_the_round_trip() {
     let (mut receiver, start) = (receiver(), test_start());
     receiver.on_rtp(start, &numbered(VP8, SSRC, [100, 1], &payload(0)));
-    receiver.streams[0].asked.insert(101, start);
+    receiver.streams[0].asked.insert(101, (start, true));
     receiver.on_rtp(start + Duration::from_millis(300), &retransmission(101, [7, 2], 1));
     assert_eq!(receiver.rtt, Some(Duration::from_millis(300)));
-    receiver.streams[0].asked.insert(102, start);
+    receiver.streams[0].asked.insert(102, (start, true));
     receiver.on_rtp(start + Duration::from_millis(60), &retransmission(102, [8, 3], 2));
     assert_eq!(receiver.rtt, Some(Duration::from_millis(270)));
 }

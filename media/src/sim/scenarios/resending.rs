@@ -3,7 +3,9 @@
 
 use super::{QUIET, caller, camera, settle, simulcast};
 use crate::command::{Command, Rid};
+use crate::drop_reason::DropReason;
 use crate::sim::network::Quality;
+use crate::sim::publisher::{Encoded, Media};
 use crate::sim::world::World;
 
 /// A simulcast publisher and a subscriber without RTX who repairs its sound, too.
@@ -68,4 +70,25 @@ fn no_index_is_used_for_two_packets_whatever_changes() {
     }
     assert!(world.shard.stats().redundant_out.count > 100, "{:?}", world.shard.stats().redundant_out);
     assert!(world.shard.stats().rtx_out_packets > 10_000, "{}", world.shard.stats().rtx_out_packets);
+}
+
+#[test]
+fn what_the_path_has_no_room_for_is_repaired_later() {
+    let mut world = World::new(Quality::GOOD, 3);
+    let subscriber = world.join(true, true);
+    world.clients[subscriber].watch();
+    world.clients[subscriber].add(QUIET);
+    world.offer(subscriber);
+    caller(&mut world, Media::Encoded(Encoded::of_chromium()));
+    world.run_ms(8_000);
+    let resent = |world: &World| world.shard.stats().rtx_out_packets;
+    assert_eq!(resent(&world), 0);
+    let client = &mut world.clients[subscriber];
+    client.receiver.request_again(30, &mut client.transport);
+    world.send(subscriber);
+    world.run_ms(10);
+    let at_once = resent(&world);
+    assert!((30..50).contains(&at_once), "{at_once} of sixty: the sound, and what there is room for");
+    world.run_ms(990);
+    assert_eq!((resent(&world), world.drops(DropReason::RepairBudget)), (60, 0));
 }
