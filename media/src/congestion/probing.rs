@@ -187,13 +187,20 @@ impl Probing {
         }
         self.regain(situation);
         let Some(need_bps) = situation.need_bps() else { return };
+        if situation.has_queue && self.has_begun {
+            // Where packets wait the path is full already, and a probe would only make them wait longer.
+            return;
+        }
         if !self.has_begun {
             self.has_begun = true;
             self.queue = FIRST.map(|multiple| Some((situation.estimate_bps * multiple).min(situation.ceiling_bps())));
             if self.queue[0] == self.queue[1] {
                 self.queue[1] = None;
             }
-        } else if !self.is_busy() && situation.now_us - self.began_us >= times * self.interval_us {
+        } else if !self.is_busy()
+            && !situation.has_queue
+            && situation.now_us - self.began_us >= times * self.interval_us
+        {
             self.queue[0] = Some(situation.target_bps(need_bps));
         }
     }
@@ -331,7 +338,7 @@ mod tests {
             is_overused: false,
             rtt_us: 50_000,
             jitter_us: 0,
-            has_queue: true,
+            has_queue: false,
         }
     }
 
@@ -368,6 +375,17 @@ mod tests {
         let pauses: Vec<_> = begun.windows(2).map(|pair| (pair[1].0 - pair[0].0) / 1_000).collect();
         assert_eq!(pauses.get(..4), Some(&[0, 0, 0, 1][..]), "nothing was shown; {begun:?}");
         assert_eq!(pauses.get(4..8), Some(&[3, 4, 4, 4][..]), "{begun:?}");
+    }
+
+    #[test]
+    fn a_full_path_is_not_tried() {
+        let mut probing = Probing::default();
+        run(&mut probing, 0, 10_000, 800_000);
+        for now_ms in (10_000..60_000).step_by(20) {
+            probing.plan(Situation { has_queue: true, ..situation(now_ms, 500e3, 800_000) });
+            assert_eq!(probing.poll(now_ms * 1_000), None);
+        }
+        assert_eq!(run(&mut probing, 60_000, 60_100, 800_000).len(), 1, "as soon as it is empty");
     }
 
     #[test]
