@@ -187,20 +187,17 @@ impl Probing {
         }
         self.regain(situation);
         let Some(need_bps) = situation.need_bps() else { return };
-        if situation.has_queue && self.has_begun {
-            // Where packets wait the path is full already, and a probe would only make them wait longer.
-            return;
-        }
         if !self.has_begun {
             self.has_begun = true;
             self.queue = FIRST.map(|multiple| Some((situation.estimate_bps * multiple).min(situation.ceiling_bps())));
             if self.queue[0] == self.queue[1] {
                 self.queue[1] = None;
             }
-        } else if !self.is_busy()
-            && !situation.has_queue
-            && situation.now_us - self.began_us >= times * self.interval_us
-        {
+            return;
+        }
+        // Where packets wait the path is full already, and a probe would only make them wait longer.
+        let is_due = situation.now_us - self.began_us >= times * self.interval_us;
+        if is_due && !self.is_busy() && !situation.has_queue {
             self.queue[0] = Some(situation.target_bps(need_bps));
         }
     }
