@@ -69,7 +69,7 @@ vocabulary! {
         NotInRing => "not_in_ring",
         /// A retransmission that was asked for while the one before was on its way.
         ResentAlready => "resent_already",
-        /// A retransmission that waited for a second because repairs had used up their share of the subscriber's estimate, or that is of no use any more.
+        /// A retransmission that waited for a second, or found 64 others waiting, because repairs had used up their share of the subscriber's estimate; or one that is of no use any more.
         RepairBudget => "repair_budget",
         /// Too much video waits for its turn to leave: the subscriber's path carries far less than it is sent.
         PacerFull => "pacer_full",
