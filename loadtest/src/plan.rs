@@ -5,6 +5,11 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// What a newcomer needs until it is sent nothing but what has just been sent: a server may repeat what was before its coming, so that it
+/// need not wait for a key frame, and finds out what its path carries. The steady part begins so much after the last join, and latency
+/// counts from so much after a track's first packet.
+pub const SETTLING: Duration = Duration::from_secs(3);
+
 /// A run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -19,7 +24,7 @@ pub struct Plan {
     pub credential: Option<String>,
     /// A room that is there already, which everybody joins and which stays. Without it rooms are made for the run, and ended after it.
     pub room: Option<String>,
-    /// How long the run takes once everybody has joined, in seconds.
+    /// How long the run takes once everybody has joined and settled, in seconds.
     pub duration_seconds: f64,
     /// How many participants join in a second.
     pub joins_per_second: f64,

@@ -8,7 +8,7 @@ use crate::clock::Nanos;
 use crate::ledger::Ledger;
 use crate::net;
 use crate::participant::{Stage, attend};
-use crate::plan::Plan;
+use crate::plan::{Plan, SETTLING};
 use crate::tally::{Measures, Tally};
 use crate::target::Target;
 use crate::timetable::{Part, Timetable};
@@ -99,8 +99,12 @@ impl Run {
         }
         let mut steady = (None, None);
         let ready = self.progress.everybody_has_tried(plan.join_timeout() + Duration::from_secs(1));
+        let settled = async {
+            ready.await;
+            tokio::time::sleep(SETTLING).await;
+        };
         let ready = tokio::select! {
-            () = ready => true,
+            () = settled => true,
             () = self.stop.cancelled() => false,
         };
         if ready {

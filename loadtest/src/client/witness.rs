@@ -5,6 +5,9 @@ use crate::light::reception::{Reception, Verdict};
 use crate::light::streams::{Kind, MAX_STREAMS};
 use crate::tally::{Window, Witnessed};
 
+/// How long a track's latency is not counted, in nanoseconds: see [`SETTLING`](crate::plan::SETTLING).
+const SETTLING: u64 = crate::plan::SETTLING.as_nanos() as u64;
+
 /// One track of a publisher, as it comes through the server.
 struct Track {
     track: u32,
@@ -12,6 +15,8 @@ struct Track {
     origin: Origin,
     numbers: Reception,
     last_latency: Option<u64>,
+    /// When its first packet came.
+    began: u64,
 }
 
 /// See the module's text.
@@ -62,7 +67,7 @@ impl Witness {
         let Some(track) = self.tracks.iter_mut().find(|track| track.track == stamp.origin.track()) else {
             if self.tracks.len() < MAX_STREAMS {
                 let (track, numbers) = (stamp.origin.track(), Reception::new(number));
-                self.tracks.push(Track { track, origin: stamp.origin, numbers, last_latency: None });
+                self.tracks.push(Track { track, origin: stamp.origin, numbers, last_latency: None, began: arrived });
             }
             return;
         };
@@ -78,6 +83,9 @@ impl Witness {
         } else {
             // The server has switched to another layer, whose numbers are its own.
             (track.origin, track.numbers) = (stamp.origin, Reception::new(number));
+        }
+        if arrived.saturating_sub(track.began) < SETTLING {
+            return;
         }
         let latency = arrived.saturating_sub(stamp.sent);
         let video = stamp.origin.is_video();
@@ -98,23 +106,28 @@ mod tests {
         witness: Witness,
         tally: Witnessed,
         window: Window,
+        now: u64,
     }
 
     impl Desk {
         fn new() -> Self {
-            Self { witness: Witness::default(), tally: Witnessed::default(), window: Window::default() }
+            Self { witness: Witness::default(), tally: Witnessed::default(), window: Window::default(), now: 5_000 }
         }
 
         fn show(&mut self, kind: Kind, payload: &[u8]) -> Option<u16> {
-            self.witness.check(&Seen { kind, payload, arrived: 5_000 }, &mut self.tally, &mut self.window)
+            self.witness.check(&Seen { kind, payload, arrived: self.now }, &mut self.tally, &mut self.window)
         }
 
         fn sound(&mut self, number: u32) {
-            self.show(Kind::Audio, &payload(Origin::new(1, false, 0), number));
+            self.show(Kind::Audio, &stamped(Origin::new(1, false, 0), number, self.now - 4_000));
         }
     }
 
     fn payload(origin: Origin, number: u32) -> Vec<u8> {
+        stamped(origin, number, 1_000)
+    }
+
+    fn stamped(origin: Origin, number: u32, sent: u64) -> Vec<u8> {
         let mut payload = Vec::new();
         if origin.is_video() {
             let vp8 = crate::content::Vp8 { picture: 1, begins: true, key: false, width: 1, height: 1 };
@@ -123,18 +136,32 @@ mod tests {
             payload.push(opus_contents(20));
             assert_eq!(payload.len(), OPUS_OVERHEAD);
         }
-        Stamp { origin, number, sent: 1_000 }.write(&mut payload, 60);
+        Stamp { origin, number, sent }.write(&mut payload, 60);
         payload
     }
 
     #[test]
     fn what_was_sent_is_accounted_for() {
         let mut desk = Desk::new();
-        [65_534, 65_535, 65_536, 65_538, 65_537, 65_540, 65_540].into_iter().for_each(|number| desk.sound(number));
+        desk.sound(65_534);
+        desk.now += SETTLING;
+        [65_535, 65_536, 65_538, 65_537, 65_540, 65_540].into_iter().for_each(|number| desk.sound(number));
         let tally = &desk.tally;
         assert_eq!((tally.packets, tally.wrong_content, tally.out_of_order, tally.missing), (7, 0, 1, 1));
         assert_eq!((tally.audio_latency.count(), tally.audio_latency.max()), (5, 4_000));
         assert_eq!((tally.video_latency.count(), tally.jitter.max(), desk.window.latency.count()), (0, 0, 5));
+    }
+
+    #[test]
+    fn latency_counts_once_a_track_has_settled() {
+        let mut desk = Desk::new();
+        desk.sound(1);
+        desk.now += SETTLING - 1;
+        [2, 4].into_iter().for_each(|number| desk.sound(number));
+        assert_eq!((desk.tally.audio_latency.count(), desk.window.latency.count(), desk.tally.missing), (0, 0, 1));
+        desk.now += 1;
+        desk.sound(5);
+        assert_eq!((desk.tally.audio_latency.count(), desk.window.latency.count()), (1, 1));
     }
 
     #[test]
