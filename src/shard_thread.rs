@@ -6,6 +6,7 @@
 mod allowance;
 mod body;
 mod exit;
+mod feedback;
 mod orders;
 mod outlet;
 mod relay;

@@ -1,6 +1,6 @@
 //! Control messages: the local address of a datagram both ways, and the segment size of a joined message both ways.
 
-use socket2::Socket;
+use socket2::{SockRef, Socket};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
@@ -151,6 +151,32 @@ pub(crate) fn kernel_drops(socket: &impl AsRawFd) -> Option<u32> {
         )
     };
     (result == 0 && len as usize == size_of_val(&memory)).then_some(memory[DROPS])
+}
+
+/// Has the kernel give datagrams of whose first 16 bits those of a mask have some value to the second of the sockets that share a port,
+/// and all others to the first, which this is.
+pub(crate) fn divert_to_second(socket: &SockRef<'_>, (mask, bits): (u16, u16)) -> io::Result<()> {
+    let instruction = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+    let mut program = [
+        // What is shorter ends the program with 0.
+        instruction(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, 0, 0, 0),
+        instruction(libc::BPF_ALU | libc::BPF_AND, 0, 0, mask.into()),
+        instruction(libc::BPF_JMP | libc::BPF_JEQ, 0, 1, bits.into()),
+        instruction(libc::BPF_RET, 0, 0, 1),
+        instruction(libc::BPF_RET, 0, 0, 0),
+    ];
+    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    // SAFETY: the descriptor is open as long as `socket` lives. The kernel copies the program, whose instructions outlive the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_REUSEPORT_CBPF,
+            (&raw const program).cast(),
+            size_of_val(&program) as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Has the kernel join datagrams of one sender (GRO).

@@ -3,7 +3,7 @@
 //! A joined message is cut into its datagrams in place. The buffers are as large as messages can be, of which the system
 //! provides what is used: as long as nothing is joined, that is a page each.
 
-use super::control::{Control, Told, kernel_drops, told};
+use super::control::{Control, Told, told};
 use super::udp::{UdpEndpoint, udp_path};
 use super::{BATCH, Drained, IngressStats, MAX_RECEIVED};
 use parlor_media::path::Path;
@@ -43,11 +43,8 @@ impl Ingress {
     }
 
     /// Looks how many datagrams the kernel has dropped for want of room.
-    pub(crate) fn note_kernel_drops(&mut self, endpoint: &UdpEndpoint) {
-        if let Some(drops) = kernel_drops(&endpoint.socket) {
-            // The kernel's counter has 32 bits and wraps.
-            self.stats.kernel_drops += u64::from(drops.wrapping_sub(self.stats.kernel_drops as u32));
-        }
+    pub(crate) fn note_kernel_drops(&mut self, endpoint: &mut UdpEndpoint) {
+        self.stats.kernel_drops += u64::from(endpoint.take_kernel_drops());
     }
 
     /// Receives what waits, at most [`BATCH`] messages, and hands each datagram to `sink`.
@@ -263,11 +260,11 @@ mod tests {
             client.send_to(&[0; 1_000], (Ipv4Addr::LOCALHOST, endpoint.port())).unwrap();
         }
         let mut ingress = Ingress::new();
-        ingress.note_kernel_drops(&endpoint);
+        ingress.note_kernel_drops(&mut endpoint);
         let dropped = ingress.stats().kernel_drops as usize;
         assert!((1..SENT).contains(&dropped), "{dropped} of {SENT}");
         assert_eq!(receive_all(&mut ingress, &mut endpoint, SENT - dropped).len(), SENT - dropped);
-        ingress.note_kernel_drops(&endpoint);
+        ingress.note_kernel_drops(&mut endpoint);
         assert_eq!(ingress.stats().kernel_drops as usize, dropped, "none is counted twice");
     }
 }

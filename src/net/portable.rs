@@ -28,7 +28,7 @@ impl Ingress {
     }
 
     /// Such a system does not tell.
-    pub(crate) fn note_kernel_drops(&mut self, _endpoint: &UdpEndpoint) {}
+    pub(crate) fn note_kernel_drops(&mut self, _endpoint: &mut UdpEndpoint) {}
 
     /// Receives what waits, at most [`BATCH`] datagrams, and hands each to `sink`.
     pub(crate) fn receive(&mut self, endpoint: &UdpEndpoint, mut sink: impl FnMut(&Path, &mut [u8])) -> Drained {
@@ -113,7 +113,7 @@ mod tests {
             assert!(outbox.push(0, path, b"answer"));
         });
         assert_eq!(drained, Drained::Empty);
-        ingress.note_kernel_drops(&endpoint);
+        ingress.note_kernel_drops(&mut endpoint);
         assert_eq!((ingress.stats().datagrams, ingress.stats().bytes, ingress.stats().kernel_drops), (1, 8, 0));
         let mut egress = Egress::new(&endpoint, true);
         egress.note_addresses();

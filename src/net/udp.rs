@@ -1,5 +1,7 @@
 //! A shard's UDP socket: dual-stack where the host has IPv6, non-blocking, telling the local address of each datagram.
 
+#[cfg(target_os = "linux")]
+use parlor_media::feedback::rtcp::TRANSPORT_CC_BITS;
 use parlor_media::path::{Path, Protocol};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
@@ -16,6 +18,9 @@ pub(crate) struct UdpEndpoint {
     /// The kernel joins datagrams of one sender on the way in (Linux 5.0).
     gro: bool,
     port: u16,
+    /// The kernel's counter of what it dropped, when that was last looked at. It has 32 bits and wraps.
+    #[cfg(target_os = "linux")]
+    known_drops: u32,
 }
 
 impl UdpEndpoint {
@@ -33,6 +38,33 @@ impl UdpEndpoint {
         Self::new(bind_domain(Domain::IPV4, SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))?, false)
     }
 
+    /// Binds a second socket to the same port, to which the kernel from then on gives what begins with transport-wide feedback
+    /// ([`TRANSPORT_CC_BITS`]). Once it is closed, everything comes by the first again.
+    ///
+    /// Sharing the port is not how this socket was bound, so that it was refused if the port was taken; and what is bound later, by
+    /// this program or by another that does not mean to share, is refused as well.
+    ///
+    /// # Errors
+    /// The system's, where it cannot do this (Linux 4.5 can).
+    #[cfg(target_os = "linux")]
+    pub(crate) fn bind_feedback(&self) -> io::Result<Self> {
+        let first = SockRef::from(&self.socket);
+        first.set_reuse_port(true)?;
+        let socket = open(if self.dual_stack { Domain::IPV6 } else { Domain::IPV4 })?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&first.local_addr()?)?;
+        super::control::divert_to_second(&first, TRANSPORT_CC_BITS)?;
+        Self::new(socket, self.dual_stack)
+    }
+
+    /// How many datagrams the kernel has dropped for want of room since this was last asked.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn take_kernel_drops(&mut self) -> u32 {
+        let known = self.known_drops;
+        self.known_drops = super::control::kernel_drops(&self.socket).unwrap_or(known);
+        self.known_drops.wrapping_sub(known)
+    }
+
     fn new(socket: Socket, dual_stack: bool) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         // Best effort: a smaller buffer works, and loses more in a burst.
@@ -46,7 +78,14 @@ impl UdpEndpoint {
         let gro = false;
         let socket = mio::net::UdpSocket::from_std(socket.into());
         let port = socket.local_addr()?.port();
-        Ok(Self { socket, dual_stack, gro, port })
+        Ok(Self {
+            socket,
+            dual_stack,
+            gro,
+            port,
+            #[cfg(target_os = "linux")]
+            known_drops: 0,
+        })
     }
 
     /// The bound port.
@@ -92,11 +131,16 @@ pub(crate) fn udp_path(remote: SocketAddr, local: IpAddr) -> Path {
 }
 
 fn bind_domain(domain: Domain, address: SocketAddr) -> io::Result<Socket> {
+    let socket = open(domain)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn open(domain: Domain) -> io::Result<Socket> {
     let socket = Socket::new(domain, Type::DGRAM, None)?;
     if domain == Domain::IPV6 {
         socket.set_only_v6(false)?;
     }
-    socket.bind(&address.into())?;
     Ok(socket)
 }
 
@@ -115,6 +159,37 @@ mod tests {
         assert_eq!(canonical(mapped).to_string(), "192.0.2.1:5");
         let scoped = SocketAddr::from(SocketAddrV6::new("fe80::1".parse().unwrap(), 5, 0, 3));
         assert_eq!(canonical(scoped), scoped);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn feedback_comes_by_the_second_socket_until_that_is_closed() {
+        let (timeout, mut buffer) = (Some(std::time::Duration::from_secs(5)), [0; 8]);
+        let first = UdpEndpoint::bind(0).unwrap();
+        let second = first.bind_feedback().unwrap();
+        assert_eq!((second.port(), second.dual_stack), (first.port(), first.dual_stack));
+        for endpoint in [&first, &second] {
+            SockRef::from(&endpoint.socket).set_nonblocking(false).unwrap();
+            SockRef::from(&endpoint.socket).set_read_timeout(timeout).unwrap();
+        }
+        let mut receive = |endpoint: &UdpEndpoint| endpoint.socket.recv(&mut buffer).map(|len| buffer[..len].to_vec());
+        for local in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+            let Ok(client) = std::net::UdpSocket::bind((local, 0)) else { continue };
+            let (feedback, others) =
+                ([[0x8f, 205, 1], [0xaf, 205, 2]], [[0x81, 205, 3], [0x8f, 206, 4], [0x80, 96, 5]]);
+            for datagram in feedback.iter().chain(&others) {
+                client.send_to(datagram, (local, first.port())).unwrap();
+            }
+            client.send_to(&[0x8f], (local, first.port())).unwrap();
+            feedback.into_iter().for_each(|sent| assert_eq!(receive(&second).unwrap(), sent));
+            others.into_iter().for_each(|sent| assert_eq!(receive(&first).unwrap(), sent));
+            assert_eq!(receive(&first).unwrap(), [0x8f]);
+        }
+        assert_eq!(UdpEndpoint::bind(first.port()).err().unwrap().kind(), io::ErrorKind::AddrInUse);
+        drop(second);
+        let client = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        client.send_to(&[0x8f, 205, 1], (Ipv4Addr::LOCALHOST, first.port())).unwrap();
+        assert_eq!(receive(&first).unwrap(), [0x8f, 205, 1]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use super::allowance::Allowance;
 use super::exit::Exit;
+use super::feedback::FeedbackTurns;
 use super::orders::Orders;
 use super::outlet::Outlet;
 use super::relay::RelayPort;
@@ -30,8 +31,9 @@ use tokio::sync::mpsc;
 
 pub(super) const WAKER: Token = Token(0);
 pub(super) const UDP: Token = Token(1);
+const FEEDBACK: Token = Token(2);
 /// The TCP listener's token; its connections have those from the next one on.
-pub(super) const LISTENER: usize = 2;
+pub(super) const LISTENER: usize = 3;
 
 /// Poll events fetched at once; the others are fetched in the next tick.
 const POLL_EVENTS: usize = 256;
@@ -72,6 +74,9 @@ pub(super) struct Body {
     udp_readable: bool,
     /// The poll tells when the UDP socket can be written to.
     awaits_writable: bool,
+    feedback: FeedbackTurns,
+    /// The poll tells when there is feedback.
+    watches_feedback: bool,
     window: Window,
     /// The last tick left something undone.
     busy: bool,
@@ -104,7 +109,8 @@ impl Body {
     ) -> Self {
         let egress = Egress::new(&sockets.udp, gso);
         let (port, ipv6, tcp) = (sockets.port(), sockets.has_ipv6(), sockets.tcp.is_some());
-        tracing::info!(port, ipv6, tcp, gso = egress.stats().gso, "shard ready");
+        let (gso, feedback) = (egress.stats().gso, sockets.feedback.is_some());
+        tracing::info!(port, ipv6, tcp, gso, feedback, "shard ready");
         Self {
             poll,
             poll_events: Events::with_capacity(POLL_EVENTS),
@@ -119,6 +125,8 @@ impl Body {
             readings_due: clock.now(),
             udp_readable: true,
             awaits_writable: false,
+            feedback: FeedbackTurns::default(),
+            watches_feedback: false,
             window: Window::new(clock.now()),
             busy: true,
             tick_began: None,
@@ -172,6 +180,7 @@ impl Body {
         while self.commands.try_recv().is_ok() {}
         self.relay.clear();
         (self.udp_readable, self.busy) = (true, true);
+        self.feedback.hasten(self.clock.now());
     }
 
     fn wait<E: Engine>(&mut self, engine: &E) -> io::Result<()> {
@@ -181,9 +190,12 @@ impl Body {
             self.window.on_tick(began, now, self.exit.video());
         }
         self.await_writable()?;
+        self.watch_feedback()?;
         let tcp = self.sockets.tcp.as_ref().and_then(|tcp| tcp.poll_timeout());
         let stall = self.outlet.stalled().then_some(now + STALL_RETRY);
-        let due = [engine.poll_timeout(), tcp, stall].into_iter().flatten().fold(self.readings_due, Instant::min);
+        let feedback = self.feedback.poll_timeout();
+        let due =
+            [engine.poll_timeout(), tcp, stall, feedback].into_iter().flatten().fold(self.readings_due, Instant::min);
         if !self.busy {
             let hold = self.window.hold(now, due);
             if !hold.is_zero() {
@@ -203,6 +215,7 @@ impl Body {
             match event.token() {
                 WAKER => {}
                 UDP => self.udp_readable = true,
+                FEEDBACK => self.feedback.hasten(now),
                 _ => {
                     if let Some(tcp) = &mut self.sockets.tcp {
                         tcp.on_event(event);
@@ -225,6 +238,22 @@ impl Body {
         Ok(())
     }
 
+    /// Has the poll tell of feedback, while and only while it does not come often.
+    fn watch_feedback(&mut self) -> io::Result<()> {
+        let Some(endpoint) = &mut self.sockets.feedback else { return Ok(()) };
+        let watches = self.feedback.are_watched();
+        if watches != self.watches_feedback {
+            let registry = self.poll.registry();
+            match watches {
+                // It tells of what is there already, too.
+                true => registry.register(&mut endpoint.socket, FEEDBACK, Interest::READABLE)?,
+                false => registry.deregister(&mut endpoint.socket)?,
+            }
+            self.watches_feedback = watches;
+        }
+        Ok(())
+    }
+
     fn tick<E: Engine>(&mut self, now: Instant, engine: &mut E) {
         assert!(!self.orders.take_panic(), "a fault was ordered, by SIGUSR2");
         self.busy = false;
@@ -236,6 +265,7 @@ impl Body {
         self.do_due(now, engine);
         self.relay.send(now, engine);
         self.flush(now, caused, engine);
+        self.receive_feedback(now, engine);
         self.do_deferred(now, engine);
         self.outlet.publish(engine);
         // Only now: what the engine had to say on these connections has been written.
@@ -275,22 +305,39 @@ impl Body {
             if !self.udp_readable || self.ingress.stats().datagrams - begin >= MAX_DATAGRAMS {
                 break;
             }
-            let (sockets, exit) = (&mut self.sockets, &mut self.exit);
-            let (udp, tcp) = (&sockets.udp, &mut sockets.tcp);
-            let mut flush = |outbox: &mut Outbox| exit.flush(now, outbox.len(), udp, tcp.as_mut(), outbox);
-            let drained = self.ingress.receive(udp, |path, datagram| {
-                engine.gather_datagram(now, path, datagram, &mut flush);
-                let outbox = engine.outbox();
-                if outbox.needs_flush() {
-                    flush(outbox);
-                }
-            });
-            // Before this shard's own subscribers, of whom a frame may take milliseconds.
-            self.relay.send(now, engine);
-            engine.forward(now, &mut flush);
-            self.udp_readable = drained == Drained::More;
+            self.udp_readable = self.receive_batch(now, engine, false) == Drained::More;
         }
         self.busy |= self.udp_readable;
+    }
+
+    /// Transport feedback, once media has left, if it has its turn.
+    fn receive_feedback<E: Engine>(&mut self, now: Instant, engine: &mut E) {
+        if !self.feedback.is_due(now) {
+            return;
+        }
+        let begin = self.ingress.stats().datagrams;
+        let more = (0..MAX_BATCHES).all(|_| self.receive_batch(now, engine, true) == Drained::More);
+        self.feedback.on_turn(now, self.ingress.stats().datagrams - begin, more);
+        self.flush(now, 0, engine);
+    }
+
+    /// Receives a batch from UDP, or of `feedback`.
+    fn receive_batch<E: Engine>(&mut self, now: Instant, engine: &mut E, feedback: bool) -> Drained {
+        let (sockets, exit) = (&mut self.sockets, &mut self.exit);
+        let (udp, tcp) = (&sockets.udp, &mut sockets.tcp);
+        let Some(from) = (if feedback { sockets.feedback.as_ref() } else { Some(udp) }) else { return Drained::Empty };
+        let mut flush = |outbox: &mut Outbox| exit.flush(now, outbox.len(), udp, tcp.as_mut(), outbox);
+        let drained = self.ingress.receive(from, |path, datagram| {
+            engine.gather_datagram(now, path, datagram, &mut flush);
+            let outbox = engine.outbox();
+            if outbox.needs_flush() {
+                flush(outbox);
+            }
+        });
+        // Before this shard's own subscribers, of whom a frame may take milliseconds.
+        self.relay.send(now, engine);
+        engine.forward(now, &mut flush);
+        drained
     }
 
     fn receive_tcp<E: Engine>(&mut self, now: Instant, engine: &mut E) {
@@ -353,7 +400,9 @@ impl Body {
         }
         self.readings_due = now + READINGS_INTERVAL;
         self.past = engine.stats();
-        self.ingress.note_kernel_drops(&self.sockets.udp);
+        for endpoint in [Some(&mut self.sockets.udp), self.sockets.feedback.as_mut()].into_iter().flatten() {
+            self.ingress.note_kernel_drops(endpoint);
+        }
         self.exit.note_addresses();
         self.heartbeat.beat(now);
         self.note_load(now);

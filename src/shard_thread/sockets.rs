@@ -1,4 +1,4 @@
-//! The sockets of one shard: UDP and TCP under one port number.
+//! The sockets of one shard: UDP and TCP under one port number, and a second one of UDP for transport feedback.
 
 use super::body::LISTENER;
 use crate::net::tcp::{TcpLimits, TcpPaths};
@@ -11,6 +11,8 @@ const PORT_ATTEMPTS: usize = 32;
 /// The bound sockets of one shard.
 pub(crate) struct ShardSockets {
     pub(super) udp: UdpEndpoint,
+    /// Where the system can tell it apart. What comes by it may wait a little: [`feedback`](super::feedback).
+    pub(super) feedback: Option<UdpEndpoint>,
     pub(super) tcp: Option<TcpPaths>,
 }
 
@@ -25,7 +27,13 @@ impl ShardSockets {
             attempts -= 1;
             let udp = UdpEndpoint::bind(port).map_err(|error| ("UDP", error))?;
             match tcp.map(|limits| TcpPaths::bind(udp.port(), limits, LISTENER)).transpose() {
-                Ok(tcp) => return Ok(Self { udp, tcp }),
+                Ok(tcp) => {
+                    #[cfg(target_os = "linux")]
+                    let feedback = udp.bind_feedback().ok();
+                    #[cfg(not(target_os = "linux"))]
+                    let feedback = None;
+                    return Ok(Self { udp, feedback, tcp });
+                }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts > 0 => {}
                 Err(error) => return Err(("TCP", error)),
             }

@@ -231,6 +231,28 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 #[test]
+fn transport_feedback_reaches_the_engine_often_and_seldom_and_after_a_panic() {
+    let mut fixture = Fixture::new(EVENTS);
+    let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    // For the echoes of more than a turn takes at once.
+    socket2::SockRef::from(&client).set_recv_buffer_size(1 << 20).unwrap();
+    for count in [1, 40, 300, 1] {
+        for number in 0..count {
+            client.send_to(&[0xaf, 205, number as u8], fixture.address()).unwrap();
+        }
+        for number in 0..count {
+            let mut buffer = [0; 100];
+            let len = client.recv(&mut buffer).unwrap();
+            assert_eq!(buffer[..len], [number as u8, 205, 0xaf]);
+        }
+    }
+    (fixture.shard.panic())();
+    assert_eq!(fixture.lost.blocking_recv(), Some(()));
+    assert_eq!(fixture.echo_udp(&[0x8f, 205, 1]), [1, 205, 0x8f]);
+}
+
+#[test]
 fn datagrams_frames_commands_and_timers_reach_the_engine() {
     let mut fixture = Fixture::new(EVENTS);
     assert_eq!(fixture.echo_udp(b"hello"), b"olleh");

@@ -17,6 +17,10 @@ pub(super) const PAYLOAD_FEEDBACK: u8 = 206;
 pub(super) const FMT_NACK: u8 = 1;
 pub(super) const FMT_TRANSPORT_CC: u8 = 15;
 
+/// Those bits of a datagram's first 16 by which it is transport-wide feedback, and their value: version, format and packet type, whether
+/// it is padded or not. They are in the clear in SRTCP too (RFC 3711 section 3.4).
+pub const TRANSPORT_CC_BITS: (u16, u16) = (0xdfff, 0x80cd | (FMT_TRANSPORT_CC as u16) << 8);
+
 /// Formats of payload-specific feedback.
 pub(super) const FMT_PLI: u8 = 1;
 pub(super) const FMT_FIR: u8 = 4;
@@ -31,6 +35,13 @@ const HEADER_LEN: usize = 4;
 const FEEDBACK_HEADER_LEN: usize = 12;
 /// One report block, in bytes.
 pub(super) const REPORT_BLOCK_LEN: usize = 24;
+
+/// Whether a datagram, sealed or not, begins with transport-wide feedback.
+#[must_use]
+pub fn is_transport_cc(datagram: &[u8]) -> bool {
+    let (mask, bits) = TRANSPORT_CC_BITS;
+    datagram.first_chunk().is_some_and(|first| u16::from_be_bytes(*first) & mask == bits)
+}
 
 /// What one packet of a compound says.
 #[derive(Clone, Debug)]
@@ -410,6 +421,8 @@ mod tests {
 
     #[test]
     fn padding_is_not_read_as_content() {
+        assert!([&[0x8f, 205], &[0xaf, 205, 0][..]].into_iter().all(is_transport_cc));
+        assert!(![&[0x8f][..], &[0x81, 205], &[0x8f, 206], &[0x0f, 205]].into_iter().any(is_transport_cc));
         let padded = [0xa1, 205, 0, 4, 0, 0, 0, 1, 0, 0, 0, 9, 0, 50, 0, 0, 0, 0, 0, 4];
         assert_eq!(drain(&padded), 1);
         let all_padding = [0xa1, 205, 0, 1, 0, 0, 0, 255];

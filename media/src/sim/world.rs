@@ -7,9 +7,10 @@ mod links;
 
 use super::client::SimClient;
 use super::description::parse;
-use super::network::{Link, Quality};
+use super::network::{Flight, Link, Quality};
 use crate::command::{Candidate, Channel, Command, Event, NegotiationError, ParticipantSettings, Rid, Rights};
 use crate::drop_reason::DropReason;
+use crate::feedback::rtcp::is_transport_cc;
 use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::loudest::LoudestLimits;
 use crate::path::{Path, Protocol};
@@ -23,6 +24,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) const ROOM: RoomId = RoomId(7);
+
+/// How far apart shards get transport feedback: as far as the body lets it wait.
+const FEEDBACK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What reaches a client through the signalling channel.
 enum Signal {
@@ -54,6 +58,9 @@ pub(crate) struct World {
     pub(crate) clients: Vec<SimClient>,
     up: Vec<Link>,
     down: Vec<Link>,
+    /// Feedback that has come, of whom, and when it may be handed in.
+    feedback: Vec<(usize, Flight)>,
+    feedback_turn: Instant,
     quality: Quality,
     seed: u64,
     loudest: LoudestLimits,
@@ -116,6 +123,8 @@ impl World {
             clients: Vec::new(),
             up: Vec::new(),
             down: Vec::new(),
+            feedback: Vec::new(),
+            feedback_turn: now,
             quality,
             seed,
             loudest,
@@ -279,13 +288,14 @@ impl World {
         let signalling = self.to_clients.keys().next().into_iter().chain(self.to_shard.keys().next());
         let links = self.up.iter().chain(&self.down).filter_map(Link::next);
         let clients = self.clients.iter().filter_map(SimClient::poll_timeout);
+        let feedback = (!self.feedback.is_empty()).then_some(self.feedback_turn);
         let signalling = signalling.map(|(at, _)| *at);
         let has_deferred = self.branches.iter().chain([&self.shard]).any(Shard::has_deferred);
         if has_deferred && !self.puts_off {
             return Some(self.now);
         }
         let shards = self.branches.iter().chain([&self.shard]).filter_map(Shard::poll_timeout);
-        signalling.chain(links).chain(clients).chain(shards).min()
+        signalling.chain(links).chain(clients).chain(shards).chain(feedback).min()
     }
 
     fn turn(&mut self) {
@@ -295,10 +305,16 @@ impl World {
             self.hand_in(command);
         }
         for client in 0..self.clients.len() {
-            while let Some(mut flight) = self.up[client].receive(now) {
-                // The outbox has room for what a moment brings.
-                self.shard_of(client).gather_datagram(now, &flight.path, &mut flight.datagram, &mut |_| ());
+            while let Some(flight) = self.up[client].receive(now) {
+                match is_transport_cc(&flight.datagram) {
+                    true => self.feedback.push((client, flight)),
+                    false => self.gather(client, flight),
+                }
             }
+        }
+        if !self.feedback.is_empty() && self.feedback_turn <= now {
+            self.feedback_turn = now + FEEDBACK_INTERVAL;
+            std::mem::take(&mut self.feedback).into_iter().for_each(|(client, flight)| self.gather(client, flight));
         }
         for place in 0..=self.branches.len() {
             let puts_off = self.puts_off;
@@ -320,6 +336,12 @@ impl World {
             self.clients[client].handle_timeout(now);
             self.send(client);
         }
+    }
+
+    /// Hands what has come to the client's shard. The outbox has room for what a moment brings.
+    fn gather(&mut self, client: usize, mut flight: Flight) {
+        let now = self.now;
+        self.shard_of(client).gather_datagram(now, &flight.path, &mut flight.datagram, &mut |_| ());
     }
 
     /// Puts a client's datagrams on their way.
