@@ -6,12 +6,12 @@
 //! draft-ietf-rmcat-gcc-02 and Carlucci et al., "Analysis and Design of the Google Congestion Control for Web Real-time
 //! Communication" (MMSys 2016). docs/congestion.md has the formulas, the parameters, and where this departs from them.
 //!
-//! What always holds: the estimate lies between [`MIN_BPS`] and [`MAX_BPS`]; feedback about packets that were never sent, or
-//! that comes twice, changes nothing; the estimate rises only beyond what is sent by a tenth, or to what a probe was sent at;
-//! memory is bounded, and only the history of sent packets allocates, by doubling. Audio is not numbered, so it is neither
-//! counted nor ever held back.
+//! What always holds: the estimate lies between [`MIN_BPS`] and [`MAX_BPS`]; feedback about packets that were never sent, or that comes twice,
+//! changes nothing; the estimate rises only beyond what is sent by a tenth, or to what a probe was sent at; memory is bounded, and only the
+//! history of sent packets allocates, by doubling. Audio is not numbered, so it is neither counted nor ever held back.
 
 mod acknowledged;
+mod ahead;
 mod aimd;
 mod arrival;
 mod bottleneck;

@@ -10,6 +10,7 @@ pub(crate) use pacer::{Pacer, QUANTUM, Waiting};
 pub(crate) use repairs::Wanted;
 
 use crate::allocation::Budget;
+use crate::cache::prefetch;
 use crate::congestion::{Congestion, Demand};
 use pacer::{LONGEST_QUEUE, MAX_WAITING};
 use redundancy::Redundancy;
@@ -96,6 +97,37 @@ impl Flow {
     pub(crate) fn begin(&mut self, now: Instant, micros: i64) {
         self.began.get_or_insert(now);
         self.congestion.get_or_insert_with(|| Box::new(Congestion::new(micros)));
+    }
+
+    /// Asks for the place of the path's estimate, then for all of it, or for what a packet that leaves needs of it, then for what that is
+    /// noted in.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch(&self.congestion);
+    }
+
+    /// See [`Self::prefetch`].
+    #[inline]
+    pub(crate) fn prefetch_estimate(&self) {
+        if let Some(congestion) = &self.congestion {
+            prefetch(&**congestion);
+        }
+    }
+
+    /// See [`Self::prefetch`].
+    #[inline]
+    pub(crate) fn prefetch_sending(&self) {
+        if let Some(congestion) = &self.congestion {
+            congestion.prefetch_sending();
+        }
+    }
+
+    /// See [`Self::prefetch`].
+    #[inline]
+    pub(crate) fn prefetch_next(&self) {
+        if let Some(congestion) = &self.congestion {
+            congestion.prefetch_next();
+        }
     }
 
     /// The transport-wide number of the next packet that has one.

@@ -4,6 +4,7 @@
 //! put together from what there is and how it is shown, and decisions become what selectors aim at.
 
 use super::Room;
+use super::ahead::{AHEAD, ask_for_turns};
 use super::repairing::repair_late;
 use crate::allocation::{Decision, Offer, Outcome, Scratch, Wish, allocate};
 use crate::command::{Event, MediaKind, PauseReason};
@@ -266,7 +267,11 @@ impl Room {
 
     /// Keeps everybody's estimate and pacer up to date. Where an estimate has moved far, all is chosen anew with the next turn.
     pub(super) fn tend_flows(&mut self, context: &mut Context<'_>) {
-        for (_, participant) in &mut self.participants {
+        for index in 0..self.participants.capacity() {
+            if index.is_multiple_of(AHEAD) {
+                ask_for_turns(&self.participants, index);
+            }
+            let Some(participant) = self.participants.get_mut(index) else { continue };
             if !participant.flow.is_estimated() || !participant.is_connected() {
                 continue;
             }

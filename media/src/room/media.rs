@@ -1,6 +1,7 @@
 //! The packet path: from a sealed datagram to the subscribers of its publication.
 
 use super::Room;
+use super::ahead::{AHEAD, ask_for_subscribers};
 use super::hearing::Verdict;
 use super::marks::Marks;
 use super::passing::Way;
@@ -157,7 +158,11 @@ impl Room {
         let publication = publication.ok_or(DropReason::NotPublished)?;
         let descriptor_id = self.descriptor_id(publication);
         let way = Way { publication, descriptor_id };
-        for subscriber in &publication.subscribers {
+        for (place, subscriber) in publication.subscribers.iter().enumerate() {
+            if place.is_multiple_of(AHEAD) {
+                let ahead = publication.subscribers.get(place..).unwrap_or_default();
+                ask_for_subscribers(&self.participants, ahead.get(..AHEAD).unwrap_or(ahead));
+            }
             let Some(participant) = self.participants.get_mut(subscriber.participant) else { continue };
             for place in group.places() {
                 if way.waits(context, participant, subscriber.line, place.packet.len(), place.incoming) {

@@ -5,6 +5,7 @@
 //! outgoing stream whose subscription names that publication, and the other way round; a participant's pending
 //! subscriptions name publications that exist; nobody subscribes to a track of their own.
 
+mod ahead;
 mod allocating;
 mod census;
 mod channels;

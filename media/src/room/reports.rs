@@ -1,6 +1,7 @@
 //! RTCP from participants: what subscribers miss or want, what publishers say of their clocks.
 
 use super::Room;
+use super::ahead::ask_for_report;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::feedback::rtcp::{self, Feedback, ReportBlocks, SenderReport};
@@ -12,6 +13,7 @@ impl Room {
     /// Takes an SRTCP datagram of a participant.
     pub(crate) fn handle_rtcp(&mut self, context: &mut Context<'_>, index: usize, path: &Path, datagram: &mut [u8]) {
         let Some(participant) = self.participants.get_mut(index) else { return };
+        ask_for_report(participant);
         let len = match participant.transport.unprotect_rtcp(path, datagram) {
             Ok(len) => len,
             Err(reason) => return context.core.stats.drop(reason),

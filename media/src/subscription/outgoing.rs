@@ -281,6 +281,12 @@ impl Outgoing {
         Ok(switched)
     }
 
+    /// Asks for where the next packet is noted.
+    #[inline]
+    pub(crate) fn prefetch_next(&self) {
+        self.sequencer.prefetch(self.rewriter.highest().wrapping_add(1));
+    }
+
     /// Whether its packets carry transport-wide numbers at present.
     pub(crate) fn is_numbered(&self) -> bool {
         self.subscription.as_ref().is_some_and(|subscription| subscription.plan.is_numbered())

@@ -5,6 +5,7 @@
 //! doubles whenever one comes too late for it, up to a bound.
 
 use super::rewriter::{EPOCHS, Epoch};
+use crate::cache::prefetch;
 use crate::rtp::padding::MAX_PADDING;
 
 /// How often one packet is sent again at most: beyond that the path is not coming back in time.
@@ -98,6 +99,15 @@ impl Sequencer {
         let sent = if is_blank { BLANK } else { 1 };
         let epoch = epoch | if marker { MARKED } else { 0 };
         self.entries[index] = Entry { incoming: incoming as u32, outgoing: outgoing as u16, epoch, sent };
+    }
+
+    /// Asks for where `outgoing` is noted.
+    #[inline]
+    pub(crate) fn prefetch(&self, outgoing: u16) {
+        let index = usize::from(outgoing) & (self.entries.len() - 1);
+        if let Some(entry) = self.entries.get(index) {
+            prefetch(entry);
+        }
     }
 
     /// Notes the annex of the packet that was last noted as `outgoing`.

@@ -28,6 +28,7 @@ pub(crate) mod test_client;
 #[cfg(test)]
 mod tests;
 
+use crate::cache::prefetch;
 use crate::command::CloseReason;
 use crate::drop_reason::DropReason;
 use crate::outbox::Outbox;
@@ -328,6 +329,25 @@ impl Transport {
             return None;
         }
         self.session.as_mut()?.srtp.as_mut()?.seal_rtp(buffer, payload, shared, ssrc, index)
+    }
+
+    /// Asks for what packets are sealed and sent with.
+    #[inline]
+    pub(crate) fn prefetch_sending(&self) {
+        prefetch(&self.slot);
+        prefetch(&self.ice);
+        if let Some(Session { srtp: Some(srtp), .. }) = &self.session {
+            srtp.prefetch_sending();
+        }
+    }
+
+    /// Asks for what reports are decrypted with.
+    #[inline]
+    pub(crate) fn prefetch_rtcp(&self) {
+        prefetch(&self.ice);
+        if let Some(Session { srtp: Some(srtp), .. }) = &self.session {
+            srtp.prefetch_rtcp();
+        }
     }
 
     /// Bytes that [`Self::protect_rtp`] adds to a packet.

@@ -4,6 +4,7 @@ use super::identity::Identity;
 use super::srtp::srtcp::{GcmRtcpReceiver, GcmRtcpSender};
 use super::srtp::{GcmReceiver, GcmSender, TAG, sealing};
 use super::srtp_fallback::{FALLBACK_TAG, Fallback, SrtpKeys};
+use crate::cache::prefetch;
 use crate::drop_reason::DropReason;
 use rtc::srtp::protection_profile::ProtectionProfile;
 use std::ops::Range;
@@ -45,6 +46,22 @@ impl SrtpSession {
                 receiver: GcmRtcpReceiver::new(crypto, &remote.key, &remote.salt)?,
             }),
         }))
+    }
+
+    /// Asks for the key that is sent with.
+    #[inline]
+    pub(super) fn prefetch_sending(&self) {
+        if let Self::Gcm(gcm) = self {
+            prefetch(&gcm.sender);
+        }
+    }
+
+    /// Asks for the key of the RTCP that is received.
+    #[inline]
+    pub(super) fn prefetch_rtcp(&self) {
+        if let Self::Gcm(gcm) = self {
+            prefetch(&gcm.rtcp.receiver);
+        }
     }
 
     pub(super) fn protect_rtp(&mut self, buffer: &mut [u8], len: usize, index: u64) -> Option<usize> {

@@ -1,0 +1,52 @@
+//! Asking for what is known of participants before they have their turns, of a few at once: see [`cache`](crate::cache).
+//!
+//! What lies behind a pointer cannot be asked for before the pointer is there. So each step is taken for all of the few before the next.
+
+use crate::cache::prefetch;
+use crate::participant::Participant;
+use crate::publication::Subscriber;
+use slab::Slab;
+
+/// How many. What is known of them fills half of the nearest cache, which is of 32 KiB or more.
+pub(super) const AHEAD: usize = 8;
+
+/// For packets that are sent to some subscribers.
+pub(super) fn ask_for_subscribers(participants: &Slab<Participant>, subscribers: &[Subscriber]) {
+    let each = || subscribers.iter().filter_map(|to| Some((participants.get(to.participant)?, to.line)));
+    for (participant, _) in each() {
+        participant.transport.prefetch_sending();
+        prefetch(&participant.flow.pacer);
+        participant.flow.prefetch();
+        prefetch(&participant.outgoing);
+    }
+    for (participant, line) in each() {
+        participant.flow.prefetch_sending();
+        if let Some(outgoing) = participant.outgoing.get(line) {
+            prefetch(outgoing);
+        }
+    }
+    for (participant, line) in each() {
+        participant.flow.prefetch_next();
+        if let Some(Some(outgoing)) = participant.outgoing.get(line) {
+            outgoing.prefetch_next();
+        }
+    }
+}
+
+/// For a turn of the clock of the participants from an index on.
+pub(super) fn ask_for_turns(participants: &Slab<Participant>, first: usize) {
+    let each = || (first..first + AHEAD).filter_map(|index| participants.get(index));
+    for participant in each() {
+        prefetch(&participant.flow);
+        prefetch(&participant.publications);
+        prefetch(&participant.next_report);
+        prefetch(&participant.protocol);
+    }
+    each().for_each(|participant| participant.flow.prefetch_estimate());
+}
+
+/// For what a participant reports: all that is known of its path, while the report is decrypted.
+pub(super) fn ask_for_report(participant: &Participant) {
+    participant.flow.prefetch_estimate();
+    participant.transport.prefetch_rtcp();
+}
