@@ -343,6 +343,13 @@ impl Received {
 }
 
 impl Witnessed {
+    /// Forgets how late packets were so far: the part of the run begins that is told.
+    pub fn forget_times(&mut self) {
+        let (packets, undecryptable, wrong_content) = (self.packets, self.undecryptable, self.wrong_content);
+        let (out_of_order, missing) = (self.out_of_order, self.missing);
+        *self = Self { packets, undecryptable, wrong_content, out_of_order, missing, ..Self::default() };
+    }
+
     fn merge(&mut self, other: &Self) {
         self.packets += other.packets;
         self.undecryptable += other.undecryptable;
@@ -414,6 +421,23 @@ impl Windows {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_forgotten_and_counts_kept() {
+        let mut witnessed = Witnessed { packets: 3, missing: 1, ..Witnessed::default() };
+        [
+            &mut witnessed.video_latency,
+            &mut witnessed.audio_latency,
+            &mut witnessed.jitter,
+            &mut witnessed.light_jitter,
+        ]
+        .into_iter()
+        .for_each(|histogram| histogram.record(5));
+        witnessed.forget_times();
+        let counts = [&witnessed.video_latency, &witnessed.audio_latency, &witnessed.jitter, &witnessed.light_jitter]
+            .map(|histogram| histogram.count());
+        assert_eq!((counts, witnessed.packets, witnessed.missing), ([0; 4], 3, 1));
+    }
 
     #[test]
     fn reasons_are_bounded() {

@@ -53,7 +53,7 @@ pub enum Order {
     Watch(Key, oneshot::Sender<Failure>),
     /// Closes the connection.
     Close(Key),
-    /// From now on the thread's work counts.
+    /// From now on the thread's work counts, and how late packets are.
     Measure,
     /// No longer.
     Rest,
@@ -165,7 +165,10 @@ impl Body {
                     None => drop(reply.send("the connection is closed".to_owned())),
                 },
                 Order::Close(key) => self.close(now, key),
-                Order::Measure => self.busy.begin(now.0),
+                Order::Measure => {
+                    self.busy.begin(now.0);
+                    self.shared.scenarios.iter_mut().for_each(|measures| measures.witnesses.forget_times());
+                }
                 Order::Rest => self.rest(now.0),
                 Order::Finish(reply) => {
                     let _ = reply.send(self.tally());
