@@ -55,7 +55,9 @@ export class Server {
   /** One to be started later. @param {Environment} [env] configuration beside ports and addresses @param {Place} [place] */
   static async unstarted(env = {}, place = {}) {
     if (!existsSync(BINARY)) throw new Error(`${BINARY} does not exist: run \`cargo build --release\` first`);
-    return new Server({ httpPort: await freePort(), udpPort: await freePorts(SHARDS), env, ...place });
+    // All at once: of two separate choices the second may hit upon the first.
+    const httpPort = await freePorts(1 + SHARDS);
+    return new Server({ httpPort, udpPort: httpPort + 1, env, ...place });
   }
 
   /** The ports that media may use. */
