@@ -345,9 +345,9 @@ impl Received {
 impl Witnessed {
     /// Forgets how late packets were so far: the part of the run begins that is told.
     pub fn forget_times(&mut self) {
-        let (packets, undecryptable, wrong_content) = (self.packets, self.undecryptable, self.wrong_content);
-        let (out_of_order, missing) = (self.out_of_order, self.missing);
-        *self = Self { packets, undecryptable, wrong_content, out_of_order, missing, ..Self::default() };
+        for times in [&mut self.video_latency, &mut self.audio_latency, &mut self.jitter, &mut self.light_jitter] {
+            *times = Histogram::default();
+        }
     }
 
     fn merge(&mut self, other: &Self) {

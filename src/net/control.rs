@@ -1,6 +1,7 @@
-//! Control messages: the local address of a datagram both ways, and the segment size of a joined message both ways.
+//! Control messages: the local address of a datagram both ways, and the segment size of a joined message both ways. And the options of sockets
+//! that ask for them, and for more.
 
-use socket2::{SockRef, Socket};
+use socket2::Socket;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
@@ -127,9 +128,9 @@ pub(crate) unsafe fn told(header: &libc::msghdr) -> Told {
 /// Has the kernel report the local address of every datagram.
 pub(crate) fn request_local_address(socket: &Socket, dual_stack: bool) -> io::Result<()> {
     if dual_stack {
-        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, &ON)
     } else {
-        set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO)
+        set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, &ON)
     }
 }
 
@@ -155,7 +156,7 @@ pub(crate) fn kernel_drops(socket: &impl AsRawFd) -> Option<u32> {
 
 /// Has the kernel give datagrams of whose first 16 bits those of a mask have some value to the second of the sockets that share a port,
 /// and all others to the first, which this is.
-pub(crate) fn divert_to_second(socket: &SockRef<'_>, (mask, bits): (u16, u16)) -> io::Result<()> {
+pub(crate) fn divert_to_second(socket: &Socket, (mask, bits): (u16, u16)) -> io::Result<()> {
     let instruction = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
     let mut program = [
         // What is shorter ends the program with 0.
@@ -166,29 +167,22 @@ pub(crate) fn divert_to_second(socket: &SockRef<'_>, (mask, bits): (u16, u16)) -
         instruction(libc::BPF_RET, 0, 0, 0),
     ];
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
-    // SAFETY: the descriptor is open as long as `socket` lives. The kernel copies the program, whose instructions outlive the call.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_REUSEPORT_CBPF,
-            (&raw const program).cast(),
-            size_of_val(&program) as libc::socklen_t,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    // The kernel copies the instructions.
+    set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_REUSEPORT_CBPF, &program)
 }
 
 /// Has the kernel join datagrams of one sender (GRO).
 pub(crate) fn request_joined_datagrams(socket: &Socket) -> io::Result<()> {
-    set_option(socket, libc::SOL_UDP, libc::UDP_GRO)
+    set_option(socket, libc::SOL_UDP, libc::UDP_GRO, &ON)
 }
 
-fn set_option(socket: &Socket, level: libc::c_int, name: libc::c_int) -> io::Result<()> {
-    let on: libc::c_int = 1;
-    // SAFETY: the descriptor is open as long as `socket` lives, and the option's value is a c_int that outlives the call.
-    let result = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const on).cast(), size_of_val(&on) as libc::socklen_t)
-    };
+/// The value of an option that is switched on.
+const ON: libc::c_int = 1;
+
+fn set_option<T>(socket: &Socket, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
+    let len = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the descriptor is open as long as `socket` lives. The kernel reads `len` bytes of the value, and what it points to if it is a
+    // program, both of which outlive the call.
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), len) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

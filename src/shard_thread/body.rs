@@ -1,9 +1,9 @@
 //! The tick: what a shard's thread does over and over.
 //!
 //! A tick takes one `now`, and in this order takes what other shards relay, drains commands, receives and relays that, does
-//! what is due, relays, sends, does a little of what may wait for that, and tells the control plane: who is told of a track finds it on
-//! every shard of its room. Each part is bounded, so that none starves the others; what is left over makes the next tick
-//! follow at once.
+//! what is due, relays, sends, takes transport feedback if that has its turn, does a little of what may wait for all this, and tells the
+//! control plane: who is told of a track finds it on every shard of its room. Each part is bounded, so that none starves the
+//! others; what is left over makes the next tick follow at once.
 
 use super::allowance::Allowance;
 use super::exit::Exit;

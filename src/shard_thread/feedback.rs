@@ -5,10 +5,11 @@
 //! comes more often than each [`INTERVAL`] the poll no longer tells of it, and it is received that far apart; where it is rarer it is
 //! received as it comes. NACKs and requests for key frames are not among it, and never wait.
 
+use parlor_media::feedback::rtcp::TRANSPORT_CC_PATIENCE;
 use std::time::{Duration, Instant};
 
 /// How far apart turns are: short beside the time between two of anybody's.
-const INTERVAL: Duration = Duration::from_millis(10);
+const INTERVAL: Duration = TRANSPORT_CC_PATIENCE;
 
 /// How much earlier a turn may be for a shard that is awake anyway.
 const SLACK: Duration = Duration::from_millis(4);

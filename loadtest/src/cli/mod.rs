@@ -91,7 +91,7 @@ struct Common {
     #[arg(long, global = true, value_name = "URL", value_parser = metrics_url, help_heading = "Server")]
     metrics: Option<reqwest::Url>,
 
-    /// How long everybody stays once all have joined [default: 30s]
+    /// How long everybody stays once all have joined and settled [default: 30s]
     #[arg(long, global = true, value_name = "TIME", value_parser = seconds(0.1, 604_800.0), help_heading = "Run")]
     duration: Option<f64>,
     /// How many join in a second until all are there [default: 50]

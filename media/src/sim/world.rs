@@ -10,7 +10,7 @@ use super::description::parse;
 use super::network::{Flight, Link, Quality};
 use crate::command::{Candidate, Channel, Command, Event, NegotiationError, ParticipantSettings, Rid, Rights};
 use crate::drop_reason::DropReason;
-use crate::feedback::rtcp::is_transport_cc;
+use crate::feedback::rtcp::{TRANSPORT_CC_PATIENCE, is_transport_cc};
 use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::loudest::LoudestLimits;
 use crate::path::{Path, Protocol};
@@ -24,9 +24,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) const ROOM: RoomId = RoomId(7);
-
-/// How far apart shards get transport feedback: as far as the body lets it wait.
-const FEEDBACK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What reaches a client through the signalling channel.
 enum Signal {
@@ -313,7 +310,7 @@ impl World {
             }
         }
         if !self.feedback.is_empty() && self.feedback_turn <= now {
-            self.feedback_turn = now + FEEDBACK_INTERVAL;
+            self.feedback_turn = now + TRANSPORT_CC_PATIENCE;
             std::mem::take(&mut self.feedback).into_iter().for_each(|(client, flight)| self.gather(client, flight));
         }
         for place in 0..=self.branches.len() {
