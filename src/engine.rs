@@ -18,6 +18,8 @@ pub(crate) trait Engine {
     fn handle_command(&mut self, now: Instant, command: Command);
     /// Takes one datagram, which it may decrypt in place; see [`Shard::gather_datagram`].
     fn gather_datagram(&mut self, now: Instant, path: &Path, datagram: &mut [u8], flush: Flush<'_>);
+    /// Transport feedback will come along these paths; see [`Shard::expect_feedback`].
+    fn expect_feedback(&self, _paths: &[Path]) {}
     /// Forwards what was gathered; see [`Shard::forward`].
     fn forward(&mut self, now: Instant, flush: Flush<'_>);
     /// A TCP connection has ended.
@@ -59,6 +61,10 @@ impl Engine for Shard {
 
     fn gather_datagram(&mut self, now: Instant, path: &Path, datagram: &mut [u8], flush: Flush<'_>) {
         self.gather_datagram(now, path, datagram, flush);
+    }
+
+    fn expect_feedback(&self, paths: &[Path]) {
+        self.expect_feedback(paths);
     }
 
     fn forward(&mut self, now: Instant, flush: Flush<'_>) {

@@ -6,7 +6,6 @@
 mod allowance;
 mod body;
 mod exit;
-mod feedback;
 mod orders;
 mod outlet;
 mod relay;

@@ -6,8 +6,6 @@ mod allowance;
 mod body;
 #[path = "../../src/shard_thread/exit.rs"]
 mod exit;
-#[path = "../../src/shard_thread/feedback.rs"]
-mod feedback;
 #[path = "../../src/shard_thread/orders.rs"]
 mod orders;
 #[path = "../../src/shard_thread/outlet.rs"]

@@ -20,7 +20,7 @@ use crate::outbox::Outbox;
 use crate::participant::Participant;
 use crate::path::Path;
 use crate::relay::{RelayBatch, ShardSet};
-use crate::room::{Choosing, Room, UPKEEP_SLACK};
+use crate::room::{Choosing, Room, UPKEEP_SLACK, ask_for_feedback};
 use crate::room_stats::MAX_LISTED_SUBSCRIPTIONS;
 use crate::sdp::Fingerprint;
 use crate::stats::{CloseCause, ShardStats};
@@ -218,6 +218,12 @@ impl Shard {
     pub fn handle_datagram(&mut self, now: Instant, path: &Path, datagram: &mut [u8]) {
         self.gather_datagram(now, path, datagram, &mut |_| ());
         self.settle(now);
+    }
+
+    /// Transport feedback will come along these paths, a few of them: asks the processor for what it is taken with.
+    pub fn expect_feedback(&self, paths: &[Path]) {
+        let seats = || paths.iter().filter_map(|path| self.seats.get(*self.core.paths.get(path)? as usize));
+        ask_for_feedback(|| seats().filter_map(|seat| self.rooms.get(seat.room)?.participants.get(seat.participant)));
     }
 
     /// Takes one datagram of several: packets of media are forwarded together, by [`Self::forward`], which is to follow before

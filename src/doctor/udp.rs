@@ -133,7 +133,7 @@ impl Probe {
         let mut events = Events::with_capacity(4);
         loop {
             let mut found = None;
-            self.ingress.receive(endpoint, |path, _| {
+            self.ingress.receive(endpoint, |path: &Path, _: &mut [u8]| {
                 if udp_path(remote, path.local) == *path {
                     found = Some(*path);
                 }

@@ -5,7 +5,7 @@
 
 use super::control::{Control, Told, told};
 use super::udp::{UdpEndpoint, udp_path};
-use super::{BATCH, Drained, IngressStats, MAX_RECEIVED};
+use super::{AHEAD, BATCH, Drained, IngressStats, MAX_RECEIVED, Sink};
 use parlor_media::path::Path;
 use socket2::{SockAddr, SockAddrStorage};
 use std::io;
@@ -21,7 +21,19 @@ pub(crate) struct Ingress {
     controls: Box<[Control]>,
     vectors: Box<[libc::iovec]>,
     headers: Box<[libc::mmsghdr]>,
+    /// Of the latest batch: where each message came from, and what it is.
+    paths: Vec<Path>,
+    messages: Vec<Message>,
     stats: IngressStats,
+}
+
+/// A received message.
+struct Message {
+    /// In which of the buffers.
+    index: usize,
+    len: usize,
+    /// Bytes of each of its datagrams but the last, if the kernel has joined them.
+    segment: Option<usize>,
 }
 
 impl Ingress {
@@ -34,6 +46,8 @@ impl Ingress {
             controls: vec![Control::new(); BATCH].into_boxed_slice(),
             vectors: vec![vector; BATCH].into_boxed_slice(),
             headers: vec![header; BATCH].into_boxed_slice(),
+            paths: Vec::with_capacity(BATCH),
+            messages: Vec::with_capacity(BATCH),
             stats: IngressStats::default(),
         }
     }
@@ -48,7 +62,7 @@ impl Ingress {
     }
 
     /// Receives what waits, at most [`BATCH`] messages, and hands each datagram to `sink`.
-    pub(crate) fn receive(&mut self, endpoint: &UdpEndpoint, mut sink: impl FnMut(&Path, &mut [u8])) -> Drained {
+    pub(crate) fn receive(&mut self, endpoint: &UdpEndpoint, mut sink: impl Sink) -> Drained {
         self.point();
         // SAFETY: every header points at buffers of `self` with their true lengths (see `point`), none of which moves or
         // is touched during the call; the descriptor is open as long as `endpoint` lives.
@@ -65,22 +79,35 @@ impl Ingress {
             return self.on_error(&io::Error::last_os_error());
         }
         let count = (received as usize).min(BATCH);
+        self.look(count);
         let before = self.stats.datagrams + self.stats.oversize;
+        for (paths, messages) in self.paths.chunks(AHEAD).zip(self.messages.chunks(AHEAD)) {
+            sink.expect(paths);
+            for (path, Message { index, len, segment }) in paths.iter().zip(messages) {
+                let Some(message) = self.buffers[*index].get_mut(..*len) else { continue };
+                cut(&mut self.stats, message, *segment, |datagram| sink.take(path, datagram));
+            }
+        }
+        self.stats.batches.observe(self.stats.datagrams + self.stats.oversize - before);
+        if count == BATCH { Drained::More } else { Drained::Empty }
+    }
+
+    /// Looks where each of so many messages came from.
+    fn look(&mut self, count: usize) {
+        self.paths.clear();
+        self.messages.clear();
         for index in 0..count {
             let header = self.headers[index];
-            let len = header.msg_len as usize;
             let address = std::mem::replace(&mut self.addresses[index], SockAddrStorage::zeroed());
             // SAFETY: the kernel has written `msg_namelen` bytes of address into this storage.
             let remote = unsafe { SockAddr::new(address, header.msg_hdr.msg_namelen) };
             // SAFETY: the header is as recvmmsg left it, and `self.controls` is alive and unmoved.
             let Told { local, segment } = unsafe { told(&header.msg_hdr) };
-            let (Some(remote), Some(message)) = (remote.as_socket(), self.buffers[index].get_mut(..len)) else {
-                continue;
-            };
-            cut(&mut self.stats, message, segment, |datagram| sink(&udp_path(remote, local), datagram));
+            if let Some(remote) = remote.as_socket() {
+                self.paths.push(udp_path(remote, local));
+                self.messages.push(Message { index, len: header.msg_len as usize, segment });
+            }
         }
-        self.stats.batches.observe(self.stats.datagrams + self.stats.oversize - before);
-        if count == BATCH { Drained::More } else { Drained::Empty }
     }
 
     /// Prepares every header: the kernel overwrites the lengths, and a move of `self` would not move the boxes.
@@ -149,9 +176,10 @@ mod tests {
         while received.len() < expected {
             poll.poll(&mut events, Some(Duration::from_secs(5))).unwrap();
             assert!(!events.is_empty(), "only {} of {expected} datagrams came", received.len());
-            while ingress.receive(endpoint, |path, datagram| received.push((*path, datagram.to_vec()))) == Drained::More
-            {
-            }
+            while ingress
+                .receive(endpoint, |path: &Path, datagram: &mut [u8]| received.push((*path, datagram.to_vec())))
+                == Drained::More
+            {}
         }
         received
     }

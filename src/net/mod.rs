@@ -28,13 +28,32 @@ pub(crate) mod udp;
 pub(crate) use self::{egress::Egress, ingress::Ingress};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use self::{portable::Egress, portable::Ingress};
+use parlor_media::path::Path;
 pub(crate) use stats::{EgressStats, IngressStats, SendFailure};
 
 /// Messages received in one system call, at most. Each is a datagram, or several that the kernel has joined.
 pub(crate) const BATCH: usize = 16;
 
+/// Of how many messages the paths are told ahead: what is known of so many senders has room in the nearest cache.
+pub(crate) const AHEAD: usize = 8;
+
 /// The largest datagram that is accepted. What a client may send is an Ethernet frame; jumbo frames are nobody's WebRTC.
 pub(crate) const MAX_RECEIVED: usize = 2048;
+
+/// What a batch is handed to.
+pub(crate) trait Sink {
+    /// The next datagrams will have come along these paths, [`AHEAD`] of them at most.
+    fn expect(&mut self, _paths: &[Path]) {}
+
+    /// Takes a datagram.
+    fn take(&mut self, path: &Path, datagram: &mut [u8]);
+}
+
+impl<F: FnMut(&Path, &mut [u8])> Sink for F {
+    fn take(&mut self, path: &Path, datagram: &mut [u8]) {
+        self(path, datagram);
+    }
+}
 
 /// How a batch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

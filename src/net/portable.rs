@@ -4,9 +4,9 @@
 //! for development on one address.
 
 use super::udp::{UdpEndpoint, udp_path};
-use super::{BATCH, Drained, EgressStats, IngressStats, MAX_RECEIVED, SendFailure};
+use super::{BATCH, Drained, EgressStats, IngressStats, MAX_RECEIVED, SendFailure, Sink};
 use parlor_media::outbox::{Classes, Outbox};
-use parlor_media::path::{Path, Protocol};
+use parlor_media::path::Protocol;
 use std::io;
 use std::net::Ipv6Addr;
 use std::time::Instant;
@@ -31,7 +31,7 @@ impl Ingress {
     pub(crate) fn note_kernel_drops(&mut self, _endpoint: &mut UdpEndpoint) {}
 
     /// Receives what waits, at most [`BATCH`] datagrams, and hands each to `sink`.
-    pub(crate) fn receive(&mut self, endpoint: &UdpEndpoint, mut sink: impl FnMut(&Path, &mut [u8])) -> Drained {
+    pub(crate) fn receive(&mut self, endpoint: &UdpEndpoint, mut sink: impl Sink) -> Drained {
         for _ in 0..BATCH {
             match endpoint.socket.recv_from(&mut self.buffer) {
                 Ok((len, _)) if len > MAX_RECEIVED => self.stats.oversize += 1,
@@ -40,7 +40,7 @@ impl Ingress {
                     self.stats.messages.observe(1);
                     self.stats.datagrams += 1;
                     self.stats.bytes += len as u64;
-                    sink(&udp_path(remote, Ipv6Addr::UNSPECIFIED.into()), &mut self.buffer[..len]);
+                    sink.take(&udp_path(remote, Ipv6Addr::UNSPECIFIED.into()), &mut self.buffer[..len]);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Drained::Empty,
                 Err(_) => self.stats.errors += 1,
@@ -93,6 +93,7 @@ impl Egress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parlor_media::path::Path;
     use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
     #[test]
@@ -107,7 +108,7 @@ mod tests {
 
         let mut outbox = Outbox::new();
         let mut ingress = Ingress::new();
-        let drained = ingress.receive(&endpoint, |path, datagram| {
+        let drained = ingress.receive(&endpoint, |path: &Path, datagram: &mut [u8]| {
             assert_eq!(datagram, b"question");
             assert_eq!(path.remote, client.local_addr().unwrap());
             assert!(outbox.push(0, path, b"answer"));

@@ -7,24 +7,25 @@
 
 use super::allowance::Allowance;
 use super::exit::Exit;
-use super::feedback::FeedbackTurns;
 use super::orders::Orders;
 use super::outlet::Outlet;
 use super::relay::RelayPort;
 use super::sockets::ShardSockets;
 use super::window::Window;
 use crate::clock::Clock;
-use crate::engine::Engine;
+use crate::engine::{Engine, Flush};
 use crate::heartbeat::Heartbeat;
 use crate::load::Load;
 use crate::net::tcp::TcpPaths;
-use crate::net::{Drained, Egress, Ingress};
+use crate::net::{Drained, Egress, Ingress, Sink};
 use crate::readings::{Board, BodyStats, Readings};
 use mio::{Events, Interest, Poll, Token};
 use parlor_media::ShardStats;
 use parlor_media::command::Command;
 use parlor_media::command::Event;
+use parlor_media::feedback::turns::FeedbackTurns;
 use parlor_media::outbox::Outbox;
+use parlor_media::path::Path;
 use std::io;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -327,13 +328,7 @@ impl Body {
         let (udp, tcp) = (&sockets.udp, &mut sockets.tcp);
         let Some(from) = (if feedback { sockets.feedback.as_ref() } else { Some(udp) }) else { return Drained::Empty };
         let mut flush = |outbox: &mut Outbox| exit.flush(now, outbox.len(), udp, tcp.as_mut(), outbox);
-        let drained = self.ingress.receive(from, |path, datagram| {
-            engine.gather_datagram(now, path, datagram, &mut flush);
-            let outbox = engine.outbox();
-            if outbox.needs_flush() {
-                flush(outbox);
-            }
-        });
+        let drained = self.ingress.receive(from, Intake { now, engine, flush: &mut flush, feedback });
         // Before this shard's own subscribers, of whom a frame may take milliseconds.
         self.relay.send(now, engine);
         engine.forward(now, &mut flush);
@@ -421,5 +416,29 @@ impl Body {
                 ..self.stats
             },
         });
+    }
+}
+
+/// Hands a batch of datagrams to the engine.
+struct Intake<'a, E> {
+    now: Instant,
+    engine: &'a mut E,
+    flush: Flush<'a>,
+    feedback: bool,
+}
+
+impl<E: Engine> Sink for Intake<'_, E> {
+    fn expect(&mut self, paths: &[Path]) {
+        if self.feedback {
+            self.engine.expect_feedback(paths);
+        }
+    }
+
+    fn take(&mut self, path: &Path, datagram: &mut [u8]) {
+        self.engine.gather_datagram(self.now, path, datagram, self.flush);
+        let outbox = self.engine.outbox();
+        if outbox.needs_flush() {
+            (self.flush)(outbox);
+        }
     }
 }

@@ -16,4 +16,17 @@ impl Congestion {
     pub(crate) fn prefetch_next(&self) {
         self.history.prefetch_next();
     }
+
+    /// Asks for what those ask who decide by it.
+    #[inline]
+    pub(crate) fn prefetch_verdict(&self) {
+        prefetch(&self.verdict);
+    }
+
+    /// Asks for the packets that were not heard of yet.
+    #[inline]
+    pub(crate) fn prefetch_unheard(&self) {
+        let unheard = self.departures.unanswered(self.history.count()).min(u16::MAX.into()) as u16;
+        self.history.prefetch(self.history.next_sequence().wrapping_sub(unheard), unheard);
+    }
 }

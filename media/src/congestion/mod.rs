@@ -29,6 +29,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 mod trendline;
+mod verdict;
 
 pub(crate) use crate::feedback::transport_cc::Malformed;
 pub(crate) use probing::{Probe, ProbeId};
@@ -52,6 +53,7 @@ use sending::Sending;
 use standing::Standing;
 use std::time::Duration;
 use trendline::Trendline;
+use verdict::Verdict;
 
 /// Bounds of the estimate. The lower still carries a picture now and then; the upper is more than 50 pictures of 1080p.
 pub(crate) const MIN_BPS: u64 = 30_000;
@@ -157,19 +159,6 @@ pub(crate) struct Congestion {
     full_bps: Option<f64>,
     /// When the rate last fell steeply for a queue.
     fallen_us: Option<i64>,
-}
-
-/// What follows from all that is known. It is asked for with every turn of the clock and every packet that has to wait, and changes with
-/// what is heard.
-#[derive(Clone, Copy, Debug, Default)]
-struct Verdict {
-    rate_bps: f64,
-    /// See [`Groups::jitter_us`].
-    jitter_us: i64,
-    usage: Usage,
-    /// See [`Standing::is_long`] and [`Standing::is_there`].
-    is_long: bool,
-    has_queue: bool,
 }
 
 impl Congestion {
@@ -401,16 +390,6 @@ impl Congestion {
         ((now_us - self.newest_sent_us).clamp(0, MOST_UNHEARD_US) as f64 * excess) as i64
     }
 
-    /// Whether the queue grows, or is long.
-    pub(crate) fn is_congested(&self) -> bool {
-        self.verdict.usage == Usage::Over || self.verdict.is_long
-    }
-
-    /// Whether packets get lost that no full queue drops, and more than any path loses now and then.
-    pub(crate) fn is_lossy(&self) -> bool {
-        self.loss.is_noticeable() && !self.is_congested()
-    }
-
     /// Whether the receiver makes the estimate.
     const fn is_told(&self) -> bool {
         self.remb_bps.is_some() && !self.has_feedback
@@ -428,11 +407,6 @@ impl Congestion {
                 [self.loss.bound_bps(), drained_bps].into_iter().flatten().fold(self.aimd.rate_bps(), f64::min)
             }
         }
-    }
-
-    /// What the path carries of video while its queue is long, which the estimate is below so that the queue drains.
-    pub(crate) fn draining_bps(&self) -> Option<u64> {
-        if self.verdict.is_long { self.carried_bps().map(|bps| bps as u64) } else { None }
     }
 
     /// What the path carries while its queue is long: what last arrived before less was sent than that, so that the queue drains.

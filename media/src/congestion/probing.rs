@@ -270,7 +270,7 @@ impl Probing {
     }
 
     /// Whether a cluster is waiting to be sent or answered.
-    fn is_busy(&self) -> bool {
+    pub(super) fn is_busy(&self) -> bool {
         self.queue != [None; 2] || self.awaited.iter().any(Option::is_some)
     }
 

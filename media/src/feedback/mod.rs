@@ -13,6 +13,7 @@ pub mod rtcp_writer;
 pub mod sending;
 pub(crate) mod traffic;
 pub mod transport_cc;
+pub mod turns;
 pub mod twcc;
 
 /// An anchor for virtual time in tests; its value does not matter.

@@ -4,7 +4,6 @@
 //! has no use for. Reduced-size RTCP (RFC 5506) needs nothing special.
 
 use super::ntp::NtpTime;
-use std::time::Duration;
 
 /// Packet types.
 pub(super) const SENDER_REPORT: u8 = 200;
@@ -21,9 +20,6 @@ pub(super) const FMT_TRANSPORT_CC: u8 = 15;
 /// Those bits of a datagram's first 16 by which it is transport-wide feedback, and their value: version, format and packet type, whether
 /// it is padded or not. They are in the clear in SRTCP too (RFC 3711 section 3.4).
 pub const TRANSPORT_CC_BITS: (u16, u16) = (0xdfff, u16::from_be_bytes([0x80 | FMT_TRANSPORT_CC, TRANSPORT_FEEDBACK]));
-
-/// How long transport-wide feedback may wait until it is handed in. The simulations let it.
-pub const TRANSPORT_CC_PATIENCE: Duration = Duration::from_millis(10);
 
 /// Formats of payload-specific feedback.
 pub(super) const FMT_PLI: u8 = 1;

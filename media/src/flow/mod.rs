@@ -61,6 +61,13 @@ const REPLAY_BPS: u64 = 8_000_000;
 /// The time that the first probes take, on a path of a few hundred milliseconds.
 const GUESSING: Duration = Duration::from_secs(1);
 
+/// How long a path may do without a turn on which nothing is about to change: a little longer than libwebrtc lets it wait for feedback
+/// where there is much to send.
+const CALM_TURN: Duration = Duration::from_millis(120);
+
+/// When such a one has its turn with its feedback: what is known of it is at hand then, and has to be fetched by the clock.
+const CALM_FEEDBACK_TURN: Duration = Duration::from_millis(60);
+
 /// See the module's text.
 #[derive(Default)]
 pub(crate) struct Flow {
@@ -90,6 +97,9 @@ pub(crate) struct Flow {
     decided_at_bps: u64,
     /// The client has answered to numbers, or said what it can be sent.
     is_answered: bool,
+    /// When the latest turn was, and whether nothing was about to change then.
+    turned: Option<Instant>,
+    was_calm: bool,
 }
 
 impl Flow {
@@ -130,6 +140,22 @@ impl Flow {
         }
     }
 
+    /// Asks for what is decided by.
+    #[inline]
+    pub(crate) fn prefetch_verdict(&self) {
+        if let Some(congestion) = &self.congestion {
+            congestion.prefetch_verdict();
+        }
+    }
+
+    /// Asks for the packets that were not heard of yet.
+    #[inline]
+    pub(crate) fn prefetch_unheard(&self) {
+        if let Some(congestion) = &self.congestion {
+            congestion.prefetch_unheard();
+        }
+    }
+
     /// The transport-wide number of the next packet that has one.
     #[inline]
     pub(crate) fn next_number(&self) -> u16 {
@@ -147,10 +173,15 @@ impl Flow {
     }
 
     /// Takes transport-wide feedback; whether it could be read.
-    pub(crate) fn on_feedback(&mut self, micros: i64, packet: &[u8]) -> bool {
+    pub(crate) fn on_feedback(&mut self, now: Instant, micros: i64, packet: &[u8]) -> bool {
         let Some(congestion) = &mut self.congestion else { return true };
         let is_read = congestion.on_feedback(micros, packet).is_ok();
         self.is_answered |= is_read;
+        if self.is_calm() && !self.has_turned_within(now, CALM_FEEDBACK_TURN) {
+            self.turn(now, micros);
+        }
+        // The clock's next turn must not be left out for what was calm before this.
+        self.was_calm &= self.congestion.as_ref().is_some_and(|congestion| congestion.is_calm());
         is_read
     }
 
@@ -158,6 +189,7 @@ impl Flow {
     pub(crate) fn on_remb(&mut self, now: Instant, micros: i64, bitrate_bps: u64) {
         self.begin(now, micros);
         self.is_answered = true;
+        self.was_calm = false;
         if let Some(congestion) = &mut self.congestion {
             congestion.on_remb(bitrate_bps);
         }
@@ -215,6 +247,7 @@ impl Flow {
         let estimate_bps = self.estimate_bps(now).unwrap_or(0);
         self.before_bps = std::mem::replace(&mut self.decided_at_bps, estimate_bps);
         self.demand = demand;
+        self.was_calm &= demand.wanted_bps <= estimate_bps;
     }
 
     /// Whether a better layer may begin, with which so much would be sent altogether; it then counts as begun.
@@ -268,14 +301,31 @@ impl Flow {
         self.estimate_bps(now).is_some_and(|estimate| estimate < self.decided_at_bps / 2)
     }
 
-    /// One turn of the room's clock.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, micros: i64) {
+    /// Whether it is to have a turn now: each time, or now and then while it is calm.
+    #[inline]
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        !self.is_calm() || !self.has_turned_within(now, CALM_TURN)
+    }
+
+    /// Whether nothing is about to change on the path, so that it need not have each turn.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.was_calm && !self.pacer.is_busy() && self.repairs.are_idle()
+    }
+
+    fn has_turned_within(&self, now: Instant, time: Duration) -> bool {
+        self.turned.is_some_and(|at| now.saturating_duration_since(at) < time)
+    }
+
+    /// Does what the passing of time asks for.
+    pub(crate) fn turn(&mut self, now: Instant, micros: i64) {
         let Some(congestion) = &mut self.congestion else { return };
+        self.turned = Some(now);
         congestion.handle_timeout(micros, self.demand);
         let probe = congestion.poll_probe(micros);
         if congestion.has_sent() {
             self.sent.get_or_insert(now);
         }
+        self.was_calm = congestion.is_calm();
         let estimate = self.estimate_bps(now);
         self.pacer.set_estimate(now, estimate);
         self.repairs.turn(now, estimate, self.is_congested());
@@ -310,6 +360,7 @@ impl Flow {
 mod tests {
     use super::*;
     use crate::feedback::test_start;
+    use crate::feedback::twcc::TwccRecorder;
 
     fn waiting(sequence: u64) -> Waiting {
         Waiting { line: 0, encoding: 0, generation: 0, begins: false, len: 100, sequence, timestamp: 0 }
@@ -337,6 +388,46 @@ mod tests {
         assert!(flow.has_collapsed(now));
         flow.decide(now, Demand::default(), false);
         assert!(!flow.has_collapsed(now), "it is known now");
+    }
+
+    #[test]
+    fn a_calm_path_has_a_turn_now_and_then_and_a_restless_one_each_time() {
+        let (mut flow, begin) = (Flow::default(), test_start());
+        let ms = |ms| begin + Duration::from_millis(ms);
+        flow.begin(begin, 0);
+        assert!(flow.is_due(begin), "it never had one");
+        flow.turn(begin, 0);
+        assert!(!flow.is_due(ms(119)) && flow.is_due(ms(120)));
+        assert!(flow.pacer.push(waiting(1)) && flow.is_due(ms(1)), "a packet waits");
+        flow.pacer.forget(0, |_| false);
+        assert!(!flow.is_due(ms(1)));
+        flow.repairs.on_resent(ms(1), Wanted { line: 0, sequence: 1 }, 1_200);
+        assert!(flow.is_due(ms(1)), "what was sent again is to be paid for");
+        flow.turn(ms(20), 20_000);
+        assert!(!flow.is_due(ms(21)));
+        flow.decide(ms(21), Demand { wanted_bps: 5_000_000, ..Demand::default() }, false);
+        assert!(flow.is_due(ms(21)), "more is wanted than fits");
+        flow.turn(ms(40), 40_000);
+        assert!(flow.is_due(ms(41)));
+    }
+
+    #[test]
+    fn a_calm_path_has_its_turn_with_its_feedback() {
+        let (mut flow, mut twcc, begin) = (Flow::default(), TwccRecorder::default(), test_start());
+        flow.begin(begin, 0);
+        flow.turn(begin, 0);
+        let mut hear = |flow: &mut Flow, ms: u64| {
+            let now = begin + Duration::from_millis(ms);
+            let number = flow.next_number();
+            flow.on_sent(ms as i64 * 1_000 - 5_000, 1_200, true);
+            twcc.on_packet(now, number);
+            let mut packet = Vec::new();
+            assert!(twcc.build(now, 1, 2, &mut packet) && flow.on_feedback(now, ms as i64 * 1_000, &packet));
+            flow.turned
+        };
+        assert_eq!(hear(&mut flow, 50), Some(begin), "it has just had one");
+        assert_eq!(hear(&mut flow, 100), Some(begin + Duration::from_millis(100)));
+        assert!(!flow.is_due(begin + Duration::from_millis(219)), "the clock need not");
     }
 
     #[test]

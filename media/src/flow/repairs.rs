@@ -90,6 +90,11 @@ impl Repairs {
         Some(if is_late { Err(DropReason::RepairBudget) } else { Ok(wanted) })
     }
 
+    /// Whether nothing waits, and nothing was sent again since the last turn.
+    pub(crate) fn are_idle(&self) -> bool {
+        self.bytes == 0 && self.postponed.is_empty()
+    }
+
     /// Counts a packet that was sent again.
     pub(crate) fn on_resent(&mut self, now: Instant, wanted: Wanted, len: usize) {
         match self.recent.get_mut(self.next) {

@@ -6,6 +6,7 @@ use crate::cache::prefetch;
 use crate::participant::Participant;
 use crate::publication::Subscriber;
 use slab::Slab;
+use std::time::Instant;
 
 /// How many. What is known of them fills half of the nearest cache, which is of 32 KiB or more.
 pub(super) const AHEAD: usize = 8;
@@ -34,7 +35,7 @@ pub(super) fn ask_for_subscribers(participants: &Slab<Participant>, subscribers:
 }
 
 /// For a turn of the clock of the participants from an index on.
-pub(super) fn ask_for_turns(participants: &Slab<Participant>, first: usize) {
+pub(super) fn ask_for_turns(now: Instant, participants: &Slab<Participant>, first: usize) {
     let each = || (first..first + AHEAD).filter_map(|index| participants.get(index));
     for participant in each() {
         prefetch(&participant.flow);
@@ -42,11 +43,29 @@ pub(super) fn ask_for_turns(participants: &Slab<Participant>, first: usize) {
         prefetch(&participant.next_report);
         prefetch(&participant.protocol);
     }
-    each().for_each(|participant| participant.flow.prefetch_estimate());
+    let due = each().filter(|participant| participant.flow.is_due(now));
+    due.for_each(|participant| participant.flow.prefetch_estimate());
 }
 
-/// For what a participant reports: all that is known of its path, while the report is decrypted.
-pub(super) fn ask_for_report(participant: &Participant) {
-    participant.flow.prefetch_estimate();
-    participant.transport.prefetch_rtcp();
+/// For the choice of layers of the participants from an index on.
+pub(super) fn ask_for_choices(participants: &Slab<Participant>, first: usize) {
+    let each = || (first..first + AHEAD).filter_map(|index| participants.get(index));
+    for participant in each() {
+        prefetch(&participant.protocol);
+        prefetch(&participant.outgoing);
+        prefetch(&participant.flow);
+    }
+    for participant in each() {
+        participant.flow.prefetch_verdict();
+        participant.outgoing.first().into_iter().for_each(prefetch);
+    }
+}
+
+/// For transport feedback of some participants, and what it is decrypted with.
+pub(crate) fn ask_for_feedback<'a, I: Iterator<Item = &'a Participant>>(each: impl Fn() -> I) {
+    for participant in each() {
+        participant.transport.prefetch_rtcp();
+        participant.flow.prefetch_estimate();
+    }
+    each().for_each(|participant| participant.flow.prefetch_unheard());
 }

@@ -4,7 +4,7 @@
 //! put together from what there is and how it is shown, and decisions become what selectors aim at.
 
 use super::Room;
-use super::ahead::{AHEAD, ask_for_turns};
+use super::ahead::{AHEAD, ask_for_choices, ask_for_turns};
 use super::repairing::repair_late;
 use crate::allocation::{Decision, Offer, Outcome, Scratch, Wish, allocate};
 use crate::command::{Event, MediaKind, PauseReason};
@@ -65,6 +65,9 @@ impl Room {
     /// Chooses for everybody anew, and repeats requests for key frames that are still awaited. Returns whether there are any.
     pub(super) fn choose_layers(&mut self, context: &mut Context<'_>) -> bool {
         for index in 0..self.participants.capacity() {
+            if index.is_multiple_of(AHEAD) {
+                ask_for_choices(&self.participants, index);
+            }
             self.choose_for(context, index);
         }
         self.ask_publishers(context)
@@ -265,22 +268,27 @@ impl Room {
         awaits
     }
 
-    /// Keeps everybody's estimate and pacer up to date. Where an estimate has moved far, all is chosen anew with the next turn.
-    pub(super) fn tend_flows(&mut self, context: &mut Context<'_>) {
+    /// Keeps everybody's estimate and pacer up to date. Where an estimate has moved far, all is chosen anew with the next turn. Returns
+    /// whether something is about to change on somebody's path.
+    pub(super) fn tend_flows(&mut self, context: &mut Context<'_>) -> bool {
+        let mut restless = false;
         for index in 0..self.participants.capacity() {
             if index.is_multiple_of(AHEAD) {
-                ask_for_turns(&self.participants, index);
+                ask_for_turns(context.now, &self.participants, index);
             }
             let Some(participant) = self.participants.get_mut(index) else { continue };
-            if !participant.flow.is_estimated() || !participant.is_connected() {
+            let flow = &participant.flow;
+            if !flow.is_estimated() || !flow.is_due(context.now) || !participant.is_connected() {
                 continue;
             }
-            participant.flow.handle_timeout(context.now, context.micros);
+            participant.flow.turn(context.now, context.micros);
             repair_late(context, participant, &self.publications);
+            restless |= !participant.flow.is_calm();
             self.hurried |= participant.flow.has_moved(context.now);
             if participant.flow.pacer.is_busy() {
                 context.core.pacing.schedule(participant.slot, context.now);
             }
         }
+        restless
     }
 }

@@ -40,6 +40,7 @@ use crate::speakers::Speakers;
 use crate::stats::{Census, Milestones};
 use crate::transport::{IceCredentials, Transport};
 use crate::wire_id::wire_id;
+pub(crate) use ahead::ask_for_feedback;
 pub(crate) use allocating::Choosing;
 use hearing::Voices;
 use rand::RngExt;
@@ -64,6 +65,8 @@ pub(crate) struct Room {
     turn: u32,
     /// The next turn looks at layers.
     hurried: bool,
+    /// Something is about to change on somebody's path, so that each turn looks at everybody.
+    pub(crate) restless: bool,
     /// When its participants are judged next.
     judged_next: Option<Instant>,
     /// What the shard's census has of it.
@@ -85,6 +88,7 @@ impl Room {
             schedule: None,
             turn: 0,
             hurried: false,
+            restless: true,
             judged_next: None,
             census: Census::default(),
             links: Links::default(),

@@ -1,7 +1,6 @@
 //! RTCP from participants: what subscribers miss or want, what publishers say of their clocks.
 
 use super::Room;
-use super::ahead::ask_for_report;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::feedback::rtcp::{self, Feedback, ReportBlocks, SenderReport};
@@ -13,7 +12,7 @@ impl Room {
     /// Takes an SRTCP datagram of a participant.
     pub(crate) fn handle_rtcp(&mut self, context: &mut Context<'_>, index: usize, path: &Path, datagram: &mut [u8]) {
         let Some(participant) = self.participants.get_mut(index) else { return };
-        ask_for_report(participant);
+        participant.transport.prefetch_rtcp();
         let len = match participant.transport.unprotect_rtcp(path, datagram) {
             Ok(len) => len,
             Err(reason) => return context.core.stats.drop(reason),
@@ -23,6 +22,7 @@ impl Room {
         for feedback in packets.by_ref() {
             match feedback {
                 Feedback::Nack { media_ssrc, sequences } => {
+                    self.restless = true;
                     for sequence in sequences {
                         self.on_nack(context, index, media_ssrc, sequence);
                     }
@@ -45,13 +45,15 @@ impl Room {
                 Feedback::Remb { bitrate_bps } => {
                     if let Some(participant) = self.participants.get_mut(index) {
                         participant.flow.on_remb(context.now, context.micros, bitrate_bps);
+                        self.restless = true;
                     }
                 }
                 Feedback::TransportCc(packet) => {
                     let Some(participant) = self.participants.get_mut(index) else { return };
-                    if !participant.flow.on_feedback(context.micros, packet) {
+                    if !participant.flow.on_feedback(context.now, context.micros, packet) {
                         context.core.stats.drop(DropReason::MalformedRtcp);
                     }
+                    self.restless |= !participant.flow.is_calm();
                     self.hurried |= participant.flow.has_moved(context.now);
                     if participant.flow.has_collapsed(context.now) {
                         self.hasten_turn(context);

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const UPKEEP_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How much longer a turn may wait for something else to wake the shard: to wake a sleeping core costs more than most turns.
-pub(crate) const UPKEEP_SLACK: Duration = Duration::from_millis(10);
+pub(crate) const UPKEEP_SLACK: Duration = Duration::from_millis(15);
 
 /// The longest time between two turns.
 pub(super) const LONGEST_TURN: Duration = UPKEEP_INTERVAL.saturating_add(UPKEEP_SLACK);
@@ -87,23 +87,20 @@ impl Room {
         if census_due {
             self.size_rings(context.now);
         }
-        if self.hurried || self.turn.is_multiple_of(CHOICE_TURNS) {
+        // Of who only receives nothing is due each turn, as long as no path is restless.
+        let chooses = self.hurried || self.turn.is_multiple_of(CHOICE_TURNS);
+        let sees_everybody = chooses || self.restless;
+        if chooses {
             self.hurried = self.choose_layers(context);
         }
-        self.tend_flows(context);
+        if sees_everybody {
+            self.restless = self.tend_flows(context);
+        }
         self.tend_mirrors(context);
         if self.turn.is_multiple_of(HEARD_TURNS) {
             self.tell_heard(context);
         }
-        let transport_feedback = self.turn.is_multiple_of(TRANSPORT_FEEDBACK_TURNS);
-        for (_, participant) in &mut self.participants {
-            // Who only receives has something to hear once a second, and is not looked at in between.
-            let listens =
-                participant.publications.is_empty() && participant.next_report.is_some_and(|at| at > context.now);
-            if !listens && participant.is_connected() {
-                send_feedback(context, participant, &mut self.publications, transport_feedback);
-            }
-        }
+        self.report(context, sees_everybody);
         if self.links.is_home
             && let Some(speakers) = self.speakers.poll(context.now)
         {
@@ -111,6 +108,29 @@ impl Room {
             context.emit(Event::Speakers { room: self.id, speakers });
         }
         self.schedule_turn(context, if census_due { context.now + CENSUS_INTERVAL } else { census });
+    }
+
+    /// Tells participants what they are to hear of: all of them, or those who publish.
+    fn report(&mut self, context: &mut Context<'_>, to_everybody: bool) {
+        let transport_feedback = self.turn.is_multiple_of(TRANSPORT_FEEDBACK_TURNS);
+        if to_everybody {
+            for (_, participant) in &mut self.participants {
+                // Who only receives has something to hear once a second.
+                let is_due = participant.next_report.is_none_or(|at| at <= context.now);
+                if (is_due || !participant.publications.is_empty()) && participant.is_connected() {
+                    send_feedback(context, participant, &mut self.publications, transport_feedback);
+                }
+            }
+            return;
+        }
+        for key in 0..self.publications.capacity() {
+            let publisher = self.publications.get(key).and_then(Publication::member);
+            let Some(participant) = publisher.and_then(|index| self.participants.get_mut(index)) else { continue };
+            // Who has several is found by the first.
+            if participant.publications.first() == Some(&key) && participant.is_connected() {
+                send_feedback(context, participant, &mut self.publications, transport_feedback);
+            }
+        }
     }
 
     /// Keeps of each encoding what is of use to those who receive it or are about to, which is nothing where there are none, and

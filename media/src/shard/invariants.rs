@@ -21,6 +21,11 @@ impl Shard {
         encodings.map(|encoding| encoding.ring_memory()).collect()
     }
 
+    /// Whether some room has everybody looked at each turn.
+    pub(crate) fn is_restless(&self) -> bool {
+        self.rooms.iter().any(|(_, room)| room.restless)
+    }
+
     /// Panics when registers, rooms and counters contradict one another.
     pub(crate) fn check(&self) {
         let members: usize = self.rooms.iter().map(|(_, room)| room.participants.len()).sum();

@@ -10,7 +10,8 @@ use super::description::parse;
 use super::network::{Flight, Link, Quality};
 use crate::command::{Candidate, Channel, Command, Event, NegotiationError, ParticipantSettings, Rid, Rights};
 use crate::drop_reason::DropReason;
-use crate::feedback::rtcp::{TRANSPORT_CC_PATIENCE, is_transport_cc};
+use crate::feedback::rtcp::is_transport_cc;
+use crate::feedback::turns::FeedbackTurns;
 use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::loudest::LoudestLimits;
 use crate::path::{Path, Protocol};
@@ -57,7 +58,7 @@ pub(crate) struct World {
     down: Vec<Link>,
     /// Feedback that has come, of whom, and when it may be handed in.
     feedback: Vec<(usize, Flight)>,
-    feedback_turn: Instant,
+    feedback_turns: FeedbackTurns,
     quality: Quality,
     seed: u64,
     loudest: LoudestLimits,
@@ -121,7 +122,7 @@ impl World {
             up: Vec::new(),
             down: Vec::new(),
             feedback: Vec::new(),
-            feedback_turn: now,
+            feedback_turns: FeedbackTurns::default(),
             quality,
             seed,
             loudest,
@@ -285,7 +286,7 @@ impl World {
         let signalling = self.to_clients.keys().next().into_iter().chain(self.to_shard.keys().next());
         let links = self.up.iter().chain(&self.down).filter_map(Link::next);
         let clients = self.clients.iter().filter_map(SimClient::poll_timeout);
-        let feedback = (!self.feedback.is_empty()).then_some(self.feedback_turn);
+        let feedback = self.feedback_turns.poll_timeout();
         let signalling = signalling.map(|(at, _)| *at);
         let has_deferred = self.branches.iter().chain([&self.shard]).any(Shard::has_deferred);
         if has_deferred && !self.puts_off {
@@ -309,9 +310,13 @@ impl World {
                 }
             }
         }
-        if !self.feedback.is_empty() && self.feedback_turn <= now {
-            self.feedback_turn = now + TRANSPORT_CC_PATIENCE;
-            std::mem::take(&mut self.feedback).into_iter().for_each(|(client, flight)| self.gather(client, flight));
+        if !self.feedback.is_empty() && self.feedback_turns.are_watched() {
+            self.feedback_turns.hasten(now);
+        }
+        if self.feedback_turns.is_due(now) {
+            let feedback = std::mem::take(&mut self.feedback);
+            self.feedback_turns.on_turn(now, feedback.len() as u64, false);
+            feedback.into_iter().for_each(|(client, flight)| self.gather(client, flight));
         }
         for place in 0..=self.branches.len() {
             let puts_off = self.puts_off;
