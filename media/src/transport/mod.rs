@@ -223,12 +223,15 @@ impl Transport {
             self.events.push_back(TransportEvent::PathAdded(*path));
         }
         let sent = outbox.push(self.slot, path, &checked.answer);
-        if self.ice.selected().is_some()
-            && let Some(session) = &mut self.session
-        {
-            session.dtls.start(now);
+        // Once DTLS is up it has nothing to say to a check.
+        if !self.connected {
+            if self.ice.selected().is_some()
+                && let Some(session) = &mut self.session
+            {
+                session.dtls.start(now);
+            }
+            self.flush(now, outbox);
         }
-        self.flush(now, outbox);
         if sent { Ok(()) } else { Err(DropReason::OutboxFull) }
     }
 
