@@ -5,7 +5,7 @@
 
 use super::control::{Control, Told, told};
 use super::udp::{UdpEndpoint, udp_path};
-use super::{AHEAD, BATCH, Drained, IngressStats, MAX_RECEIVED, Sink};
+use super::{BATCH, Drained, IngressStats, MAX_RECEIVED, Sink};
 use parlor_media::path::Path;
 use socket2::{SockAddr, SockAddrStorage};
 use std::io;
@@ -13,6 +13,9 @@ use std::os::fd::AsRawFd;
 
 /// The largest message: what an IP packet can hold.
 const MAX_MESSAGE: usize = 1 << 16;
+
+/// Of how many messages the paths are told ahead: what is known of so many senders has room in the nearest cache.
+const AHEAD: usize = 8;
 
 /// The receive buffers of one shard. Lives in the shard's thread.
 pub(crate) struct Ingress {
@@ -182,6 +185,46 @@ mod tests {
             {}
         }
         received
+    }
+
+    #[derive(Default)]
+    struct Expecting {
+        expected: Vec<Path>,
+        /// Since then.
+        came: Vec<Path>,
+        total: usize,
+    }
+
+    impl Sink for &mut Expecting {
+        fn expect(&mut self, paths: &[Path]) {
+            assert_eq!(self.expected, self.came, "what was expected has come");
+            assert!(paths.len() <= AHEAD);
+            (self.expected, self.came) = (paths.to_vec(), Vec::new());
+        }
+
+        fn take(&mut self, path: &Path, _: &mut [u8]) {
+            self.came.push(*path);
+            self.total += 1;
+        }
+    }
+
+    #[test]
+    fn a_sink_is_told_where_the_next_few_datagrams_come_from() {
+        let endpoint = UdpEndpoint::bind(0).unwrap();
+        let clients = [(); 2].map(|()| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        for number in 0..12 {
+            clients[number % 2].send_to(b"x", (Ipv4Addr::LOCALHOST, endpoint.port())).unwrap();
+        }
+        let (mut ingress, mut sink) = (Ingress::new(), Expecting::default());
+        // On a loopback interface what was sent is there.
+        while ingress.receive(&endpoint, &mut sink) == Drained::More {}
+        assert_eq!((sink.total, sink.expected.len()), (12, 4));
+        assert_eq!(sink.expected, sink.came);
+        let ports = clients.map(|client| client.local_addr().unwrap());
+        assert_eq!(
+            sink.came.iter().map(|path| path.remote).collect::<Vec<_>>(),
+            [ports[0], ports[1], ports[0], ports[1]]
+        );
     }
 
     fn check(local: IpAddr) {

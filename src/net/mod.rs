@@ -34,15 +34,12 @@ pub(crate) use stats::{EgressStats, IngressStats, SendFailure};
 /// Messages received in one system call, at most. Each is a datagram, or several that the kernel has joined.
 pub(crate) const BATCH: usize = 16;
 
-/// Of how many messages the paths are told ahead: what is known of so many senders has room in the nearest cache.
-pub(crate) const AHEAD: usize = 8;
-
 /// The largest datagram that is accepted. What a client may send is an Ethernet frame; jumbo frames are nobody's WebRTC.
 pub(crate) const MAX_RECEIVED: usize = 2048;
 
 /// What a batch is handed to.
 pub(crate) trait Sink {
-    /// The next datagrams will have come along these paths, [`AHEAD`] of them at most.
+    /// The next datagrams have come along these paths, a few of them.
     fn expect(&mut self, _paths: &[Path]) {}
 
     /// Takes a datagram.

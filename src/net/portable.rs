@@ -40,7 +40,9 @@ impl Ingress {
                     self.stats.messages.observe(1);
                     self.stats.datagrams += 1;
                     self.stats.bytes += len as u64;
-                    sink.take(&udp_path(remote, Ipv6Addr::UNSPECIFIED.into()), &mut self.buffer[..len]);
+                    let path = udp_path(remote, Ipv6Addr::UNSPECIFIED.into());
+                    sink.expect(std::slice::from_ref(&path));
+                    sink.take(&path, &mut self.buffer[..len]);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Drained::Empty,
                 Err(_) => self.stats.errors += 1,
