@@ -1,9 +1,15 @@
-//! Asking for the memory that a packet needs which is about to leave.
+//! Asking for what is known of a path before it is looked at.
 
 use super::Congestion;
 use crate::cache::prefetch;
 
 impl Congestion {
+    /// Asks for all of it, but for the packets that were sent.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch(self);
+    }
+
     /// Asks for what [`Self::on_sent`] looks at first.
     #[inline]
     pub(crate) fn prefetch_sending(&self) {

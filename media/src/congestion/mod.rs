@@ -294,7 +294,8 @@ impl Congestion {
         self.settle();
     }
 
-    /// Does what the passing of time asks for. To be called every 20 to 30 ms while video is sent or wanted.
+    /// Does what the passing of time asks for. To be called every 20 to 35 ms while video is sent or wanted, and some ten times a second while the
+    /// path is calm ([`Self::is_calm`]).
     pub(crate) fn handle_timeout(&mut self, now_us: i64, demand: Demand) {
         let now_us = now_us - self.epoch_us;
         self.demand = demand;

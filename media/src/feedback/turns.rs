@@ -2,7 +2,7 @@
 //!
 //! Everybody who receives video sends some 4 to 20 times a second (libwebrtc: each 50 to 250 ms), and to wake a sleeping core costs more
 //! than to read ten of them. What congestion control learns from it are differences of times that it carries, so it may wait. Where it
-//! comes more often than each [`INTERVAL`] the poll no longer tells of it, and it is received that far apart; where it is rarer it is
+//! comes more often than each 25 ms the poll no longer tells of it, and it is received that far apart; where it is rarer it is
 //! received as it comes. NACKs and requests for key frames are not among it, and never wait.
 
 use std::time::{Duration, Instant};

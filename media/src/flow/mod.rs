@@ -109,51 +109,16 @@ impl Flow {
         self.congestion.get_or_insert_with(|| Box::new(Congestion::new(micros)));
     }
 
-    /// Asks for the place of the path's estimate, then for all of it, or for what a packet that leaves needs of it, then for what that is
-    /// noted in.
+    /// Asks for the place of what is known of the path.
     #[inline]
     pub(crate) fn prefetch(&self) {
         prefetch(&self.congestion);
     }
 
-    /// See [`Self::prefetch`].
+    /// What is known of the path, to be asked for.
     #[inline]
-    pub(crate) fn prefetch_estimate(&self) {
-        if let Some(congestion) = &self.congestion {
-            prefetch(&**congestion);
-        }
-    }
-
-    /// See [`Self::prefetch`].
-    #[inline]
-    pub(crate) fn prefetch_sending(&self) {
-        if let Some(congestion) = &self.congestion {
-            congestion.prefetch_sending();
-        }
-    }
-
-    /// See [`Self::prefetch`].
-    #[inline]
-    pub(crate) fn prefetch_next(&self) {
-        if let Some(congestion) = &self.congestion {
-            congestion.prefetch_next();
-        }
-    }
-
-    /// Asks for what is decided by.
-    #[inline]
-    pub(crate) fn prefetch_verdict(&self) {
-        if let Some(congestion) = &self.congestion {
-            congestion.prefetch_verdict();
-        }
-    }
-
-    /// Asks for the packets that were not heard of yet.
-    #[inline]
-    pub(crate) fn prefetch_unheard(&self) {
-        if let Some(congestion) = &self.congestion {
-            congestion.prefetch_unheard();
-        }
+    pub(crate) fn congestion(&self) -> Option<&Congestion> {
+        self.congestion.as_deref()
     }
 
     /// The transport-wide number of the next packet that has one.

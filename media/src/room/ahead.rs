@@ -3,6 +3,7 @@
 //! What lies behind a pointer cannot be asked for before the pointer is there. So each step is taken for all of the few before the next.
 
 use crate::cache::prefetch;
+use crate::congestion::Congestion;
 use crate::participant::Participant;
 use crate::publication::Subscriber;
 use slab::Slab;
@@ -21,13 +22,13 @@ pub(super) fn ask_for_subscribers(participants: &Slab<Participant>, subscribers:
         prefetch(&participant.outgoing);
     }
     for (participant, line) in each() {
-        participant.flow.prefetch_sending();
+        participant.flow.congestion().into_iter().for_each(Congestion::prefetch_sending);
         if let Some(outgoing) = participant.outgoing.get(line) {
             prefetch(outgoing);
         }
     }
     for (participant, line) in each() {
-        participant.flow.prefetch_next();
+        participant.flow.congestion().into_iter().for_each(Congestion::prefetch_next);
         if let Some(Some(outgoing)) = participant.outgoing.get(line) {
             outgoing.prefetch_next();
         }
@@ -44,7 +45,7 @@ pub(super) fn ask_for_turns(now: Instant, participants: &Slab<Participant>, firs
         prefetch(&participant.protocol);
     }
     let due = each().filter(|participant| participant.flow.is_due(now));
-    due.for_each(|participant| participant.flow.prefetch_estimate());
+    due.filter_map(|participant| participant.flow.congestion()).for_each(Congestion::prefetch);
 }
 
 /// For the choice of layers of the participants from an index on.
@@ -56,7 +57,7 @@ pub(super) fn ask_for_choices(participants: &Slab<Participant>, first: usize) {
         prefetch(&participant.flow);
     }
     for participant in each() {
-        participant.flow.prefetch_verdict();
+        participant.flow.congestion().into_iter().for_each(Congestion::prefetch_verdict);
         participant.outgoing.first().into_iter().for_each(prefetch);
     }
 }
@@ -65,7 +66,7 @@ pub(super) fn ask_for_choices(participants: &Slab<Participant>, first: usize) {
 pub(crate) fn ask_for_feedback<'a, I: Iterator<Item = &'a Participant>>(each: impl Fn() -> I) {
     for participant in each() {
         participant.transport.prefetch_rtcp();
-        participant.flow.prefetch_estimate();
+        participant.flow.congestion().into_iter().for_each(Congestion::prefetch);
     }
-    each().for_each(|participant| participant.flow.prefetch_unheard());
+    each().filter_map(|participant| participant.flow.congestion()).for_each(Congestion::prefetch_unheard);
 }
