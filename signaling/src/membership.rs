@@ -20,6 +20,7 @@ use parlor_media::command::Command;
 use parlor_media::ids::ParticipantId;
 use std::sync::Arc;
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 /// What a session resumes with.
 pub(crate) struct Resumed {
@@ -165,15 +166,12 @@ impl Switchboard {
         });
         member.tell(&ServerMessage::RoomLeft { room_id: room.code.clone(), reason, id });
         if reason == Departure::ServerShutdown {
-            member.session.close(CLOSE_RESTART, "the server stops");
+            member.session.close(CloseCode::Restart, "the server stops");
         }
         let stay = self.wall_clock().since(member.joined_at);
         self.lines.left(room.key, member.participant, reason, stay);
     }
 }
-
-/// WebSocket close code "service restart" (registered with IANA).
-pub(crate) const CLOSE_RESTART: u16 = 1012;
 
 /// A display name; `None` when there is none or it is empty.
 pub(crate) fn parse_display_name(name: Option<&str>) -> Result<Option<String>, Refusal> {

@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 pub(crate) const MAX_MESSAGES: usize = 4096;
 /// The most bytes held: four of the largest messages, several hundred ordinary ones.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
+/// What an outbox keeps the place of when it is empty; a room that fills makes it hold hundreds.
+const USUALLY_HELD: usize = 16;
 /// Above this many unwritten messages, ephemeral ones are left out.
 const EPHEMERAL_ROOM: usize = MAX_MESSAGES / 32;
 
@@ -82,6 +84,9 @@ impl Outbox {
     pub(crate) fn acknowledge(&mut self, received: u64) {
         while self.first <= received && self.first < self.unwritten {
             self.drop_first();
+        }
+        if self.held.is_empty() {
+            self.held.shrink_to(USUALLY_HELD);
         }
     }
 
@@ -163,6 +168,15 @@ mod tests {
         assert_eq!(outbox.rewind(Some(3)), Err(Overflow));
         assert_eq!(outbox.rewind(Some(10 * MAX_MESSAGES as u64 - 5)), Ok(()));
         assert_eq!(outbox.next(), Some(text(10 * MAX_MESSAGES as u64 - 4)));
+    }
+
+    #[test]
+    fn what_has_arrived_leaves_no_memory_behind() {
+        let mut outbox = filled(1_000);
+        while outbox.next().is_some() {}
+        outbox.acknowledge(999);
+        outbox.acknowledge(1_000);
+        assert!(outbox.held.capacity() <= USUALLY_HELD, "{}", outbox.held.capacity());
     }
 
     #[test]

@@ -15,13 +15,13 @@ use crate::protocol::{Participant, ParticipantRef, RoomCode, RoomView, ServerTyp
 use crate::rights::Grants;
 use crate::session::{Session, Token, lock};
 use crate::store::{RoomRecord, RoomUid};
-use axum::extract::ws::Utf8Bytes;
 use parlor_media::command::Candidate;
 use parlor_media::ids::{ParticipantId, RoomId};
 use parlor_media::quality::Quality;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// The most offers of one participant that await their answer.
 pub(crate) const MAX_OFFERS: usize = 8;
@@ -249,7 +249,10 @@ pub(crate) struct Encoded {
 
 pub(crate) fn encode(message: &ServerMessage) -> Encoded {
     // Maps with string keys, numbers and strings always serialise.
-    Encoded { kind: message.message_type(), text: serde_json::to_string(message).unwrap_or_default().into() }
+    let mut text = serde_json::to_string(message).unwrap_or_default();
+    // It is held until it has arrived.
+    text.shrink_to_fit();
+    Encoded { kind: message.message_type(), text: text.into() }
 }
 
 /// The parts of [`Membership`] that are the same for every room.

@@ -12,12 +12,12 @@ use crate::rate::{Allowance, Rate, Verdict};
 use crate::room::{Encoded, Room};
 use crate::stats::{Counters, ResumeOutcome};
 use crate::store::Secret;
-use axum::extract::ws::CloseCode;
 use parlor_media::ids::ParticipantId;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 /// How long messages that [may wait](crate::protocol::ServerType::may_wait) are gathered, to be written together. When hundreds
 /// join within seconds, each of them is told of all others: written one by one, those are most of a server's work.
@@ -470,9 +470,9 @@ mod tests {
         assert_eq!(texts(&session, &socket, first), ["joined", &message().text]);
 
         session.post(joined());
-        session.close(1012, "bye");
+        session.close(CloseCode::Restart, "bye");
         assert!(matches!(session.next(&socket).await, Outgoing::Message(_)));
-        assert!(matches!(session.next(&socket).await, Outgoing::Close(1012, "bye")));
+        assert!(matches!(session.next(&socket).await, Outgoing::Close(CloseCode::Restart, "bye")));
         assert_eq!(begin.elapsed(), Duration::ZERO, "nobody waits when the socket is to close");
     }
 
@@ -505,8 +505,8 @@ mod tests {
         let session = session();
         let socket = session.attach();
         session.post(message());
-        session.close(1012, "bye");
+        session.close(CloseCode::Restart, "bye");
         assert!(matches!(session.poll(&socket), Some(Outgoing::Message(_))));
-        assert!(matches!(session.poll(&socket), Some(Outgoing::Close(1012, "bye"))));
+        assert!(matches!(session.poll(&socket), Some(Outgoing::Close(CloseCode::Restart, "bye"))));
     }
 }

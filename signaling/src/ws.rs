@@ -5,7 +5,6 @@
 
 use crate::chat::rate_limited;
 use crate::gate::{Closed, Pass};
-use crate::membership::CLOSE_RESTART;
 use crate::problem::Problem;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::{ClientFrame, ClientMessage, ClientType};
@@ -17,13 +16,20 @@ use crate::stats::{Carrier, Limit, SocketEnd, Turned};
 use crate::switchboard::Switchboard;
 use crate::visitor::{Visitor, Whence};
 use axum::extract::State;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseCode, CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::{IntoResponse, Response};
-use futures_util::SinkExt;
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
+use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
+use upgrade::{NoUpgrade, Upgrade, WebSocket};
+
+mod upgrade;
 
 /// How long a client may take to read what was written.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,17 +38,23 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_BUFFER: usize = 4 * 1_024;
 /// What is written of several messages together.
 const WRITE_BUFFER: usize = 2 * 1_024;
+/// What is written of one message at once: a longer one goes out in fragments, since the buffer of a socket, which grows to hold
+/// the longest frame written, is never given back.
+const FRAGMENT: usize = 4 * 1_024;
 /// The most messages that are written before the socket is read again.
 const WRITTEN_TOGETHER: usize = 64;
 /// After this many messages a ping asks early whether they arrived; a fraction of what an outbox holds.
 const PING_AFTER_MESSAGES: u64 = 64;
+/// The same after this many bytes: lists of who is there and session descriptions make them, and are held until they have arrived.
+const PING_AFTER_BYTES: usize = 8 * 1_024;
+const _: () = assert!(PING_AFTER_BYTES * 4 <= crate::outbox::MAX_BYTES);
 const _: () = assert!(PING_AFTER_MESSAGES as usize * 4 <= crate::outbox::MAX_MESSAGES);
 
 /// `GET /ws`
 pub(crate) async fn upgrade(
     State(board): State<Arc<Switchboard>>,
     visitor: Visitor,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    upgrade: Result<Upgrade, NoUpgrade>,
 ) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
@@ -58,12 +70,12 @@ pub(crate) async fn upgrade(
         }
     };
     let limit = board.settings.max_frame_bytes;
-    upgrade
+    let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
-        .max_frame_size(limit)
-        .max_message_size(limit)
-        .on_upgrade(move |socket| Connection::new(board, socket, visitor.whence(), pass).run())
+        .max_frame_size(Some(limit))
+        .max_message_size(Some(limit));
+    upgrade.serve(config, move |socket| Connection::new(board, socket, visitor.whence(), pass).run())
 }
 
 fn admit(board: &Switchboard, visitor: &Visitor) -> Result<Pass, (Turned, Refusal)> {
@@ -113,6 +125,8 @@ struct Connection {
     idle_since: Option<Instant>,
     /// What the latest ping asked for.
     pinged: u64,
+    /// Bytes of messages written since then.
+    unasked_bytes: usize,
     // Held for its drop.
     _pass: Pass,
 }
@@ -132,6 +146,7 @@ impl Connection {
             heard_at: now,
             idle_since: Some(now),
             pinged: 0,
+            unasked_bytes: 0,
             _pass: pass,
         }
     }
@@ -172,12 +187,12 @@ impl Connection {
             let deadline = self.deadline();
             tokio::select! {
                 outgoing = self.session.next(&self.attachment) => self.send_waiting(outgoing).await?,
-                frame = self.socket.recv() => self.receive(frame).await?,
+                frame = self.socket.next() => self.receive(frame).await?,
                 _ = pings.tick() => self.ping().await?,
                 () = sleep_until(deadline) => return Err(self.late()),
                 () = async { drop(stopping.wait_for(|&stopping| stopping).await) } => {
                     // Members were told why; what they were told is still written.
-                    self.session.close(CLOSE_RESTART, "the server stops");
+                    self.session.close(CloseCode::Restart, "the server stops");
                     self.drain().await?;
                 }
             }
@@ -199,15 +214,15 @@ impl Connection {
     fn late(&self) -> End {
         match self.idle_since {
             Some(since) if Instant::now() >= since + self.board.settings.join_deadline => {
-                End::Close(SocketEnd::NoJoin, close_code::POLICY, "no room was joined in time")
+                End::Close(SocketEnd::NoJoin, CloseCode::Policy, "no room was joined in time")
             }
-            _ => End::Close(SocketEnd::Silent, close_code::POLICY, "nothing was heard for too long"),
+            _ => End::Close(SocketEnd::Silent, CloseCode::Policy, "nothing was heard for too long"),
         }
     }
 
-    /// Has a message written with the next [`Self::flush`], or when the buffer is full.
-    async fn feed(&mut self, message: Message) -> Result<(), End> {
-        in_time(self.socket.feed(message)).await
+    /// Has a frame written with the next [`Self::flush`], or when the buffer is full.
+    async fn feed(&mut self, frame: Message) -> Result<(), End> {
+        in_time(self.socket.feed(frame)).await
     }
 
     async fn flush(&mut self) -> Result<(), End> {
@@ -216,12 +231,20 @@ impl Connection {
 
     async fn say(&mut self, message: Encoded) -> Result<(), End> {
         self.board.counters.messages_sent.count((Carrier::Socket, message.kind));
-        self.feed(Message::Text(message.text)).await
+        self.unasked_bytes += message.text.len();
+        in_time(async {
+            for frame in fragments(message.text.into()) {
+                self.socket.feed(Message::Frame(frame)).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Asks whether everything written so far arrived.
     async fn ping(&mut self) -> Result<(), End> {
         self.pinged = self.session.written();
+        self.unasked_bytes = 0;
         let number = self.pinged.to_be_bytes();
         self.feed(Message::Ping(number.to_vec().into())).await?;
         self.flush().await
@@ -241,7 +264,8 @@ impl Connection {
         match outgoing {
             Outgoing::Message(message) => {
                 self.say(message).await?;
-                if self.session.written() >= self.pinged + PING_AFTER_MESSAGES {
+                let many = self.session.written() >= self.pinged + PING_AFTER_MESSAGES;
+                if many || self.unasked_bytes >= PING_AFTER_BYTES {
                     self.ping().await?;
                 }
                 Ok(())
@@ -250,10 +274,10 @@ impl Connection {
                 let refusal = Refusal::new(ErrorCode::Displaced, "the session was resumed on another socket");
                 let error = self.board.error(refusal);
                 self.say(error).await?;
-                Err(End::Close(SocketEnd::Displaced, close_code::POLICY, "displaced"))
+                Err(End::Close(SocketEnd::Displaced, CloseCode::Policy, "displaced"))
             }
             Outgoing::Overflowed => {
-                Err(End::Close(SocketEnd::SlowReader, close_code::POLICY, "messages were not read in time"))
+                Err(End::Close(SocketEnd::SlowReader, CloseCode::Policy, "messages were not read in time"))
             }
             // Sessions are closed when the server stops, and then only.
             Outgoing::Close(code, reason) => Err(End::Close(SocketEnd::Stopping, code, reason)),
@@ -268,7 +292,7 @@ impl Connection {
         self.flush().await
     }
 
-    async fn receive(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+    async fn receive(&mut self, frame: Option<Result<Message, Error>>) -> Result<(), End> {
         let frame = match frame {
             None => return Err(End::Gone(SocketEnd::Lost)),
             Some(Ok(frame)) => frame,
@@ -285,7 +309,7 @@ impl Connection {
                 Ok(())
             }
             Message::Close(frame) => {
-                let away = frame.is_some_and(|frame| frame.code == close_code::AWAY);
+                let away = frame.is_some_and(|frame| frame.code == CloseCode::Away);
                 Err(if away { End::Goodbye } else { End::Gone(SocketEnd::Client) })
             }
             Message::Text(text) => self.judged(Some(text)).await,
@@ -294,13 +318,15 @@ impl Connection {
                     Refusal::new(ErrorCode::BadFrame, "binary frames are not taken: send JSON in a text frame");
                 if self.session.judge(self.heard_at) != Verdict::Pass {
                     let reason = "binary frames are not taken";
-                    return Err(End::Close(SocketEnd::Binary, close_code::UNSUPPORTED, reason));
+                    return Err(End::Close(SocketEnd::Binary, CloseCode::Unsupported, reason));
                 }
                 self.board.counters.messages_received.count((Carrier::Socket, ClientType::Invalid));
                 self.board.refuse(&self.session, refusal);
                 Ok(())
             }
             Message::Ping(_) => self.judged(None).await,
+            // Frames are only written, and what is read is put together from them.
+            Message::Frame(_) => Ok(()),
         }
     }
 
@@ -321,7 +347,7 @@ impl Connection {
                 // By the outbox: the client counts this error as it counts every message.
                 self.board.refuse(&self.session, rate_limited(self.board.settings.messages));
                 self.drain().await?;
-                Err(End::Close(SocketEnd::Flood, close_code::POLICY, "too many messages"))
+                Err(End::Close(SocketEnd::Flood, CloseCode::Policy, "too many messages"))
             }
         }
     }
@@ -354,22 +380,34 @@ impl Connection {
     }
 
     /// What becomes of a socket whose bytes are no message.
-    async fn unreadable(&mut self, error: &axum::Error) -> End {
-        // The library's error type is not ours to name: its text tells apart what matters.
-        if !error.to_string().contains("too long") {
+    async fn unreadable(&mut self, error: &Error) -> End {
+        if !matches!(error, Error::Capacity(CapacityError::MessageTooLong { .. })) {
             return End::Gone(SocketEnd::Lost);
         }
         let message = format!("a message may have {} bytes at most", self.board.settings.max_frame_bytes);
         self.board.refuse(&self.session, Refusal::new(ErrorCode::FrameTooLarge, message));
         match self.drain().await {
-            Ok(()) => End::Close(SocketEnd::TooLarge, close_code::SIZE, "the message is too large"),
+            Ok(()) => End::Close(SocketEnd::TooLarge, CloseCode::Size, "the message is too large"),
             Err(end) => end,
         }
     }
 }
 
+/// The frames of a text (RFC 6455, section 5.4).
+fn fragments(mut text: Bytes) -> impl Iterator<Item = Frame> {
+    let mut next = Some(Data::Text);
+    std::iter::from_fn(move || {
+        let opcode = next.take()?;
+        let fragment = text.split_to(text.len().min(FRAGMENT));
+        if !text.is_empty() {
+            next = Some(Data::Continue);
+        }
+        Some(Frame::message(fragment, OpCode::Data(opcode), next.is_none()))
+    })
+}
+
 /// The end of a write that takes no longer than it may.
-async fn in_time(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
+async fn in_time(write: impl Future<Output = Result<(), Error>>) -> Result<(), End> {
     match timeout(WRITE_TIMEOUT, write).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(End::Gone(SocketEnd::Lost)),
@@ -382,4 +420,30 @@ fn pings(every: Duration) -> Interval {
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pings.reset();
     pings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_into_fragments() {
+        for (bytes, lengths) in [
+            (0, vec![0]),
+            (1, vec![1]),
+            (FRAGMENT, vec![FRAGMENT]),
+            (FRAGMENT + 1, vec![FRAGMENT, 1]),
+            (3 * FRAGMENT, vec![FRAGMENT; 3]),
+        ] {
+            let text = Bytes::from_iter((0..bytes).map(|i| i as u8));
+            let frames: Vec<Frame> = fragments(text.clone()).collect();
+            let (last, kinds) = (frames.len() - 1, [OpCode::Data(Data::Text), OpCode::Data(Data::Continue)]);
+            for (i, frame) in frames.iter().enumerate() {
+                assert_eq!((frame.header().opcode, frame.header().is_final), (kinds[i.min(1)], i == last));
+                assert_eq!(frame.payload().len(), lengths[i]);
+            }
+            assert_eq!(frames.len(), lengths.len());
+            assert_eq!(frames.iter().map(Frame::payload).collect::<Vec<_>>().concat(), text);
+        }
+    }
 }

@@ -205,7 +205,7 @@ async fn a_stop_tells_everyone_and_lets_nobody_in() {
     house.take_commands();
     house.signaling.shutdown().await;
     assert_eq!(ana.next(), json!({"type": "room-left", "roomId": "abc", "reason": "server-shutdown"}));
-    assert!(ana.next()["end"].as_str().unwrap().contains("1012"));
+    assert!(ana.next()["end"].as_str().unwrap().contains("Restart"));
     assert_eq!(house.command_names(), ["CloseRoom"]);
     assert_eq!(house.request("POST", "/api/rooms", None).await.0.as_u16(), 503);
 }

@@ -7,6 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -254,6 +255,57 @@ async fn pongs_keep_a_socket_and_acknowledge_what_came() {
     assert_eq!(again.until("error").await["code"], "resume-failed");
     again.send(json!({"type": "resume", "resumeToken": joined["resumeToken"], "received": 1})).await;
     again.until("resumed").await;
+}
+
+#[tokio::test]
+async fn what_is_long_comes_in_fragments_and_is_acknowledged_soon() {
+    let settings = Settings { ping_interval: Duration::from_secs(3600), ..Settings::default() };
+    let (house, address) = open(settings).await;
+    house.create(json!({"roomId": "abc"})).await;
+    let (mut ana, _) = Socket::joined(address, "abc").await;
+    let (mut bo, _) = Socket::joined(address, "abc").await;
+    // Characters of three bytes, so that fragments end within them.
+    let said = "\u{4f60}\u{597d}".repeat(800);
+    for _ in 0..2 {
+        ana.send(json!({"type": "send-message", "roomId": "abc", "text": said})).await;
+        for socket in [&mut ana, &mut bo] {
+            assert_eq!(socket.until("message-received").await["text"], said);
+        }
+    }
+    // Nothing is pinged for an hour but what is long.
+    for socket in [&mut ana, &mut bo] {
+        assert!(matches!(socket.0.next().await, Some(Ok(Message::Ping(_)))));
+    }
+}
+
+#[tokio::test]
+async fn requests_that_ask_for_no_websocket_are_told_how_to() {
+    let (_house, address) = open(Settings::default()).await;
+    let handshake = "GET /ws HTTP/1.1\r\nHost: parlor\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (from, to, status) in [
+        ("", "", "101 Switching Protocols"),
+        ("Upgrade: websocket\r\n", "", "426 Upgrade Required"),
+        ("Connection: keep-alive, Upgrade\r\n", "", "426 Upgrade Required"),
+        ("Version: 13", "Version: 8", "426 Upgrade Required"),
+        ("Sec-WebSocket-Key", "X-Key", "400 Bad Request"),
+        ("GET", "POST", "405 Method Not Allowed"),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = handshake.replacen(from, to, 1) + "\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let mut lines = BufReader::new(stream).lines();
+        while let Some(line) = lines.next_line().await.unwrap().filter(|line| !line.is_empty()) {
+            answer += &format!("{line}\n").to_lowercase();
+        }
+        assert!(answer.starts_with(&format!("http/1.1 {status}\n").to_lowercase()), "{request}{answer}");
+        // RFC 6455, section 1.3.
+        let accepts = answer.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\n");
+        assert_eq!(accepts, status.starts_with("101"), "{answer}");
+        let says_what_to = answer.contains("upgrade: websocket\n") && answer.contains("sec-websocket-version: 13\n");
+        assert_eq!(says_what_to, status.starts_with("426"), "{answer}");
+    }
 }
 
 #[tokio::test]
