@@ -74,6 +74,8 @@ impl Hall {
             if first {
                 hall.witnesses.push(number);
             }
+            // Filling takes a minute, in which the others would be taken for gone.
+            hall.rest();
             meanwhile();
         }
         println!("{shards} shard(s): {on_shard:?} people");
@@ -94,9 +96,6 @@ impl Hall {
                 self.runtime.block_on(self.people[number].turn(true));
             }
             std::thread::sleep(Duration::from_millis(2));
-            if self.sent.is_multiple_of(256) {
-                self.rest();
-            }
         }
         self.people.last_mut().expect("somebody").client.packets.clear();
     }

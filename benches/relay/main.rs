@@ -30,7 +30,7 @@ const WINDOW: Duration = Duration::from_secs(2);
 
 fn main() {
     let mut one = Hall::open(1, SUBSCRIBERS, &mut || ());
-    // It fills for a minute, in which the others would be taken for gone.
+    // While it fills, those in the first would be taken for gone.
     let two = Hall::open(2, SUBSCRIBERS, &mut || one.rest());
     let mut halls = [one, two];
     let mut rates = [Vec::new(), Vec::new()];
