@@ -59,6 +59,7 @@ impl Guest {
     pub(crate) async fn turn(&mut self, media: bool) {
         while let Some(Some(message)) = self.signalling.next().now_or_never() {
             let message = message.expect("a message");
+            assert!(!message.is_close(), "the server hung up: {message:?}");
             let Ok(text) = message.to_text() else { continue };
             let Ok(message) = serde_json::from_str::<Value>(text) else { continue };
             self.on_message(&message).await;
