@@ -14,7 +14,7 @@ mod heartbeat;
 mod http;
 mod load;
 pub mod logging;
-mod memory;
+pub mod memory;
 mod metrics;
 mod net;
 pub mod process;

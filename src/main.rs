@@ -58,6 +58,8 @@ fn examine(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
 
 /// Serves to the end; the code tells whether calls were cut.
 fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+    // Before there are threads.
+    parlor::memory::share_one_heap();
     parlor_signaling::install_cryptography();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("control")

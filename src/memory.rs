@@ -1,7 +1,7 @@
 //! How much memory the process uses, and whether that is all it may.
 //!
 //! Once a second the resident set is compared with the limit. While it is above, nobody new is let in; who is there goes on.
-//! Now and then the allocator returns to the system what it keeps of those who have left.
+//! All threads share one heap, and now and then the allocator returns to the system what it keeps of those who have left.
 
 use parlor_config::LimitsConfig;
 use std::fs;
@@ -46,6 +46,20 @@ pub(crate) async fn watch(limits: watch::Receiver<LimitsConfig>, pressure: Arc<A
         }
     }
 }
+
+/// Has all threads that are started from now on share one heap, instead of a few threads each as glibc has it. Hundreds who
+/// come and go take from each heap as much as they take from one, and each keeps pages for the sake of a few bytes. Threads
+/// seldom wait for each other: what is small each one takes from its own cache, and forwarding takes nothing.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn share_one_heap() {
+    // SAFETY: mallopt(3) sets a parameter of the allocator, under its lock.
+    let is_set = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) } == 1;
+    debug_assert!(is_set, "the allocator knows its parameter and takes any number");
+}
+
+/// Other allocators have ways of their own.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn share_one_heap() {}
 
 /// Returns free memory to the system. The allocator of glibc does so by itself only with the end of its heap, above which
 /// somebody always lives: ten thousand joins, most of them gone, would keep a third more than one thousand.
