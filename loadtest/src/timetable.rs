@@ -99,7 +99,8 @@ impl Timetable {
         // Room for three times as many visitors as there are on average: a server that is slow to let go has some more.
         let visitors = match *what {
             Scenario::Churn { joins_per_second, stay_seconds, .. } => {
-                (3.0 * joins_per_second * stay_seconds / rooms as f64) as usize + 10
+                let there = joins_per_second * stay_seconds.min(plan.duration_seconds);
+                (3.0 * there / rooms as f64) as usize + 10
             }
             _ => 0,
         };
@@ -212,5 +213,8 @@ mod tests {
         assert_eq!(std::iter::from_fn(|| two.next_visitor()).take(1_000).collect::<Vec<_>>(), visitors);
         assert_eq!(one.crew.len(), 4);
         assert_eq!(visitors[0].number, 4);
+        assert_eq!(one.rooms[0].participants, 1 + 3 * 20 * 4 / 2 + 10);
+        let brief = Timetable::new(&Plan { duration_seconds: 1.0, ..plan });
+        assert_eq!(brief.rooms[0].participants, 1 + 3 * 20 / 2 + 10, "nobody comes after the end");
     }
 }

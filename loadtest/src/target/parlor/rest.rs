@@ -39,6 +39,7 @@ struct Signed {
 #[derive(Deserialize)]
 struct Problem {
     code: String,
+    detail: String,
 }
 
 impl Rest {
@@ -94,9 +95,10 @@ impl Rest {
             return serde_json::from_slice(&answer).map_err(|_| TargetError::Unexpected(format!("answer of {path}")));
         }
         let problem = serde_json::from_slice::<Problem>(&answer);
-        Err(TargetError::Refused(
-            problem.map_or_else(|_| format!("status {}", status.as_u16()), |problem| problem.code),
-        ))
+        Err(TargetError::Refused(problem.map_or_else(
+            |_| format!("status {}", status.as_u16()),
+            |Problem { code, detail }| format!("{code}: {detail}"),
+        )))
     }
 }
 
