@@ -2,12 +2,14 @@
 //! together.
 
 use crate::cli::Order;
+use crate::floor;
 use crate::plan::TargetKind;
 use crate::progress::Progress;
 use crate::report::{Report, ServerProcess, Verdict};
 use crate::run::{Observer, Phase, Snapshot, run};
 use crate::target;
 use crate::watch::{Looks, Moment, Scraper, Server, Watch, listener, process};
+use anyhow::Context;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -54,7 +56,8 @@ impl Exit {
 /// When it cannot be run at all.
 pub async fn execute(order: &Order, stop: CancellationToken) -> anyhow::Result<Report> {
     let target = target::connect(&order.plan)?;
-    let (server, about) = find(order).await;
+    let (server, mut about) = find(order).await;
+    about.floor = find_floor(order, stop.clone()).await?;
     let mut watch = Watch::new(server, Handle::current());
     watch.look(Moment::Before, 0);
     watch.settle().await;
@@ -124,7 +127,15 @@ async fn find(order: &Order) -> (Server, ServerProcess) {
     let is_nothing_known = pid.is_none() && scraper.is_none();
     let is_named_in_vain = (order.pid.is_some() && pid.is_none()) || (order.metrics.is_some() && scraper.is_none());
     let unknown = (is_nothing_known || is_named_in_vain).then(|| unknown.join("; "));
-    (Server { pid, scraper }, ServerProcess { pid, name: pid.and_then(process::name), unknown })
+    (Server { pid, scraper }, ServerProcess { pid, name: pid.and_then(process::name), unknown, floor: None })
+}
+
+/// What a packet takes at the least, if that is asked for.
+async fn find_floor(order: &Order, stop: CancellationToken) -> anyhow::Result<Option<f64>> {
+    let Some(duration) = order.floor else { return Ok(None) };
+    let plan = order.plan.clone();
+    let measured = tokio::task::spawn_blocking(move || floor::measure(&plan, duration, &stop)).await?;
+    measured.context("measuring the floor")
 }
 
 /// The process that listens where the server is, if that is here.

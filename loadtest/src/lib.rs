@@ -9,6 +9,7 @@
 //! - [`run`]: does it.
 //! - [`tally`]: what was measured.
 //! - [`watch`]: what the server's process cost meanwhile.
+//! - [`floor`]: what the same would cost at the least.
 //! - [`report`]: both for people, for programs, and held against thresholds.
 //! - [`cli`], [`command`], [`progress`]: the command line, what it orders, and how that goes.
 //!
@@ -20,6 +21,7 @@ pub mod clock;
 pub mod command;
 pub mod content;
 pub mod descriptors;
+pub mod floor;
 pub mod histogram;
 mod ledger;
 pub mod light;

@@ -2,6 +2,12 @@
 
 const fixed = (digits) => (value) => (value === null || value === undefined ? 'not known' : value.toFixed(digits));
 const COST = { title: 'CPU per packet, µs', of: (report) => fixed(2)(report.server.cpu_us_per_packet) };
+/** Beside a floor of the same minute. */
+const FLOOR = { title: 'at the least, µs', of: (report) => fixed(2)(report.server.floor_us_per_packet) };
+const RATIO = {
+  title: 'ratio',
+  of: ({ server }) => fixed(2)(server.floor_us_per_packet && server.cpu_us_per_packet / server.floor_us_per_packet),
+};
 const PACKETS = { title: 'packets/s', of: (report) => fixed(0)(report.server.packets_per_second) };
 const CORES = { title: 'cores of the server', of: (report) => fixed(2)(report.server.cpu_cores) };
 const LOSS = { title: 'loss', of: (report) => `${(report.total.loss * 100).toFixed(3)} %` };
@@ -27,8 +33,8 @@ function growth({ title, point, of, kind, counts, load }) {
   return {
     title,
     point,
-    columns: [PACKETS, COST, CORES, latency(kind, 'p50'), latency(kind, 'p99'), LOSS, TESTER],
-    points: counts.map((count) => ({ label: String(count), x: count, args: [...load(count), '--ramp', '100'] })),
+    columns: [PACKETS, COST, FLOOR, RATIO, CORES, latency(kind, 'p50'), latency(kind, 'p99'), LOSS, TESTER],
+    points: counts.map((count) => ({ label: String(count), x: count, args: [...load(count), '--ramp', '100', '--floor', '3s'] })),
     y: (report) => report.server.cpu_us_per_packet,
     picture: { title: `CPU per forwarded packet, ${of}`, xTitle: point, yTitle: 'µs' },
   };

@@ -17,6 +17,7 @@ use clap::{Args, CommandFactory, Parser, ValueEnum};
 use parlor_signaling::protocol::RoomCode;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 use values::{microseconds, milliseconds, number, seconds, share, whole};
 
 /// Where a credential comes from that is in no file: the list of processes shows flags to everybody.
@@ -33,7 +34,7 @@ Exit codes:
   130  it was interrupted; the report tells what was measured until then
 
 Examples:
-  parlor-loadtest livestream --viewers 100 --video-bitrate 2.3M
+  parlor-loadtest livestream --viewers 100 --video-bitrate 2.3M --floor 5s
   parlor-loadtest meeting --participants 10 --layers 3 --max-loss 0.1% --max-latency-p99 20ms
   parlor-loadtest audio --speakers 3 --listeners 500 --json > report.json
   parlor-loadtest livestream --viewers 50 --target janus
@@ -54,6 +55,8 @@ pub struct Order {
     pub is_json: bool,
     /// Tell nothing while it runs.
     pub is_quiet: bool,
+    /// How long to measure first what a packet takes at the least.
+    pub floor: Option<Duration>,
 }
 
 /// Put a server under the load of real clients, and measure what it does
@@ -113,6 +116,10 @@ struct Common {
     #[arg(long, global = true, value_name = "COUNT", value_parser = whole::<u32>(1, 1_000_000_000), help_heading = "Run")]
     sample_every: Option<u32>,
 
+    /// First measure for so long what the same packets take at the least on this machine, with no server: its CPU per packet says more
+    /// beside that
+    #[arg(long, global = true, value_name = "TIME", value_parser = seconds(0.1, 600.0), help_heading = "Report")]
+    floor: Option<f64>,
     /// Print the report as JSON
     #[arg(long, global = true, help_heading = "Report")]
     json: bool,
@@ -188,6 +195,7 @@ impl Order {
             metrics: common.metrics,
             is_json: common.json,
             is_quiet: common.quiet,
+            floor: common.floor.map(Duration::from_secs_f64),
         })
     }
 }

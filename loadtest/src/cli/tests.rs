@@ -81,7 +81,8 @@ fn what_is_sent_is_described_by_flags() {
 #[test]
 fn flags_of_the_run_may_stand_anywhere() {
     let line = "--seed 7 audio --listeners 9 --duration 5m --ramp 200 --join-timeout 3s --threads 2 --witnesses 0 --sample-every 1 \
-        --insecure --server https://sfu.example:8443 --room monday-call --pid 42 --metrics http://localhost:9090/metrics --json --quiet";
+        --insecure --server https://sfu.example:8443 --room monday-call --pid 42 --metrics http://localhost:9090/metrics --json --quiet \
+        --floor 5s";
     let order = parse(line).unwrap();
     let expected = Plan {
         server: "https://sfu.example:8443".to_owned(),
@@ -100,6 +101,7 @@ fn flags_of_the_run_may_stand_anywhere() {
     assert_eq!(order.plan, expected);
     assert_eq!((order.pid, order.metrics.unwrap().as_str()), (Some(42), "http://localhost:9090/metrics"));
     assert!(order.is_json && order.is_quiet);
+    assert_eq!(order.floor, Some(Duration::from_secs(5)));
 }
 
 #[test]

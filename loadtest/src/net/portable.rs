@@ -103,6 +103,16 @@ impl Sender {
     }
 }
 
+impl Sender {
+    /// Sends datagrams of `segment` bytes each, which lie one behind the other; the last may be shorter.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn send_frame(&mut self, socket: &UdpSocket, to: SocketAddr, frame: &[u8], segment: usize) -> io::Result<()> {
+        frame.chunks(segment.max(1)).try_for_each(|datagram| socket.send_to(datagram, to).map(drop))
+    }
+}
+
 /// Such a system does not tell.
 pub fn kernel_drops(_socket: &UdpSocket) -> Option<u32> {
     None

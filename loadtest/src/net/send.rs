@@ -48,27 +48,53 @@ impl Sender {
         datagrams.clear();
     }
 
+    /// Sends datagrams of `segment` bytes each, which lie one behind the other; the last may be shorter.
+    ///
+    /// # Errors
+    /// Those of `sendmsg`: there may be no room now, or no segmentation on the way.
+    pub fn send_frame(&mut self, socket: &UdpSocket, to: SocketAddr, frame: &[u8], segment: usize) -> io::Result<()> {
+        let segments = (MESSAGE / segment.max(1)).clamp(1, SEGMENTS);
+        frame.chunks(segments * segment.max(1)).try_for_each(|run| {
+            self.send_vectors(socket, to, &mut [vector(run)], (run.len() > segment).then_some(segment))
+        })
+    }
+
     fn send(&mut self, socket: &UdpSocket, run: &[(SocketAddr, BytesMut)]) -> io::Result<()> {
         let Some((to, first)) = run.first() else { return Ok(()) };
-        let address = SockAddr::from(*to);
         let mut vectors = [const { libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 } }; SEGMENTS];
-        for (vector, (_, bytes)) in vectors.iter_mut().zip(run) {
-            *vector = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        for (place, (_, bytes)) in vectors.iter_mut().zip(run) {
+            *place = vector(bytes);
         }
+        let vectors = vectors.get_mut(..run.len()).unwrap_or_default();
+        self.send_vectors(socket, *to, vectors, (run.len() > 1).then_some(first.len()))
+    }
+
+    fn send_vectors(
+        &mut self,
+        socket: &UdpSocket,
+        to: SocketAddr,
+        vectors: &mut [libc::iovec],
+        segment: Option<usize>,
+    ) -> io::Result<()> {
+        let address = SockAddr::from(to);
         // SAFETY: a plain C structure, for which zeros are a valid value.
         let mut header = unsafe { std::mem::zeroed::<libc::msghdr>() };
         header.msg_name = address.as_ptr().cast_mut().cast();
         header.msg_namelen = address.len();
         header.msg_iov = vectors.as_mut_ptr();
-        header.msg_iovlen = run.len() as _;
-        if run.len() > 1 {
-            self.control.attach_segment_size(&mut header, first.len() as u16);
+        header.msg_iovlen = vectors.len() as _;
+        if let Some(bytes) = segment {
+            self.control.attach_segment_size(&mut header, bytes as u16);
         }
-        // SAFETY: the header points at the address, vectors and control message above, which live through the call;
-        // `run` has at most SEGMENTS datagrams, whose bytes are only read.
+        // SAFETY: the header points at the address, vectors and control message above, which live through the call, and the
+        // vectors at datagrams of the callers', whose bytes are only read.
         let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const header, libc::MSG_DONTWAIT) };
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
+}
+
+fn vector(bytes: &[u8]) -> libc::iovec {
+    libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }
 }
 
 /// How many of the first datagrams can leave as one message: equal ones, of which the last may be shorter.

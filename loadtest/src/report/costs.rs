@@ -29,6 +29,8 @@ pub struct Costs {
     pub own_packets_per_second: Option<f64>,
     /// Processor time for each of them, in microseconds. Receiving, timers, RTCP and joins, if any, are in it.
     pub cpu_us_per_packet: Option<f64>,
+    /// What the same packets took at the least on this machine, in microseconds each ([`crate::floor`]), where that was measured.
+    pub floor_us_per_packet: Option<f64>,
     /// What participants take.
     pub memory: Option<Memory>,
     /// Why something is not known, for people.
@@ -74,8 +76,10 @@ impl Costs {
     }
 
     pub(super) fn of(looks: &Looks, rates: Option<Rates>, process: ServerProcess) -> Self {
-        let ServerProcess { pid, name, unknown } = process;
-        let mut costs = Self { pid, process: name, unknown, memory: memory(looks), ..Self::default() };
+        let ServerProcess { pid, name, unknown, floor } = process;
+        let floor_us_per_packet = floor.map(round);
+        let mut costs =
+            Self { pid, process: name, unknown, floor_us_per_packet, memory: memory(looks), ..Self::default() };
         let Some((from, until)) = looks.steady_from.zip(looks.steady_until) else { return costs };
         let window = until.at.saturating_duration_since(from.at).as_secs_f64();
         if window <= 0.0 {

@@ -71,6 +71,8 @@ pub struct ServerProcess {
     pub name: Option<String>,
     /// Why its costs cannot be known, for people.
     pub unknown: Option<String>,
+    /// What a packet takes at the least on this machine, in microseconds, where that was measured.
+    pub floor: Option<f64>,
 }
 
 impl Report {

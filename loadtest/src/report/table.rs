@@ -156,6 +156,10 @@ fn costs(text: &mut String, costs: &Costs) {
             grouped(packets as u64)
         );
     }
+    if let Some(floor) = costs.floor_us_per_packet {
+        let times = costs.cpu_us_per_packet.map(|time| format!(": the server takes {:.2} times that", time / floor));
+        line!(text, "{:<22} {floor:.3} µs{}", "  at the least", times.unwrap_or_default());
+    }
     if costs.sends_more_than_arrives() {
         let own = grouped(costs.own_packets_per_second.unwrap_or_default() as u64);
         line!(text, "  note: it sent {own} packets in a second: others are there, or packets were lost on the way");

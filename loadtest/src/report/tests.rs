@@ -105,7 +105,12 @@ fn looks() -> Looks {
 }
 
 fn report(tally: &Tally, checks: &Checks) -> Report {
-    let process = ServerProcess { pid: Some(4711), name: Some("parlor".to_owned()), unknown: None };
+    let process = ServerProcess {
+        pid: Some(4711),
+        name: Some("parlor".to_owned()),
+        floor: Some(50.0),
+        ..ServerProcess::default()
+    };
     Report::new(&plan(), tally, &looks(), process, checks)
 }
 

@@ -51,6 +51,18 @@ fn cpu_time(pid: u32) -> io::Result<Duration> {
     if code != 0 {
         return Err(io::Error::from_raw_os_error(code));
     }
+    read(clock)
+}
+
+/// How long the calling thread has worked.
+///
+/// # Errors
+/// When this system does not tell.
+pub fn thread_cpu() -> io::Result<Duration> {
+    read(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+fn read(clock: libc::clockid_t) -> io::Result<Duration> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: it writes one timespec, to where there is one.
     if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
