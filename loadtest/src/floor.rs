@@ -12,6 +12,8 @@ use anyhow::Context;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -25,7 +27,7 @@ const TAG: usize = 16;
 /// Between looks at what has arrived, as the tester's own receivers have it.
 const LOOKS: Duration = Duration::from_millis(1);
 /// Frames of each publisher that are not counted.
-const WARM_UP: u32 = 3;
+const WARM_UP: usize = 3;
 
 /// What one publisher sends again and again.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,18 +60,17 @@ pub fn measure(plan: &Plan, duration: Duration, stop: &CancellationToken) -> any
     receiving.spawn(move || receive(poll, sockets, &ended))?;
     let mut sender = Sender::new()?;
     let (begin, mut packets, mut from) = (Instant::now(), 0_u64, thread_cpu()?);
-    let mut beats: Vec<_> = (1..).zip(&streams).map(|(place, stream)| (begin + phase(place, stream), stream)).collect();
-    let mut warm_up = WARM_UP as usize * beats.len();
-    while let Some((due, stream)) = beats.iter_mut().min_by_key(|(due, _)| *due) {
-        if *due >= begin + duration || stop.is_cancelled() {
-            break;
-        }
+    let first = |(place, stream)| Reverse((begin + phase(place, stream), place));
+    let mut beats: BinaryHeap<_> = (0..).zip(&streams).map(first).collect();
+    let mut warm_up = WARM_UP * beats.len();
+    while let Some(Reverse((due, place))) = beats.pop() {
+        let Some(stream) = streams.get(place).filter(|_| due < begin + duration && !stop.is_cancelled()) else { break };
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let (first, end) = stream.receivers;
         let receivers = addresses.get(first..end).unwrap_or_default();
         receivers.iter().for_each(|to| sender.send(stream, *to));
         packets += (stream.packets * receivers.len()) as u64;
-        *due += stream.interval;
+        beats.push(Reverse((due + stream.interval, place)));
         if warm_up > 0 {
             warm_up -= 1;
             (packets, from) = (0, thread_cpu()?);
@@ -80,8 +81,8 @@ pub fn measure(plan: &Plan, duration: Duration, stop: &CancellationToken) -> any
 }
 
 /// When in its interval the stream at this place begins: spread evenly, whatever the number of streams (the golden ratio).
-fn phase(place: u32, stream: &Stream) -> Duration {
-    stream.interval.mul_f64((f64::from(place) * 0.618_033_988_75).fract())
+fn phase(place: usize, stream: &Stream) -> Duration {
+    stream.interval.mul_f64((place as f64 * 0.618_033_988_75).fract())
 }
 
 /// What is sent by whom to whom while everybody is there, and how many receive.
