@@ -47,9 +47,9 @@ pub(crate) async fn watch(limits: watch::Receiver<LimitsConfig>, pressure: Arc<A
     }
 }
 
-/// Has all threads that are started from now on share one heap, instead of a few threads each as glibc has it. Hundreds who
-/// come and go take from each heap as much as they take from one, and each keeps pages for the sake of a few bytes. Threads
-/// seldom wait for each other: what is small each one takes from its own cache, and forwarding takes nothing.
+/// Has all threads that are started from now on share one heap, where glibc gives each its own. When hundreds have come and gone,
+/// each heap keeps pages for the sake of a few bytes. Threads seldom wait for each other: what is small each takes from a cache
+/// of its own, and forwarding takes nothing.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn share_one_heap() {
     // SAFETY: mallopt(3) sets a parameter of the allocator, under its lock.
