@@ -6,7 +6,7 @@
 //! server's time for a packet says more beside a floor of the same minute.
 
 use crate::net;
-use crate::plan::{Media, Plan, Scenario};
+use crate::plan::{Cast, Media, Plan, Scenario};
 use crate::watch::process::thread_cpu;
 use anyhow::Context;
 use mio::net::UdpSocket;
@@ -46,6 +46,17 @@ struct Stream {
 /// # Errors
 /// When there are not enough sockets, or a thread cannot be made.
 pub fn measure(plan: &Plan, duration: Duration, stop: &CancellationToken) -> anyhow::Result<Option<f64>> {
+    let wait = |due: Instant| thread::sleep(due.saturating_duration_since(Instant::now()));
+    measure_by(wait, plan, duration, stop)
+}
+
+/// The same by a clock of the caller's: `wait` returns when a moment has come.
+fn measure_by(
+    mut wait: impl FnMut(Instant),
+    plan: &Plan,
+    duration: Duration,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<f64>> {
     let (streams, receivers) = streams(plan);
     let sockets = (0..receivers).map(|_| net::open(Ipv4Addr::LOCALHOST.into())).collect::<Result<Vec<_>, _>>();
     let sockets = sockets.with_context(|| format!("the floor takes a socket for each of {receivers} receivers"))?;
@@ -65,7 +76,7 @@ pub fn measure(plan: &Plan, duration: Duration, stop: &CancellationToken) -> any
     let mut warm_up = WARM_UP * beats.len();
     while let Some(Reverse((due, place))) = beats.pop() {
         let Some(stream) = streams.get(place).filter(|_| due < begin + duration && !stop.is_cancelled()) else { break };
-        thread::sleep(due.saturating_duration_since(Instant::now()));
+        wait(due);
         let (first, end) = stream.receivers;
         let receivers = addresses.get(first..end).unwrap_or_default();
         receivers.iter().for_each(|to| sender.send(stream, *to));
@@ -89,20 +100,16 @@ fn phase(place: usize, stream: &Stream) -> Duration {
 fn streams(plan: &Plan) -> (Vec<Stream>, usize) {
     let (mut streams, mut receivers) = (Vec::new(), 0);
     for scenario in &plan.scenarios {
-        let (rooms, publishers, others, media) = match *scenario {
-            Scenario::Meeting { participants, media } => (1, participants, 0, media),
-            Scenario::Livestream { publishers, viewers, media } => (1, publishers, viewers, media),
-            Scenario::Audio { speakers, listeners, audio } => {
-                (1, speakers, listeners, Media { video: None, audio: Some(audio) })
+        let Cast { rooms, publishers, viewers, media } = scenario.cast();
+        let visitors = match *scenario {
+            Scenario::Churn { joins_per_second, stay_seconds, .. } => {
+                (joins_per_second * stay_seconds.min(plan.duration_seconds) / rooms as f64) as usize
             }
-            Scenario::Rooms { rooms, participants, media } => (rooms, participants, 0, media),
-            Scenario::Churn { rooms, publishers, joins_per_second, stay_seconds, media } => {
-                (rooms, publishers, (joins_per_second * stay_seconds / rooms as f64) as usize, media)
-            }
+            _ => 0,
         };
         for _ in 0..rooms {
             // A publisher's own packets go to the others: as many as there are, whoever it is.
-            let room = (receivers, receivers + publishers + others - 1);
+            let room = (receivers, receivers + publishers - 1 + viewers + visitors);
             for _ in 0..publishers {
                 streams.extend(of_media(&media, room));
             }
@@ -215,17 +222,22 @@ mod tests {
         assert_eq!(receivers, 24);
     }
 
+    /// On virtual time: no moment is waited for. Returns the floor, and how many frames were sent.
+    fn measured(participants: usize, stop: &CancellationToken) -> (Option<f64>, usize) {
+        let mut frames = 0;
+        let plan = plan(vec![Scenario::Meeting { participants, media: Media { video: None, ..Media::default() } }]);
+        let floor = measure_by(|_| frames += 1, &plan, Duration::from_secs(1), stop);
+        (floor.unwrap(), frames)
+    }
+
     #[test]
     fn a_floor_is_measured_and_ends() {
-        let media = Media::default();
         let stop = CancellationToken::new();
-        let floor =
-            measure(&plan(vec![Scenario::Meeting { participants: 3, media }]), Duration::from_millis(300), &stop);
-        assert!(floor.unwrap().is_some_and(|micros| micros > 0.0));
-        let alone = plan(vec![Scenario::Meeting { participants: 1, media }]);
-        assert_eq!(measure(&alone, Duration::from_millis(100), &stop).unwrap(), None);
+        let (floor, frames) = measured(3, &stop);
+        assert!(floor.is_some_and(|micros| micros > 0.0));
+        assert_eq!(frames, 3 * 50, "each of three sends fifty times in a second");
+        assert_eq!(measured(1, &stop), (None, 50), "nobody is there to receive");
         stop.cancel();
-        let long = Duration::from_secs(3_600);
-        assert_eq!(measure(&alone, long, &stop).unwrap(), None);
+        assert_eq!(measured(3, &stop), (None, 0));
     }
 }

@@ -159,6 +159,18 @@ fn one() -> usize {
     1
 }
 
+/// Those of a scenario who stay.
+pub(crate) struct Cast {
+    /// How many rooms there are, all alike.
+    pub(crate) rooms: usize,
+    /// Who send, in each.
+    pub(crate) publishers: usize,
+    /// Who only receive, in each.
+    pub(crate) viewers: usize,
+    /// What each publisher sends.
+    pub(crate) media: Media,
+}
+
 /// What a participant sends.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -238,7 +250,7 @@ impl Plan {
             return Err("`scenarios` is empty: there is nothing to do".to_owned());
         }
         self.scenarios.iter().try_for_each(Scenario::check)?;
-        let rooms: usize = self.scenarios.iter().map(Scenario::rooms).sum();
+        let rooms: usize = self.scenarios.iter().map(|scenario| scenario.cast().rooms).sum();
         if self.room.is_some() && rooms != 1 {
             return Err(format!("`room` is for a run in one room, and this takes {rooms}"));
         }
@@ -259,11 +271,18 @@ impl Scenario {
         }
     }
 
-    fn rooms(&self) -> usize {
-        match self {
-            Self::Meeting { .. } | Self::Livestream { .. } | Self::Audio { .. } => 1,
-            Self::Churn { rooms, .. } | Self::Rooms { rooms, .. } => *rooms,
-        }
+    /// Who is there from the beginning to the end.
+    pub(crate) fn cast(&self) -> Cast {
+        let (rooms, publishers, viewers, media) = match *self {
+            Self::Meeting { participants, media } => (1, participants, 0, media),
+            Self::Livestream { publishers, viewers, media } => (1, publishers, viewers, media),
+            Self::Audio { speakers, listeners, audio } => {
+                (1, speakers, listeners, Media { video: None, audio: Some(audio) })
+            }
+            Self::Churn { rooms, publishers, media, .. } => (rooms, publishers, 0, media),
+            Self::Rooms { rooms, participants, media } => (rooms, participants, 0, media),
+        };
+        Cast { rooms, publishers, viewers, media }
     }
 
     fn check(&self) -> Result<(), String> {

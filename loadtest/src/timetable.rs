@@ -1,6 +1,6 @@
 //! Who does what and when: a plan's scenarios, spelt out. Everything that looks random is drawn from the plan's seed.
 
-use crate::plan::{Media, Plan, Scenario};
+use crate::plan::{Cast, Media, Plan, Scenario};
 use crate::target::RoomSize;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -77,33 +77,21 @@ impl Timetable {
     fn cast(&mut self, plan: &Plan, scenario: usize, what: &Scenario) -> Vec<Part> {
         let nobody = Part { scenario, room: 0, number: 0, sends: None, witness: false, at: Duration::ZERO, stay: None };
         let first = self.rooms.len();
-        let (rooms, publishers, viewers, media) = match *what {
-            Scenario::Meeting { participants, media } => (1, participants, 0, media),
-            Scenario::Livestream { publishers, viewers, media } => (1, publishers, viewers, media),
-            Scenario::Audio { speakers, listeners, audio } => {
-                (1, speakers, listeners, Media { video: None, audio: Some(audio) })
-            }
-            Scenario::Rooms { rooms, participants, media } => (rooms, participants, 0, media),
-            Scenario::Churn { rooms, publishers, joins_per_second, stay_seconds, media } => {
-                self.churns.push(Churn {
-                    scenario,
-                    rooms: first..first + rooms,
-                    interval: 1.0 / joins_per_second,
-                    stay: stay_seconds,
-                    next: 0.0,
-                    random: StdRng::seed_from_u64(plan.seed.wrapping_add(scenario as u64)),
-                });
-                (rooms, publishers, 0, media)
-            }
-        };
-        // Room for three times as many visitors as there are on average: a server that is slow to let go has some more.
-        let visitors = match *what {
-            Scenario::Churn { joins_per_second, stay_seconds, .. } => {
-                let there = joins_per_second * stay_seconds.min(plan.duration_seconds);
-                (3.0 * there / rooms as f64) as usize + 10
-            }
-            _ => 0,
-        };
+        let Cast { rooms, publishers, viewers, media } = what.cast();
+        let mut visitors = 0;
+        if let Scenario::Churn { joins_per_second, stay_seconds, .. } = *what {
+            self.churns.push(Churn {
+                scenario,
+                rooms: first..first + rooms,
+                interval: 1.0 / joins_per_second,
+                stay: stay_seconds,
+                next: 0.0,
+                random: StdRng::seed_from_u64(plan.seed.wrapping_add(scenario as u64)),
+            });
+            // Room for three times as many visitors as there are on average: a server that is slow to let go has some more.
+            let there = joins_per_second * stay_seconds.min(plan.duration_seconds);
+            visitors = (3.0 * there / rooms as f64) as usize + 10;
+        }
         let size = RoomSize { participants: publishers + viewers + visitors, publishers };
         self.rooms.extend((0..rooms).map(|_| size));
         let in_rooms = |count: usize, sends: Option<(u32, Media)>| {
