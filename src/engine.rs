@@ -24,8 +24,8 @@ pub(crate) trait Engine {
     fn forward(&mut self, now: Instant, flush: Flush<'_>);
     /// A TCP connection has ended.
     fn handle_path_closed(&mut self, now: Instant, path: &Path);
-    /// Does what is due.
-    fn handle_timeout(&mut self, now: Instant);
+    /// Does what is due; see [`Shard::handle_timeout`].
+    fn handle_timeout(&mut self, now: Instant, flush: Flush<'_>);
     /// Does a little of what costs much and may wait until media has been sent.
     fn handle_deferred(&mut self, now: Instant);
     /// Whether [`Self::handle_deferred`] has something to do.
@@ -75,8 +75,8 @@ impl Engine for Shard {
         self.handle_path_closed(now, path);
     }
 
-    fn handle_timeout(&mut self, now: Instant) {
-        self.handle_timeout(now);
+    fn handle_timeout(&mut self, now: Instant, flush: Flush<'_>) {
+        self.handle_timeout(now, flush);
     }
 
     fn handle_deferred(&mut self, now: Instant) {

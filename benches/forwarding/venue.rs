@@ -165,7 +165,7 @@ impl Engine for Venue {
 
     fn handle_path_closed(&mut self, _now: Instant, _path: &Path) {}
 
-    fn handle_timeout(&mut self, _now: Instant) {}
+    fn handle_timeout(&mut self, _now: Instant, _flush: Flush<'_>) {}
 
     fn handle_deferred(&mut self, _now: Instant) {}
 

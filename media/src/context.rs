@@ -82,6 +82,14 @@ impl Core {
         Context { now, micros: self.moment.1, core: self }
     }
 
+    /// Has the outbox sent and cleared if it should be before more is written.
+    #[inline]
+    pub(crate) fn flush_if_full(&mut self, flush: &mut dyn FnMut(&mut Outbox)) {
+        if self.outbox.needs_flush() {
+            flush(&mut self.outbox);
+        }
+    }
+
     /// The key to the drafts of the next packet of the burst.
     pub(crate) fn next_draft(&mut self) -> DraftKey {
         self.drafts.begin(self.burst.len())

@@ -190,9 +190,10 @@ impl Shard {
         }
     }
 
-    /// Does what is due.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.settle(now);
+    /// Does what is due. `flush` is to send and clear the outbox; it is called as often as that fills: what waits for a thousand
+    /// subscribers may all be due at once.
+    pub fn handle_timeout(&mut self, now: Instant, flush: &mut dyn FnMut(&mut Outbox)) {
+        self.forward(now, flush);
         self.say_again(now);
         while let Some(slot) = self.core.timers.pop_due(now) {
             if let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot)
@@ -200,16 +201,18 @@ impl Shard {
             {
                 participant.transport.handle_timeout(now, &mut self.core.outbox);
                 self.after_transport(now, slot);
+                self.core.flush_if_full(flush);
             }
         }
         while let Some(slot) = self.core.pacing.pop_due(now) {
             if let Some((room, index)) = seat(&self.seats, &mut self.rooms, slot) {
                 room.pace(&mut self.core.at(now), index);
+                self.core.flush_if_full(flush);
             }
         }
         while let Some(index) = self.core.upkeep.pop_due(now) {
             if let Some(room) = self.rooms.get_mut(index as usize) {
-                room.handle_timeout(&mut self.core.at(now));
+                room.handle_timeout(&mut self.core.at(now), flush);
             }
         }
     }

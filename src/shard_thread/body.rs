@@ -262,8 +262,8 @@ impl Body {
         self.take_commands(now, engine);
         self.receive_udp(now, engine);
         self.receive_tcp(now, engine);
-        let caused = engine.outbox().len();
-        self.do_due(now, engine);
+        let mut caused = engine.outbox().len();
+        self.do_due(now, &mut caused, engine);
         self.relay.send(now, engine);
         self.flush(now, caused, engine);
         self.receive_feedback(now, engine);
@@ -350,8 +350,9 @@ impl Body {
         self.busy = true;
     }
 
-    /// Timers of the engine and of the TCP connections.
-    fn do_due<E: Engine>(&mut self, now: Instant, engine: &mut E) {
+    /// Timers of the engine and of the TCP connections. When the outbox has to be emptied meanwhile, nothing is left of what others
+    /// have `caused`.
+    fn do_due<E: Engine>(&mut self, now: Instant, caused: &mut usize, engine: &mut E) {
         if let Some(tcp) = &mut self.sockets.tcp {
             tcp.handle_timeout(now);
             while let Some(path) = tcp.poll_ended() {
@@ -359,7 +360,10 @@ impl Body {
             }
         }
         if engine.is_due(now) {
-            engine.handle_timeout(now);
+            let (sockets, exit) = (&mut self.sockets, &mut self.exit);
+            engine.handle_timeout(now, &mut |outbox| {
+                exit.flush(now, std::mem::take(caused), &sockets.udp, sockets.tcp.as_mut(), outbox);
+            });
         }
     }
 

@@ -231,7 +231,7 @@ mod tests {
         assert!(ports[0].in_use.len() <= DEPTH + RECLAIM);
         assert_eq!(std::iter::from_fn(|| ports[1].receive()).count(), DEPTH);
         let later = Engine::poll_timeout(&engine).expect("it is to be said again");
-        Engine::handle_timeout(&mut engine, later);
+        Engine::handle_timeout(&mut engine, later, &mut |_| ());
         ports[0].send(later, &mut engine);
         assert!(ports[1].receive().is_some());
         for _ in 0..DEPTH {
@@ -265,7 +265,7 @@ mod tests {
         assert!(!engine.has_relay() && ports[1].receive().is_none());
         ports[0].held_bytes = 0;
         let later = Engine::poll_timeout(&engine).expect("it is to be said again");
-        Engine::handle_timeout(&mut engine, later);
+        Engine::handle_timeout(&mut engine, later, &mut |_| ());
         ports[0].send(later, &mut engine);
         assert!(ports[1].receive().is_some());
     }

@@ -83,7 +83,7 @@ impl Engine for Echo {
         self.rooms.push_back(RoomId(path.remote.port().into()));
     }
 
-    fn handle_timeout(&mut self, _now: Instant) {
+    fn handle_timeout(&mut self, _now: Instant, _flush: Flush<'_>) {
         self.timeout = None;
         self.rooms.push_back(RoomId(0));
     }

@@ -10,6 +10,7 @@ use crate::allocation::{Decision, Offer, Outcome, Scratch, Wish, allocate};
 use crate::command::{Event, MediaKind, PauseReason};
 use crate::congestion::Demand;
 use crate::context::Context;
+use crate::outbox::Outbox;
 use crate::publication::{Encoding, Publication, Publisher};
 use crate::subscription::{MAX_ENCODINGS, Outgoing, Subscription};
 use std::time::Instant;
@@ -270,7 +271,7 @@ impl Room {
 
     /// Keeps everybody's estimate and pacer up to date. Where an estimate has moved far, all is chosen anew with the next turn. Returns
     /// whether something is about to change on somebody's path.
-    pub(super) fn tend_flows(&mut self, context: &mut Context<'_>) -> bool {
+    pub(super) fn tend_flows(&mut self, context: &mut Context<'_>, flush: &mut dyn FnMut(&mut Outbox)) -> bool {
         let mut restless = false;
         for index in 0..self.participants.capacity() {
             if index.is_multiple_of(AHEAD) {
@@ -283,6 +284,7 @@ impl Room {
             }
             participant.flow.turn(context.now, context.micros);
             repair_late(context, participant, &self.publications);
+            context.core.flush_if_full(flush);
             restless |= !participant.flow.is_calm();
             self.hurried |= participant.flow.has_moved(context.now);
             if participant.flow.pacer.is_busy() {

@@ -171,9 +171,7 @@ impl Room {
                 let left = |sequence| group.burst.follows(place.position, origin, place.incoming.encoding, sequence);
                 way.pass(context, participant, subscriber.line, place.packet, place.incoming, &left);
             }
-            if context.core.outbox.needs_flush() {
-                flush(&mut context.core.outbox);
-            }
+            context.core.flush_if_full(flush);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::command::{Event, Source};
 use crate::context::Context;
 use crate::feedback::rtcp_writer::{MAX_NACK_BYTES, write_nack, write_pli, write_receiver_report, write_sender_report};
 use crate::feedback::sending::TimestampMapping;
-use crate::outbox::MAX_DATAGRAM;
+use crate::outbox::{MAX_DATAGRAM, Outbox};
 use crate::participant::Participant;
 use crate::publication::{Encoding, Publication};
 use crate::rtp::ring::RingLimits;
@@ -67,8 +67,8 @@ impl Room {
         }
     }
 
-    /// One turn of the clock.
-    pub(crate) fn handle_timeout(&mut self, context: &mut Context<'_>) {
+    /// One turn of the clock. `flush` empties the outbox when that is due.
+    pub(crate) fn handle_timeout(&mut self, context: &mut Context<'_>, flush: &mut dyn FnMut(&mut Outbox)) {
         let Some(&Schedule { census, .. }) = self.schedule.as_ref().filter(|schedule| schedule.turn <= context.now)
         else {
             return;
@@ -94,13 +94,13 @@ impl Room {
             self.hurried = self.choose_layers(context);
         }
         if sees_everybody {
-            self.restless = self.tend_flows(context);
+            self.restless = self.tend_flows(context, flush);
         }
         self.tend_mirrors(context);
         if self.turn.is_multiple_of(HEARD_TURNS) {
             self.tell_heard(context);
         }
-        self.report(context, sees_everybody);
+        self.report(context, sees_everybody, flush);
         if self.links.is_home
             && let Some(speakers) = self.speakers.poll(context.now)
         {
@@ -111,7 +111,7 @@ impl Room {
     }
 
     /// Tells participants what they are to hear of: all of them, or those who publish.
-    fn report(&mut self, context: &mut Context<'_>, to_everybody: bool) {
+    fn report(&mut self, context: &mut Context<'_>, to_everybody: bool, flush: &mut dyn FnMut(&mut Outbox)) {
         let transport_feedback = self.turn.is_multiple_of(TRANSPORT_FEEDBACK_TURNS);
         if to_everybody {
             for (_, participant) in &mut self.participants {
@@ -119,6 +119,7 @@ impl Room {
                 let is_due = participant.next_report.is_none_or(|at| at <= context.now);
                 if (is_due || !participant.publications.is_empty()) && participant.is_connected() {
                     send_feedback(context, participant, &mut self.publications, transport_feedback);
+                    context.core.flush_if_full(flush);
                 }
             }
             return;
@@ -129,6 +130,7 @@ impl Room {
             // Who has several is found by the first.
             if participant.publications.first() == Some(&key) && participant.is_connected() {
                 send_feedback(context, participant, &mut self.publications, transport_feedback);
+                context.core.flush_if_full(flush);
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::feedback::rtcp::is_transport_cc;
 use crate::feedback::turns::FeedbackTurns;
 use crate::ids::{ParticipantId, RoomId, TrackId};
 use crate::loudest::LoudestLimits;
+use crate::outbox::Outbox;
 use crate::path::{Path, Protocol};
 use crate::relay::{RelayBatch, ShardSet};
 use crate::rtp::sequence::SequenceUnwrapper;
@@ -52,6 +53,9 @@ pub(crate) struct World {
     pub(crate) relay_is_full: bool,
     /// What is being carried; kept for its memory.
     batch: RelayBatch,
+    /// What has left an outbox that filled in the middle of a turn, and how often one did.
+    left: Vec<(Path, Vec<u8>)>,
+    pub(crate) flushes: usize,
     identity: Arc<Identity>,
     pub(crate) clients: Vec<SimClient>,
     up: Vec<Link>,
@@ -117,6 +121,8 @@ impl World {
             places: Vec::new(),
             relay_is_full: false,
             batch: RelayBatch::default(),
+            left: Vec::new(),
+            flushes: 0,
             identity,
             clients: Vec::new(),
             up: Vec::new(),
@@ -319,12 +325,17 @@ impl World {
             feedback.into_iter().for_each(|(client, flight)| self.gather(client, flight));
         }
         for place in 0..=self.branches.len() {
-            let puts_off = self.puts_off;
+            let (puts_off, mut left, mut flushes) = (self.puts_off, std::mem::take(&mut self.left), 0);
             let shard = self.shard_at(place);
-            shard.handle_timeout(now);
+            shard.handle_timeout(now, &mut |outbox| {
+                empty(outbox, &mut left);
+                flushes += 1;
+            });
             if shard.has_deferred() && !puts_off {
                 shard.handle_deferred(now);
             }
+            self.left = left;
+            self.flushes += flushes;
         }
         self.collect();
         while let Some(entry) = self.to_clients.first_entry().filter(|entry| entry.key().0 <= now) {
@@ -340,10 +351,15 @@ impl World {
         }
     }
 
-    /// Hands what has come to the client's shard. The outbox has room for what a moment brings.
+    /// Hands what has come to the client's shard.
     fn gather(&mut self, client: usize, mut flight: Flight) {
-        let now = self.now;
-        self.shard_of(client).gather_datagram(now, &flight.path, &mut flight.datagram, &mut |_| ());
+        let (now, mut left) = (self.now, std::mem::take(&mut self.left));
+        let shard = self.shard_of(client);
+        shard.gather_datagram(now, &flight.path, &mut flight.datagram, &mut |outbox| empty(outbox, &mut left));
+        if shard.outbox().needs_flush() {
+            empty(shard.outbox(), &mut left);
+        }
+        self.left = left;
     }
 
     /// Puts a client's datagrams on their way.
@@ -406,12 +422,9 @@ impl World {
         while let Some(event) = self.shard_at(place).poll_event() {
             self.on_event(event);
         }
-        let mut out = Vec::new();
-        for (path, datagrams) in self.shard_at(place).outbox().runs() {
-            out.extend(datagrams.map(|datagram| (path, datagram.to_vec())));
-        }
-        self.shard_at(place).outbox().clear();
-        for (path, datagram) in out {
+        let mut left = std::mem::take(&mut self.left);
+        empty(self.shard_at(place).outbox(), &mut left);
+        for (path, datagram) in left {
             let port = path.remote.port();
             let Some(client) = self.clients.iter().position(|client| client.port == port && !client.dead) else {
                 self.misdirected += 1;
@@ -577,4 +590,10 @@ impl World {
         let text = text.to_vec().into();
         self.command(Command::SendData { participant, channel: Channel::Chat, opening: 1, text });
     }
+}
+
+/// Takes what is in an outbox.
+fn empty(outbox: &mut Outbox, left: &mut Vec<(Path, Vec<u8>)>) {
+    left.extend(outbox.runs().flat_map(|(path, datagrams)| datagrams.map(move |datagram| (path, datagram.to_vec()))));
+    outbox.clear();
 }

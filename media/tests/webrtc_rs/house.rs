@@ -239,7 +239,7 @@ impl House {
     fn advance(&mut self) {
         self.now += STEP;
         if self.shard.is_due(self.now) {
-            metered(&mut self.spent.timers, || self.shard.handle_timeout(self.now));
+            metered(&mut self.spent.timers, || self.shard.handle_timeout(self.now, &mut |_| ()));
         }
         for client in &mut self.clients {
             if client.poll_timeout().is_some_and(|at| at <= self.now) {

@@ -33,8 +33,8 @@ impl Engine for Peer {
         self.shard.handle_path_closed(now, path);
     }
 
-    fn handle_timeout(&mut self, now: Instant) {
-        self.shard.handle_timeout(now);
+    fn handle_timeout(&mut self, now: Instant, flush: Flush<'_>) {
+        self.shard.handle_timeout(now, flush);
     }
 
     fn handle_deferred(&mut self, _now: Instant) {}

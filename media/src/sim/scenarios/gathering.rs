@@ -1,8 +1,10 @@
 //! What comes together is forwarded together, through an outbox that fills in the middle.
 
-use super::call;
+use super::{call, caller, camera};
+use crate::drop_reason::DropReason;
 use crate::outbox::Outbox;
 use crate::sim::network::Quality;
+use crate::sim::world::World;
 use std::collections::HashMap;
 
 /// Datagrams by destination, in runs: one run is one message to the kernel, or a few.
@@ -48,4 +50,26 @@ fn a_frame_leaves_whole_for_each_subscriber_however_often_the_outbox_fills() {
         }
     }
     assert!(divided > 10, "{divided} frames did not fit the outbox");
+}
+
+#[test]
+fn what_has_waited_leaves_however_often_the_outbox_fills() {
+    let mut world = World::new(Quality::GOOD, 1);
+    // So small that what the pacers of twenty release at once does not fit.
+    *world.shard.outbox() = Outbox::with_slab(16 << 10);
+    let publisher = caller(&mut world, camera());
+    for _ in 0..20 {
+        let viewer = world.join(true, true);
+        world.clients[viewer].watch();
+        world.offer(viewer);
+    }
+    world.run_ms(2_000);
+    for _ in 0..5 {
+        let now = world.now;
+        let ssrc = world.clients[publisher].publisher.track("1").encodings[0].ssrc;
+        world.clients[publisher].publisher.on_keyframe_request(now, ssrc);
+        world.run_ms(1_000);
+    }
+    assert!(world.flushes > 10, "it was never full: {}", world.flushes);
+    assert_eq!(world.drops(DropReason::OutboxFull), 0);
 }

@@ -11,12 +11,12 @@ fn a_turn_of_the_clock_waits_a_little_for_something_else_to_wake_the_shard() {
     // Handshakes have no more to repeat.
     world.run_ms(10_000);
     let begin = world.shard.poll_timeout().expect("something is published");
-    world.shard.handle_timeout(begin);
+    world.shard.handle_timeout(begin, &mut |_| ());
     let after = |ms| begin + Duration::from_millis(ms);
     assert_eq!(world.shard.poll_timeout(), Some(after(35)), "nobody else wakes it");
     assert!(!world.shard.is_due(after(19)));
     assert!(world.shard.is_due(after(20)), "who is awake has it do its turn");
-    world.shard.handle_timeout(after(22));
+    world.shard.handle_timeout(after(22), &mut |_| ());
     assert_eq!(world.shard.poll_timeout(), Some(after(57)));
 }
 
