@@ -50,10 +50,20 @@ impl UdpEndpoint {
     pub(crate) fn bind_feedback(&self) -> io::Result<Self> {
         let first = SockRef::from(&self.socket);
         first.set_reuse_port(true)?;
+        let second = self.bind_second(&first);
+        if second.is_err() {
+            // With nobody to share it with, the port is this socket's alone again.
+            first.set_reuse_port(false)?;
+        }
+        second
+    }
+
+    #[cfg(target_os = "linux")]
+    fn bind_second(&self, first: &SockRef<'_>) -> io::Result<Self> {
         let socket = open(if self.dual_stack { Domain::IPV6 } else { Domain::IPV4 })?;
         socket.set_reuse_port(true)?;
         socket.bind(&first.local_addr()?)?;
-        super::control::divert_to_second(&first, TRANSPORT_CC_BITS)?;
+        super::control::divert_to_second(first, TRANSPORT_CC_BITS)?;
         Self::new(socket, self.dual_stack)
     }
 
@@ -190,6 +200,24 @@ mod tests {
         let client = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         client.send_to(&[0x8f, 205, 1], (Ipv4Addr::LOCALHOST, first.port())).unwrap();
         assert_eq!(receive(&first).unwrap(), [0x8f, 205, 1]);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_port_without_a_second_socket_is_not_shared() {
+        let first = UdpEndpoint::bind(0).unwrap();
+        let shares = || SockRef::from(&first.socket).reuse_port().unwrap();
+        // A neighbour on one address of the port, with whom no second socket can be beside the first.
+        SockRef::from(&first.socket).set_reuse_address(true).unwrap();
+        let neighbour = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+        neighbour.set_reuse_address(true).unwrap();
+        neighbour.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, first.port())).into()).unwrap();
+        assert_eq!(first.bind_feedback().err().unwrap().kind(), io::ErrorKind::AddrInUse);
+        assert!(!shares());
+        drop(neighbour);
+        let second = first.bind_feedback().unwrap();
+        assert!(shares());
+        drop(second);
     }
 
     #[test]

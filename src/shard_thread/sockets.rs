@@ -29,7 +29,10 @@ impl ShardSockets {
             match tcp.map(|limits| TcpPaths::bind(udp.port(), limits, LISTENER)).transpose() {
                 Ok(tcp) => {
                     #[cfg(target_os = "linux")]
-                    let feedback = udp.bind_feedback().ok();
+                    let feedback = udp
+                        .bind_feedback()
+                        .inspect_err(|error| tracing::info!(%error, "transport feedback has no socket of its own"))
+                        .ok();
                     #[cfg(not(target_os = "linux"))]
                     let feedback = None;
                     return Ok(Self { udp, feedback, tcp });
