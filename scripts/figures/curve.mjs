@@ -31,7 +31,10 @@ export function curve({ title, xTitle, yTitle, points }) {
     text(0, 0, yTitle, 'middle', ` transform="translate(16 ${(HEIGHT - FRAME.bottom + FRAME.top) / 2}) rotate(-90)"`),
     `<polyline fill="none" stroke="#2563eb" stroke-width="2" points="${marks.map(([left, high]) => `${at(left)},${at(high)}`).join(' ')}"/>`,
     ...marks.map(([left, high]) => `<circle cx="${at(left)}" cy="${at(high)}" r="4" fill="#2563eb"/>`),
-    ...marks.map(([left, high, { y: value }]) => text(left, high - 10, String(Number(value.toPrecision(3))), 'middle')),
+    // The first one's stays clear of the numbers of the axis.
+    ...marks.map(([left, high, { y: value }], place) => {
+      return text(left, high - 10, String(Number(value.toPrecision(3))), place === 0 ? 'start' : 'middle');
+    }),
     '</svg>\n',
   ].join('\n');
 }
