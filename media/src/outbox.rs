@@ -19,7 +19,7 @@ pub const MAX_DATAGRAM: usize = 1452;
 /// Slab size. 4 MiB hold one packet of full size for 2,900 subscribers, and a fan-out of a whole receive batch in small rooms.
 const SLAB_BYTES: usize = 4 << 20;
 
-/// From this fill on the driver should flush before it hands in the next datagram: so much stays in a core's own cache until the
+/// From this fill on it should be sent and cleared before more is written: so much stays in a core's own cache until the
 /// kernel has copied it.
 const FLUSH_AT_BYTES: usize = 512 << 10;
 
@@ -148,7 +148,7 @@ impl Outbox {
         self.video
     }
 
-    /// Whether the driver should flush before handing in more work.
+    /// Whether it should be sent and cleared before more is written: by the driver between two inputs, by its `flush` in the middle of one.
     #[must_use]
     pub fn needs_flush(&self) -> bool {
         self.used >= FLUSH_AT_BYTES.min(self.slab.len() / 2) || self.segments.len() >= MAX_SEGMENTS / 2

@@ -53,8 +53,9 @@ pub(crate) struct World {
     pub(crate) relay_is_full: bool,
     /// What is being carried; kept for its memory.
     batch: RelayBatch,
-    /// What has left an outbox that filled in the middle of a turn, and how often one did.
+    /// What has left outboxes that filled in the middle of a turn.
     left: Vec<(Path, Vec<u8>)>,
+    /// How often one was emptied while its shard forwarded and did what was due.
     pub(crate) flushes: usize,
     identity: Arc<Identity>,
     pub(crate) clients: Vec<SimClient>,
